@@ -1,0 +1,1 @@
+//! Market data: a deterministic generator and recorded Binance WebSocket captures.

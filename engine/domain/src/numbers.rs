@@ -1,0 +1,156 @@
+//! Prices, quantities and money as exact integers.
+//!
+//! Units: a mantissa; the instrument (price, quantity) or the currency (money) fixes how many decimals it has.
+//! Invariant: an `i64` times an `i64` always fits an `i128`; [`Price::notional`] cannot overflow.
+//! Prices are signed: spreads trade below zero.
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+/// The most decimals that a scale may have.
+pub const SCALE_MAX: u8 = 18;
+/// Decimals of a [`Rate`].
+pub const RATE_SCALE: u8 = 8;
+
+/// A price, in units of 10⁻ˢ of the quote currency, where s is the instrument's price scale.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Archive, Serialize, Deserialize,
+)]
+#[repr(transparent)]
+pub struct Price(pub i64);
+
+impl Price {
+    /// What `qty` costs at this price, at the sum of both scales. Exact.
+    pub fn notional(self, qty: Qty) -> Notional {
+        Notional(i128::from(self.0) * i128::from(qty.0))
+    }
+}
+
+/// A quantity, in units of 10⁻ˢ of the base asset or of a contract, where s is the instrument's quantity scale.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Archive, Serialize, Deserialize,
+)]
+#[repr(transparent)]
+pub struct Qty(pub i64);
+
+impl Qty {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+}
+
+/// Price times quantity, at the sum of their scales. Exact.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[repr(transparent)]
+pub struct Notional(pub i128);
+
+/// An amount in units of 10⁻ˢ of a currency, where s is the currency's scale: an `i128` in two words, so that it
+/// lies on 8-byte boundaries in every record.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Archive, Serialize, Deserialize,
+)]
+#[repr(C)]
+pub struct Money {
+    high: i64,
+    low: u64,
+}
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self { high: 0, low: 0 };
+
+    /// The amount with this mantissa.
+    pub const fn new(mantissa: i128) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "splits the number in two words"
+        )]
+        Self { high: (mantissa >> 64) as i64, low: mantissa as u64 }
+    }
+
+    /// The mantissa.
+    pub const fn get(self) -> i128 {
+        ((self.high as i128) << 64) | self.low as i128
+    }
+}
+
+/// A fraction in units of 10⁻⁸: 0.1 % is 100,000.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Archive, Serialize, Deserialize,
+)]
+#[repr(transparent)]
+pub struct Rate(pub i64);
+
+impl Rate {
+    /// The whole.
+    pub const ONE: Self = Self(100_000_000);
+}
+
+/// A floating-point figure of a signal, held as canonical bits: every NaN is one value, and equality is of bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Archive, Serialize, Deserialize)]
+#[repr(transparent)]
+pub struct Real(u64);
+
+impl Real {
+    /// Holds `figure`.
+    pub fn new(figure: f64) -> Self {
+        Self(if figure.is_nan() { f64::NAN.to_bits() & !(1 << 63) } else { figure.to_bits() })
+    }
+
+    /// The figure.
+    pub fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+
+    /// The canonical bits.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+}
+
+/// `numerator ÷ denominator`, rounded to the nearest integer, ties to the even one.
+///
+/// Source: IEEE 754 roundTiesToEven, on integers. Panics when the denominator is not positive.
+pub fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
+    assert!(denominator > 0, "the denominator of a rounded division is positive");
+    let quotient = numerator.div_euclid(denominator);
+    let remainder = numerator.rem_euclid(denominator);
+    match remainder.cmp(&(denominator - remainder)) {
+        std::cmp::Ordering::Less => quotient,
+        std::cmp::Ordering::Greater => quotient + 1,
+        std::cmp::Ordering::Equal => quotient + (quotient & 1),
+    }
+}
+
+/// 10 to the power of `exponent`, or `None` where an `i128` cannot hold it.
+pub const fn power_of_ten(exponent: u32) -> Option<i128> {
+    10_i128.checked_pow(exponent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_keeps_every_i128() {
+        for mantissa in [0, 1, -1, i128::MAX, i128::MIN, i128::from(u64::MAX), -i128::from(u64::MAX), 1 << 64]
+        {
+            assert_eq!(Money::new(mantissa).get(), mantissa);
+        }
+        assert!(Money::new(-1) < Money::ZERO);
+        assert!(Money::new(1 << 64) > Money::new(i128::from(u64::MAX)));
+    }
+
+    #[test]
+    fn ties_round_to_the_even_neighbour_on_both_sides_of_zero() {
+        let cases =
+            [(5, 2), (15, 10), (25, 10), (-5, 2), (-15, 10), (-25, 10), (7, 2), (1, 3), (2, 3), (-1, 3)];
+        let rounded: Vec<i128> = cases.iter().map(|&(n, d)| divide_half_even(n, d)).collect();
+        assert_eq!(rounded, [2, 2, 2, -2, -2, -2, 4, 0, 1, 0]);
+    }
+
+    #[test]
+    fn every_nan_is_one_value() {
+        assert_eq!(Real::new(f64::NAN), Real::new(-f64::NAN));
+        assert_ne!(Real::new(0.5), Real::new(0.25));
+    }
+}

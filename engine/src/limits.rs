@@ -1,0 +1,34 @@
+//! Every capacity of the engine, with the assertions that tie them together.
+//!
+//! All stores are fixed: a full store is a reason code, never an allocation and never a panic.
+
+/// Events that one command may cause, a digest included; larger effects go on by `Continue`.
+pub const EVENTS_PER_COMMAND_MAX: usize = 64;
+/// Records of the largest frame.
+pub const RECORDS_PER_FRAME_MAX: usize = EVENTS_PER_COMMAND_MAX + 1;
+/// Frames from one `StateDigest` to the next.
+pub const DIGEST_INTERVAL_FRAMES: u64 = 10_000;
+
+/// Instruments, with number 0 left out.
+pub const INSTRUMENTS_MAX: usize = 64;
+/// Accounts, with number 0 left out.
+pub const ACCOUNTS_MAX: usize = 64;
+/// Currencies, with number 0 left out.
+pub const CURRENCIES_MAX: usize = 64;
+/// Strategies, with number 0 left out.
+pub const STRATEGIES_MAX: usize = 64;
+/// Dictionary texts, with number 0 left out.
+pub const TEXTS_MAX: usize = 4096;
+/// Sources of commands.
+pub const SOURCES_MAX: usize = 64;
+
+/// Price levels that one side of a book holds.
+pub const BOOK_LEVELS_MAX: usize = 8192;
+/// Orders that are remembered, done ones included: the window in which a client order id is known.
+pub const ORDERS_MAX: usize = 65_536;
+/// Orders that may be open at one time; the rest of [`ORDERS_MAX`] remembers done ones.
+pub const OPEN_ORDERS_MAX: usize = 32_768;
+
+const _: () = assert!(ORDERS_MAX.is_power_of_two(), "the order index masks with it");
+const _: () = assert!(OPEN_ORDERS_MAX < ORDERS_MAX, "there is always a done order to forget");
+const _: () = assert!(INSTRUMENTS_MAX <= 64 && ACCOUNTS_MAX <= 64, "sets of them are one 64-bit word");

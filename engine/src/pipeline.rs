@@ -1,0 +1,1 @@
+//! The topology: lanes, core thread, outcome ring, journal thread, egress.

@@ -1,0 +1,1 @@
+//! The simulated exchange that lives inside the core.

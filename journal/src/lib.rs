@@ -1,0 +1,1 @@
+//! Segments, frames, checksums, hash chain and recovery of the memory-mapped journal.

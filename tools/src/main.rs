@@ -1,0 +1,3 @@
+//! The tickwerk binary: trading daemon, journal replay and benchmarks.
+
+fn main() {}
