@@ -16,6 +16,30 @@ pub struct Level {
     pub qty: Qty,
 }
 
+/// The best bid and ask. A quantity of zero means that the side is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Touch {
+    /// Best bid.
+    pub bid: Level,
+    /// Best ask.
+    pub ask: Level,
+}
+
+impl Touch {
+    /// Whether both sides have something.
+    pub fn is_two_sided(&self) -> bool {
+        self.bid.qty > Qty::ZERO && self.ask.qty > Qty::ZERO
+    }
+
+    /// The level that an order of `side` would take from.
+    pub fn opposite(&self, side: Side) -> Level {
+        match side {
+            Side::Buy => self.ask,
+            Side::Sell => self.bid,
+        }
+    }
+}
+
 as_field! { [Level; LEVELS_PER_DELTA_MAX] => |value| FieldValue::Levels(value); }
 
 crate::fields::payloads! {

@@ -101,6 +101,14 @@ impl Instrument {
         }
     }
 
+    /// Fee of trading `qty` at `price` at `rate`, rounded half-even to the settlement currency's scale.
+    pub fn fee(&self, price: Price, qty: Qty, rate: Rate) -> Option<i128> {
+        let (numerator, denominator) = self.value(price, qty)?;
+        let charged = numerator.checked_mul(i128::from(rate.0))?;
+        let whole = denominator.checked_mul(i128::from(Rate::ONE.0))?;
+        Some(crate::numbers::divide_half_even(charged, whole))
+    }
+
     /// [`Self::value`] rounded half-even to the settlement currency's scale, as it is posted.
     pub fn value_posted(&self, price: Price, qty: Qty) -> Option<i128> {
         let (numerator, denominator) = self.value(price, qty)?;

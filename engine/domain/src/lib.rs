@@ -20,6 +20,7 @@ pub mod ascii;
 pub mod book;
 pub mod command;
 pub mod decimal;
+pub mod digest;
 pub mod event;
 pub mod fields;
 pub mod ids;
@@ -28,14 +29,16 @@ pub mod numbers;
 pub mod record;
 pub mod reject;
 pub mod sequence;
+pub mod slot_index;
 pub mod stream;
 pub mod terms;
 pub mod time;
 
 pub use ascii::{ClientOrderId, TextBytes};
-pub use book::{BookDelta, LEVELS_PER_DELTA_MAX, Level};
+pub use book::{BookDelta, LEVELS_PER_DELTA_MAX, Level, Touch};
 pub use command::Command;
 pub use decimal::{DecimalError, format_decimal, parse_decimal, parse_decimal_i128};
+pub use digest::Digest;
 pub use event::Event;
 pub use fields::{FieldValue, Fields};
 pub use ids::{AccountId, CorrelationId, CurrencyId, InstrumentId, OrderId, SourceId, StrategyId, TextId};
@@ -44,6 +47,7 @@ pub use numbers::{Money, Notional, Price, Qty, RATE_SCALE, Rate, Real, SCALE_MAX
 pub use record::{Envelope, Family, Kind, Payload, Record, TypeId};
 pub use reject::Reject;
 pub use sequence::{Sequence, Stamp};
+pub use slot_index::SlotIndex;
 pub use stream::{Stream, StreamType};
 pub use terms::{
     Aggressor, ContinueKind, LimitKind, Liquidity, Mode, OrderStatus, OrderType, PositionChange, ReportKind,
