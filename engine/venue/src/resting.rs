@@ -1,0 +1,70 @@
+//! Orders of one side that rest at the venue, by price and then by arrival; the best stands last.
+
+use std::cmp::Reverse;
+use tickwerk_domain::{Level, Price, Qty, Side};
+
+/// Orders that may rest on one side of one instrument.
+pub const RESTING_PER_SIDE_MAX: usize = 4096;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Price as it ranks: negated for asks, so that more is better on both sides.
+    rank: i64,
+    arrival: u64,
+    slot: u32,
+}
+
+/// One side of one instrument.
+#[derive(Clone, Debug)]
+pub(crate) struct Resting {
+    side: Side,
+    entries: Vec<Entry>,
+}
+
+impl Resting {
+    pub(crate) fn new(side: Side) -> Self {
+        Self { side, entries: Vec::with_capacity(RESTING_PER_SIDE_MAX) }
+    }
+
+    /// Adds an order; `false` when the side is full.
+    pub(crate) fn insert(&mut self, price: Price, arrival: u64, slot: u32) -> bool {
+        if self.entries.len() == RESTING_PER_SIDE_MAX {
+            return false;
+        }
+        let entry = Entry { rank: self.rank(price), arrival, slot };
+        let place = self.place(entry.rank, arrival);
+        self.entries.insert(place, entry);
+        true
+    }
+
+    /// Takes an order out, where it rests here.
+    pub(crate) fn remove(&mut self, price: Price, arrival: u64) {
+        let place = self.place(self.rank(price), arrival);
+        if self.entries.get(place).is_some_and(|entry| entry.arrival == arrival) {
+            self.entries.remove(place);
+        }
+    }
+
+    /// Price and slot of the best order.
+    pub(crate) fn best(&self) -> Option<(Price, u32)> {
+        self.entries.last().map(|entry| (Price(self.side.sign() * entry.rank), entry.slot))
+    }
+
+    pub(crate) fn remove_best(&mut self) {
+        self.entries.pop();
+    }
+
+    /// Whether the opposite touch `there` reaches the best order.
+    #[inline]
+    pub(crate) fn is_reached_by(&self, there: Level) -> bool {
+        there.qty > Qty::ZERO && self.entries.last().is_some_and(|entry| entry.rank >= self.rank(there.price))
+    }
+
+    fn rank(&self, price: Price) -> i64 {
+        self.side.sign() * price.0
+    }
+
+    fn place(&self, rank: i64, arrival: u64) -> usize {
+        self.entries.partition_point(|entry| (entry.rank, Reverse(entry.arrival)) < (rank, Reverse(arrival)))
+    }
+}
