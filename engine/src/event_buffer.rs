@@ -28,7 +28,8 @@ impl EventBuffer {
     /// Panics when the buffer is full: whoever decides asks [`EventBuffer::room`] before a loop.
     #[inline]
     pub fn push(&mut self, stream_version: u64, event: impl Into<Event>) {
-        let place = self.items.get_mut(self.count).expect("a command causes at most EVENTS_PER_COMMAND_MAX events");
+        let place =
+            self.items.get_mut(self.count).expect("a command causes at most EVENTS_PER_COMMAND_MAX events");
         *place = (stream_version, event.into());
         self.count += 1;
     }

@@ -3,10 +3,20 @@
 //! [`Core`](core::Core) decides; it owns no file, no socket and no clock. [`pipeline`] moves commands to it and frames
 //! away from it.
 
+pub mod accounts;
+pub mod core;
 pub mod decider;
 pub mod event_buffer;
 pub mod limits;
+pub mod machine;
+pub mod market;
+pub mod orders;
 pub mod pipeline;
+pub mod positions;
+pub mod replay;
+pub mod risk;
+pub mod signals;
 
+pub use core::Core;
 pub use decider::Decider;
 pub use event_buffer::EventBuffer;

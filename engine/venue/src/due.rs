@@ -25,7 +25,7 @@ pub(crate) enum Due {
 }
 
 /// A queue of fixed size.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct DueQueue {
     heap: BinaryHeap<Reverse<(TimeNs, u64, u32)>>,
     items: Vec<Due>,

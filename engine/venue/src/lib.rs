@@ -32,7 +32,7 @@ use tickwerk_domain::{
 };
 
 /// One instrument's market at the venue.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Market {
     instrument: Option<Instrument>,
     latency: DurationNs,
@@ -43,7 +43,7 @@ struct Market {
 }
 
 /// The simulated exchange.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SimulatedVenue {
     markets: Box<[Market]>,
     orders: VenueOrders,

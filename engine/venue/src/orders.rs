@@ -23,7 +23,7 @@ pub(crate) struct VenueOrder {
 }
 
 /// A store of fixed size.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct VenueOrders {
     rows: Vec<VenueOrder>,
     free: Vec<u32>,

@@ -15,7 +15,7 @@ struct Entry {
 }
 
 /// One side of one instrument.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Resting {
     side: Side,
     entries: Vec<Entry>,

@@ -1,0 +1,214 @@
+//! Accounts and the ledger: double entry, one set of books per currency.
+//!
+//! Invariant: every leg moves one amount from one book to another, so the sum over all books of a currency is zero
+//! after every command. Units: the currency's scale.
+
+use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX};
+use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::event::{LedgerBook, Leg};
+use tickwerk_domain::{AccountId, CurrencyId, Digest, TextId};
+
+/// A trading account.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account {
+    /// Whether it was defined.
+    pub is_defined: bool,
+    /// Its name.
+    pub name: TextId,
+    /// Orders that are not done.
+    pub open_orders: u32,
+    /// Records of its stream.
+    pub version: u64,
+    row: u64,
+}
+
+/// A currency.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Currency {
+    /// Whether it was defined.
+    pub is_defined: bool,
+    /// Its code.
+    pub code: TextId,
+    /// Decimals of its amounts.
+    pub scale: u8,
+    row: u64,
+}
+
+/// What an account has of a currency.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Balance {
+    /// All of it.
+    pub cash: i128,
+    /// What open orders and margins tie up.
+    pub reserved: i128,
+    row: u64,
+}
+
+impl Balance {
+    /// What may be spent.
+    pub fn available(&self) -> i128 {
+        self.cash - self.reserved
+    }
+}
+
+/// All accounts, currencies and books.
+#[derive(Debug)]
+pub struct Accounts {
+    accounts: Box<[Account]>,
+    currencies: Box<[Currency]>,
+    balances: Box<[Balance]>,
+    /// Per currency, the books that belong to no account, by [`LedgerBook`].
+    books: Box<[[i128; LedgerBook::ALL.len()]]>,
+    book_rows: Box<[u64]>,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Accounts {
+    /// No accounts.
+    pub fn new() -> Self {
+        Self {
+            accounts: vec![Account::default(); ACCOUNTS_MAX].into(),
+            currencies: vec![Currency::default(); CURRENCIES_MAX].into(),
+            balances: vec![Balance::default(); ACCOUNTS_MAX * CURRENCIES_MAX].into(),
+            books: vec![[0; LedgerBook::ALL.len()]; CURRENCIES_MAX].into(),
+            book_rows: vec![0; CURRENCIES_MAX].into(),
+        }
+    }
+
+    /// The account, where it is defined.
+    #[inline]
+    pub fn account(&self, id: AccountId) -> Option<&Account> {
+        self.accounts.get(id.0 as usize).filter(|account| account.is_defined)
+    }
+
+    /// The row of an account whose number is in range.
+    pub(crate) fn account_mut(&mut self, id: AccountId) -> &mut Account {
+        &mut self.accounts[id.0 as usize]
+    }
+
+    /// The currency, where it is defined.
+    pub fn currency(&self, id: CurrencyId) -> Option<&Currency> {
+        self.currencies.get(id.0 as usize).filter(|currency| currency.is_defined)
+    }
+
+    /// All accounts in order of number.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        (0..).map(AccountId).zip(self.accounts.iter()).filter(|(_, account)| account.is_defined)
+    }
+
+    /// All currencies in order of number.
+    pub fn currencies(&self) -> impl Iterator<Item = (CurrencyId, &Currency)> {
+        (0..).map(CurrencyId).zip(self.currencies.iter()).filter(|(_, currency)| currency.is_defined)
+    }
+
+    /// What an account has of a currency; both numbers in range.
+    #[inline]
+    pub fn balance(&self, account: AccountId, currency: CurrencyId) -> &Balance {
+        &self.balances[account.0 as usize * CURRENCIES_MAX + currency.0 as usize]
+    }
+
+    /// A book of a currency that belongs to no account; [`LedgerBook::Client`] gives the sum over all accounts.
+    pub fn book(&self, currency: CurrencyId, book: LedgerBook) -> i128 {
+        match book {
+            LedgerBook::Client => {
+                (0..).take(ACCOUNTS_MAX).map(|id| self.balance(AccountId(id), currency).cash).sum()
+            }
+            LedgerBook::Venue | LedgerBook::Fee | LedgerBook::Rounding | LedgerBook::External => {
+                self.books[currency.0 as usize][book as usize]
+            }
+        }
+    }
+
+    /// Defines an account.
+    pub fn define_account(&mut self, id: AccountId, name: TextId, digest: &mut Digest) {
+        let account = self.account_mut(id);
+        account.is_defined = true;
+        account.name = name;
+        self.rehash_account(id, digest);
+    }
+
+    /// Defines a currency.
+    pub fn define_currency(&mut self, id: CurrencyId, code: TextId, scale: u8, digest: &mut Digest) {
+        let currency = &mut self.currencies[id.0 as usize];
+        (currency.is_defined, currency.code, currency.scale) = (true, code, scale);
+        let row = row_hash(TAG_CURRENCY, &[u64::from(id.0), u64::from(code.0), u64::from(scale)]);
+        digest.update(&mut currency.row, row);
+    }
+
+    /// Posts transfers of an account.
+    pub fn post(&mut self, account: AccountId, legs: &[Leg], digest: &mut Digest) {
+        for leg in legs {
+            let amount = leg.amount.get();
+            assert!(amount >= 0, "a leg says by its direction which way the amount goes");
+            self.add(account, leg.currency, leg.from, -amount, digest);
+            self.add(account, leg.currency, leg.to, amount, digest);
+        }
+    }
+
+    fn add(
+        &mut self,
+        account: AccountId,
+        currency: CurrencyId,
+        book: LedgerBook,
+        amount: i128,
+        digest: &mut Digest,
+    ) {
+        match book {
+            LedgerBook::Client => {
+                self.balance_mut(account, currency).cash += amount;
+                self.rehash_balance(account, currency, digest);
+            }
+            LedgerBook::Venue | LedgerBook::Fee | LedgerBook::Rounding | LedgerBook::External => {
+                let index = currency.0 as usize;
+                self.books[index][book as usize] += amount;
+                let mut words = [u64::from(currency.0); 2 * LedgerBook::ALL.len() + 1];
+                for (place, held) in self.books[index].iter().enumerate() {
+                    let [high, low] = words_of(*held);
+                    (words[2 * place + 1], words[2 * place + 2]) = (high, low);
+                }
+                digest.update(&mut self.book_rows[index], row_hash(TAG_BOOKS, &words));
+            }
+        }
+    }
+
+    /// Changes what is tied up.
+    pub fn reserve(&mut self, account: AccountId, currency: CurrencyId, change: i128, digest: &mut Digest) {
+        if change != 0 {
+            let balance = self.balance_mut(account, currency);
+            balance.reserved += change;
+            assert!(balance.reserved >= 0, "never more is released than was tied up");
+            self.rehash_balance(account, currency, digest);
+        }
+    }
+
+    /// Brings the digest up to date with an account's row.
+    pub(crate) fn rehash_account(&mut self, id: AccountId, digest: &mut Digest) {
+        let account = self.account_mut(id);
+        let words =
+            [u64::from(id.0), u64::from(account.name.0), u64::from(account.open_orders), account.version];
+        digest.update(&mut account.row, row_hash(TAG_ACCOUNT, &words));
+    }
+
+    fn balance_mut(&mut self, account: AccountId, currency: CurrencyId) -> &mut Balance {
+        &mut self.balances[account.0 as usize * CURRENCIES_MAX + currency.0 as usize]
+    }
+
+    fn rehash_balance(&mut self, account: AccountId, currency: CurrencyId, digest: &mut Digest) {
+        let balance = self.balance_mut(account, currency);
+        let [cash_high, cash] = words_of(balance.cash);
+        let [reserved_high, reserved] = words_of(balance.reserved);
+        let owner = u64::from(account.0) << 32 | u64::from(currency.0);
+        let row = row_hash(TAG_BALANCE, &[owner, cash_high, cash, reserved_high, reserved]);
+        digest.update(&mut balance.row, row);
+    }
+}
+
+const TAG_ACCOUNT: u64 = 0x0701;
+const TAG_CURRENCY: u64 = 0x0702;
+const TAG_BALANCE: u64 = 0x0703;
+const TAG_BOOKS: u64 = 0x0704;

@@ -1,0 +1,195 @@
+//! The deterministic whole: the machine, what it owes itself, and the simulated venue, in one order.
+//!
+//! What comes next: a continuation, then items that are due by (time, creation), then the lanes. A continuation and a
+//! report of the simulated venue are commands like all others; replay asks for them in the same way and compares.
+
+use crate::decider::Decider;
+use crate::event_buffer::EventBuffer;
+use crate::limits::{DIGEST_INTERVAL_FRAMES, INSTRUMENTS_MAX, OPEN_ORDERS_MAX, SOURCES_MAX};
+use crate::machine::Machine;
+use tickwerk_domain::command::Continue;
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::event::StateDigest;
+use tickwerk_domain::{
+    Command, ContinueKind, Digest, Envelope, Event, InstrumentId, Payload, Record, SourceId, Stamp, TimeNs,
+};
+use tickwerk_venue::{SimulatedVenue, VENUE_ORDERS_MAX};
+
+const _: () = assert!(VENUE_ORDERS_MAX >= OPEN_ORDERS_MAX, "the venue has a place for every open order");
+
+/// Machine, sources and simulated venue.
+#[derive(Debug)]
+pub struct Core {
+    machine: Machine,
+    venue: SimulatedVenue,
+    /// Highest number seen of each source.
+    sources: Box<[u64]>,
+    source_rows: Box<[u64]>,
+    sources_digest: Digest,
+    frames: u64,
+    digest_interval: u64,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Core {
+    /// A core that knows nothing; all that it ever allocates.
+    pub fn new() -> Self {
+        Self {
+            machine: Machine::new(),
+            venue: SimulatedVenue::new(INSTRUMENTS_MAX),
+            sources: vec![0; SOURCES_MAX].into(),
+            source_rows: vec![0; SOURCES_MAX].into(),
+            sources_digest: Digest::default(),
+            frames: 0,
+            digest_interval: DIGEST_INTERVAL_FRAMES,
+        }
+    }
+
+    /// What decides.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The simulated venue.
+    pub fn venue(&self) -> &SimulatedVenue {
+        &self.venue
+    }
+
+    /// Frames so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Highest number seen of a source: where it resumes.
+    pub fn source_position(&self, source: SourceId) -> u64 {
+        self.sources.get(source.0 as usize).copied().unwrap_or(0)
+    }
+
+    /// Digest of the whole state, the place in the order included.
+    pub fn digest(&self) -> u64 {
+        let last = self.machine.last();
+        let words = [
+            self.machine.digest(),
+            self.venue.digest(),
+            self.sources_digest.0,
+            self.frames,
+            last.sequence.0,
+            last.time_ns.0,
+        ];
+        row_hash(0, &words)
+    }
+
+    /// A record that the core gives itself.
+    fn internal(&self, source: SourceId, time_ns: TimeNs, command: Command) -> Record {
+        let source_sequence = self.source_position(source) + 1;
+        let envelope = Envelope { time_ns, source, source_sequence, ..Envelope::default() };
+        Record { envelope, payload: Payload::Command(command) }
+    }
+
+    fn note_source(&mut self, source: SourceId, source_sequence: u64) {
+        let index = source.0 as usize;
+        self.sources[index] = source_sequence;
+        let row = row_hash(TAG_SOURCE, &[u64::from(source.0), source_sequence]);
+        self.sources_digest.update(&mut self.source_rows[index], row);
+    }
+
+    /// Shows the venue what the command did.
+    fn show_venue(&mut self, at: TimeNs, command: &Command, events: &EventBuffer) {
+        let was_refused = matches!(events.events().next(), Some(Event::CommandRefused(_)));
+        match command {
+            Command::QuoteObserved(quote) if !was_refused => self.show_touch(at, quote.instrument),
+            Command::BookDelta(delta) if !was_refused && delta.is_last() => {
+                self.show_touch(at, delta.instrument);
+            }
+            Command::InstrumentDefined(instrument) if !was_refused => self.venue.define(instrument),
+            Command::SimulatedVenueSet(setting) if !was_refused => self.venue.configure(setting),
+            Command::QuoteObserved(_)
+            | Command::BookDelta(_)
+            | Command::InstrumentDefined(_)
+            | Command::SimulatedVenueSet(_)
+            | Command::TradeObserved(_)
+            | Command::MarketGapObserved(_)
+            | Command::StrategyDefined(_)
+            | Command::LimitSet(_)
+            | Command::KillSwitchSet(_)
+            | Command::TradingStateSet(_)
+            | Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::OrderReported(_)
+            | Command::FillReported(_)
+            | Command::AccountDefined(_)
+            | Command::CurrencyDefined(_)
+            | Command::CashTransferred(_)
+            | Command::RulesActivated(_)
+            | Command::TextDefined(_)
+            | Command::TimeAdvanced(_)
+            | Command::Continue(_)
+            | Command::HealthObserved(_)
+            | Command::StreamAppended(_) => {}
+        }
+        for event in events.events() {
+            if let Event::OrderSubmitted(order) = event {
+                self.venue.submit(at, order);
+            } else if let Event::CancelSubmitted(cancel) = event {
+                self.venue.cancel(at, cancel);
+            }
+        }
+    }
+
+    fn show_touch(&mut self, at: TimeNs, instrument: InstrumentId) {
+        let touch = self.machine.market(instrument).touch;
+        self.venue.observe(at, instrument, touch);
+    }
+}
+
+impl Decider for Core {
+    /// A source outside the table is never new; one that the table has must have passed the number.
+    fn accepts(&self, source: SourceId, source_sequence: u64) -> bool {
+        self.sources.get(source.0 as usize).is_some_and(|highest| source_sequence > *highest)
+    }
+
+    fn next_internal(&mut self, now: TimeNs) -> Option<Record> {
+        if let Some(continuation) = self.machine.continuation() {
+            let (after, started_by) = (continuation.after, continuation.started_by);
+            let command = Continue { after, started_by, kind: ContinueKind::KillSwitch };
+            return Some(self.internal(SourceId::CORE, TimeNs::UNKNOWN, command.into()));
+        }
+        let (due, command) = self.venue.next_report(now)?;
+        Some(self.internal(SourceId::SIMULATED_VENUE, due, command))
+    }
+
+    fn next_due(&self) -> Option<TimeNs> {
+        match self.machine.continuation() {
+            Some(_) => Some(TimeNs::UNKNOWN),
+            None => self.venue.next_due(),
+        }
+    }
+
+    fn apply(&mut self, record: &mut Record, events: &mut EventBuffer) {
+        let envelope = &mut record.envelope;
+        let Payload::Command(command) = &record.payload else {
+            panic!("an event is no input: {:?}", record.payload);
+        };
+        self.note_source(envelope.source, envelope.source_sequence);
+        let stamp = Stamp { sequence: envelope.sequence, time_ns: envelope.time_ns };
+        envelope.stream_version = self.machine.apply(stamp, command, events);
+        self.frames += 1;
+        self.show_venue(stamp.time_ns, command, events);
+        if self.frames.is_multiple_of(self.digest_interval) {
+            let digest = self.digest();
+            let version = self.machine.note_trailing_event();
+            events.push(version, StateDigest { frames: self.frames, digest });
+        }
+    }
+
+    fn last(&self) -> Stamp {
+        self.machine.last()
+    }
+}
+
+const TAG_SOURCE: u64 = 0x0806;

@@ -1,0 +1,291 @@
+//! The deterministic machine: one command in, its events out.
+//!
+//! The same commands with the same stamps give the same events, on every machine and in every build. There is no
+//! clock, no I/O, no allocation after start-up and no iteration over a hash table in here.
+
+mod definitions;
+mod market_flow;
+mod order_flow;
+mod reports;
+
+use crate::accounts::Accounts;
+use crate::event_buffer::EventBuffer;
+use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
+use crate::market::Market;
+use crate::orders::Orders;
+use crate::positions::Positions;
+use crate::risk::settings::Settings;
+use crate::signals::{AnyStrategy, Parameters};
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::event::CommandRefused;
+use tickwerk_domain::{
+    AccountId, Command, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence, SignalDirection,
+    Stamp, StrategyId, TextBytes, TextId,
+};
+
+/// The rules that this build decides by; a change of what is decided raises it.
+pub const RULES_VERSION: u32 = 1;
+
+/// An instrument as the machine uses it.
+#[derive(Clone, Copy, Debug)]
+pub struct InstrumentSlot {
+    /// Its definition.
+    pub definition: Instrument,
+    /// Base-currency units in one quantity unit; spot only.
+    pub base_factor: i128,
+    row: u64,
+}
+
+/// A strategy as the machine runs it.
+#[derive(Clone, Copy, Debug)]
+pub struct StrategySlot {
+    strategy: AnyStrategy,
+    parameters: Parameters,
+    kind: u16,
+    /// Its name.
+    pub name: TextId,
+    /// Whose money.
+    pub account: AccountId,
+    /// Which market.
+    pub instrument: InstrumentId,
+    is_enabled: bool,
+    direction: SignalDirection,
+    /// What its orders filled to, signed.
+    held: i64,
+    /// What its open orders would add, signed.
+    pending: i64,
+    /// Whether it is to ask again for what the venue could not give.
+    retries: bool,
+    version: u64,
+    row: u64,
+}
+
+/// A long effect that goes on with the next command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Continuation {
+    /// The last order that was dealt with.
+    pub after: OrderId,
+    /// The sequence of the command that started it.
+    pub started_by: Sequence,
+    account: AccountId,
+    instrument: InstrumentId,
+}
+
+/// All state that decides.
+#[derive(Debug)]
+pub struct Machine {
+    texts: Box<[TextBytes]>,
+    instruments: Box<[Option<InstrumentSlot>]>,
+    markets: Box<[Market]>,
+    strategies: Box<[Option<StrategySlot>]>,
+    /// Per instrument, a bit for each strategy that watches it.
+    watchers: Box<[u64]>,
+    accounts: Accounts,
+    positions: Positions,
+    orders: Orders,
+    settings: Settings,
+    continuation: Option<Continuation>,
+    rules_version: u32,
+    system_version: u64,
+    last: Stamp,
+    digest: Digest,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Machine {
+    /// A machine that knows nothing; all that it ever allocates.
+    pub fn new() -> Self {
+        let empty = TextBytes::new("").expect("an empty text is a text");
+        let number = |index: usize| InstrumentId(u32::try_from(index).expect("tables are small"));
+        Self {
+            texts: vec![empty; TEXTS_MAX].into(),
+            instruments: vec![None; INSTRUMENTS_MAX].into(),
+            markets: (0..INSTRUMENTS_MAX).map(|index| Market::new(number(index))).collect(),
+            strategies: vec![None; STRATEGIES_MAX].into(),
+            watchers: vec![0; INSTRUMENTS_MAX].into(),
+            accounts: Accounts::new(),
+            positions: Positions::new(),
+            orders: Orders::new(),
+            settings: Settings::new(),
+            continuation: None,
+            rules_version: 0,
+            system_version: 0,
+            last: Stamp::default(),
+            digest: Digest::default(),
+        }
+    }
+
+    /// Applies one command, and gives the version it has in its stream.
+    ///
+    /// Pre: `out` is empty, the stamp follows [`Machine::last`]. Post: [`Machine::last`] is the stamp of the last record,
+    /// command or event.
+    pub fn apply(&mut self, stamp: Stamp, command: &Command, out: &mut EventBuffer) -> u64 {
+        assert_eq!(self.last.sequence.next(), stamp.sequence, "gap in the command order");
+        assert!(self.last.time_ns <= stamp.time_ns, "time ran backwards");
+        assert!(out.is_empty(), "events of another command");
+
+        let version = match command {
+            Command::QuoteObserved(quote) => self.on_quote(stamp, quote, out),
+            Command::TradeObserved(trade) => self.on_trade(stamp, trade, out),
+            Command::BookDelta(delta) => self.on_delta(stamp, delta, out),
+            Command::MarketGapObserved(gap) => self.on_gap(gap, out),
+            Command::NewOrder(order) => self.new_order(stamp, order, out),
+            Command::CancelOrder(cancel) => self.cancel_order(cancel, out),
+            Command::OrderReported(report) => self.on_report(report, out),
+            Command::FillReported(fill) => self.on_fill(fill, out),
+            Command::InstrumentDefined(instrument) => self.define_instrument(instrument, out),
+            Command::AccountDefined(account) => self.define_account(account, out),
+            Command::CurrencyDefined(currency) => self.define_currency(currency, out),
+            Command::StrategyDefined(strategy) => self.define_strategy(strategy, out),
+            Command::TextDefined(text) => self.define_text(text, out),
+            Command::SimulatedVenueSet(setting) => self.set_venue(setting, out),
+            Command::CashTransferred(transfer) => self.transfer(transfer, out),
+            Command::LimitSet(limit) => self.set_limit(limit, out),
+            Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
+            Command::TradingStateSet(state) => self.set_trading_state(state, out),
+            Command::RulesActivated(rules) => self.activate_rules(rules, out),
+            Command::Continue(_) => self.go_on(command, out),
+            Command::TimeAdvanced(_) | Command::HealthObserved(_) => self.next_system_version(),
+            // Free-form streams are journaled for others; the core keeps no state of them.
+            Command::StreamAppended(_) => 0,
+        };
+        self.last = stamp.after(out.len());
+        version
+    }
+
+    /// Stamp of the last record.
+    pub fn last(&self) -> Stamp {
+        self.last
+    }
+
+    /// Notes an event that was added after [`Machine::apply`]: the digest of the whole core.
+    pub(crate) fn note_trailing_event(&mut self) -> u64 {
+        self.last = self.last.after(1);
+        self.next_system_version()
+    }
+
+    /// The long effect that must go on before anything else.
+    pub fn continuation(&self) -> Option<&Continuation> {
+        self.continuation.as_ref()
+    }
+
+    /// Digest of the whole state.
+    pub fn digest(&self) -> u64 {
+        let continued = self.continuation.map_or(0, |continuation| continuation.after.0 + 1);
+        let words = [
+            self.digest.0,
+            self.settings.version(),
+            u64::from(self.rules_version),
+            self.system_version,
+            continued,
+        ];
+        row_hash(0, &words)
+    }
+
+    /// Orders.
+    pub fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// Positions.
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// Accounts, balances and books.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Limits and switches.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// An instrument, where it is defined.
+    #[inline]
+    pub fn instrument(&self, id: InstrumentId) -> Option<&InstrumentSlot> {
+        self.instruments.get(id.0 as usize)?.as_ref()
+    }
+
+    /// All instruments in order of number.
+    pub fn instruments(&self) -> impl Iterator<Item = &InstrumentSlot> {
+        self.instruments.iter().flatten()
+    }
+
+    /// The market of an instrument whose number is in range.
+    #[inline]
+    pub fn market(&self, id: InstrumentId) -> &Market {
+        &self.markets[id.0 as usize]
+    }
+
+    /// All strategies in order of number.
+    pub fn strategies(&self) -> impl Iterator<Item = (StrategyId, &StrategySlot)> {
+        (0..).map(StrategyId).zip(self.strategies.iter()).filter_map(|(id, slot)| Some((id, slot.as_ref()?)))
+    }
+
+    /// A dictionary text; empty where there is none.
+    pub fn text(&self, id: TextId) -> &str {
+        self.texts.get(id.0 as usize).map_or("", TextBytes::as_str)
+    }
+
+    /// All dictionary texts in order of number.
+    pub fn texts(&self) -> impl Iterator<Item = (TextId, &str)> {
+        (0..)
+            .map(TextId)
+            .zip(self.texts.iter())
+            .map(|(id, text)| (id, text.as_str()))
+            .filter(|(_, text)| !text.is_empty())
+    }
+
+    /// Profit of what an account has open of an instrument, at its mark, in settlement units; 0 without a mark.
+    pub fn unrealized(&self, account: AccountId, instrument: InstrumentId) -> i128 {
+        let position = self.positions.get(account, instrument);
+        let definition = self.instrument(instrument).map(|slot| &slot.definition);
+        let mark = self.market(instrument).mark();
+        definition.zip(mark).and_then(|(definition, mark)| position.unrealized(definition, mark)).unwrap_or(0)
+    }
+
+    fn refuse(&mut self, command: &Command, reason: Reject, value: i64, out: &mut EventBuffer) {
+        let version = self.next_system_version();
+        let refused = CommandRefused {
+            value,
+            reason: reason.code(),
+            command_type: command.type_id().0,
+            text: TextId::NONE,
+        };
+        out.push(version, refused);
+    }
+
+    fn next_system_version(&mut self) -> u64 {
+        self.system_version += 1;
+        self.system_version
+    }
+
+    /// Adds an event of an order's stream.
+    #[inline]
+    fn push_order(&mut self, slot: u32, event: impl Into<Event>, out: &mut EventBuffer) {
+        let order = self.orders.get_mut(slot);
+        order.version += 1;
+        out.push(order.version, event);
+    }
+
+    /// Adds an event of an account's stream.
+    #[inline]
+    fn push_account(&mut self, account: AccountId, event: impl Into<Event>, out: &mut EventBuffer) {
+        let row = self.accounts.account_mut(account);
+        row.version += 1;
+        out.push(row.version, event);
+        self.accounts.rehash_account(account, &mut self.digest);
+    }
+}
+
+/// Whether a number may index a table of `count` places; 0 means "none" and is no place.
+fn is_in_range(number: u32, count: usize) -> bool {
+    number != 0 && (number as usize) < count
+}

@@ -1,0 +1,443 @@
+//! Definitions and settings: all configuration that decides comes as commands and is checked here.
+
+use super::{Continuation, InstrumentSlot, Machine, RULES_VERSION, StrategySlot, is_in_range};
+use crate::event_buffer::EventBuffer;
+use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
+use crate::signals::AnyStrategy;
+use tickwerk_domain::command::{
+    AccountDefined, CashTransferred, CurrencyDefined, KillSwitchSet, LimitSet, RulesActivated,
+    SimulatedVenueSet, StrategyDefined, TextDefined, TradingStateSet,
+};
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::event::{
+    KillSwitchChanged, LEGS_PER_POSTING_MAX, LedgerBook, Leg, LimitChanged, Posted, TradingStateChanged,
+};
+use tickwerk_domain::numbers::{SCALE_MAX, power_of_ten};
+use tickwerk_domain::{
+    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, OrderId, Reject, SignalDirection,
+    Stamp,
+};
+
+/// Steps of a long effect that one command may take, whether or not they cause events.
+const STEPS_PER_COMMAND_MAX: usize = 1024;
+
+impl Machine {
+    pub(super) fn define_text(&mut self, text: &TextDefined, out: &mut EventBuffer) -> u64 {
+        let number = text.text_id.0;
+        if !is_in_range(number, TEXTS_MAX) {
+            self.refuse(&(*text).into(), Reject::IdOutOfRange, i64::from(number), out);
+        } else if !self.text(text.text_id).is_empty() && self.text(text.text_id) != text.text.as_str() {
+            self.refuse(&(*text).into(), Reject::DefinitionFixed, i64::from(number), out);
+        } else if self.text(text.text_id).is_empty() {
+            self.texts[number as usize] = text.text;
+            let mut words = [u64::from(number); 13];
+            for (word, bytes) in words[1..].iter_mut().zip(text.text.bytes().chunks_exact(8)) {
+                *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+            }
+            self.digest.replace(0, row_hash(TAG_TEXT, &words));
+        }
+        self.next_system_version()
+    }
+
+    pub(super) fn define_currency(&mut self, currency: &CurrencyDefined, out: &mut EventBuffer) -> u64 {
+        let number = currency.currency.0;
+        let known = self.accounts.currency(currency.currency);
+        if !is_in_range(number, CURRENCIES_MAX) {
+            self.refuse(&(*currency).into(), Reject::IdOutOfRange, i64::from(number), out);
+        } else if currency.scale > SCALE_MAX {
+            self.refuse(&(*currency).into(), Reject::ValueOutOfRange, i64::from(currency.scale), out);
+        } else if known.is_some_and(|known| known.scale != currency.scale) {
+            self.refuse(&(*currency).into(), Reject::DefinitionFixed, i64::from(currency.scale), out);
+        } else {
+            self.accounts.define_currency(currency.currency, currency.code, currency.scale, &mut self.digest);
+        }
+        self.next_system_version()
+    }
+
+    pub(super) fn define_account(&mut self, account: &AccountDefined, out: &mut EventBuffer) -> u64 {
+        let number = account.account.0;
+        if !is_in_range(number, ACCOUNTS_MAX) {
+            self.refuse(&(*account).into(), Reject::IdOutOfRange, i64::from(number), out);
+            return 0;
+        }
+        let row = self.accounts.account_mut(account.account);
+        row.version += 1;
+        let version = row.version;
+        self.accounts.define_account(account.account, account.name, &mut self.digest);
+        version
+    }
+
+    pub(super) fn define_instrument(&mut self, instrument: &Instrument, out: &mut EventBuffer) -> u64 {
+        let number = instrument.instrument.0;
+        if !is_in_range(number, INSTRUMENTS_MAX) {
+            self.refuse(&(*instrument).into(), Reject::IdOutOfRange, i64::from(number), out);
+            return 0;
+        }
+        match self.checked_instrument(instrument) {
+            Err((reason, value)) => self.refuse(&(*instrument).into(), reason, value, out),
+            Ok(base_factor) => {
+                let mut row = self.instrument(instrument.instrument).map_or(0, |known| known.row);
+                self.digest.update(&mut row, hash_instrument(instrument));
+                self.instruments[number as usize] =
+                    Some(InstrumentSlot { definition: *instrument, base_factor, row });
+            }
+        }
+        self.next_instrument_version(instrument.instrument)
+    }
+
+    /// The base factor of a good definition, or what is wrong with it.
+    fn checked_instrument(&self, new: &Instrument) -> Result<i128, (Reject, i64)> {
+        for currency in [new.base, new.quote, new.settlement] {
+            self.accounts.currency(currency).ok_or((Reject::UnknownCurrency, i64::from(currency.0)))?;
+        }
+        let settlement_scale = self.accounts.currency(new.settlement).map_or(0, |currency| currency.scale);
+        let base_scale = self.accounts.currency(new.base).map_or(0, |currency| currency.scale);
+        let expected_settlement = match new.kind {
+            InstrumentKind::Spot | InstrumentKind::Linear => new.quote,
+            InstrumentKind::Inverse => new.base,
+        };
+        let out_of_range = |value: i64| Err((Reject::ValueOutOfRange, value));
+        for scale in [new.price_scale, new.quantity_scale] {
+            if scale > SCALE_MAX {
+                return out_of_range(i64::from(scale));
+            }
+        }
+        if new.settlement != expected_settlement {
+            return out_of_range(i64::from(new.settlement.0));
+        }
+        if new.settlement_scale != settlement_scale {
+            return out_of_range(i64::from(new.settlement_scale));
+        }
+        for positive in [new.tick_size.0, new.lot_size.0, new.quantity_min.0, new.multiplier] {
+            if positive <= 0 {
+                return out_of_range(positive);
+            }
+        }
+        if new.quantity_max < new.quantity_min {
+            return out_of_range(new.quantity_max.0);
+        }
+        if new.margin_rate.0 < 0 {
+            return out_of_range(new.margin_rate.0);
+        }
+        if let Some(known) = self.instrument(new.instrument) {
+            let fixed = |of: &Instrument| {
+                let scales = (of.price_scale, of.quantity_scale, of.settlement_scale);
+                (of.kind, of.base, of.quote, of.settlement, scales, of.multiplier)
+            };
+            if fixed(new) != fixed(&known.definition) {
+                return Err((Reject::DefinitionFixed, i64::from(new.instrument.0)));
+            }
+        }
+        match new.kind {
+            InstrumentKind::Linear | InstrumentKind::Inverse => Ok(1),
+            InstrumentKind::Spot if new.multiplier != 1 => out_of_range(new.multiplier),
+            InstrumentKind::Spot => {
+                let finer = base_scale.checked_sub(new.quantity_scale);
+                let factor = finer.and_then(|scale| power_of_ten(u32::from(scale)));
+                factor.ok_or((Reject::ValueOutOfRange, i64::from(new.quantity_scale)))
+            }
+        }
+    }
+
+    pub(super) fn set_venue(&mut self, setting: &SimulatedVenueSet, out: &mut EventBuffer) -> u64 {
+        if self.instrument(setting.instrument).is_none() {
+            self.refuse(&(*setting).into(), Reject::UnknownInstrument, i64::from(setting.instrument.0), out);
+            return 0;
+        }
+        self.next_instrument_version(setting.instrument)
+    }
+
+    pub(super) fn define_strategy(&mut self, new: &StrategyDefined, out: &mut EventBuffer) -> u64 {
+        match self.checked_strategy(new) {
+            Err((reason, value)) => {
+                self.refuse(&(*new).into(), reason, value, out);
+                0
+            }
+            Ok(slot) => {
+                let index = new.strategy.0 as usize;
+                if let Some(known) = self.strategies[index] {
+                    self.watchers[known.instrument.0 as usize] &= !(1 << index);
+                }
+                self.watchers[new.instrument.0 as usize] |= u64::from(new.enabled) << index;
+                self.strategies[index] = Some(slot);
+                self.rehash_strategy(index);
+                slot.version
+            }
+        }
+    }
+
+    fn checked_strategy(&self, new: &StrategyDefined) -> Result<StrategySlot, (Reject, i64)> {
+        if !is_in_range(new.strategy.0, STRATEGIES_MAX) {
+            return Err((Reject::IdOutOfRange, i64::from(new.strategy.0)));
+        }
+        self.accounts.account(new.account).ok_or((Reject::UnknownAccount, i64::from(new.account.0)))?;
+        self.instrument(new.instrument).ok_or((Reject::UnknownInstrument, i64::from(new.instrument.0)))?;
+        let strategy = AnyStrategy::new(new.kind, &new.parameters)
+            .ok_or((Reject::UnknownStrategyKind, i64::from(new.kind)))?
+            .map_err(|_| (Reject::ValueOutOfRange, i64::from(new.kind)))?;
+        let fresh = StrategySlot {
+            strategy,
+            parameters: new.parameters,
+            kind: new.kind,
+            name: new.name,
+            account: new.account,
+            instrument: new.instrument,
+            is_enabled: new.enabled,
+            direction: SignalDirection::Flat,
+            held: 0,
+            pending: 0,
+            retries: false,
+            version: 1,
+            row: 0,
+        };
+        let Some(known) = self.strategies[new.strategy.0 as usize] else {
+            return Ok(fresh);
+        };
+        if (known.account, known.instrument) != (new.account, new.instrument) {
+            return Err((Reject::DefinitionFixed, i64::from(new.strategy.0)));
+        }
+        let (version, row) = (known.version + 1, known.row);
+        if (known.kind, known.parameters) == (new.kind, new.parameters) {
+            return Ok(StrategySlot { is_enabled: new.enabled, name: new.name, version, row, ..known });
+        }
+        Ok(StrategySlot { held: known.held, pending: known.pending, version, row, ..fresh })
+    }
+
+    pub(super) fn rehash_strategy(&mut self, index: usize) {
+        let Some(slot) = &mut self.strategies[index] else {
+            return;
+        };
+        let owner = u64::from(slot.account.0) << 32 | u64::from(slot.instrument.0);
+        let state = u64::from(slot.is_enabled) << 16 | u64::from(slot.retries) << 8 | slot.direction as u64;
+        let mut words = [0; 16];
+        words[..8].copy_from_slice(&slot.parameters.map(i64::cast_unsigned));
+        let index = index as u64;
+        let [held, pending] = [slot.held, slot.pending].map(i64::cast_unsigned);
+        let rest = [
+            index << 16 | u64::from(slot.kind),
+            owner,
+            state,
+            held,
+            pending,
+            slot.version,
+            slot.strategy.digest(),
+        ];
+        words[8..15].copy_from_slice(&rest);
+        words[15] = u64::from(slot.name.0);
+        self.digest.update(&mut slot.row, row_hash(TAG_STRATEGY, &words));
+    }
+
+    pub(super) fn transfer(&mut self, transfer: &CashTransferred, out: &mut EventBuffer) -> u64 {
+        let amount = transfer.amount.get();
+        let shown = i64::try_from(amount).unwrap_or(i64::MAX);
+        if self.accounts.account(transfer.account).is_none() {
+            self.refuse(&(*transfer).into(), Reject::UnknownAccount, i64::from(transfer.account.0), out);
+            return 0;
+        }
+        let row = self.accounts.account_mut(transfer.account);
+        row.version += 1;
+        let version = row.version;
+        if self.accounts.currency(transfer.currency).is_none() {
+            self.refuse(&(*transfer).into(), Reject::UnknownCurrency, i64::from(transfer.currency.0), out);
+        } else if amount.unsigned_abs() > TRANSFER_MAX {
+            self.refuse(&(*transfer).into(), Reject::ValueOutOfRange, shown, out);
+        } else if amount < 0
+            && self.accounts.balance(transfer.account, transfer.currency).available() + amount < 0
+        {
+            self.refuse(&(*transfer).into(), Reject::InsufficientBuyingPower, shown, out);
+        } else {
+            let (from, to) = if amount < 0 {
+                (LedgerBook::Client, LedgerBook::External)
+            } else {
+                (LedgerBook::External, LedgerBook::Client)
+            };
+            let leg = Leg { amount: Money::new(amount.abs()), currency: transfer.currency, from, to };
+            self.post(transfer.account, &[leg], out);
+        }
+        self.accounts.rehash_account(transfer.account, &mut self.digest);
+        version
+    }
+
+    /// Posts up to four legs; those of nothing are left out.
+    pub(super) fn post(&mut self, account: AccountId, legs: &[Leg], out: &mut EventBuffer) {
+        let mut posted = Posted { account, count: 0, legs: [Leg::default(); LEGS_PER_POSTING_MAX] };
+        for leg in legs.iter().filter(|leg| leg.amount != Money::ZERO) {
+            posted.legs[usize::from(posted.count)] = *leg;
+            posted.count += 1;
+        }
+        if posted.count > 0 {
+            self.accounts.post(account, &posted.legs[..usize::from(posted.count)], &mut self.digest);
+            self.push_account(account, posted, out);
+        }
+    }
+
+    pub(super) fn set_limit(&mut self, limit: &LimitSet, out: &mut EventBuffer) -> u64 {
+        let version = self.next_system_version();
+        let (account, instrument) = (limit.account, limit.instrument);
+        let set = self.check_scope(account, instrument).and_then(|()| {
+            self.settings
+                .set_limit(account, instrument, limit.kind, limit.value, &mut self.digest)
+                .map_err(|reason| (reason, i64::from(instrument.0)))
+        });
+        match set {
+            Err((reason, value)) => self.refuse(&(*limit).into(), reason, value, out),
+            Ok(previous) => {
+                let (value, limits_version) = (limit.value.max(-1), self.settings.version());
+                let event_version = self.next_system_version();
+                let kind = limit.kind;
+                out.push(
+                    event_version,
+                    LimitChanged { previous, value, limits_version, account, instrument, kind },
+                );
+            }
+        }
+        version
+    }
+
+    pub(super) fn set_trading_state(&mut self, setting: &TradingStateSet, out: &mut EventBuffer) -> u64 {
+        let version = self.next_system_version();
+        let (account, instrument, state) = (setting.account, setting.instrument, setting.state);
+        match self.check_scope(account, instrument) {
+            Err((reason, value)) => self.refuse(&(*setting).into(), reason, value, out),
+            Ok(()) => {
+                self.settings.set_state(account, instrument, state, &mut self.digest);
+                let limits_version = self.settings.version();
+                let event_version = self.next_system_version();
+                out.push(event_version, TradingStateChanged { limits_version, account, instrument, state });
+            }
+        }
+        version
+    }
+
+    pub(super) fn set_kill_switch(
+        &mut self,
+        stamp: Stamp,
+        switch: &KillSwitchSet,
+        out: &mut EventBuffer,
+    ) -> u64 {
+        let version = self.next_system_version();
+        let (account, instrument, engaged) = (switch.account, switch.instrument, switch.engaged);
+        match self.check_scope(account, instrument) {
+            Err((reason, value)) => self.refuse(&(*switch).into(), reason, value, out),
+            Ok(()) => {
+                self.settings.set_kill_switch(account, instrument, engaged, &mut self.digest);
+                let limits_version = self.settings.version();
+                let event_version = self.next_system_version();
+                out.push(event_version, KillSwitchChanged { limits_version, account, instrument, engaged });
+                if engaged {
+                    let started_by = stamp.sequence;
+                    self.cancel_open(
+                        Continuation { after: OrderId::NONE, started_by, account, instrument },
+                        out,
+                    );
+                }
+            }
+        }
+        version
+    }
+
+    /// Goes on with the long effect that is pending; anybody else's `Continue` is refused.
+    pub(super) fn go_on(&mut self, command: &tickwerk_domain::Command, out: &mut EventBuffer) -> u64 {
+        let version = self.next_system_version();
+        match self.continuation.take() {
+            Some(pending) => self.cancel_open(pending, out),
+            None => self.refuse(command, Reject::ScopeInvalid, 0, out),
+        }
+        version
+    }
+
+    /// Sends cancels for the open orders of a scope, in order of id, as many as fit; the rest goes on later.
+    fn cancel_open(&mut self, from: Continuation, out: &mut EventBuffer) {
+        let fits = |scope: u32, of: u32| scope == 0 || scope == of;
+        let mut next = self.orders.first_open_after(from.after);
+        let mut steps = 0;
+        let mut after = from.after;
+        while let Some(slot) = next {
+            // One event stays free for the digest.
+            if out.room() <= 1 || steps == STEPS_PER_COMMAND_MAX {
+                self.continuation = Some(Continuation { after, ..from });
+                return;
+            }
+            let order = self.orders.get(slot);
+            after = order.id;
+            let is_meant =
+                fits(from.account.0, order.account.0) && fits(from.instrument.0, order.instrument.0);
+            if is_meant {
+                self.request_cancel(slot, out);
+            }
+            next = self.orders.next_open(slot);
+            steps += 1;
+        }
+        self.continuation = None;
+    }
+
+    pub(super) fn activate_rules(&mut self, rules: &RulesActivated, out: &mut EventBuffer) -> u64 {
+        let version = self.next_system_version();
+        if rules.version == RULES_VERSION {
+            self.rules_version = rules.version;
+        } else {
+            self.refuse(&(*rules).into(), Reject::UnknownRulesVersion, i64::from(rules.version), out);
+        }
+        version
+    }
+
+    /// Whether a scope names things that exist; 0 means "all".
+    fn check_scope(&self, account: AccountId, instrument: InstrumentId) -> Result<(), (Reject, i64)> {
+        if !account.is_none() && self.accounts.account(account).is_none() {
+            return Err((Reject::UnknownAccount, i64::from(account.0)));
+        }
+        if !instrument.is_none() && self.instrument(instrument).is_none() {
+            return Err((Reject::UnknownInstrument, i64::from(instrument.0)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn next_instrument_version(&mut self, instrument: InstrumentId) -> u64 {
+        let market = &mut self.markets[instrument.0 as usize];
+        market.version += 1;
+        let version = market.version;
+        market.rehash(&mut self.digest);
+        version
+    }
+}
+
+/// Largest transfer, far from where sums of an `i128` could overflow.
+const TRANSFER_MAX: u128 = 1 << 100;
+
+fn hash_instrument(instrument: &Instrument) -> u64 {
+    let ids = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+    let CurrencyId(settlement) = instrument.settlement;
+    let scales = [
+        instrument.price_scale,
+        instrument.quantity_scale,
+        instrument.settlement_scale,
+        instrument.kind as u8,
+    ];
+    let [notional_high, notional] = tickwerk_domain::digest::words_of(instrument.notional_max.get());
+    let signed = [
+        instrument.tick_size.0,
+        instrument.lot_size.0,
+        instrument.quantity_min.0,
+        instrument.quantity_max.0,
+        instrument.multiplier,
+        instrument.maker_fee.0,
+        instrument.taker_fee.0,
+        instrument.margin_rate.0,
+    ]
+    .map(i64::cast_unsigned);
+    let mut words = [0; 14];
+    words[..8].copy_from_slice(&signed);
+    words[8..].copy_from_slice(&[
+        ids(instrument.instrument.0, instrument.symbol.0),
+        ids(instrument.base.0, instrument.quote.0),
+        u64::from(settlement),
+        u64::from(u32::from_le_bytes(scales)),
+        notional_high,
+        notional,
+    ]);
+    row_hash(TAG_INSTRUMENT, &words)
+}
+
+const TAG_TEXT: u64 = 0x0802;
+const TAG_INSTRUMENT: u64 = 0x0105;
+const TAG_STRATEGY: u64 = 0x0201;

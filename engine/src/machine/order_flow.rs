@@ -1,0 +1,296 @@
+//! New orders and cancels: duplicate check, risk check, and the order that goes to the venue.
+
+use super::{Machine, is_in_range};
+use crate::event_buffer::EventBuffer;
+use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
+use crate::orders::Order;
+use crate::risk::exposure::{Reservation, margin, margin_mark};
+use crate::risk::{Refusal, View, check};
+use tickwerk_domain::command::{CancelOrder, NewOrder};
+use tickwerk_domain::event::{
+    CancelRejected, CancelSubmitted, OrderApproved, OrderRefused, OrderRejected, OrderRepeated,
+    OrderSubmitted,
+};
+use tickwerk_domain::{
+    AccountId, CurrencyId, InstrumentId, InstrumentKind, Money, OrderId, OrderStatus, Qty, Reject, Stamp,
+    StrategyId,
+};
+
+impl Machine {
+    /// A client's order; its command is the first record of the order's stream.
+    pub(super) fn new_order(&mut self, stamp: Stamp, asked: &NewOrder, out: &mut EventBuffer) -> u64 {
+        let id = OrderId(stamp.sequence.0);
+        let name = &asked.client_order_id;
+        let known = if name.is_none() { None } else { self.orders.find_client(asked.account, name) };
+        match known {
+            None => {
+                let mut order = Order::new(id, StrategyId::NONE, asked);
+                order.version = 1;
+                self.enter(order, asked, out);
+            }
+            Some(slot) if self.orders.get(slot).has_content_of(asked) => {
+                let (order, status, reason) = {
+                    let first = self.orders.get(slot);
+                    (first.id, first.status, first.reason)
+                };
+                self.push_order(slot, OrderRepeated { order, status, reason }, out);
+                self.orders.commit(slot, &mut self.digest);
+            }
+            // The name stays with the first order; this one is refused without a place in the store.
+            Some(_) => {
+                let (account, instrument) = (asked.account, asked.instrument);
+                let reason = Reject::DuplicateClientOrderId.code();
+                out.push(2, OrderRejected { order: id, account, instrument, reason });
+            }
+        }
+        1
+    }
+
+    /// A strategy's order; the first event of its decision opens the order's stream and gives it its id.
+    pub(super) fn strategy_order(
+        &mut self,
+        stamp: Stamp,
+        strategy: StrategyId,
+        asked: &NewOrder,
+        out: &mut EventBuffer,
+    ) {
+        let id = OrderId(stamp.sequence.plus(out.len() as u64 + 1).0);
+        self.enter(Order::new(id, strategy, asked), asked, out);
+    }
+
+    /// Decides on an order and books the result.
+    fn enter(&mut self, order: Order, asked: &NewOrder, out: &mut EventBuffer) {
+        let decision = self.decide(asked);
+        if decision.is_err_and(|refusal| refusal.reason == Reject::StoreFull) {
+            let (id, account, instrument) = (order.id, asked.account, asked.instrument);
+            let reason = Reject::StoreFull.code();
+            out.push(order.version + 1, OrderRejected { order: id, account, instrument, reason });
+            return;
+        }
+        let slot = self.orders.add(order, &mut self.digest);
+        match decision {
+            Err(refusal) => self.book_refusal(slot, refusal, out),
+            Ok(reservation) => self.book_approval(slot, reservation, out),
+        }
+        self.orders.commit(slot, &mut self.digest);
+    }
+
+    fn decide(&self, asked: &NewOrder) -> Result<Reservation, Refusal> {
+        if !self.orders.has_room() {
+            return Err(Refusal::plain(Reject::StoreFull));
+        }
+        let unknown_account = Refusal::plain(Reject::UnknownAccount);
+        if !is_in_range(asked.account.0, ACCOUNTS_MAX) {
+            return Err(unknown_account);
+        }
+        let account = self.accounts.account(asked.account).ok_or(unknown_account)?;
+        if !is_in_range(asked.instrument.0, INSTRUMENTS_MAX) {
+            return Err(Refusal::plain(Reject::UnknownInstrument));
+        }
+        let slot = self.instrument(asked.instrument).ok_or(Refusal::plain(Reject::UnknownInstrument))?;
+        let view = View {
+            instrument: &slot.definition,
+            market: self.market(asked.instrument),
+            account,
+            position: self.positions.get(asked.account, asked.instrument),
+            settlement: self.accounts.balance(asked.account, slot.definition.settlement),
+            base: self.accounts.balance(asked.account, slot.definition.base),
+            base_factor: slot.base_factor,
+            unrealized: self.unrealized_in(asked.account, slot.definition.kind, slot.definition.settlement),
+            limits: self.settings.effective(asked.account, asked.instrument),
+        };
+        check(asked, &view)
+    }
+
+    /// Profit of all contracts of an account that settle in a currency; spot positions do not count as margin.
+    fn unrealized_in(&self, account: AccountId, kind: InstrumentKind, settlement: CurrencyId) -> i128 {
+        if kind == InstrumentKind::Spot {
+            return 0;
+        }
+        let is_counted = |instrument: &InstrumentId| {
+            let definition = self.instrument(*instrument).map(|slot| &slot.definition);
+            definition.is_some_and(|of| of.settlement == settlement && of.kind != InstrumentKind::Spot)
+        };
+        let counted = self.positions.open(account).filter(is_counted);
+        counted.map(|instrument| self.unrealized(account, instrument)).sum()
+    }
+
+    fn book_refusal(&mut self, slot: u32, refusal: Refusal, out: &mut EventBuffer) {
+        let reason = refusal.reason.code();
+        let order = self.orders.get_mut(slot);
+        order.reason = reason;
+        let (id, account, instrument) = (order.id, order.account, order.instrument);
+        let (limit, observed) = (Money::new(refusal.limit), Money::new(refusal.observed));
+        let limits_version = self.settings.version();
+        let refused =
+            OrderRefused { limit, observed, order: id, limits_version, account, instrument, reason };
+        self.push_order(slot, refused, out);
+        self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
+        self.orders.set_status(slot, OrderStatus::Rejected);
+    }
+
+    fn book_approval(&mut self, slot: u32, reservation: Reservation, out: &mut EventBuffer) {
+        let order = *self.orders.get(slot);
+        let (account, instrument, id) = (order.account, order.instrument, order.id);
+        *self.positions.get_mut(account, instrument).open_mut(order.side) += order.qty.0;
+        self.accounts.account_mut(account).open_orders += 1;
+        self.accounts.rehash_account(account, &mut self.digest);
+        self.orders.get_mut(slot).reserve_price = reservation.price;
+        self.tie_up(slot, reservation);
+        self.note_pending(order.strategy, order.side.sign() * order.qty.0);
+
+        let position = self.positions.get(account, instrument);
+        let approved = OrderApproved {
+            reserved: Money::new(reservation.amount),
+            order: id,
+            limits_version: self.settings.version(),
+            worst_long: Qty(position.worst_long()),
+            worst_short: Qty(position.worst_short()),
+            account,
+            instrument,
+            reserved_currency: reservation.currency,
+            open_orders: self.accounts.account(account).map_or(0, |row| row.open_orders),
+        };
+        self.push_order(slot, approved, out);
+        let submitted = OrderSubmitted {
+            order: id,
+            price: order.price,
+            qty: order.qty,
+            account,
+            instrument,
+            strategy: order.strategy,
+            side: order.side,
+            order_type: order.order_type,
+            time_in_force: order.time_in_force,
+        };
+        self.push_order(slot, submitted, out);
+    }
+
+    /// Books what an order ties up: its own amount for spot, the margin of its position for contracts.
+    fn tie_up(&mut self, slot: u32, reservation: Reservation) {
+        let order = *self.orders.get(slot);
+        let (account, instrument) = (order.account, order.instrument);
+        let kind = self.instrument(instrument).map(|known| known.definition.kind);
+        match kind {
+            Some(InstrumentKind::Spot) => {
+                let change = reservation.amount - order.reserved;
+                self.accounts.reserve(account, reservation.currency, change, &mut self.digest);
+                let row = self.orders.get_mut(slot);
+                (row.reserved, row.reserved_currency) = (reservation.amount, reservation.currency);
+            }
+            Some(InstrumentKind::Linear | InstrumentKind::Inverse) => {
+                let position = self.positions.get_mut(account, instrument);
+                let change = reservation.amount - position.margin;
+                position.margin = reservation.amount;
+                self.accounts.reserve(account, reservation.currency, change, &mut self.digest);
+            }
+            None => {}
+        }
+        self.positions.rehash(account, instrument, &mut self.digest);
+    }
+
+    /// Ties up what an order and its position need now, after a fill or an end.
+    pub(super) fn tie_up_again(&mut self, slot: u32) {
+        let order = *self.orders.get(slot);
+        let Some(known) = self.instrument(order.instrument).copied() else {
+            return;
+        };
+        let definition = &known.definition;
+        let reservation = match definition.kind {
+            InstrumentKind::Spot => {
+                let (leaves, price) = (order.leaves(), order.reserve_price);
+                let needed = crate::risk::exposure::spot_reservation(
+                    definition,
+                    known.base_factor,
+                    order.side,
+                    price,
+                    leaves,
+                );
+                // Less is left than what passed the check, so its value fits.
+                needed.unwrap_or(Reservation { amount: 0, currency: order.reserved_currency, price })
+            }
+            InstrumentKind::Linear | InstrumentKind::Inverse => {
+                let mark = margin_mark(self.market(order.instrument).reference_twice(), order.reserve_price);
+                let position = self.positions.get(order.account, order.instrument);
+                let amount = margin(definition, position, mark).unwrap_or(position.margin);
+                Reservation { amount, currency: definition.settlement, price: mark }
+            }
+        };
+        self.tie_up(slot, reservation);
+    }
+
+    /// A cancel; no risk rule stands in its way.
+    pub(super) fn cancel_order(&mut self, cancel: &CancelOrder, out: &mut EventBuffer) -> u64 {
+        let slot = if cancel.order.is_none() {
+            self.orders.find_client(cancel.account, &cancel.client_order_id)
+        } else {
+            self.orders.find(cancel.order)
+        };
+        let owned = slot.filter(|slot| self.orders.get(*slot).account == cancel.account);
+        let refusal = match owned.map(|slot| self.orders.get(slot).status) {
+            None => Some(Reject::UnknownOrder),
+            Some(OrderStatus::PendingCancel) => Some(Reject::CancelPending),
+            Some(OrderStatus::Filled | OrderStatus::Canceled | OrderStatus::Rejected) => {
+                Some(Reject::OrderDone)
+            }
+            Some(OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled) => None,
+        };
+        let is_known =
+            is_in_range(cancel.account.0, ACCOUNTS_MAX) && self.accounts.account(cancel.account).is_some();
+        let version = if is_known {
+            let row = self.accounts.account_mut(cancel.account);
+            row.version += 1;
+            row.version
+        } else {
+            0
+        };
+        match (refusal, owned) {
+            (None, Some(slot)) => self.request_cancel(slot, out),
+            (reason, _) => {
+                let order = owned.map_or(OrderId::NONE, |slot| self.orders.get(slot).id);
+                let (account, client_order_id) = (cancel.account, cancel.client_order_id);
+                let reason = reason.unwrap_or(Reject::UnknownOrder).code();
+                out.push(version + 1, CancelRejected { order, account, client_order_id, reason });
+                if is_known {
+                    self.accounts.account_mut(cancel.account).version += 1;
+                }
+            }
+        }
+        if is_known {
+            self.accounts.rehash_account(cancel.account, &mut self.digest);
+        }
+        version
+    }
+
+    /// Sends a cancel for an order, unless one is on its way.
+    pub(super) fn request_cancel(&mut self, slot: u32, out: &mut EventBuffer) {
+        let order = self.orders.get(slot);
+        if order.status == OrderStatus::PendingCancel {
+            return;
+        }
+        let (id, instrument) = (order.id, order.instrument);
+        self.orders.set_status(slot, OrderStatus::PendingCancel);
+        self.push_order(slot, CancelSubmitted { order: id, instrument }, out);
+        self.orders.commit(slot, &mut self.digest);
+    }
+
+    /// Ends an order: what it tied up is free again.
+    pub(super) fn finish(&mut self, slot: u32, status: OrderStatus) {
+        let order = *self.orders.get(slot);
+        let leaves = order.leaves().0;
+        *self.positions.get_mut(order.account, order.instrument).open_mut(order.side) -= leaves;
+        self.orders.set_status(slot, status);
+        self.accounts.account_mut(order.account).open_orders -= 1;
+        self.accounts.rehash_account(order.account, &mut self.digest);
+        self.note_pending(order.strategy, -order.side.sign() * leaves);
+        self.tie_up_again(slot);
+    }
+
+    /// What a strategy's open orders would add changes.
+    pub(super) fn note_pending(&mut self, strategy: StrategyId, change: i64) {
+        if let Some(slot) = self.strategies.get_mut(strategy.0 as usize).and_then(Option::as_mut) {
+            slot.pending += change;
+            self.rehash_strategy(strategy.0 as usize);
+        }
+    }
+}

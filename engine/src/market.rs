@@ -1,0 +1,184 @@
+//! What is known of each market: an L2 book, the best quote and the last trade.
+//!
+//! Invariant: [`Market::touch`] is never taken from a half-applied update: a book counts when its last part has come.
+//! Where a feed gives both a book and quotes, the one with the higher update id wins; without ids, the later one.
+
+pub mod book;
+
+use book::Book;
+use tickwerk_domain::command::{MarketGapObserved, QuoteObserved, TradeObserved};
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::event::{BookRestored, BookStale};
+use tickwerk_domain::{BookDelta, Digest, Event, InstrumentId, Level, Price, Qty, StaleReason, Touch};
+
+/// How far a book can be trusted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BookState {
+    /// The feed has given no book.
+    Absent,
+    /// A snapshot or an update is coming in parts.
+    Building,
+    /// Whole.
+    Live,
+    /// Not to be trusted until the next snapshot.
+    Stale(StaleReason),
+}
+
+/// The market of one instrument.
+#[derive(Debug)]
+pub struct Market {
+    instrument: InstrumentId,
+    /// The L2 book.
+    pub book: Book,
+    /// Whether it can be trusted.
+    pub state: BookState,
+    /// Whether a snapshot is what is being built.
+    in_snapshot: bool,
+    /// Update id of the last whole book.
+    pub update_id: u64,
+    quote_update_id: u64,
+    /// Best bid and ask.
+    pub touch: Touch,
+    /// Price and quantity of the last trade; zero before the first.
+    pub last_trade: Level,
+    /// Records of the instrument's stream.
+    pub version: u64,
+    row: u64,
+}
+
+impl Market {
+    /// An unknown market.
+    pub fn new(instrument: InstrumentId) -> Self {
+        Self {
+            instrument,
+            book: Book::new(),
+            state: BookState::Absent,
+            in_snapshot: false,
+            update_id: 0,
+            quote_update_id: 0,
+            touch: Touch::default(),
+            last_trade: Level::default(),
+            version: 0,
+            row: 0,
+        }
+    }
+
+    /// Takes a quote.
+    pub fn on_quote(&mut self, quote: &QuoteObserved) {
+        let is_older_than_the_book = quote.update_id != 0 && quote.update_id < self.update_id;
+        if !is_older_than_the_book {
+            self.quote_update_id = quote.update_id;
+            self.touch = Touch {
+                bid: Level { price: quote.bid_price, qty: quote.bid_qty },
+                ask: Level { price: quote.ask_price, qty: quote.ask_qty },
+            };
+        }
+    }
+
+    /// Takes a trade.
+    pub fn on_trade(&mut self, trade: &TradeObserved) {
+        self.last_trade = Level { price: trade.price, qty: trade.qty };
+    }
+
+    /// Takes a part of a book update; tells when a snapshot made the book whole or a full store spoiled it.
+    pub fn on_delta(&mut self, delta: &BookDelta) -> Option<Event> {
+        if delta.clears() {
+            self.book.clear();
+            self.in_snapshot = true;
+        }
+        let is_usable = self.in_snapshot || matches!(self.state, BookState::Live | BookState::Building);
+        if !is_usable {
+            return None;
+        }
+        for (side, level) in delta.sided_levels() {
+            self.book.set(side, level);
+        }
+        if !delta.is_last() {
+            if !self.in_snapshot {
+                self.state = BookState::Building;
+            }
+            return None;
+        }
+        self.update_id = delta.update_id;
+        if self.book.is_exhausted() {
+            return self.spoil(StaleReason::StoreFull);
+        }
+        let was_snapshot = std::mem::take(&mut self.in_snapshot);
+        let was_live = matches!(self.state, BookState::Live | BookState::Building);
+        self.state = BookState::Live;
+        if self.quote_update_id <= self.update_id {
+            self.touch = self.book.top();
+        }
+        let restored = BookRestored { update_id: self.update_id, instrument: self.instrument };
+        (was_snapshot && !was_live).then(|| restored.into())
+    }
+
+    /// The feed lost its place.
+    pub fn on_gap(&mut self, gap: &MarketGapObserved) -> Option<Event> {
+        self.spoil(gap.reason)
+    }
+
+    fn spoil(&mut self, reason: StaleReason) -> Option<Event> {
+        self.in_snapshot = false;
+        let was_stale = matches!(self.state, BookState::Stale(_));
+        self.state = BookState::Stale(reason);
+        let stale = BookStale { update_id: self.update_id, instrument: self.instrument, reason };
+        (!was_stale).then(|| stale.into())
+    }
+
+    /// Whether orders must be refused.
+    pub fn is_stale(&self) -> bool {
+        matches!(self.state, BookState::Stale(_))
+    }
+
+    /// Twice the mid price, which is exact; the last trade where the touch has one side only.
+    #[inline]
+    pub fn reference_twice(&self) -> Option<i64> {
+        if self.touch.is_two_sided() {
+            self.touch.bid.price.0.checked_add(self.touch.ask.price.0)
+        } else if self.last_trade.qty > Qty::ZERO {
+            self.last_trade.price.0.checked_mul(2)
+        } else {
+            None
+        }
+    }
+
+    /// The two prices whose mean marks a position.
+    pub fn mark(&self) -> Option<(Price, Price)> {
+        if self.touch.is_two_sided() {
+            Some((self.touch.bid.price, self.touch.ask.price))
+        } else {
+            (self.last_trade.qty > Qty::ZERO).then_some((self.last_trade.price, self.last_trade.price))
+        }
+    }
+
+    /// Brings the digest up to date with this market.
+    pub fn rehash(&mut self, digest: &mut Digest) {
+        let state = match self.state {
+            BookState::Absent => 1,
+            BookState::Building => 2,
+            BookState::Live => 3,
+            BookState::Stale(reason) => 16 + reason as u64,
+        };
+        let levels = [self.touch.bid, self.touch.ask, self.last_trade];
+        let [[bid, bid_qty], [ask, ask_qty], [last, last_qty]] =
+            levels.map(|level| [level.price.0, level.qty.0].map(i64::cast_unsigned));
+        let words = [
+            u64::from(self.instrument.0),
+            self.book.digest(),
+            state << 1 | u64::from(self.in_snapshot),
+            self.update_id,
+            self.quote_update_id,
+            bid,
+            bid_qty,
+            ask,
+            ask_qty,
+            last,
+            last_qty,
+            self.version,
+        ];
+        digest.update(&mut self.row, row_hash(TAG, &words));
+    }
+}
+
+const TAG: u64 = 0x0101;

@@ -1,0 +1,45 @@
+//! The moves that an order may make, in one place.
+//!
+//! Source: FIX 4.4, volume 4, appendix D (order state change matrices), for the states that exist here.
+
+use tickwerk_domain::OrderStatus;
+
+/// Whether an order may go from one state to another. Staying is a move too: a second partial fill.
+pub fn is_allowed(from: OrderStatus, to: OrderStatus) -> bool {
+    use OrderStatus::{Canceled, Filled, New, PartiallyFilled, PendingCancel, PendingNew, Rejected};
+    match from {
+        PendingNew => matches!(to, New | PartiallyFilled | Filled | PendingCancel | Canceled | Rejected),
+        New => matches!(to, PartiallyFilled | Filled | PendingCancel | Canceled),
+        PartiallyFilled => matches!(to, PartiallyFilled | Filled | PendingCancel | Canceled),
+        PendingCancel => {
+            matches!(to, PendingCancel | New | PendingNew | PartiallyFilled | Filled | Canceled | Rejected)
+        }
+        Filled | Canceled | Rejected => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_a_done_state_and_every_active_state_can_end() {
+        for from in OrderStatus::ALL {
+            let moves: Vec<_> = OrderStatus::ALL.iter().filter(|to| is_allowed(*from, **to)).collect();
+            assert_eq!(moves.is_empty(), from.is_done(), "{from}");
+            if !from.is_done() {
+                assert!(
+                    is_allowed(*from, OrderStatus::Filled) && is_allowed(*from, OrderStatus::Canceled),
+                    "{from}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn only_an_unconfirmed_order_can_be_rejected() {
+        let rejectable: Vec<_> =
+            OrderStatus::ALL.iter().filter(|from| is_allowed(**from, OrderStatus::Rejected)).collect();
+        assert_eq!(rejectable, [&OrderStatus::PendingNew, &OrderStatus::PendingCancel]);
+    }
+}

@@ -1,0 +1,271 @@
+//! Positions with their exact open cost.
+//!
+//! Units: quantities at the instrument's scale; cost in *cost units*, which are 10⁻ᵏ of a settlement-currency unit,
+//! where k is what price and quantity scale have together beyond the settlement scale (0 for inverse contracts, whose
+//! value is rounded when it is posted). Cost is signed like the quantity.
+//!
+//! A partial close releases cost × closed ÷ open, rounded half-even to the settlement scale; the last close releases
+//! the remainder, and what postings and realised profit differ by then goes to the rounding book.
+
+use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
+use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
+use tickwerk_domain::{
+    AccountId, Digest, Instrument, InstrumentId, InstrumentKind, PositionChange, Price, Qty, Side,
+};
+
+/// What an account holds of an instrument.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Position {
+    /// What is open; negative for a short position.
+    pub qty: i64,
+    /// Cost of what is open, in cost units, signed like `qty`.
+    pub open_cost: i128,
+    /// Profit realised so far, before fees, in settlement units.
+    pub realized: i128,
+    /// Fees so far, in settlement units.
+    pub fees: i128,
+    /// Cash posted by trades less profit realised, since the position was last flat; spot only.
+    unsettled: i128,
+    /// What open buy orders would add.
+    pub open_buys: i64,
+    /// What open sell orders would take.
+    pub open_sells: i64,
+    /// Margin that is tied up for it; contracts only.
+    pub margin: i128,
+    /// Records of its stream.
+    pub version: u64,
+    row: u64,
+}
+
+/// What a fill did to a position, in settlement units.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Booked {
+    /// What happened.
+    pub change: PositionChange,
+    /// Profit realised by it, before fees.
+    pub realized: i128,
+    /// Cash that the client gets (negative: pays) from the venue.
+    pub cash: i128,
+    /// Cash that goes from the client to the rounding book (negative: comes from it).
+    pub rounding: i128,
+}
+
+impl Position {
+    /// The position if all open buys were filled.
+    pub fn worst_long(&self) -> i64 {
+        self.qty.saturating_add(self.open_buys)
+    }
+
+    /// The position if all open sells were filled.
+    pub fn worst_short(&self) -> i64 {
+        self.qty.saturating_sub(self.open_sells)
+    }
+
+    /// What open orders of a side sum up to.
+    pub(crate) fn open_mut(&mut self, side: Side) -> &mut i64 {
+        match side {
+            Side::Buy => &mut self.open_buys,
+            Side::Sell => &mut self.open_sells,
+        }
+    }
+
+    /// Books a fill. `None` where a value does not fit; nothing has changed then.
+    pub fn book(&mut self, instrument: &Instrument, side: Side, price: Price, qty: Qty) -> Option<Booked> {
+        let sign = side.sign();
+        let unit = cost_unit(instrument)?;
+        let before = self.qty;
+        let closing = if before.signum() == -sign { before.abs().min(qty.0) } else { 0 };
+        let opening = qty.0 - closing;
+        let after = before.checked_add(sign.checked_mul(qty.0)?)?;
+        let closed_value = cost(instrument, price, Qty(closing))?;
+        let opened_value = cost(instrument, price, Qty(opening))?;
+
+        let released = if closing == before.abs() {
+            self.open_cost
+        } else {
+            let exact = self.open_cost.checked_mul(i128::from(closing))?;
+            let open = i128::from(before.abs()).checked_mul(unit)?;
+            divide_half_even(exact, open).checked_mul(unit)?
+        };
+        let towards = i128::from(sign);
+        let gained = match instrument.kind {
+            InstrumentKind::Spot | InstrumentKind::Linear => -towards * closed_value - released,
+            InstrumentKind::Inverse => towards * closed_value + released,
+        };
+        let realized = if closing == 0 { 0 } else { divide_half_even(gained, unit) };
+        let total_value = closed_value + opened_value;
+        let open_cost = within_bounds(self.open_cost - released + towards * opened_value)?;
+        let realized_total = within_bounds(self.realized.checked_add(realized)?)?;
+
+        let mut rounding = 0;
+        let cash = match instrument.kind {
+            InstrumentKind::Linear | InstrumentKind::Inverse => realized,
+            InstrumentKind::Spot => {
+                let cash = -towards * divide_half_even(total_value, unit);
+                let cash_of_opening = -towards * divide_half_even(opened_value, unit);
+                if closing > 0 && closing == before.abs() {
+                    rounding = self.unsettled + (cash - cash_of_opening) - realized;
+                    self.unsettled = cash_of_opening;
+                } else {
+                    self.unsettled += cash - realized;
+                }
+                cash
+            }
+        };
+        self.open_cost = open_cost;
+        self.qty = after;
+        self.realized = realized_total;
+        let change = match (before, closing, opening) {
+            (0, _, _) => PositionChange::Opened,
+            (_, 0, _) => PositionChange::Increased,
+            (_, _, 0) if after == 0 => PositionChange::Closed,
+            (_, _, 0) => PositionChange::Reduced,
+            _ => PositionChange::Flipped,
+        };
+        Some(Booked { change, realized, cash, rounding })
+    }
+
+    /// Cost of what is open in settlement units, rounded half-even where it is finer.
+    pub fn open_cost_posted(&self, instrument: &Instrument) -> i128 {
+        cost_unit(instrument).map_or(0, |unit| divide_half_even(self.open_cost, unit))
+    }
+
+    /// Profit of what is open at the mean of two prices, in settlement units, rounded half-even.
+    pub fn unrealized(&self, instrument: &Instrument, (low, high): (Price, Price)) -> Option<i128> {
+        if self.qty == 0 {
+            return Some(0);
+        }
+        let open = Qty(self.qty.abs());
+        let twice = cost(instrument, low, open)?.checked_add(cost(instrument, high, open)?)?;
+        let twice_signed = twice * i128::from(self.qty.signum());
+        let twice_gain = match instrument.kind {
+            InstrumentKind::Spot | InstrumentKind::Linear => twice_signed - 2 * self.open_cost,
+            InstrumentKind::Inverse => 2 * self.open_cost - twice_signed,
+        };
+        Some(divide_half_even(twice_gain, 2 * cost_unit(instrument)?))
+    }
+}
+
+/// Costs stay so far below an `i128` that sums and products of a few of them cannot overflow.
+const COST_MAX: i128 = 1 << 118;
+
+fn within_bounds(cost: i128) -> Option<i128> {
+    (-COST_MAX..=COST_MAX).contains(&cost).then_some(cost)
+}
+
+/// Cost units in one settlement unit.
+fn cost_unit(instrument: &Instrument) -> Option<i128> {
+    match instrument.kind {
+        InstrumentKind::Spot | InstrumentKind::Linear => {
+            let scales = u32::from(instrument.price_scale) + u32::from(instrument.quantity_scale);
+            power_of_ten(scales.saturating_sub(u32::from(instrument.settlement_scale)))
+        }
+        InstrumentKind::Inverse => Some(1),
+    }
+}
+
+/// Value of a fill in cost units: exact, but for inverse contracts.
+fn cost(instrument: &Instrument, price: Price, qty: Qty) -> Option<i128> {
+    exact_cost(instrument, price, qty).and_then(within_bounds)
+}
+
+fn exact_cost(instrument: &Instrument, price: Price, qty: Qty) -> Option<i128> {
+    if qty.0 == 0 {
+        return Some(0);
+    }
+    match instrument.kind {
+        InstrumentKind::Spot | InstrumentKind::Linear => instrument.value(price, qty).map(|(units, _)| units),
+        InstrumentKind::Inverse => instrument.value_posted(price, qty),
+    }
+}
+
+/// All positions, by account and instrument.
+#[derive(Debug)]
+pub struct Positions {
+    rows: Box<[Position]>,
+    /// Per account, a bit for each instrument with an open position.
+    open: Box<[u64]>,
+}
+
+impl Default for Positions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Positions {
+    /// No positions.
+    pub fn new() -> Self {
+        Self {
+            rows: vec![Position::default(); ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
+            open: vec![0; ACCOUNTS_MAX].into(),
+        }
+    }
+
+    /// The position; both numbers in range.
+    #[inline]
+    pub fn get(&self, account: AccountId, instrument: InstrumentId) -> &Position {
+        &self.rows[account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize]
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, account: AccountId, instrument: InstrumentId) -> &mut Position {
+        &mut self.rows[account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize]
+    }
+
+    /// Instruments in which the account has a position, in order of number.
+    pub fn open(&self, account: AccountId) -> impl Iterator<Item = InstrumentId> + use<> {
+        let mut rest = self.open[account.0 as usize];
+        std::iter::from_fn(move || {
+            let next = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest - 1;
+            Some(InstrumentId(next))
+        })
+    }
+
+    /// All positions that ever were, in order of account and instrument.
+    pub fn all(&self) -> impl Iterator<Item = (AccountId, InstrumentId, &Position)> {
+        self.rows.iter().enumerate().filter(|(_, position)| position.version > 0).map(|(index, position)| {
+            let number = |value: usize| u32::try_from(value).expect("tables are small");
+            let (account, instrument) = (number(index / INSTRUMENTS_MAX), number(index % INSTRUMENTS_MAX));
+            (AccountId(account), InstrumentId(instrument), position)
+        })
+    }
+
+    /// Brings the digest and the set of open positions up to date with a row.
+    pub(crate) fn rehash(&mut self, account: AccountId, instrument: InstrumentId, digest: &mut Digest) {
+        let position = self.get_mut(account, instrument);
+        let [cost_high, cost] = words_of(position.open_cost);
+        let [realized_high, realized] = words_of(position.realized);
+        let [fees_high, fees] = words_of(position.fees);
+        let [unsettled_high, unsettled] = words_of(position.unsettled);
+        let [margin_high, margin] = words_of(position.margin);
+        let words = [
+            u64::from(account.0) << 32 | u64::from(instrument.0),
+            position.qty.cast_unsigned(),
+            cost_high,
+            cost,
+            realized_high,
+            realized,
+            fees_high,
+            fees,
+            unsettled_high,
+            unsettled,
+            margin_high,
+            margin,
+            position.open_buys.cast_unsigned(),
+            position.open_sells.cast_unsigned(),
+            position.version,
+        ];
+        digest.update(&mut position.row, row_hash(TAG, &words));
+        let is_open = u64::from(position.qty != 0);
+        let bits = &mut self.open[account.0 as usize];
+        *bits = *bits & !(1 << instrument.0) | is_open << instrument.0;
+    }
+}
+
+const TAG: u64 = 0x0601;
+
+#[cfg(test)]
+mod tests;
