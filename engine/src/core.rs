@@ -103,7 +103,10 @@ impl Core {
         let was_refused = matches!(events.events().next(), Some(Event::CommandRefused(_)));
         match command {
             Command::QuoteObserved(quote) if !was_refused => self.show_touch(at, quote.instrument),
-            Command::BookDelta(delta) if !was_refused && delta.is_last() => {
+            // A delta on a stale book is not taken, so it renews nothing at the venue either.
+            Command::BookDelta(delta)
+                if !was_refused && delta.is_last() && !self.machine.market(delta.instrument).is_stale() =>
+            {
                 self.show_touch(at, delta.instrument);
             }
             Command::InstrumentDefined(instrument) if !was_refused => self.venue.define(instrument),
@@ -148,9 +151,11 @@ impl Core {
 }
 
 impl Decider for Core {
-    /// A source outside the table is never new; one that the table has must have passed the number.
+    /// A source outside the table is never new, and nobody outside speaks for the core or its venue; any other source
+    /// must have passed its highest number.
     fn accepts(&self, source: SourceId, source_sequence: u64) -> bool {
-        self.sources.get(source.0 as usize).is_some_and(|highest| source_sequence > *highest)
+        let is_internal = source == SourceId::CORE || source == SourceId::SIMULATED_VENUE;
+        !is_internal && self.sources.get(source.0 as usize).is_some_and(|highest| source_sequence > *highest)
     }
 
     fn next_internal(&mut self, now: TimeNs) -> Option<Record> {

@@ -176,13 +176,18 @@ impl Machine {
 
     /// Digest of the whole state.
     pub fn digest(&self) -> u64 {
-        let continued = self.continuation.map_or(0, |continuation| continuation.after.0 + 1);
+        let (after, started_by, scope) = self.continuation.map_or((0, 0, 0), |pending| {
+            let scope = u64::from(pending.account.0) << 32 | u64::from(pending.instrument.0);
+            (pending.after.0, pending.started_by.0, scope)
+        });
         let words = [
             self.digest.0,
             self.settings.version(),
             u64::from(self.rules_version),
             self.system_version,
-            continued,
+            after,
+            started_by,
+            scope,
         ];
         row_hash(0, &words)
     }

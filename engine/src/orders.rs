@@ -116,12 +116,14 @@ impl Order {
 
     fn hash(&self) -> u64 {
         let [value_high, value] = words_of(self.cum_value);
-        let [_, fee] = words_of(self.cum_fee);
-        let [_, reserved] = words_of(self.reserved);
+        let [fee_high, fee] = words_of(self.cum_fee);
+        let [reserved_high, reserved] = words_of(self.reserved);
+        // High words are nearly always the same few; turned apart, they share a word.
+        let high = value_high ^ fee_high.rotate_left(21) ^ reserved_high.rotate_left(42);
         let state = (self.status as u64) << 32 | u64::from(self.is_accepted) << 24 | u64::from(self.reason.0);
         let filled = self.cum_qty.0.cast_unsigned();
         let price = self.reserve_price.0.cast_unsigned();
-        let words = [filled, value_high, value, fee, reserved, price, self.execution_id, self.version, state];
+        let words = [filled, high, value, fee, reserved, price, self.execution_id, self.version, state];
         row_hash(self.fixed_hash, &words)
     }
 }

@@ -84,9 +84,7 @@ impl Position {
         let released = if closing == before.abs() {
             self.open_cost
         } else {
-            let exact = self.open_cost.checked_mul(i128::from(closing))?;
-            let open = i128::from(before.abs()).checked_mul(unit)?;
-            divide_half_even(exact, open).checked_mul(unit)?
+            share(self.open_cost, closing, before.abs(), unit)?.checked_mul(unit)?
         };
         let towards = i128::from(sign);
         let gained = match instrument.kind {
@@ -145,6 +143,22 @@ impl Position {
         };
         Some(divide_half_even(twice_gain, 2 * cost_unit(instrument)?))
     }
+}
+
+/// cost × closing ÷ (open × unit), rounded half-even; 0 ≤ closing < open. The product of cost and closing may be wider
+/// than an `i128`, so the whole part is taken out first.
+fn share(cost: i128, closing: i64, open: i64, unit: i128) -> Option<i128> {
+    if closing == 0 {
+        return Some(0);
+    }
+    let (closing, open) = (i128::from(closing), i128::from(open));
+    let exact = cost.div_euclid(open) * closing;
+    let rest = cost.rem_euclid(open) * closing;
+    let (whole, part) = (exact.div_euclid(unit), exact.rem_euclid(unit));
+    // The whole part's parity goes along, as it decides which neighbour of a tie is even.
+    let parity = whole & 1;
+    let numerator = parity.checked_mul(unit)?.checked_add(part)?.checked_mul(open)?.checked_add(rest)?;
+    Some(whole - parity + divide_half_even(numerator, open.checked_mul(unit)?))
 }
 
 /// Costs stay so far below an `i128` that sums and products of a few of them cannot overflow.

@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::decider::Decider;
 use crate::event_buffer::EventBuffer;
 use tickwerk_domain::fields::Fields;
-use tickwerk_domain::{Envelope, Payload, Record, Sequence, SourceId};
+use tickwerk_domain::{Command, Envelope, Payload, Record, Sequence, SourceId};
 
 /// Where a re-execution first disagrees with the journal.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -77,6 +77,11 @@ impl Replay {
                 }
                 Some((version, event)) => {
                     let decided = Payload::Event(*event);
+                    let stands = (record.envelope.sequence, record.envelope.time_ns);
+                    if stands != (at, journaled.envelope.time_ns) {
+                        let (found, time) = (stands.0, stands.1.0);
+                        return differs(at, format!("sequence {found} at {time} is journaled in its place"));
+                    }
                     if decided != record.payload || *version != record.envelope.stream_version {
                         return differs(at, difference_of(&decided, *version, record));
                     }
@@ -96,13 +101,21 @@ impl Replay {
     fn wrong_command(&mut self, journaled: &Record) -> Option<String> {
         let Envelope { source, source_sequence, time_ns, .. } = journaled.envelope;
         let is_internal = source == SourceId::CORE || source == SourceId::SIMULATED_VENUE;
-        match self.core.next_internal(time_ns) {
+        // The idle loop moves time first, and then takes what has become due by that.
+        let moves_time = matches!(journaled.payload, Payload::Command(Command::TimeAdvanced(_)));
+        let owed = if moves_time && self.core.machine().continuation().is_none() {
+            None
+        } else {
+            self.core.next_internal(time_ns)
+        };
+        match owed {
             Some(owed) => {
-                let mine = (owed.payload, owed.envelope.source, owed.envelope.source_sequence);
-                let is_same = mine == (journaled.payload, source, source_sequence);
+                let due = owed.envelope.time_ns.max(self.core.last().time_ns);
+                let mine = (owed.payload, owed.envelope.source, owed.envelope.source_sequence, due);
+                let is_same = mine == (journaled.payload, source, source_sequence, time_ns);
                 let (owed, found) = (owed.payload.event_type(), journaled.payload.event_type());
                 (!is_same).then(|| {
-                    format!("the core owes {owed} of its own here, {found} is journaled with other content")
+                    format!("the core owes {owed} of its own here, {found} is journaled or has other content")
                 })
             }
             None if is_internal => Some(format!(

@@ -61,6 +61,8 @@ impl Refusal {
 
 /// Largest position of all, far from where sums of an `i64` could overflow.
 const POSITION_MAX: i64 = 1 << 61;
+/// Largest spot position in units of the base currency, far from where sums of an `i128` could overflow.
+const BASE_UNITS_MAX: i128 = 1 << 100;
 
 /// Answers whether `order` may enter, and what it ties up.
 pub fn check(order: &NewOrder, view: &View<'_>) -> Result<Reservation, Refusal> {
@@ -69,10 +71,7 @@ pub fn check(order: &NewOrder, view: &View<'_>) -> Result<Reservation, Refusal> 
     let worst_price = check_price(order, view)?;
     check_notional(order, view, worst_price)?;
     check_position(order, view)?;
-    let open_orders = i64::from(view.account.open_orders) + 1;
-    if view.limits.open_orders.is_some_and(|limit| limit < open_orders) {
-        return Err(Refusal::new(Reject::OpenOrdersAboveLimit, open_orders - 1, open_orders));
-    }
+    check_open_orders(view)?;
     exposure::check_buying_power(order, view, worst_price)
 }
 
@@ -178,9 +177,21 @@ fn check_notional(order: &NewOrder, view: &View<'_>, price: Price) -> Result<(),
     }
 }
 
+/// The account's open orders with this one.
+fn check_open_orders(view: &View<'_>) -> Result<(), Refusal> {
+    let open_orders = i64::from(view.account.open_orders) + 1;
+    match view.limits.open_orders {
+        Some(limit) if open_orders > limit => {
+            Err(Refusal::new(Reject::OpenOrdersAboveLimit, limit, open_orders))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// The position with open orders at their worst. An order that only brings a position back towards zero passes.
 fn check_position(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
-    let limit = view.limits.position_quantity.unwrap_or(POSITION_MAX).min(POSITION_MAX);
+    let units_max = i64::try_from(BASE_UNITS_MAX / view.base_factor.max(1)).unwrap_or(i64::MAX);
+    let limit = view.limits.position_quantity.unwrap_or(i64::MAX).min(POSITION_MAX).min(units_max);
     let worst = match order.side {
         Side::Buy => view.position.worst_long().saturating_add(order.qty.0),
         Side::Sell => view.position.worst_short().saturating_sub(order.qty.0).saturating_neg(),

@@ -1,1 +1,52 @@
 //! Segments, frames, checksums, hash chain and recovery of the memory-mapped journal.
+//!
+//! The way of a record: [`recover`] takes the lock, judges what is there and gives [`Recovered`]; its frames are
+//! replayed; [`Recovered::open`] gives a [`Journal`] whose [`Writer`] goes to the journal thread. Everybody else
+//! reads: [`Reader`] what is there, [`Tail`] what comes, [`verify`] whether it is whole, [`inspect`] how it lies.
+//!
+//! Units: a [`Place`] counts bytes from the start of a segment's file; watermarks are inclusive sequences.
+//! The format is drawn in [`format`](mod@format) and told in `FORMAT.md`. This crate knows no ring and no engine.
+//! Snapshots, retention, the spare-segment policy and a replicated watermark have their place beside
+//! [`recover`], [`inspect`], [`JournalConfig::spare_segments`] and [`Watermarks`].
+
+#![deny(missing_docs)]
+
+mod bell;
+mod chain;
+mod config;
+mod directory;
+mod durable;
+pub mod format;
+mod hashing;
+mod heads;
+mod inspect;
+mod journal;
+mod mmap;
+mod prepare;
+mod reader;
+mod recovery;
+mod scan;
+pub mod schema;
+mod segment;
+mod syncing;
+mod tail;
+mod torn;
+mod verify;
+mod walk;
+mod watermarks;
+mod writer;
+
+pub use chain::{ChainHead, Head};
+pub use config::{JournalConfig, OnFailure, SyncPolicy};
+pub use durable::DurableMark;
+pub use format::{FrameHeader, JournalId};
+pub use inspect::{InspectError, Inspection, SegmentReport, SegmentState, inspect};
+pub use journal::Journal;
+pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
+pub use recovery::{RecoverError, Recovered, Witness, recover};
+pub use scan::Note;
+pub use tail::{Follow, Tail};
+pub use torn::TornTail;
+pub use verify::{Difference, VerifyError, VerifyReport, verify};
+pub use watermarks::{Failure, StoredWatermarks, WatermarkState, Watermarks};
+pub use writer::{AppendError, Closed, Writer};

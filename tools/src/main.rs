@@ -1,3 +1,68 @@
 //! The tickwerk binary: trading daemon, journal replay and benchmarks.
+//!
+//! Data goes to stdout, progress and logs to stderr. Exit codes are listed in [`exit`].
 
-fn main() {}
+mod command;
+mod config;
+mod control;
+mod exit;
+mod feed;
+mod follower;
+mod render;
+mod session;
+mod setup;
+mod sink;
+mod stop;
+mod summary;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Event-sourced trading engine: every input and every decision in one journal.
+#[derive(Debug, Parser)]
+#[command(name = "tickwerk", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Trades a generated market, end to end, and shows what came out.
+    Demo(command::demo::Options),
+    /// Runs the daemon: feeds, strategies, limits and the control socket of a configuration.
+    Run(command::run::Options),
+    /// Speaks to a running daemon through its control socket.
+    Send(command::send::Options),
+    /// Prints a journal, record by record.
+    Replay(command::replay::Options),
+    /// Proves a journal: checksums, density, hash chain and, if asked, every decision again.
+    Verify(command::verify::Options),
+    /// Shows how a journal lies on the disk.
+    Inspect(command::inspect::Options),
+    /// Checks or prints a configuration.
+    Config(command::config::Options),
+    /// Measures this machine.
+    Bench(command::bench::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Demo(options) => command::demo::run(&options),
+        Command::Run(options) => command::run::run(&options),
+        Command::Send(options) => command::send::run(&options),
+        Command::Replay(options) => command::replay::run(&options),
+        Command::Verify(options) => command::verify::run(&options),
+        Command::Inspect(options) => command::inspect::run(&options),
+        Command::Config(options) => command::config::run(&options),
+        Command::Bench(options) => command::bench::run(&options),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            command::tell(&format!("error: {error:#}"));
+            ExitCode::from(exit::code_of(&error))
+        }
+    }
+}

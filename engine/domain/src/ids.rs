@@ -76,8 +76,10 @@ impl SourceId {
     pub const CONFIG: Self = Self(3);
     /// The control socket.
     pub const CONTROL: Self = Self(4);
-    /// The clock of the pinned thread (`TimeAdvanced`) and the health observer.
+    /// The clock of the pinned thread (`TimeAdvanced`).
     pub const CLOCK: Self = Self(5);
+    /// The observer of the process's health.
+    pub const HEALTH: Self = Self(6);
     /// The first source that is free for feeds and gateways.
     pub const FIRST_FEED: Self = Self(16);
 }

@@ -14,8 +14,8 @@ use tickwerk_domain::event::{
 };
 use tickwerk_domain::numbers::{SCALE_MAX, power_of_ten};
 use tickwerk_domain::{
-    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, OrderId, Reject, SignalDirection,
-    Stamp,
+    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, OrderId, Rate, Reject,
+    SignalDirection, Stamp, StrategyId,
 };
 
 /// Steps of a long effect that one command may take, whether or not they cause events.
@@ -23,6 +23,7 @@ const STEPS_PER_COMMAND_MAX: usize = 1024;
 
 impl Machine {
     pub(super) fn define_text(&mut self, text: &TextDefined, out: &mut EventBuffer) -> u64 {
+        let version = self.next_system_version();
         let number = text.text_id.0;
         if !is_in_range(number, TEXTS_MAX) {
             self.refuse(&(*text).into(), Reject::IdOutOfRange, i64::from(number), out);
@@ -36,10 +37,11 @@ impl Machine {
             }
             self.digest.replace(0, row_hash(TAG_TEXT, &words));
         }
-        self.next_system_version()
+        version
     }
 
     pub(super) fn define_currency(&mut self, currency: &CurrencyDefined, out: &mut EventBuffer) -> u64 {
+        let version = self.next_system_version();
         let number = currency.currency.0;
         let known = self.accounts.currency(currency.currency);
         if !is_in_range(number, CURRENCIES_MAX) {
@@ -51,7 +53,7 @@ impl Machine {
         } else {
             self.accounts.define_currency(currency.currency, currency.code, currency.scale, &mut self.digest);
         }
-        self.next_system_version()
+        version
     }
 
     pub(super) fn define_account(&mut self, account: &AccountDefined, out: &mut EventBuffer) -> u64 {
@@ -108,6 +110,11 @@ impl Machine {
         if new.settlement_scale != settlement_scale {
             return out_of_range(i64::from(new.settlement_scale));
         }
+        for fee in [new.maker_fee, new.taker_fee] {
+            if !(-Rate::ONE.0..=Rate::ONE.0).contains(&fee.0) {
+                return out_of_range(fee.0);
+            }
+        }
         for positive in [new.tick_size.0, new.lot_size.0, new.quantity_min.0, new.multiplier] {
             if positive <= 0 {
                 return out_of_range(positive);
@@ -151,7 +158,7 @@ impl Machine {
         match self.checked_strategy(new) {
             Err((reason, value)) => {
                 self.refuse(&(*new).into(), reason, value, out);
-                0
+                self.next_strategy_version(new.strategy)
             }
             Ok(slot) => {
                 let index = new.strategy.0 as usize;
@@ -164,6 +171,18 @@ impl Machine {
                 slot.version
             }
         }
+    }
+
+    /// The version of one more record of a strategy's stream; 0 where there is no such strategy.
+    fn next_strategy_version(&mut self, strategy: StrategyId) -> u64 {
+        let index = strategy.0 as usize;
+        let Some(slot) = self.strategies.get_mut(index).and_then(Option::as_mut) else {
+            return 0;
+        };
+        slot.version += 1;
+        let version = slot.version;
+        self.rehash_strategy(index);
+        version
     }
 
     fn checked_strategy(&self, new: &StrategyDefined) -> Result<StrategySlot, (Reject, i64)> {
@@ -229,7 +248,7 @@ impl Machine {
 
     pub(super) fn transfer(&mut self, transfer: &CashTransferred, out: &mut EventBuffer) -> u64 {
         let amount = transfer.amount.get();
-        let shown = i64::try_from(amount).unwrap_or(i64::MAX);
+        let shown = i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX });
         if self.accounts.account(transfer.account).is_none() {
             self.refuse(&(*transfer).into(), Reject::UnknownAccount, i64::from(transfer.account.0), out);
             return 0;
@@ -402,7 +421,7 @@ impl Machine {
 }
 
 /// Largest transfer, far from where sums of an `i128` could overflow.
-const TRANSFER_MAX: u128 = 1 << 100;
+const TRANSFER_MAX: u128 = 1 << 90;
 
 fn hash_instrument(instrument: &Instrument) -> u64 {
     let ids = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);

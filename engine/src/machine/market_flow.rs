@@ -124,14 +124,15 @@ impl Machine {
             let instrument = slot.instrument;
             out.push(slot.version, SignalChanged { fast, slow, strength, strategy, instrument, direction });
         }
-        let wanted = slot.strategy.target(slot.direction) - slot.held - slot.pending;
+        let wanted =
+            slot.strategy.target(slot.direction).saturating_sub(slot.held).saturating_sub(slot.pending);
         if slot.retries && slot.pending == 0 {
             slot.retries = false;
             if wanted != 0 {
                 let side = if wanted > 0 { Side::Buy } else { Side::Sell };
                 let order = NewOrder {
                     price: Price(0),
-                    qty: Qty(wanted.abs()),
+                    qty: Qty(wanted.saturating_abs()),
                     account: slot.account,
                     instrument: slot.instrument,
                     client_order_id: ClientOrderId::NONE,

@@ -237,29 +237,28 @@ impl Machine {
         };
         let is_known =
             is_in_range(cancel.account.0, ACCOUNTS_MAX) && self.accounts.account(cancel.account).is_some();
-        let version = if is_known {
-            let row = self.accounts.account_mut(cancel.account);
-            row.version += 1;
-            row.version
-        } else {
-            0
-        };
+        // The stream of an account that is not known has no versions.
+        let version = if is_known { self.next_account_version(cancel.account) } else { 0 };
         match (refusal, owned) {
             (None, Some(slot)) => self.request_cancel(slot, out),
             (reason, _) => {
                 let order = owned.map_or(OrderId::NONE, |slot| self.orders.get(slot).id);
                 let (account, client_order_id) = (cancel.account, cancel.client_order_id);
                 let reason = reason.unwrap_or(Reject::UnknownOrder).code();
-                out.push(version + 1, CancelRejected { order, account, client_order_id, reason });
-                if is_known {
-                    self.accounts.account_mut(cancel.account).version += 1;
-                }
+                let event_version = if is_known { self.next_account_version(account) } else { 0 };
+                out.push(event_version, CancelRejected { order, account, client_order_id, reason });
             }
         }
         if is_known {
             self.accounts.rehash_account(cancel.account, &mut self.digest);
         }
         version
+    }
+
+    fn next_account_version(&mut self, account: AccountId) -> u64 {
+        let row = self.accounts.account_mut(account);
+        row.version += 1;
+        row.version
     }
 
     /// Sends a cancel for an order, unless one is on its way.

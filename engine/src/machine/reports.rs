@@ -36,7 +36,7 @@ impl Machine {
                     out,
                 );
             }
-            ReportKind::Rejected if is_open && !is_accepted => {
+            ReportKind::Rejected if is_open && !is_accepted && cum_qty == Qty::ZERO => {
                 self.orders.get_mut(slot).reason = reason;
                 self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
                 self.finish(slot, OrderStatus::Rejected);
@@ -87,7 +87,8 @@ impl Machine {
 
     pub(super) fn on_fill(&mut self, fill: &FillReported, out: &mut EventBuffer) -> u64 {
         let Some(slot) = self.orders.find(fill.order) else {
-            out.push(1, unmatched(fill, Reject::UnknownOrder));
+            // The stream of an order that is not known has no versions.
+            out.push(0, unmatched(fill, Reject::UnknownOrder));
             return 0;
         };
         let order = self.orders.get_mut(slot);
@@ -231,7 +232,7 @@ impl Machine {
 }
 
 /// Largest fee, far from where sums of an `i128` could overflow.
-const FEE_MAX: u128 = 1 << 100;
+const FEE_MAX: u128 = 1 << 90;
 
 fn unmatched(fill: &FillReported, reason: Reject) -> FillUnmatched {
     FillUnmatched {

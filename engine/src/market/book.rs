@@ -10,7 +10,7 @@ use tickwerk_domain::{Digest, Level, Qty, Side, Touch};
 #[derive(Debug)]
 struct Levels {
     side: Side,
-    /// Ascending by rank; a rank is the price, negated for asks.
+    /// Ascending by rank; a rank is the price, with all bits turned for asks: that reverses the order of every `i64`.
     levels: Vec<Level>,
     is_truncated: bool,
 }
@@ -71,9 +71,10 @@ impl Book {
         [&self.bids, &self.asks].iter().any(|levels| levels.is_truncated && levels.levels.is_empty())
     }
 
-    /// Digest of all levels.
+    /// Digest of all levels, and of whether some were forgotten.
     pub fn digest(&self) -> u64 {
-        self.digest.0
+        let forgotten = u64::from(self.bids.is_truncated) << 1 | u64::from(self.asks.is_truncated);
+        self.digest.0.wrapping_add(forgotten)
     }
 
     fn side_mut(&mut self, side: Side) -> (&mut Levels, &mut Digest) {
@@ -90,9 +91,11 @@ impl Levels {
     }
 
     fn set(&mut self, level: Level, digest: &mut Digest) {
-        let sign = self.side.sign();
-        let rank = sign * level.price.0;
-        let place = self.place(rank, sign);
+        let flip = match self.side {
+            Side::Buy => 0,
+            Side::Sell => -1,
+        };
+        let place = self.place(level.price.0 ^ flip, flip);
         let is_there = self.levels.get(place).is_some_and(|found| found.price == level.price);
         match (is_there, level.qty > Qty::ZERO) {
             (true, true) => {
@@ -124,16 +127,16 @@ impl Levels {
 
     /// Where a level of `rank` stands or would stand: the last few first, then by halves.
     #[inline]
-    fn place(&self, rank: i64, sign: i64) -> usize {
+    fn place(&self, rank: i64, flip: i64) -> usize {
         const NEAR: usize = 8;
         let count = self.levels.len();
         let near = count.saturating_sub(NEAR);
         for place in (near..count).rev() {
-            if sign * self.levels[place].price.0 < rank {
+            if self.levels[place].price.0 ^ flip < rank {
                 return place + 1;
             }
         }
-        self.levels[..near].partition_point(|level| sign * level.price.0 < rank)
+        self.levels[..near].partition_point(|level| level.price.0 ^ flip < rank)
     }
 
     #[inline]

@@ -10,7 +10,7 @@ use crossbeam::queue::ArrayQueue;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tickwerk_domain::{Command, Payload, Record, Sequence, SourceId};
+use tickwerk_domain::{Command, Record, Sequence, SourceId};
 
 /// What became of an admitted command.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -161,21 +161,24 @@ impl EgressStore {
 #[derive(Debug)]
 pub(super) struct FrameCollector {
     store: EgressStore,
+    /// Whether the next record is a command: told by the one before, so that payloads need not be looked at.
+    at_start: bool,
     wanted: bool,
     frame: Vec<Record>,
 }
 
 impl FrameCollector {
     pub(super) fn new(store: EgressStore) -> Self {
-        Self { store, wanted: false, frame: Vec::new() }
+        Self { store, at_start: true, wanted: false, frame: Vec::new() }
     }
 
     /// Takes a record that the sink has taken.
     #[inline]
     pub(super) fn push(&mut self, record: &Record) {
-        if matches!(record.payload, Payload::Command(_)) {
+        if self.at_start {
             self.wanted = self.store.sources.contains(record.envelope.source);
         }
+        self.at_start = is_last_of_frame(record);
         if self.wanted {
             self.keep(record);
         }

@@ -57,12 +57,13 @@ pub(super) struct LaneTurn {
     lane: Lane,
     poller: RingPoller,
     consumed: u64,
+    turns: u64,
     open: bool,
 }
 
 impl LaneTurn {
     pub(super) fn new(lane: Lane, poller: RingPoller) -> Self {
-        Self { lane, poller, consumed: 0, open: true }
+        Self { lane, poller, consumed: 0, turns: 0, open: true }
     }
 
     /// Decides on what waits in this lane, up to the bound; whether there was anything.
@@ -76,7 +77,8 @@ impl LaneTurn {
                 return Ok(false);
             }
         };
-        desk.stats.lane(self.lane).note_depth();
+        desk.stats.lane(self.lane).sample_depth(self.turns);
+        self.turns += 1;
         match desk.decide_all(&mut batch) {
             Ok(count) => self.consumed += count,
             Err(gone) => {

@@ -182,9 +182,12 @@ impl LaneProducer {
     #[inline]
     fn copy_in(&mut self, commands: &[Record]) -> bool {
         let fits = try_copy_in(&mut self.ring, commands);
+        let gauge = self.stats.lane(self.lane);
         if fits {
             self.published += commands.len() as u64;
-            self.stats.lane(self.lane).set_published(self.published);
+            gauge.set_published(self.published);
+        } else {
+            gauge.note_full();
         }
         fits
     }

@@ -63,6 +63,7 @@ impl OutcomeProducer {
         let Some(last) = frames.last() else { return Ok(()) };
         let mut waiter = self.wait.waiter();
         while !try_copy_in(&mut self.ring, frames) {
+            self.stats.outcome().note_full();
             if self.state.failure().is_some() {
                 return Err(JournalGone);
             }
@@ -114,11 +115,13 @@ impl<S: FrameSink> JournalThread<S> {
             |error: S::Error| -> ! { state.fail(format!("the journal cannot go on: {error}"), fail_stop) };
         let mut waiter = self.stage.wait.waiter();
         let mut consumed = 0;
+        let mut turns = 0;
         loop {
             match self.poller.take(self.batch_max) {
                 Ok(mut batch) => {
                     waiter.reset();
-                    self.stats.outcome().note_depth();
+                    self.stats.outcome().sample_depth(turns);
+                    turns += 1;
                     match write(&mut batch, &mut self.sink, &mut self.collector, &mut self.journaled) {
                         Ok(written) => {
                             drop(batch);

@@ -8,6 +8,9 @@ use crossbeam::utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tickwerk_domain::Sequence;
 
+/// Turns of a consumer from one look at the depth to the next.
+const TURNS_PER_SAMPLE: u64 = 16;
+
 /// Fill level and refusals of one ring. The ring itself tells neither, so both of its ends count.
 #[derive(Debug)]
 pub struct RingGauge {
@@ -40,7 +43,7 @@ impl RingGauge {
         self.published().saturating_sub(consumed).min(self.capacity)
     }
 
-    /// The highest depth that the consumer has found.
+    /// The highest depth seen: sampled by the consumer, and exact once the ring was full.
     pub fn depth_max(&self) -> u64 {
         self.highest.load(Ordering::Relaxed)
     }
@@ -64,13 +67,21 @@ impl RingGauge {
         self.published.store(count, Ordering::Release);
     }
 
-    /// Called by the one consumer, before it takes what it found.
-    pub(super) fn note_depth(&self) {
-        let depth = self.depth();
-        // Only the consumer writes, so a plain comparison is enough.
-        if depth > self.depth_max() {
-            self.highest.store(depth, Ordering::Relaxed);
+    /// Called by the consumer, before it counts what it took in its turn number `turn`.
+    ///
+    /// Reading the producer's counter takes that line away from it, so only some turns look; a producer that finds the
+    /// ring full says so itself.
+    #[inline]
+    pub(super) fn sample_depth(&self, turn: u64) {
+        if turn.is_multiple_of(TURNS_PER_SAMPLE) {
+            self.highest.fetch_max(self.depth(), Ordering::Relaxed);
         }
+    }
+
+    /// Called by the producer that finds no room.
+    #[cold]
+    pub(super) fn note_full(&self) {
+        self.highest.fetch_max(self.capacity, Ordering::Relaxed);
     }
 
     pub(super) fn set_consumed(&self, count: u64) {

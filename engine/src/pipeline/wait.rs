@@ -29,8 +29,9 @@ pub struct UnknownWait {
     pub value: String,
 }
 
-/// Looks with a hint to the processor before [`Wait::SpinThenSleep`] begins to yield.
-const SPINS_BEFORE_YIELD: u32 = 20;
+/// Looks with a hint to the processor before [`Wait::SpinThenSleep`] begins to yield. Few: a thread that spins on a shared
+/// core keeps the one from running that it waits for.
+const SPINS_BEFORE_YIELD: u32 = 4;
 /// Looks before it begins to sleep. Where threads share a core, a yield lets the other one fill or empty the ring; without
 /// this step the empty pipeline ran a third slower on two cores.
 const LOOKS_BEFORE_SLEEP: u32 = SPINS_BEFORE_YIELD + 100;

@@ -125,7 +125,8 @@ impl Strategy for EmaCross {
 
     fn digest(&self) -> u64 {
         let averages = [self.fast.value(), self.slow.value()].map(|value| Real::new(value).bits());
-        let words = [averages[0], averages[1], self.warm_up.cast_unsigned(), self.direction as u64];
+        let [warm_up, last_sum] = [self.warm_up, self.last_sum].map(i64::cast_unsigned);
+        let words = [averages[0], averages[1], warm_up, last_sum, self.direction as u64];
         row_hash(u64::from(Self::KIND), &words)
     }
 }

@@ -10,6 +10,8 @@ use tickwerk_domain::{Digest, OrderId, TimeNs};
 pub const DUE_MAX: usize = 8 * crate::VENUE_ORDERS_MAX;
 /// From here on resting orders wait for the next update of the market, so that arrivals always find a place.
 const CROWDED: usize = DUE_MAX / 2;
+/// From here on orders and cancels are lost on their way, so that the reports of those before always find a place.
+const FULL: usize = DUE_MAX - 2 * crate::VENUE_ORDERS_MAX;
 
 /// Something that happens at the venue or is reported from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +76,11 @@ impl DueQueue {
 
     pub(crate) fn next_due(&self) -> Option<TimeNs> {
         self.heap.peek().map(|Reverse((due, _, _))| *due)
+    }
+
+    /// Whether an order or a cancel may still come: each arrival turns into up to three reports.
+    pub(crate) fn has_room(&self) -> bool {
+        self.heap.len() < FULL
     }
 
     pub(crate) fn is_crowded(&self) -> bool {

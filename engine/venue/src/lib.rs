@@ -84,14 +84,21 @@ impl SimulatedVenue {
     /// An order leaves the core at `at`.
     pub fn submit(&mut self, at: TimeNs, order: &OrderSubmitted) {
         let due = at.saturating_add(self.market(order.instrument).latency);
-        let slot = self.orders.add(order, &mut self.digest);
-        self.due.push(due, Due::Arrival(slot), &mut self.digest);
+        // Orders that the core ended without word from here may fill a store; a new order is then lost on its way.
+        if self.orders.has_room() && self.due.has_room() {
+            let slot = self.orders.add(order, due, &mut self.digest);
+            self.due.push(due, Due::Arrival(slot), &mut self.digest);
+        }
     }
 
-    /// A cancel leaves the core at `at`.
+    /// A cancel leaves the core at `at`; it does not overtake its order, even if the latency fell in between.
     pub fn cancel(&mut self, at: TimeNs, cancel: &CancelSubmitted) {
-        let due = at.saturating_add(self.market(cancel.instrument).latency);
-        self.due.push(due, Due::Cancel(cancel.order), &mut self.digest);
+        let arrives =
+            self.orders.find(cancel.order).map_or(TimeNs::UNKNOWN, |slot| self.orders.get(slot).arrives);
+        let due = at.saturating_add(self.market(cancel.instrument).latency).max(arrives);
+        if self.due.has_room() {
+            self.due.push(due, Due::Cancel(cancel.order), &mut self.digest);
+        }
     }
 
     /// The market moved at `at`: what is at the touch is renewed, and resting orders that it reaches are filled.
@@ -120,7 +127,7 @@ impl SimulatedVenue {
         None
     }
 
-    /// When something is due next. It may be an arrival that yields no report.
+    /// When something is due next: a report, or an arrival that yields one at once.
     pub fn next_due(&self) -> Option<TimeNs> {
         self.due.next_due()
     }

@@ -2,7 +2,9 @@
 
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::OrderSubmitted;
-use tickwerk_domain::{Digest, InstrumentId, OrderId, OrderType, Price, Qty, Side, SlotIndex, TimeInForce};
+use tickwerk_domain::{
+    Digest, InstrumentId, OrderId, OrderType, Price, Qty, Side, SlotIndex, TimeInForce, TimeNs,
+};
 
 /// Orders that the venue holds; not fewer than the core may have open.
 pub const VENUE_ORDERS_MAX: usize = 32_768;
@@ -16,6 +18,8 @@ pub(crate) struct VenueOrder {
     pub(crate) executions: u64,
     /// Number of the order at the venue, in order of decision; breaks ties of price.
     pub(crate) arrival: u64,
+    /// When it arrives.
+    pub(crate) arrives: TimeNs,
     pub(crate) instrument: InstrumentId,
     pub(crate) side: Side,
     pub(crate) order_type: OrderType,
@@ -41,8 +45,13 @@ impl VenueOrders {
         }
     }
 
-    /// Takes a new order; the core never has more open than fit.
-    pub(crate) fn add(&mut self, order: &OrderSubmitted, digest: &mut Digest) -> u32 {
+    /// Whether one more order fits.
+    pub(crate) fn has_room(&self) -> bool {
+        self.len() < VENUE_ORDERS_MAX
+    }
+
+    /// Takes a new order; the caller has asked [`VenueOrders::has_room`].
+    pub(crate) fn add(&mut self, order: &OrderSubmitted, arrives: TimeNs, digest: &mut Digest) -> u32 {
         self.arrivals += 1;
         let row = VenueOrder {
             order: order.order,
@@ -50,13 +59,14 @@ impl VenueOrders {
             leaves: order.qty,
             executions: 0,
             arrival: self.arrivals,
+            arrives,
             instrument: order.instrument,
             side: order.side,
             order_type: order.order_type,
             time_in_force: order.time_in_force,
         };
         let slot = self.free.pop().unwrap_or_else(|| {
-            assert!(self.rows.len() < VENUE_ORDERS_MAX, "the core has at most VENUE_ORDERS_MAX orders open");
+            assert!(self.rows.len() < VENUE_ORDERS_MAX, "the caller asks for room first");
             self.rows.push(row);
             u32::try_from(self.rows.len() - 1).expect("VENUE_ORDERS_MAX fits 32 bits")
         });

@@ -8,7 +8,7 @@ pub const RESTING_PER_SIDE_MAX: usize = 4096;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Price as it ranks: negated for asks, so that more is better on both sides.
+    /// Price as it ranks: with all bits turned for asks, so that more is better on both sides.
     rank: i64,
     arrival: u64,
     slot: u32,
@@ -47,7 +47,7 @@ impl Resting {
 
     /// Price and slot of the best order.
     pub(crate) fn best(&self) -> Option<(Price, u32)> {
-        self.entries.last().map(|entry| (Price(self.side.sign() * entry.rank), entry.slot))
+        self.entries.last().map(|entry| (Price(entry.rank ^ self.flip()), entry.slot))
     }
 
     pub(crate) fn remove_best(&mut self) {
@@ -61,7 +61,15 @@ impl Resting {
     }
 
     fn rank(&self, price: Price) -> i64 {
-        self.side.sign() * price.0
+        price.0 ^ self.flip()
+    }
+
+    /// Turning all bits reverses the order of every `i64`.
+    fn flip(&self) -> i64 {
+        match self.side {
+            Side::Buy => 0,
+            Side::Sell => -1,
+        }
     }
 
     fn place(&self, rank: i64, arrival: u64) -> usize {

@@ -1,0 +1,242 @@
+//! A core with definitions, stamped and fed as the pinned thread does it, that keeps every frame.
+//!
+//! After each command the books of every currency must sum up to zero.
+
+use tickwerk_domain::command::{
+    AccountDefined, CancelOrder, CashTransferred, CurrencyDefined, FillReported, LimitSet, NewOrder,
+    OrderReported, QuoteObserved, RulesActivated,
+};
+use tickwerk_domain::event::LedgerBook;
+use tickwerk_domain::{
+    AccountId, ClientOrderId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind,
+    LimitKind, Liquidity, Money, OrderId, OrderType, Payload, Price, Qty, Rate, Record, Reject, ReportKind,
+    Side, SourceId, TextId, TimeInForce, TimeNs,
+};
+use tickwerk_engine::machine::Machine;
+use tickwerk_engine::{Core, Decider, EventBuffer};
+
+pub const USD: CurrencyId = CurrencyId(1);
+pub const BTC: CurrencyId = CurrencyId(2);
+/// Prices at 2 decimals, quantities at 5; USD has 4, so that values are rounded when they are posted.
+pub const SPOT: InstrumentId = InstrumentId(1);
+/// Prices at 2 decimals, quantities at 3, settles in USD.
+pub const LINEAR: InstrumentId = InstrumentId(2);
+/// Prices at 1 decimal, contracts of 100 USD, settles in BTC.
+pub const INVERSE: InstrumentId = InstrumentId(3);
+pub const ALICE: AccountId = AccountId(1);
+pub const BOB: AccountId = AccountId(2);
+/// A million dollars.
+pub const USD_START: i128 = 10_000_000_000;
+/// Ten bitcoins.
+pub const BTC_START: i128 = 1_000_000_000;
+/// 0.01 %.
+pub const MAKER_FEE: Rate = Rate(10_000);
+/// 0.05 %.
+pub const TAKER_FEE: Rate = Rate(50_000);
+
+pub struct Desk {
+    pub core: Core,
+    pub frames: Vec<Vec<Record>>,
+    pub time: u64,
+    events: EventBuffer,
+    number: u64,
+}
+
+impl Desk {
+    /// Knows nothing.
+    pub fn empty() -> Self {
+        Self { core: Core::new(), frames: Vec::new(), time: 1_000, events: EventBuffer::new(), number: 0 }
+    }
+
+    /// Knows the instruments and both accounts, which have money.
+    pub fn new() -> Self {
+        let mut desk = Self::empty();
+        for command in definitions() {
+            desk.apply(command);
+        }
+        desk
+    }
+
+    /// [`Desk::new`] with the mid price of every instrument at 10,000.
+    pub fn with_quotes() -> Self {
+        let mut desk = Self::new();
+        for instrument in [SPOT, LINEAR, INVERSE] {
+            assert_eq!(desk.apply(quote(instrument, 9_990, 10_010)), []);
+        }
+        desk
+    }
+
+    pub fn machine(&self) -> &Machine {
+        self.core.machine()
+    }
+
+    /// Decides on an external command, without what the simulated venue owes.
+    pub fn apply(&mut self, command: impl Into<Command>) -> Vec<Event> {
+        self.time += 1_000;
+        self.number += 1;
+        let source = SourceId::FIRST_FEED;
+        assert!(self.core.accepts(source, self.number));
+        let envelope = Envelope {
+            time_ns: TimeNs(self.time),
+            source,
+            source_sequence: self.number,
+            ..Envelope::default()
+        };
+        self.decide(Record { envelope, payload: Payload::Command(command.into()) })
+    }
+
+    /// Decides on an external command after all that the core owes itself by then.
+    pub fn feed(&mut self, command: impl Into<Command>) -> Vec<Event> {
+        self.settle(self.time + 1_000);
+        self.apply(command)
+    }
+
+    /// Decides on all that the core owes itself at `now` or before.
+    pub fn settle(&mut self, now: u64) -> Vec<(Command, Vec<Event>)> {
+        let mut settled = Vec::new();
+        while let Some(record) = self.core.next_internal(TimeNs(now)) {
+            let Payload::Command(command) = record.payload else { panic!("an event is no command") };
+            settled.push((command, self.decide(record)));
+        }
+        settled
+    }
+
+    fn decide(&mut self, mut record: Record) -> Vec<Event> {
+        let last = self.core.last();
+        record.envelope.sequence = last.sequence.next();
+        record.envelope.time_ns = record.envelope.time_ns.max(last.time_ns);
+        self.events.clear();
+        self.core.apply(&mut record, &mut self.events);
+        let mut frame = vec![record];
+        for (place, (stream_version, event)) in (1..).zip(self.events.as_slice()) {
+            let sequence = record.envelope.sequence.plus(place);
+            let envelope = Envelope { sequence, stream_version: *stream_version, ..record.envelope };
+            frame.push(Record { envelope, payload: Payload::Event(*event) });
+        }
+        self.frames.push(frame);
+        assert_books_balance(self.machine());
+        self.events.events().copied().collect()
+    }
+
+    pub fn cash(&self, account: AccountId, currency: CurrencyId) -> i128 {
+        self.machine().accounts().balance(account, currency).cash
+    }
+
+    pub fn reserved(&self, account: AccountId, currency: CurrencyId) -> i128 {
+        self.machine().accounts().balance(account, currency).reserved
+    }
+
+    /// The id that an order gets whose command comes next.
+    pub fn next_id(&self) -> OrderId {
+        OrderId(self.core.last().sequence.next().0)
+    }
+}
+
+/// The sum over all books of a currency is zero.
+pub fn assert_books_balance(machine: &Machine) {
+    for (currency, _) in machine.accounts().currencies() {
+        let sum: i128 = LedgerBook::ALL.iter().map(|book| machine.accounts().book(currency, *book)).sum();
+        assert_eq!(sum, 0, "books of currency {currency}");
+    }
+}
+
+pub fn instrument(instrument: InstrumentId) -> Instrument {
+    let (kind, settlement, settlement_scale, price_scale, quantity_scale, multiplier) = match instrument {
+        INVERSE => (InstrumentKind::Inverse, BTC, 8, 1, 0, 100),
+        LINEAR => (InstrumentKind::Linear, USD, 4, 2, 3, 1),
+        _ => (InstrumentKind::Spot, USD, 4, 2, 5, 1),
+    };
+    Instrument {
+        notional_max: Money::ZERO,
+        tick_size: Price(10),
+        lot_size: Qty(5),
+        quantity_min: Qty(10),
+        quantity_max: Qty(1_000_000_000),
+        multiplier,
+        maker_fee: MAKER_FEE,
+        taker_fee: TAKER_FEE,
+        margin_rate: Rate(10_000_000),
+        instrument,
+        symbol: TextId::NONE,
+        base: BTC,
+        quote: USD,
+        settlement,
+        kind,
+        price_scale,
+        quantity_scale,
+        settlement_scale,
+    }
+}
+
+pub fn definitions() -> Vec<Command> {
+    let currency = |currency, scale| CurrencyDefined { currency, code: TextId::NONE, scale };
+    let mut commands: Vec<Command> =
+        vec![RulesActivated { version: 1 }.into(), currency(USD, 4).into(), currency(BTC, 8).into()];
+    commands.extend([SPOT, LINEAR, INVERSE].map(|id| Command::from(instrument(id))));
+    for account in [ALICE, BOB] {
+        commands.push(AccountDefined { account, name: TextId::NONE }.into());
+        commands.push(transfer(account, USD, USD_START));
+        commands.push(transfer(account, BTC, BTC_START));
+    }
+    commands
+}
+
+pub fn transfer(account: AccountId, currency: CurrencyId, amount: i128) -> Command {
+    CashTransferred { amount: Money::new(amount), account, currency, reason: TextId::NONE }.into()
+}
+
+/// A quote with 1,000,000 on both sides and no update id.
+pub fn quote(instrument: InstrumentId, bid: i64, ask: i64) -> QuoteObserved {
+    QuoteObserved {
+        update_id: 0,
+        bid_price: Price(bid),
+        bid_qty: Qty(1_000_000),
+        ask_price: Price(ask),
+        ask_qty: Qty(1_000_000),
+        instrument,
+    }
+}
+
+pub fn limit_order(instrument: InstrumentId, side: Side, price: i64, qty: i64) -> NewOrder {
+    NewOrder {
+        price: Price(price),
+        qty: Qty(qty),
+        account: ALICE,
+        instrument,
+        client_order_id: ClientOrderId::NONE,
+        side,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::Gtc,
+    }
+}
+
+pub fn market_order(instrument: InstrumentId, side: Side, qty: i64) -> NewOrder {
+    let (order_type, time_in_force) = (OrderType::Market, TimeInForce::Ioc);
+    NewOrder { order_type, time_in_force, ..limit_order(instrument, side, 0, qty) }
+}
+
+pub fn named(order: NewOrder, name: &str) -> NewOrder {
+    NewOrder { client_order_id: ClientOrderId::new(name).unwrap(), ..order }
+}
+
+pub fn cancel(order: OrderId) -> CancelOrder {
+    CancelOrder { order, account: ALICE, client_order_id: ClientOrderId::NONE }
+}
+
+pub fn report(order: OrderId, kind: ReportKind, reason: Option<Reject>) -> OrderReported {
+    OrderReported { order, venue_order_id: 77, kind, reason: reason.map(Reject::code).unwrap_or_default() }
+}
+
+pub fn fill(order: OrderId, execution_id: u64, price: i64, qty: i64, fee: i128) -> FillReported {
+    let (price, qty, fee) = (Price(price), Qty(qty), Money::new(fee));
+    FillReported { order, execution_id, price, qty, fee, liquidity: Liquidity::Taker }
+}
+
+pub fn limit(kind: LimitKind, account: AccountId, instrument: InstrumentId, value: i64) -> LimitSet {
+    LimitSet { value, account, instrument, reason: TextId::NONE, kind }
+}
+
+/// The types of events, for where their content is another test's matter.
+pub fn types(events: &[Event]) -> Vec<&'static str> {
+    events.iter().map(Event::event_type).collect()
+}

@@ -1,0 +1,460 @@
+//! The bytes on the disk: where every field lies, and what the checksums cover.
+//!
+//! All numbers are little-endian, all offsets and sizes are bytes. `FORMAT.md` tells the same for a stranger.
+//!
+//! ```text
+//! segment NNNNNNNNNNNN.seg          frame (16-aligned, never over a segment's end)
+//! 0      header page  ┐ the same    0   length u32   header, records and padding; written last; 0 = no frame
+//! 4096   header page  ┘ page twice  4   crc32c u32   of segment number u64 ‖ length ‖ bytes from 8 to the end
+//! 8192   activation page            8   first sequence u64        16  time_ns u64
+//! 12288  zeros                      24  source sequence u64       32  correlation u64
+//! 16384  frames, then zeros         40  synced through u64        48  actor u32        52  epoch u32
+//!                                   56  record count u16          58  source u16       60  flags u32 (1 = seal)
+//!                                   64  records
+//!
+//! record (16-aligned)               pages (4096 each): magic [8] ‖ version u32 ‖ crc32c u32 of all but itself ‖
+//! 0   kind u8 (1 command, 2 event)  journal id [16] ‖ fields ‖ zeros
+//! 1   flags u8 (1 = opaque follows)   header      32 codec [16]  48 segment u64  56 created ns u64  64 size u64
+//! 2   type id u16                     activation  32 segment u64  40 first sequence u64  48 epoch u32
+//! 4   schema version u16                          56 chain through u64  64 head [32]
+//! 6   payload length u16              durable     32 generation u64  40 durable through u64  48 clean u32
+//! 8   source time u64                             56 chain through u64  64 head [32]
+//! 16  stream u64
+//! 24  stream version u64            HEADS entry (48): block u64 ‖ crc32c u32 ‖ 0 u32 ‖ head [32]
+//! 32  payload, zeros to 16
+//!     opaque: length u32, 12 zeros, bytes, zeros to 16
+//! ```
+//!
+//! Nothing here fails but by returning what is wrong with some bytes.
+
+use tickwerk_domain::{CorrelationId, Sequence, SourceId, TextId, TimeNs};
+
+/// Version of everything drawn above.
+pub const FORMAT_VERSION: u32 = 1;
+/// How payloads are encoded.
+pub const CODEC: [u8; 16] = *b"rkyv-0.8\0\0\0\0\0\0\0\0";
+/// Size of the pages that are not frames.
+pub const PAGE_SIZE: usize = 4096;
+/// Where the second copy of the header page lies.
+pub const HEADER_COPY_OFFSET: usize = PAGE_SIZE;
+/// Where the activation page lies.
+pub const ACTIVATION_OFFSET: usize = 2 * PAGE_SIZE;
+/// Where frames begin.
+pub const FRAMES_OFFSET: usize = 4 * PAGE_SIZE;
+/// Everything in a frame starts on a multiple of this.
+pub const ALIGNMENT: usize = 16;
+/// Bytes of a frame header.
+pub const FRAME_HEADER_SIZE: usize = 64;
+/// Bytes of a record header.
+pub const RECORD_HEADER_SIZE: usize = 32;
+/// Bytes before an opaque part.
+pub const OPAQUE_HEADER_SIZE: usize = 16;
+/// Longest opaque part.
+pub const OPAQUE_SIZE_MAX: usize = 64 * 1024;
+/// Longest payload of a record.
+pub const PAYLOAD_SIZE_MAX: usize = 128;
+/// Most records in a frame: a command and 64 events.
+pub const RECORDS_PER_FRAME_MAX: usize = 65;
+/// Longest frame without an opaque part.
+pub const PLAIN_FRAME_SIZE_MAX: usize =
+    FRAME_HEADER_SIZE + RECORDS_PER_FRAME_MAX * (RECORD_HEADER_SIZE + PAYLOAD_SIZE_MAX);
+/// Longest frame; only its first record may have an opaque part.
+pub const FRAME_SIZE_MAX: usize = PLAIN_FRAME_SIZE_MAX + OPAQUE_HEADER_SIZE + OPAQUE_SIZE_MAX;
+/// Flag of a frame that has no records and only tells what is durable.
+pub const FRAME_FLAG_SEAL: u32 = 1;
+/// Flag of a record that is followed by an opaque part.
+pub const RECORD_FLAG_OPAQUE: u8 = 1;
+/// Records in a block of the hash chain.
+pub const RECORDS_PER_BLOCK: u64 = 1024;
+/// Bytes of an entry of the `HEADS` file.
+pub const HEADS_ENTRY_SIZE: usize = 48;
+
+pub(crate) const HEADER_MAGIC: [u8; 8] = *b"TICKWERK";
+pub(crate) const ACTIVATION_MAGIC: [u8; 8] = *b"TWACTIVE";
+pub(crate) const DURABLE_MAGIC: [u8; 8] = *b"TWDURABL";
+pub(crate) const WATERMARKS_MAGIC: [u8; 8] = *b"TWWATERM";
+const CRC_OFFSET: usize = 12;
+
+const _: () = assert!(FRAME_SIZE_MAX.is_multiple_of(ALIGNMENT), "frames are 16-aligned");
+const _: () =
+    assert!(tickwerk_domain::record::PAYLOAD_SIZE_MAX <= PAYLOAD_SIZE_MAX, "a payload fits its bound");
+
+/// One page of a file.
+pub(crate) type Page = [u8; PAGE_SIZE];
+
+/// Tells journals apart; drawn at random when a journal is created. It is in no hash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct JournalId(pub [u8; 16]);
+
+impl std::fmt::Display for JournalId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+/// Rounds up to [`ALIGNMENT`].
+pub const fn aligned(length: usize) -> usize {
+    length.next_multiple_of(ALIGNMENT)
+}
+
+pub(crate) fn bytes_at<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+    bytes[offset..offset + N].try_into().expect("the slice has N bytes")
+}
+
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
+    u16::from_le_bytes(bytes_at(bytes, offset))
+}
+
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    u32::from_le_bytes(bytes_at(bytes, offset))
+}
+
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    u64::from_le_bytes(bytes_at(bytes, offset))
+}
+
+pub(crate) fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
+    bytes[offset..offset + value.len()].copy_from_slice(value);
+}
+
+/// The header of a frame but for length and checksum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameHeader {
+    /// Sequence of the first record; of a seal, the sequence that comes next.
+    pub first_sequence: Sequence,
+    /// Stamp of all records.
+    pub time_ns: TimeNs,
+    /// Number of the command in its source's own input.
+    pub source_sequence: u64,
+    /// Ties frames together.
+    pub correlation: CorrelationId,
+    /// The highest sequence that was known to be durable when the frame was written.
+    pub synced_through: Sequence,
+    /// On whose behalf.
+    pub actor: TextId,
+    /// Reign of the writer; never falls.
+    pub epoch: u32,
+    /// Records in the frame; 0 in a seal.
+    pub record_count: u16,
+    /// Where the command came from.
+    pub source: SourceId,
+    /// [`FRAME_FLAG_SEAL`].
+    pub flags: u32,
+}
+
+impl FrameHeader {
+    /// The header of a seal before `next`.
+    pub(crate) fn seal(next: Sequence, time_ns: TimeNs, synced_through: Sequence, epoch: u32) -> Self {
+        Self {
+            first_sequence: next,
+            time_ns,
+            source_sequence: 0,
+            correlation: CorrelationId::NONE,
+            synced_through,
+            actor: TextId::NONE,
+            epoch,
+            record_count: 0,
+            source: SourceId::NONE,
+            flags: FRAME_FLAG_SEAL,
+        }
+    }
+
+    /// Whether it is a seal.
+    pub fn is_seal(&self) -> bool {
+        self.flags & FRAME_FLAG_SEAL != 0
+    }
+
+    /// The sequence that follows the frame.
+    pub fn next_sequence(&self) -> Sequence {
+        self.first_sequence.plus(u64::from(self.record_count))
+    }
+
+    /// The sequence of the last record; of a seal, the one before it.
+    pub fn last_sequence(&self) -> Sequence {
+        Sequence(self.next_sequence().0.saturating_sub(1))
+    }
+
+    /// Writes bytes 8 to 64 of the frame.
+    #[inline]
+    pub(crate) fn write(&self, frame: &mut [u8]) {
+        let frame = &mut frame[..FRAME_HEADER_SIZE];
+        put(frame, 8, &self.first_sequence.0.to_le_bytes());
+        put(frame, 16, &self.time_ns.0.to_le_bytes());
+        put(frame, 24, &self.source_sequence.to_le_bytes());
+        put(frame, 32, &self.correlation.0.to_le_bytes());
+        put(frame, 40, &self.synced_through.0.to_le_bytes());
+        put(frame, 48, &self.actor.0.to_le_bytes());
+        put(frame, 52, &self.epoch.to_le_bytes());
+        put(frame, 56, &self.record_count.to_le_bytes());
+        put(frame, 58, &self.source.0.to_le_bytes());
+        put(frame, 60, &self.flags.to_le_bytes());
+    }
+
+    /// Reads the header of `frame`.
+    pub(crate) fn read(frame: &[u8]) -> Self {
+        let frame = &frame[..FRAME_HEADER_SIZE];
+        Self {
+            first_sequence: Sequence(u64_at(frame, 8)),
+            time_ns: TimeNs(u64_at(frame, 16)),
+            source_sequence: u64_at(frame, 24),
+            correlation: CorrelationId(u64_at(frame, 32)),
+            synced_through: Sequence(u64_at(frame, 40)),
+            actor: TextId(u32_at(frame, 48)),
+            epoch: u32_at(frame, 52),
+            record_count: u16_at(frame, 56),
+            source: SourceId(u16_at(frame, 58)),
+            flags: u32_at(frame, 60),
+        }
+    }
+}
+
+/// The checksum of a frame of `segment`; `frame` is the whole frame, of which bytes 0 to 8 are not looked at.
+#[inline]
+pub(crate) fn frame_crc(segment: u64, length: u32, frame: &[u8]) -> u32 {
+    let mut place = [0; 12];
+    put(&mut place, 0, &segment.to_le_bytes());
+    put(&mut place, 8, &length.to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c(&place), &frame[8..])
+}
+
+/// The fields before a payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RecordHeader {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) type_id: u16,
+    pub(crate) schema_version: u16,
+    pub(crate) payload_length: u16,
+    pub(crate) source_time: u64,
+    pub(crate) stream: u64,
+    pub(crate) stream_version: u64,
+}
+
+impl RecordHeader {
+    #[inline]
+    pub(crate) fn write(&self, record: &mut [u8]) {
+        let record = &mut record[..RECORD_HEADER_SIZE];
+        record[0] = self.kind;
+        record[1] = self.flags;
+        put(record, 2, &self.type_id.to_le_bytes());
+        put(record, 4, &self.schema_version.to_le_bytes());
+        put(record, 6, &self.payload_length.to_le_bytes());
+        put(record, 8, &self.source_time.to_le_bytes());
+        put(record, 16, &self.stream.to_le_bytes());
+        put(record, 24, &self.stream_version.to_le_bytes());
+    }
+
+    pub(crate) fn read(record: &[u8]) -> Self {
+        let record = &record[..RECORD_HEADER_SIZE];
+        Self {
+            kind: record[0],
+            flags: record[1],
+            type_id: u16_at(record, 2),
+            schema_version: u16_at(record, 4),
+            payload_length: u16_at(record, 6),
+            source_time: u64_at(record, 8),
+            stream: u64_at(record, 16),
+            stream_version: u64_at(record, 24),
+        }
+    }
+}
+
+/// One record inside a frame, still as bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawRecord<'a> {
+    pub(crate) header: RecordHeader,
+    /// Header and payload as they lie in the frame, without padding.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) opaque: Option<&'a [u8]>,
+}
+
+impl<'a> RawRecord<'a> {
+    pub(crate) fn payload(&self) -> &'a [u8] {
+        &self.bytes[RECORD_HEADER_SIZE..]
+    }
+}
+
+/// Splits the first record off `rest`, which begins with a record header.
+///
+/// Lengths are bounded before they are used and padding must be zero; the error says what is wrong.
+pub(crate) fn split_record(rest: &[u8]) -> Result<(RawRecord<'_>, &[u8]), &'static str> {
+    if rest.len() < RECORD_HEADER_SIZE {
+        return Err("a record header does not fit its frame");
+    }
+    let header = RecordHeader::read(rest);
+    let end = RECORD_HEADER_SIZE + usize::from(header.payload_length);
+    if usize::from(header.payload_length) > PAYLOAD_SIZE_MAX || rest.len() < aligned(end) {
+        return Err("a payload is longer than its frame or than any payload");
+    }
+    if !matches!(header.kind, 1 | 2) || header.flags & !RECORD_FLAG_OPAQUE != 0 {
+        return Err("a record has an unknown kind or flag");
+    }
+    if !is_zero(&rest[end..aligned(end)]) {
+        return Err("padding after a payload is not zero");
+    }
+    let (bytes, mut rest) = (&rest[..end], &rest[aligned(end)..]);
+    let mut opaque = None;
+    if header.flags & RECORD_FLAG_OPAQUE != 0 {
+        let (content, after) = split_opaque(rest)?;
+        opaque = Some(content);
+        rest = after;
+    }
+    Ok((RawRecord { header, bytes, opaque }, rest))
+}
+
+fn split_opaque(rest: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
+    if rest.len() < OPAQUE_HEADER_SIZE {
+        return Err("an opaque part does not fit its frame");
+    }
+    let length = usize::try_from(u32_at(rest, 0)).unwrap_or(usize::MAX);
+    if length > OPAQUE_SIZE_MAX || rest.len() < OPAQUE_HEADER_SIZE + aligned(length) {
+        return Err("an opaque part is longer than its frame or than any opaque part");
+    }
+    let (end, after) = (OPAQUE_HEADER_SIZE + length, OPAQUE_HEADER_SIZE + aligned(length));
+    if !is_zero(&rest[4..OPAQUE_HEADER_SIZE]) || !is_zero(&rest[end..after]) {
+        return Err("padding of an opaque part is not zero");
+    }
+    Ok((&rest[OPAQUE_HEADER_SIZE..end], &rest[after..]))
+}
+
+/// The length word of a frame that starts `bytes`, if a frame of that length may stand there at all.
+pub(crate) fn plausible_length(bytes: &[u8]) -> Option<usize> {
+    let length = usize::try_from(u32_at(bytes, 0)).ok()?;
+    let fits = (FRAME_HEADER_SIZE..=FRAME_SIZE_MAX).contains(&length) && length.is_multiple_of(ALIGNMENT);
+    fits.then_some(length)
+}
+
+/// Checks a frame of `segment` by itself: checksum, counts, lengths, padding. `frame` has exactly its length.
+pub(crate) fn check_frame(segment: u64, frame: &[u8], check_crc: bool) -> Result<FrameHeader, &'static str> {
+    let length = u32::try_from(frame.len()).map_err(|_| "the frame is too long")?;
+    if check_crc && frame_crc(segment, length, frame) != u32_at(frame, 4) {
+        return Err("checksum of a frame differs");
+    }
+    let header = FrameHeader::read(frame);
+    if header.flags & !FRAME_FLAG_SEAL != 0 {
+        return Err("a frame has an unknown flag");
+    }
+    if header.first_sequence == Sequence::NONE
+        || header.first_sequence.0.checked_add(u64::from(header.record_count)).is_none()
+    {
+        return Err("a frame has an impossible sequence");
+    }
+    if header.is_seal() != (header.record_count == 0)
+        || usize::from(header.record_count) > RECORDS_PER_FRAME_MAX
+    {
+        return Err("a frame has an impossible number of records");
+    }
+    let mut rest = &frame[FRAME_HEADER_SIZE..];
+    for index in 0..header.record_count {
+        let (record, after) = split_record(rest)?;
+        if (record.header.kind == 1) != (index == 0) {
+            return Err("a frame is not a command and its events");
+        }
+        rest = after;
+    }
+    if rest.is_empty() { Ok(header) } else { Err("a frame is longer than its records") }
+}
+
+/// Whether every byte is zero.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<16>();
+    words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
+}
+
+/// A page with magic, version and journal id; [`seal_page`] comes after its fields.
+pub(crate) fn new_page(magic: [u8; 8], journal: JournalId) -> Page {
+    let mut page = [0; PAGE_SIZE];
+    put(&mut page, 0, &magic);
+    put(&mut page, 8, &FORMAT_VERSION.to_le_bytes());
+    put(&mut page, 16, &journal.0);
+    page
+}
+
+/// Gives the page its checksum.
+pub(crate) fn seal_page(mut page: Page) -> Page {
+    let crc = page_crc(&page);
+    put(&mut page, CRC_OFFSET, &crc.to_le_bytes());
+    page
+}
+
+fn page_crc(page: &Page) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&page[..CRC_OFFSET]), &page[CRC_OFFSET + 4..])
+}
+
+/// What a page that should carry `magic` is.
+pub(crate) fn check_page(page: &Page, magic: [u8; 8]) -> Result<JournalId, &'static str> {
+    if page[..8] != magic {
+        return Err("the page has another magic");
+    }
+    if page_crc(page) != u32_at(page, CRC_OFFSET) {
+        return Err("checksum of the page differs");
+    }
+    if u32_at(page, 8) != FORMAT_VERSION {
+        return Err("the page is of a format version that this build does not know");
+    }
+    Ok(JournalId(bytes_at(page, 16)))
+}
+
+/// The static header of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SegmentHeader {
+    pub(crate) journal: JournalId,
+    pub(crate) segment: u64,
+    pub(crate) created: TimeNs,
+    pub(crate) size: u64,
+}
+
+impl SegmentHeader {
+    pub(crate) fn to_page(self) -> Page {
+        let mut page = new_page(HEADER_MAGIC, self.journal);
+        put(&mut page, 32, &CODEC);
+        put(&mut page, 48, &self.segment.to_le_bytes());
+        put(&mut page, 56, &self.created.0.to_le_bytes());
+        put(&mut page, 64, &self.size.to_le_bytes());
+        seal_page(page)
+    }
+
+    pub(crate) fn from_page(page: &Page) -> Result<Self, &'static str> {
+        let journal = check_page(page, HEADER_MAGIC)?;
+        if bytes_at::<16>(page, 32) != CODEC {
+            return Err("the segment has another codec");
+        }
+        let (segment, created) = (u64_at(page, 48), TimeNs(u64_at(page, 56)));
+        Ok(Self { journal, segment, created, size: u64_at(page, 64) })
+    }
+}
+
+/// What is written when a segment is taken into use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Activation {
+    pub(crate) journal: JournalId,
+    pub(crate) segment: u64,
+    pub(crate) first_sequence: Sequence,
+    pub(crate) epoch: u32,
+    pub(crate) chain_through: Sequence,
+    pub(crate) head: [u8; 32],
+}
+
+impl Activation {
+    pub(crate) fn to_page(self) -> Page {
+        let mut page = new_page(ACTIVATION_MAGIC, self.journal);
+        put(&mut page, 32, &self.segment.to_le_bytes());
+        put(&mut page, 40, &self.first_sequence.0.to_le_bytes());
+        put(&mut page, 48, &self.epoch.to_le_bytes());
+        put(&mut page, 56, &self.chain_through.0.to_le_bytes());
+        put(&mut page, 64, &self.head);
+        seal_page(page)
+    }
+
+    pub(crate) fn from_page(page: &Page) -> Result<Self, &'static str> {
+        let journal = check_page(page, ACTIVATION_MAGIC)?;
+        Ok(Self {
+            journal,
+            segment: u64_at(page, 32),
+            first_sequence: Sequence(u64_at(page, 40)),
+            epoch: u32_at(page, 48),
+            chain_through: Sequence(u64_at(page, 56)),
+            head: bytes_at(page, 64),
+        })
+    }
+}

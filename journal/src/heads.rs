@@ -1,0 +1,103 @@
+//! The `HEADS` file: the head of each complete and durable block, kept beside the segments.
+//!
+//! Invariant: entry n is the head of block n. The file is appended to after the blocks were synced, so it never runs
+//! ahead of what is durable. A good entry that differs from recomputation is damage; a bad or missing one is rebuilt.
+
+use crate::directory::{self, FileError, failed};
+use crate::format::{self, HEADS_ENTRY_SIZE, JournalId, RECORDS_PER_BLOCK};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use tickwerk_domain::Sequence;
+
+type Entry = [u8; HEADS_ENTRY_SIZE];
+
+fn entry_of(journal: JournalId, block: u64, head: &[u8; 32]) -> Entry {
+    let mut entry = [0; HEADS_ENTRY_SIZE];
+    format::put(&mut entry, 0, &block.to_le_bytes());
+    format::put(&mut entry, 16, head);
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&journal.0), &entry);
+    format::put(&mut entry, 8, &crc.to_le_bytes());
+    entry
+}
+
+/// The file as it is found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StoredHeads {
+    /// The head of each block; `None` where the entry is bad.
+    pub(crate) heads: Vec<Option<[u8; 32]>>,
+    /// There are bytes after the last whole entry.
+    pub(crate) ragged: bool,
+}
+
+impl StoredHeads {
+    /// The last record that a good entry knows.
+    pub(crate) fn known_through(&self) -> Sequence {
+        let last = self.heads.iter().rposition(Option::is_some);
+        Sequence(last.map_or(0, |index| (index as u64 + 1) * RECORDS_PER_BLOCK))
+    }
+}
+
+/// Reads the file; a missing one is empty.
+pub(crate) fn read(dir: &Path, journal: JournalId) -> Result<StoredHeads, FileError> {
+    let path = dir.join(directory::HEADS);
+    let Some(mut file) = directory::open_for_reading(&path)? else {
+        return Ok(StoredHeads::default());
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed("read", &path))?;
+    let (entries, rest) = bytes.as_chunks::<HEADS_ENTRY_SIZE>();
+    let good = |(block, entry): (usize, &Entry)| {
+        let head = format::bytes_at(entry, 16);
+        (entry_of(journal, block as u64, &head) == *entry).then_some(head)
+    };
+    Ok(StoredHeads { heads: entries.iter().enumerate().map(good).collect(), ragged: !rest.is_empty() })
+}
+
+/// Appends entries.
+#[derive(Debug)]
+pub(crate) struct HeadsFile {
+    path: PathBuf,
+    file: File,
+    journal: JournalId,
+    blocks: u64,
+}
+
+impl HeadsFile {
+    /// Opens or creates the file and makes it hold exactly `heads`, of which `stored` is there already.
+    pub(crate) fn open(
+        dir: &Path,
+        journal: JournalId,
+        stored: &StoredHeads,
+        heads: &[[u8; 32]],
+    ) -> Result<Self, FileError> {
+        let path = dir.join(directory::HEADS);
+        let file = directory::open_or_create(&path)?;
+        let good =
+            stored.heads.iter().zip(heads).take_while(|(stored, head)| **stored == Some(**head)).count();
+        let mut heads_file = Self { path, file, journal, blocks: good as u64 };
+        if stored.heads.len() != good || stored.ragged {
+            let length = (good * HEADS_ENTRY_SIZE) as u64;
+            heads_file.file.set_len(length).map_err(failed("shorten", &heads_file.path))?;
+        }
+        heads_file.append(&heads[good..])?;
+        Ok(heads_file)
+    }
+
+    /// Appends the heads of the next blocks and syncs.
+    pub(crate) fn append(&mut self, heads: &[[u8; 32]]) -> Result<(), FileError> {
+        if heads.is_empty() {
+            return Ok(());
+        }
+        let first = self.blocks;
+        let entries: Vec<u8> =
+            (first..).zip(heads).flat_map(|(block, head)| entry_of(self.journal, block, head)).collect();
+        self.file
+            .write_all_at(&entries, first * HEADS_ENTRY_SIZE as u64)
+            .map_err(failed("write", &self.path))?;
+        self.file.sync_data().map_err(failed("sync", &self.path))?;
+        self.blocks += heads.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! Mapped files: the only unsafe code. A segment that is written and read back, and a page of shared counters.
+//!
+//! Invariant: a segment's file is preallocated, locked by the journal's `LOCK` and never shortened while it is mapped.
+//! Its frames split at the *edge*: bytes before it are published and never change again, bytes from it on belong to
+//! the one [`SegmentWriter`]. The edge moves forwards only, with release order. Bytes that other processes read by
+//! `pread` are outside of this model; they look at nothing past the watermarks.
+//! A disk that fails under a mapping kills the process with SIGBUS, on purpose.
+
+#![expect(unsafe_code, reason = "shared mappings cannot be had without it")]
+
+use crate::format::{ACTIVATION_OFFSET, ALIGNMENT, FRAMES_OFFSET, PAGE_SIZE, Page};
+use memmap2::{Advice, MmapRaw};
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+#[derive(Debug)]
+struct Segment {
+    map: MmapRaw,
+    edge: AtomicUsize,
+    finished: AtomicBool,
+}
+
+/// The one writer of a segment.
+#[derive(Debug)]
+pub(crate) struct SegmentWriter {
+    segment: Arc<Segment>,
+    edge: usize,
+}
+
+/// Reads back what was published in a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentView(Arc<Segment>);
+
+/// Maps `file`, whose frames up to `edge` are published.
+pub(crate) fn map_segment(file: &File, edge: usize) -> io::Result<(SegmentWriter, SegmentView)> {
+    let map = MmapRaw::map_raw(file)?;
+    assert!(
+        edge.is_multiple_of(ALIGNMENT) && (FRAMES_OFFSET..=map.len()).contains(&edge),
+        "edge in the frames"
+    );
+    let segment = Arc::new(Segment { map, edge: AtomicUsize::new(edge), finished: AtomicBool::new(false) });
+    Ok((SegmentWriter { segment: Arc::clone(&segment), edge }, SegmentView(segment)))
+}
+
+impl SegmentWriter {
+    /// Where the next frame goes.
+    pub(crate) fn edge(&self) -> usize {
+        self.edge
+    }
+
+    /// Bytes that are left.
+    pub(crate) fn remaining(&self) -> usize {
+        self.segment.map.len() - self.edge
+    }
+
+    /// All bytes from the edge on.
+    #[inline]
+    pub(crate) fn unpublished(&mut self) -> &mut [u8] {
+        let length = self.segment.map.len() - self.edge;
+        // SAFETY: the edge never passes the end of the mapping.
+        let start = unsafe { self.segment.map.as_mut_ptr().add(self.edge) };
+        // SAFETY: the bytes from the edge on are mapped, and only this writer, borrowed mutably here, touches them.
+        unsafe { std::slice::from_raw_parts_mut(start, length) }
+    }
+
+    /// Writes the length word of the frame at the edge, last of all its bytes, and moves the edge past the frame.
+    #[inline]
+    pub(crate) fn publish(&mut self, length: usize) {
+        assert!(length.is_multiple_of(ALIGNMENT) && length <= self.remaining(), "the frame fits its segment");
+        let word = u32::try_from(length).expect("a frame is shorter than 4 GiB");
+        // SAFETY: the edge is inside the mapping, as the frame is.
+        let start = unsafe { self.segment.map.as_mut_ptr().add(self.edge) };
+        // SAFETY: mapped, 16-aligned, and touched by this writer alone until the edge moves.
+        let place = unsafe { AtomicU32::from_ptr(start.cast()) };
+        place.store(word.to_le(), Ordering::Release);
+        self.edge += length;
+        self.segment.edge.store(self.edge, Ordering::Release);
+    }
+
+    /// Writes the activation page.
+    pub(crate) fn activate(&mut self, page: &Page) {
+        // SAFETY: the page lies before the frames, inside the mapping.
+        let start = unsafe { self.segment.map.as_mut_ptr().add(ACTIVATION_OFFSET) };
+        // SAFETY: views never look before the frames, so this writer, borrowed mutably, is alone with these bytes.
+        let place = unsafe { std::slice::from_raw_parts_mut(start, PAGE_SIZE) };
+        place.copy_from_slice(page);
+    }
+
+    /// Tells the views that the edge will not move again.
+    pub(crate) fn finish(&mut self) {
+        self.segment.finished.store(true, Ordering::Release);
+    }
+}
+
+impl SegmentView {
+    /// The frames that are published from `offset` on.
+    pub(crate) fn published(&self, offset: usize) -> &[u8] {
+        let edge = self.0.edge.load(Ordering::Acquire);
+        assert!((FRAMES_OFFSET..=edge).contains(&offset), "a view reads published frames only");
+        // SAFETY: `offset` is inside the mapping.
+        let start = unsafe { self.0.map.as_ptr().add(offset) };
+        // SAFETY: bytes before the edge were written before the release store seen above and never change again.
+        unsafe { std::slice::from_raw_parts(start, edge - offset) }
+    }
+
+    /// Where the published frames end.
+    pub(crate) fn edge(&self) -> usize {
+        self.0.edge.load(Ordering::Acquire)
+    }
+
+    /// Whether the edge has moved for the last time; ask before looking at the edge.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.finished.load(Ordering::Acquire)
+    }
+
+    /// Size of the segment.
+    pub(crate) fn size(&self) -> usize {
+        self.0.map.len()
+    }
+
+    /// Makes pages writable ahead of the writer, so that it does not fault on each. Changes no byte.
+    pub(crate) fn populate(&self, offset: usize, length: usize) -> io::Result<()> {
+        self.0.map.advise_range(Advice::PopulateWrite, offset, length)
+    }
+}
+
+/// A page of counters that is also a file.
+#[derive(Debug)]
+pub(crate) struct CounterPage(MmapRaw);
+
+impl CounterPage {
+    /// Maps `file`, which has at least one page.
+    pub(crate) fn map(file: &File) -> io::Result<Self> {
+        let map = MmapRaw::map_raw(file)?;
+        assert!(map.len() >= PAGE_SIZE, "the file of counters has a page");
+        Ok(Self(map))
+    }
+
+    /// The counter at `offset`.
+    #[inline]
+    pub(crate) fn counter(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(8) && offset + 8 <= PAGE_SIZE, "a counter lies on a word of the page");
+        // SAFETY: inside the mapping, which is at least a page.
+        let place = unsafe { self.0.as_mut_ptr().add(offset) };
+        // SAFETY: mapped and 8-aligned for as long as `self` lives, and only ever used as an atomic.
+        unsafe { AtomicU64::from_ptr(place.cast()) }
+    }
+}

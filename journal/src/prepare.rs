@@ -1,0 +1,158 @@
+//! Makes segments ready before they are needed, on threads of their own.
+//!
+//! A segment is made under a temporary name, allocated, filled with real zeros, synced, given its header pages, synced
+//! and renamed; what has its final name is whole. A sparse mapping on a full disk would be a SIGBUS; this is a clean
+//! error. Any error here stops the journal: nothing is tried twice.
+
+use crate::bell::Bell;
+use crate::directory::{self, FileError, failed};
+use crate::format::{FRAMES_OFFSET, HEADER_COPY_OFFSET, JournalId, PAGE_SIZE, SegmentHeader};
+use crate::mmap::{self, SegmentView, SegmentWriter};
+use crate::watermarks::{Failure, Watermarks};
+use crossbeam::channel::{Receiver, Sender};
+use rustix::fs::FallocateFlags;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tickwerk_domain::TimeNs;
+
+const ZEROS_SIZE: usize = 1024 * 1024;
+/// How far ahead of the writer pages are made writable.
+const POPULATE_AHEAD: usize = 4 * 1024 * 1024;
+/// How much at once: each step is a moment in which the writer may overtake.
+const POPULATE_STEP: usize = 512 * 1024;
+const POPULATE_PAUSE: Duration = Duration::from_millis(1);
+
+/// A segment that is ready.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    pub(crate) number: u64,
+    pub(crate) file: Arc<File>,
+    pub(crate) writer: SegmentWriter,
+    pub(crate) view: SegmentView,
+}
+
+impl Spare {
+    /// Opens and maps segment `number`, whose frames end at `edge`.
+    pub(crate) fn open(dir: &Path, number: u64, edge: usize) -> Result<Self, FileError> {
+        let path = directory::segment_path(dir, number);
+        let file = directory::open_for_writing(&path)?;
+        let (writer, view) = mmap::map_segment(&file, edge).map_err(failed("map", &path))?;
+        Ok(Self { number, file: Arc::new(file), writer, view })
+    }
+}
+
+/// Makes segment `number` of `size` bytes under its final name.
+pub(crate) fn prepare_segment(
+    dir: &Path,
+    journal: JournalId,
+    number: u64,
+    size: u64,
+) -> Result<(), FileError> {
+    let path = directory::segment_path(dir, number);
+    let temporary = directory::temporary_path(&path);
+    let file = directory::create_new(&temporary)?;
+    rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size)
+        .map_err(|error| failed("allocate", &temporary)(error.into()))?;
+    write_zeros(&file, size).and_then(|()| file.sync_all()).map_err(failed("fill with zeros", &temporary))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let created = TimeNs(u64::try_from(now).unwrap_or(u64::MAX));
+    let page = SegmentHeader { journal, segment: number, created, size }.to_page();
+    file.write_all_at(&page, 0)
+        .and_then(|()| file.write_all_at(&page, HEADER_COPY_OFFSET as u64))
+        .and_then(|()| file.sync_all())
+        .map_err(failed("write the header of", &temporary))?;
+    std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
+    directory::sync_dir(dir)
+}
+
+fn write_zeros(file: &File, size: u64) -> std::io::Result<()> {
+    let zeros = vec![0; ZEROS_SIZE];
+    let mut done = 0;
+    while done < size {
+        let count = usize::try_from(size - done).unwrap_or(ZEROS_SIZE).min(ZEROS_SIZE);
+        file.write_all_at(&zeros[..count], done)?;
+        done += count as u64;
+    }
+    Ok(())
+}
+
+/// Keeps the channel of spares full.
+#[derive(Debug)]
+pub(crate) struct Preparer {
+    pub(crate) dir: PathBuf,
+    pub(crate) journal: JournalId,
+    pub(crate) size: u64,
+    /// Segments that were found ready, in order.
+    pub(crate) found: Vec<u64>,
+    /// The number after the last that exists.
+    pub(crate) next: u64,
+    pub(crate) spares: Sender<Spare>,
+    /// Spares that are ready, the one in hand included.
+    pub(crate) ready: Arc<AtomicUsize>,
+    pub(crate) prefault: bool,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl Preparer {
+    /// Runs until the writer is gone.
+    pub(crate) fn run(mut self, marks: &Watermarks) {
+        if let Err(error) = self.prepare() {
+            marks.fail(&Failure::new("preparing thread", &error));
+        }
+    }
+
+    fn prepare(&mut self) -> Result<(), FileError> {
+        let mut found = std::mem::take(&mut self.found).into_iter();
+        while !self.stop.load(Ordering::Acquire) {
+            let number = match found.next() {
+                Some(number) => number,
+                None => {
+                    prepare_segment(&self.dir, self.journal, self.next, self.size)?;
+                    self.next += 1;
+                    self.next - 1
+                }
+            };
+            let spare = Spare::open(&self.dir, number, FRAMES_OFFSET)?;
+            if self.prefault {
+                let length = POPULATE_AHEAD.min(spare.view.size());
+                // Only a help: a kernel that cannot do it leaves the faults to the writer.
+                drop(spare.view.populate(0, length));
+            }
+            self.ready.fetch_add(1, Ordering::Release);
+            if self.spares.send(spare).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes pages writable ahead of the writer, until the last segment's channel is closed.
+pub(crate) fn run_populate(views: &Receiver<SegmentView>, bell: &Bell, stop: &AtomicBool) {
+    let mut current: Option<(SegmentView, usize)> = None;
+    while !stop.load(Ordering::Acquire) {
+        if let Ok(view) = views.try_recv() {
+            let from = view.edge() / PAGE_SIZE * PAGE_SIZE;
+            current = Some((view, from));
+        }
+        let Some((view, done)) = &mut current else {
+            bell.wait(POPULATE_PAUSE, || false);
+            continue;
+        };
+        *done = (*done).max(view.edge() / PAGE_SIZE * PAGE_SIZE);
+        let target = (view.edge() + POPULATE_AHEAD).min(view.size());
+        if *done >= target || target - *done < POPULATE_STEP && target < view.size() {
+            bell.wait(POPULATE_PAUSE, || false);
+            continue;
+        }
+        let length = POPULATE_STEP.min(view.size() - *done);
+        if view.populate(*done, length).is_err() {
+            return;
+        }
+        *done += length;
+    }
+}

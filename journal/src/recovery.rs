@@ -1,0 +1,248 @@
+//! Opens a directory: takes the lock, judges what is there, cuts a torn tail, refuses damage.
+//!
+//! A torn tail is what nobody was ever told of; it is copied aside and cut. Damage to what a witness knows is never
+//! repaired silently. What is kept is synced before anybody sees it and counts as acknowledged from then on.
+
+use crate::chain::ChainHead;
+use crate::config::JournalConfig;
+use crate::directory::{self, FileError, failed};
+use crate::durable::{self, DurableFile};
+use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId};
+use crate::heads::HeadsFile;
+use crate::journal::{self, Journal, Opening};
+use crate::prepare::{self, Spare};
+use crate::reader::{Place, ReadError, Reader};
+use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
+use crate::torn::{self, TornTail};
+use crate::watermarks::Watermarks;
+use crate::writer::Start;
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use tickwerk_domain::{Sequence, TimeNs};
+
+pub use crate::torn::Witness;
+
+const FIRST_SEGMENT: u64 = 1;
+const FIRST_EPOCH: u32 = 1;
+
+/// Why a journal cannot be opened for writing.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// A value of the configuration is out of its range.
+    #[error("{field} {problem}")]
+    Config {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another writer lives.
+    #[error("{} is open in another process; stop that one first", dir.display())]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Acknowledged data is damaged.
+    #[error(
+        "{}: damage at segment {segment} offset {offset}, where sequence {sequence} should be: {reason}{}; restore \
+         the segment from a backup or a standby, or move the directory aside and begin a new journal: nothing was changed",
+        dir.display(), witness.map_or_else(String::new, |witness| format!(" ({witness})"))
+    )]
+    Damaged {
+        /// The directory.
+        dir: PathBuf,
+        /// Segment.
+        segment: u64,
+        /// Bytes from the start of its file.
+        offset: u64,
+        /// The sequence expected there.
+        sequence: Sequence,
+        /// What is wrong.
+        reason: &'static str,
+        /// Who knows that something should be there; `None` where the damage speaks for itself.
+        witness: Option<Witness>,
+    },
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// A journal that is whole, locked and synced, before it is opened for writing.
+#[derive(Debug)]
+pub struct Recovered {
+    config: JournalConfig,
+    lock: File,
+    scan: Scan,
+    torn: Option<TornTail>,
+    durable: DurableFile,
+    heads: Option<HeadsFile>,
+    marks: Watermarks,
+}
+
+/// Recovers the journal that `config` names; creates it if the directory is empty.
+pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
+    if let Some((field, problem)) = config.fault() {
+        return Err(RecoverError::Config { field, problem });
+    }
+    let dir = config.dir.clone();
+    directory::create_dir(&dir)?;
+    let lock = directory::lock(&dir)?.ok_or_else(|| RecoverError::Locked { dir: dir.clone() })?;
+    forget_watermarks(&dir)?;
+    directory::remove_temporaries(&dir)?;
+    let numbers = directory::list_segments(&dir)?;
+    if numbers.is_empty() {
+        create(&dir, config.segment_size)?;
+    }
+    let (scan, torn) = scan_and_cut(&dir, config.chain)?;
+    sync_kept(&dir, &scan)?;
+    let last = Sequence(scan.next_sequence.0 - 1);
+    let generation = scan.stored_mark.mark.map_or(0, |mark| mark.generation);
+    let mut durable = DurableFile::open(&dir, scan.journal, generation)?;
+    let mut heads = None;
+    let mut block = ChainHead::default();
+    if config.chain {
+        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, &scan.heads)?);
+        block = scan.chain.last_block();
+    }
+    durable.write(last, block, false)?;
+    directory::sync_dir(&dir)?;
+    let head = config.chain.then(|| scan.chain.head());
+    let marks = Watermarks::create(&dir, scan.journal, last, head, config.on_failure.clone())?;
+    Ok(Recovered { config, lock, scan, torn, durable, heads, marks })
+}
+
+/// Readers of other processes must not take the marks of a writer that died for those of this one.
+fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
+    let path = dir.join(directory::WATERMARKS);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", &path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Makes the first segment, unless something remembers a journal here.
+fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
+    let mark = durable::read(dir)?.mark;
+    if let Some(mark) = mark.filter(|mark| mark.durable_through > Sequence::NONE) {
+        let witness = Witness::DurableFile { durable_through: mark.durable_through };
+        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
+        let reason = "all segments are missing";
+        let sequence = Sequence::FIRST;
+        return Err(damaged(dir, &Damage { place, sequence, reason, witness: Some(witness) }));
+    }
+    prepare::prepare_segment(dir, directory::random_id()?, FIRST_SEGMENT, segment_size)?;
+    Ok(())
+}
+
+fn scan_and_cut(dir: &Path, chain: bool) -> Result<(Scan, Option<TornTail>), RecoverError> {
+    let options = ScanOptions { chain, bound: None };
+    let look = || {
+        let numbers = directory::list_segments(dir)?;
+        scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))
+    };
+    let mut scan = look()?;
+    match &scan.verdict {
+        Verdict::Whole => Ok((scan, None)),
+        Verdict::Damaged(damage) => Err(damaged(dir, damage)),
+        Verdict::Torn { reason, remains } => {
+            let torn = torn::cut(dir, scan.end, reason, remains, &scan.numbers)?;
+            scan.numbers = directory::list_segments(dir)?;
+            Ok((scan, Some(torn)))
+        }
+    }
+}
+
+fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
+    RecoverError::Damaged {
+        dir: dir.to_owned(),
+        segment: damage.place.segment,
+        offset: damage.place.offset,
+        sequence: damage.sequence,
+        reason: damage.reason,
+        witness: damage.witness,
+    }
+}
+
+/// Syncs every segment whose frames are not all known to be durable, and always the last.
+fn sync_kept(dir: &Path, scan: &Scan) -> Result<(), FileError> {
+    let known = scan.known_durable();
+    let last = scan.usage.last().map(|usage| usage.number);
+    for usage in scan.usage.iter().filter(|usage| usage.last_sequence > known || Some(usage.number) == last) {
+        let path = directory::segment_path(dir, usage.number);
+        directory::open_for_writing(&path)?.sync_data().map_err(failed("sync", &path))?;
+    }
+    Ok(())
+}
+
+impl Recovered {
+    /// Which journal it is.
+    pub fn journal_id(&self) -> JournalId {
+        self.scan.journal
+    }
+
+    /// The sequence that the next record gets.
+    pub fn next_sequence(&self) -> Sequence {
+        self.scan.next_sequence
+    }
+
+    /// The latest stamp; unknown in an empty journal.
+    pub fn last_time(&self) -> TimeNs {
+        self.scan.last_time
+    }
+
+    /// The head through the last record; `None` when the chain is off.
+    pub fn chain_head(&self) -> Option<ChainHead> {
+        self.config.chain.then(|| self.scan.chain.head())
+    }
+
+    /// What was cut, and where its copy lies.
+    pub fn torn(&self) -> Option<&TornTail> {
+        self.torn.as_ref()
+    }
+
+    /// What was not as it was written but took nothing away. Worth a warning each.
+    pub fn notes(&self) -> &[Note] {
+        &self.scan.notes
+    }
+
+    /// Everything that was kept, from the first sequence on.
+    pub fn frames(&self) -> Result<Reader, ReadError> {
+        Reader::bounded(&self.config.dir, self.scan.first_sequence, Sequence(self.scan.next_sequence.0 - 1))
+    }
+
+    /// Opens it for writing.
+    pub fn open(self) -> Result<Journal, RecoverError> {
+        let Self { config, lock, scan, durable, heads, marks, .. } = self;
+        let active = scan.usage.last().map(|usage| (usage.number, usage.end));
+        let (number, end) = active.unwrap_or((FIRST_SEGMENT, FRAMES_OFFSET as u64));
+        let path = directory::segment_path(&config.dir, number);
+        let mut spare = Spare::open(&config.dir, number, usize::try_from(end).unwrap_or(ACTIVATION_OFFSET))?;
+        if active.is_none() {
+            let activation = Activation {
+                journal: scan.journal,
+                segment: number,
+                first_sequence: Sequence::FIRST,
+                epoch: FIRST_EPOCH,
+                chain_through: Sequence::NONE,
+                head: [0; 32],
+            };
+            spare.writer.activate(&activation.to_page());
+            spare.file.sync_data().map_err(failed("sync", &path))?;
+        }
+        let start = Start {
+            active: spare,
+            journal: scan.journal,
+            epoch: scan.epoch.max(FIRST_EPOCH),
+            next: scan.next_sequence,
+            last_time: scan.last_time,
+            bytes_before: scan.usage.iter().map(|usage| usage.end - FRAMES_OFFSET as u64).sum(),
+            sealed: scan.sealed,
+        };
+        let found: Vec<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
+        let next_number = found.last().map_or(number, |last| *last) + 1;
+        let chain = scan.chain;
+        let opening = Opening { config, lock, start, found, next_number, chain, durable, heads, marks };
+        Ok(journal::open(opening)?)
+    }
+}

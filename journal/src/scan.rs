@@ -1,0 +1,352 @@
+//! One pass over a whole journal: everything that recovery, verification and inspection want to know of it.
+//!
+//! Read-only. The pass walks all frames, hashes them, holds the heads against every place that stores one, and judges
+//! what lies after the last good frame. Beside a living writer it stops at what was written when it began.
+
+use crate::chain::{Chain, ChainHead};
+use crate::directory::{self, FileError};
+use crate::durable::{self, StoredMark};
+use crate::format::{FrameHeader, JournalId, RECORDS_PER_BLOCK};
+use crate::heads::{self, StoredHeads};
+use crate::reader::Place;
+use crate::segment::{Opened, SegmentFile};
+use crate::torn::{self, Remains, Witness};
+use crate::walk::{Step, Walker};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use tickwerk_domain::{Sequence, TimeNs};
+
+/// Something that is not as it was written but takes nothing away.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// Which file.
+    pub path: PathBuf,
+    /// Bytes from its start.
+    pub offset: u64,
+    /// What is wrong.
+    pub text: &'static str,
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} offset {}: {}", self.path.display(), self.offset, self.text)
+    }
+}
+
+/// Acknowledged data that is not there as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Damage {
+    pub(crate) place: Place,
+    pub(crate) sequence: Sequence,
+    pub(crate) reason: &'static str,
+    pub(crate) witness: Option<Witness>,
+}
+
+/// What the journal is.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    Whole,
+    Torn { reason: &'static str, remains: Vec<Remains> },
+    Damaged(Damage),
+}
+
+/// How far one segment is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Usage {
+    pub(crate) number: u64,
+    pub(crate) first_sequence: Sequence,
+    pub(crate) last_sequence: Sequence,
+    pub(crate) frames: u64,
+    pub(crate) end: u64,
+    pub(crate) size: u64,
+}
+
+/// What to look at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScanOptions {
+    /// Recompute the chain and compare.
+    pub(crate) chain: bool,
+    /// What the living writer has written.
+    pub(crate) bound: Option<Sequence>,
+}
+
+/// What the pass found.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) journal: JournalId,
+    pub(crate) numbers: Vec<u64>,
+    pub(crate) first_sequence: Sequence,
+    pub(crate) next_sequence: Sequence,
+    pub(crate) epoch: u32,
+    pub(crate) last_time: TimeNs,
+    pub(crate) frames: u64,
+    pub(crate) end: Place,
+    pub(crate) sealed: bool,
+    pub(crate) chain: Chain,
+    pub(crate) heads: Vec<[u8; 32]>,
+    pub(crate) stored_heads: StoredHeads,
+    pub(crate) stored_mark: StoredMark,
+    pub(crate) usage: Vec<Usage>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) verdict: Verdict,
+}
+
+/// Hears of each frame, seals included; may break off.
+pub(crate) type OnFrame<'a> = dyn FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()> + 'a;
+
+/// Scans the journal in `dir`, whose segments are `numbers`. There is at least one.
+pub(crate) fn scan(
+    dir: &Path,
+    numbers: Vec<u64>,
+    options: ScanOptions,
+    on_frame: &mut OnFrame<'_>,
+) -> Result<Scan, FileError> {
+    let stored_mark = durable::read(dir)?;
+    let mut scan = Scan {
+        journal: JournalId([0; 16]),
+        first_sequence: Sequence::FIRST,
+        next_sequence: Sequence::FIRST,
+        epoch: 0,
+        last_time: TimeNs::UNKNOWN,
+        frames: 0,
+        end: Place { segment: numbers.first().copied().unwrap_or(1), offset: 0 },
+        numbers,
+        sealed: false,
+        chain: Chain::new(),
+        heads: Vec::new(),
+        stored_heads: StoredHeads::default(),
+        stored_mark,
+        usage: Vec::new(),
+        notes: Vec::new(),
+        verdict: Verdict::Whole,
+    };
+    let first = scan.end;
+    let mut opened = Opened::Missing;
+    if first.segment == 1 {
+        opened = SegmentFile::open(dir, first.segment)?;
+    }
+    let segment = match opened {
+        Opened::Segment(segment) => segment,
+        Opened::Missing => return Ok(scan.damaged(first, "the first segment is missing", None)),
+        Opened::Bad(reason) => return Ok(scan.damaged(first, reason, None)),
+    };
+    scan.journal = segment.header.journal;
+    scan.stored_heads = heads::read(dir, scan.journal)?;
+    scan.note_stored(dir);
+    scan.walk(dir, segment, options, on_frame)?;
+    Ok(scan)
+}
+
+impl Scan {
+    /// The last record that the `durable` file knows.
+    pub(crate) fn known_durable(&self) -> Sequence {
+        self.stored_mark.mark.map_or(Sequence::NONE, |mark| mark.durable_through)
+    }
+
+    fn damaged(mut self, place: Place, reason: &'static str, witness: Option<Witness>) -> Self {
+        self.verdict = Verdict::Damaged(Damage { place, sequence: self.next_sequence, reason, witness });
+        self
+    }
+
+    fn note_stored(&mut self, dir: &Path) {
+        let durable = dir.join(directory::DURABLE);
+        if self.stored_mark.mark.is_some_and(|mark| mark.journal != self.journal) {
+            self.stored_mark = StoredMark { mark: None, fault: Some("the mark is of another journal") };
+        }
+        if let Some(text) = self.stored_mark.fault {
+            self.notes.push(Note { path: durable, offset: 0, text });
+        }
+        let path = dir.join(directory::HEADS);
+        for (block, _) in self.stored_heads.heads.iter().enumerate().filter(|(_, head)| head.is_none()) {
+            let offset = (block * crate::format::HEADS_ENTRY_SIZE) as u64;
+            self.notes.push(Note { path: path.clone(), offset, text: "checksum of an entry differs" });
+        }
+        if self.stored_heads.ragged {
+            let offset = (self.stored_heads.heads.len() * crate::format::HEADS_ENTRY_SIZE) as u64;
+            self.notes.push(Note { path, offset, text: "the last entry is not whole" });
+        }
+    }
+
+    fn walk(
+        &mut self,
+        dir: &Path,
+        segment: SegmentFile,
+        options: ScanOptions,
+        on_frame: &mut OnFrame<'_>,
+    ) -> Result<(), FileError> {
+        let strict = options.bound.is_none();
+        let (mut walker, mut first) = Walker::start(dir, segment, strict)?;
+        let mut block_start = walker.place();
+        self.enter(&walker);
+        loop {
+            if options.bound.is_some_and(|bound| bound < walker.next_sequence()) {
+                break;
+            }
+            let step = match first.take() {
+                Some(step) => step,
+                None => walker.step()?,
+            };
+            match step {
+                Step::Frame(header, place) => {
+                    if self.usage.last().is_none_or(|usage| usage.number != place.segment) {
+                        self.enter(&walker);
+                        if let Some(reason) = options.chain.then(|| self.activation_fault(&walker)).flatten()
+                        {
+                            let sequence = header.first_sequence;
+                            self.verdict =
+                                Verdict::Damaged(Damage { place, sequence, reason, witness: None });
+                            return Ok(());
+                        }
+                    }
+                    if on_frame(&header, place, walker.frame()).is_break() {
+                        return Ok(());
+                    }
+                    self.count(&header, &walker);
+                    if options.chain && self.chain_fault(&header, place, walker.frame(), &mut block_start) {
+                        return Ok(());
+                    }
+                }
+                Step::End(place) => return self.judge(dir, place, "zeros where a frame should be", options),
+                Step::Bad(place, reason) => return self.judge(dir, place, reason, options),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of the segment that the walk has come to.
+    fn enter(&mut self, walker: &Walker) {
+        let segment = walker.segment();
+        if let Some((offset, text)) = segment.fault {
+            self.notes.push(Note { path: segment.path.clone(), offset, text });
+        }
+        let Some(activation) = walker.activation() else {
+            return;
+        };
+        if self.usage.is_empty() {
+            self.first_sequence = activation.first_sequence;
+            self.next_sequence = activation.first_sequence;
+        }
+        self.epoch = activation.epoch;
+        self.usage.push(Usage {
+            number: segment.number,
+            first_sequence: activation.first_sequence,
+            last_sequence: Sequence(activation.first_sequence.0.saturating_sub(1)),
+            frames: 0,
+            end: crate::format::FRAMES_OFFSET as u64,
+            size: segment.size(),
+        });
+    }
+
+    fn count(&mut self, header: &FrameHeader, walker: &Walker) {
+        self.next_sequence = header.next_sequence();
+        self.epoch = header.epoch;
+        self.end = walker.place();
+        self.sealed = header.is_seal();
+        self.last_time = self.last_time.max(header.time_ns);
+        let usage = self.usage.last_mut().expect("a frame lies in a segment that was entered");
+        usage.end = self.end.offset;
+        if !header.is_seal() {
+            self.frames += 1;
+            usage.frames += 1;
+            usage.last_sequence = header.last_sequence();
+        }
+    }
+
+    /// What is wrong with the head in the activation page.
+    fn activation_fault(&self, walker: &Walker) -> Option<&'static str> {
+        let activation = walker.activation()?;
+        let block = activation.chain_through.0 / RECORDS_PER_BLOCK;
+        let known = match block {
+            0 => Some([0; 32]),
+            _ => self.heads.get(usize::try_from(block - 1).ok()?).copied(),
+        };
+        (known != Some(activation.head)).then_some("the chain differs from the head in the activation page")
+    }
+
+    /// Hashes a frame; whether a stored head says something else.
+    fn chain_fault(
+        &mut self,
+        header: &FrameHeader,
+        place: Place,
+        frame: &[u8],
+        block_start: &mut Place,
+    ) -> bool {
+        let (heads, stored) = (&mut self.heads, &self.stored_heads.heads);
+        let mut fault = None;
+        self.chain.push_frame(header, frame, |block| {
+            let differs =
+                stored.get(heads.len()).is_some_and(|head| head.is_some_and(|head| head != block.head.0));
+            if differs && fault.is_none() {
+                fault =
+                    Some((Sequence(block.through.0 + 1 - RECORDS_PER_BLOCK), "the chain differs from HEADS"));
+            }
+            heads.push(block.head.0);
+        });
+        if let Some(mark) = self.stored_mark.mark.filter(|_| fault.is_none())
+            && self.head_at(mark.chain.through).is_some_and(|head| head != mark.chain)
+        {
+            fault = Some((header.first_sequence, "the chain differs from the head in the durable file"));
+        }
+        if let Some((sequence, reason)) = fault {
+            self.verdict = Verdict::Damaged(Damage { place: *block_start, sequence, reason, witness: None });
+            return true;
+        }
+        if self.chain.last_block().through >= header.first_sequence {
+            *block_start = place;
+        }
+        false
+    }
+
+    /// The head through `through`, if the chain has just got there.
+    fn head_at(&self, through: Sequence) -> Option<ChainHead> {
+        let block = self.chain.last_block();
+        if through == Sequence::NONE {
+            None
+        } else if through == block.through {
+            Some(block)
+        } else {
+            (through == self.chain.through()).then(|| self.chain.head())
+        }
+    }
+
+    fn note_unused(&mut self, dir: &Path) -> Result<(), FileError> {
+        let used = self.usage.last().map_or(0, |usage| usage.number);
+        for number in self.numbers.iter().copied().filter(|number| *number > used) {
+            if let Opened::Segment(SegmentFile { path, fault: Some((offset, text)), .. }) =
+                SegmentFile::open(dir, number)?
+            {
+                self.notes.push(Note { path, offset, text });
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what the end of the walk is.
+    fn judge(
+        &mut self,
+        dir: &Path,
+        place: Place,
+        reason: &'static str,
+        options: ScanOptions,
+    ) -> Result<(), FileError> {
+        self.end = place;
+        let sequence = self.next_sequence;
+        let damage = |witness| Verdict::Damaged(Damage { place, sequence, reason, witness: Some(witness) });
+        if let Some(written_through) = options.bound {
+            self.verdict = damage(Witness::Writer { written_through });
+            return Ok(());
+        }
+        self.note_unused(dir)?;
+        let remains = torn::remains(dir, self.journal, place, &self.numbers)?;
+        self.verdict = if let Some(witness) =
+            torn::witness(dir, self.known_durable(), &self.stored_heads, &remains, sequence)?
+        {
+            damage(witness)
+        } else if remains.is_empty() {
+            Verdict::Whole
+        } else {
+            Verdict::Torn { reason, remains }
+        };
+        Ok(())
+    }
+}

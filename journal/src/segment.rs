@@ -1,0 +1,120 @@
+//! One segment as a reader sees it: its header pages, its activation page, and what is zero.
+//!
+//! Everything is read by `pread`; a reader can take an error, never a SIGBUS. One bad copy of the header page is a
+//! note, two are a fault of the segment.
+
+use crate::directory::{self, FileError, failed};
+use crate::format::{
+    self, ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, HEADER_COPY_OFFSET, PAGE_SIZE, SegmentHeader,
+};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+const ZERO_CHECK_SIZE: usize = 1024 * 1024;
+
+/// A segment that is open for reading.
+#[derive(Debug)]
+pub(crate) struct SegmentFile {
+    pub(crate) number: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+    pub(crate) header: SegmentHeader,
+    /// What is wrong with one of the pages that are written when a segment is prepared, and where.
+    pub(crate) fault: Option<(u64, &'static str)>,
+}
+
+/// What opening gave.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    Segment(SegmentFile),
+    Missing,
+    Bad(&'static str),
+}
+
+/// Whether a segment is in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Activity {
+    Prepared,
+    Active(Activation),
+    Bad(&'static str),
+}
+
+impl SegmentFile {
+    pub(crate) fn open(dir: &Path, number: u64) -> Result<Opened, FileError> {
+        let path = directory::segment_path(dir, number);
+        let Some(file) = directory::open_for_reading(&path)? else {
+            return Ok(Opened::Missing);
+        };
+        let page = |offset| directory::read_page(&file, offset).map_err(failed("read", &path));
+        let header_of = |offset| {
+            let header = SegmentHeader::from_page(&page(offset)?);
+            Ok(header.and_then(|header| {
+                if header.segment == number {
+                    Ok(header)
+                } else {
+                    Err("the header page is of another segment")
+                }
+            }))
+        };
+        let (header, mut fault) = match (header_of(0)?, header_of(HEADER_COPY_OFFSET)?) {
+            (Ok(first), Ok(second)) if first == second => (first, None),
+            (Ok(_), Ok(_)) => return Ok(Opened::Bad("the two header pages differ")),
+            (Ok(header), Err(reason)) => (header, Some((HEADER_COPY_OFFSET as u64, reason))),
+            (Err(reason), Ok(header)) => (header, Some((0, reason))),
+            (Err(reason), Err(_)) => return Ok(Opened::Bad(reason)),
+        };
+        let reserved = ACTIVATION_OFFSET + PAGE_SIZE;
+        if !format::is_zero(&page(reserved)?) {
+            fault = Some((reserved as u64, "the reserved page is not zero"));
+        }
+        let length = file.metadata().map_err(failed("look at", &path))?.len();
+        if length != header.size || length < (FRAMES_OFFSET + PAGE_SIZE) as u64 {
+            return Ok(Opened::Bad("the file has not the size that its header tells"));
+        }
+        Ok(Opened::Segment(Self { number, path, file, header, fault }))
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.header.size
+    }
+
+    pub(crate) fn activity(&self) -> Result<Activity, FileError> {
+        let page = directory::read_page(&self.file, ACTIVATION_OFFSET).map_err(failed("read", &self.path))?;
+        if format::is_zero(&page) {
+            return Ok(Activity::Prepared);
+        }
+        Ok(match Activation::from_page(&page) {
+            Ok(activation)
+                if activation.segment != self.number || activation.journal != self.header.journal =>
+            {
+                Activity::Bad("the activation page is of another segment or journal")
+            }
+            Ok(activation) => Activity::Active(activation),
+            Err(reason) => Activity::Bad(reason),
+        })
+    }
+
+    /// Where the last byte that is not zero lies, from `offset` on.
+    pub(crate) fn last_non_zero(&self, offset: u64) -> Result<Option<u64>, FileError> {
+        let mut found = None;
+        let mut buffer = vec![0; ZERO_CHECK_SIZE];
+        let mut at = offset;
+        while at < self.size() {
+            let count =
+                directory::read_at(&self.file, &mut buffer, at).map_err(failed("read", &self.path))?;
+            if count == 0 {
+                break;
+            }
+            if !format::is_zero(&buffer[..count]) {
+                found = buffer[..count].iter().rposition(|byte| *byte != 0).map(|index| at + index as u64);
+            }
+            at += count as u64;
+        }
+        Ok(found)
+    }
+}
+
+/// The zeros that a segment has from its activation page on, before it is used: the last byte that breaks them.
+pub(crate) fn last_non_zero_unused(segment: &SegmentFile) -> Result<Option<u64>, FileError> {
+    segment.last_non_zero(ACTIVATION_OFFSET as u64)
+}

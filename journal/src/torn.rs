@@ -1,0 +1,248 @@
+//! Tells a torn tail from damage, and sets a torn tail aside.
+//!
+//! At the first place that is no good frame, where sequence X should be: if a witness knows X, acknowledged data is
+//! damaged and nothing may be cut. If none does, nobody was ever told of X, and what lies there is copied and cut.
+//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file and the `HEADS` file.
+
+use crate::directory::{self, FileError, failed};
+use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
+use crate::heads::StoredHeads;
+use crate::reader::Place;
+use crate::segment::{Opened, SegmentFile, last_non_zero_unused};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use tickwerk_domain::Sequence;
+
+const COPY_SIZE: usize = 1024 * 1024;
+
+/// Who knows a sequence that the segments do not give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Witness {
+    /// A later frame was written when the sequence was durable.
+    LaterFrame {
+        /// Where it lies.
+        place: Place,
+        /// What it knew.
+        synced_through: Sequence,
+    },
+    /// The `durable` file.
+    DurableFile {
+        /// What it knows.
+        durable_through: Sequence,
+    },
+    /// The `HEADS` file.
+    Heads {
+        /// The last record of the last block in it.
+        through: Sequence,
+    },
+    /// The watermark of the living writer.
+    Writer {
+        /// What it has written.
+        written_through: Sequence,
+    },
+}
+
+impl std::fmt::Display for Witness {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LaterFrame { place, synced_through } => {
+                write!(out, "the frame at {place} knew {synced_through} as durable")
+            }
+            Self::DurableFile { durable_through } => write!(out, "the durable file knows {durable_through}"),
+            Self::Heads { through } => write!(out, "the HEADS file knows {through}"),
+            Self::Writer { written_through } => write!(out, "the writer has written {written_through}"),
+        }
+    }
+}
+
+/// What lies after the last good frame and was never acknowledged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TornTail {
+    /// Segment in which it starts.
+    pub segment: u64,
+    /// Bytes from the start of that segment's file.
+    pub offset: u64,
+    /// Bytes from there to the last one that is not zero, later segments included.
+    pub bytes: u64,
+    /// Why it is no good frame.
+    pub reason: &'static str,
+    /// The copies; empty where nothing was cut.
+    pub copies: Vec<PathBuf>,
+}
+
+/// What of one segment is not zero though nothing should be there.
+#[derive(Clone, Debug)]
+pub(crate) struct Remains {
+    pub(crate) number: u64,
+    /// First byte that should be zero; 0 for a segment that should not be there as it is.
+    pub(crate) from: u64,
+    /// How many bytes from there are not all zero.
+    pub(crate) bytes: u64,
+}
+
+/// All that lies from `end` on, in its segment and in those after it.
+pub(crate) fn remains(
+    dir: &Path,
+    journal: JournalId,
+    end: Place,
+    numbers: &[u64],
+) -> Result<Vec<Remains>, FileError> {
+    let mut found = Vec::new();
+    let later = numbers.iter().copied().filter(|number| *number >= end.segment);
+    for (number, expected) in later.zip(end.segment..) {
+        let (from, last) = match SegmentFile::open(dir, number)? {
+            Opened::Segment(segment) if number == end.segment => {
+                (end.offset, segment.last_non_zero(end.offset)?)
+            }
+            Opened::Segment(segment) if segment.header.journal == journal && number == expected => {
+                (ACTIVATION_OFFSET as u64, last_non_zero_unused(&segment)?)
+            }
+            Opened::Segment(_) | Opened::Bad(_) => {
+                let path = directory::segment_path(dir, number);
+                let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
+                (0, Some(length.saturating_sub(1)))
+            }
+            Opened::Missing => continue,
+        };
+        found.extend(last.map(|last| Remains { number, from, bytes: (last + 1).saturating_sub(from) }));
+    }
+    Ok(found)
+}
+
+/// Who knows `sequence`, of all there are.
+pub(crate) fn witness(
+    dir: &Path,
+    durable_through: Sequence,
+    heads: &StoredHeads,
+    remains: &[Remains],
+    sequence: Sequence,
+) -> Result<Option<Witness>, FileError> {
+    if durable_through >= sequence {
+        return Ok(Some(Witness::DurableFile { durable_through }));
+    }
+    let through = heads.known_through();
+    if through >= sequence {
+        return Ok(Some(Witness::Heads { through }));
+    }
+    later_frame(dir, remains, sequence)
+}
+
+/// The later good frame that knows `sequence`, if there is one.
+fn later_frame(dir: &Path, remains: &[Remains], sequence: Sequence) -> Result<Option<Witness>, FileError> {
+    for part in remains {
+        let Opened::Segment(segment) = SegmentFile::open(dir, part.number)? else {
+            continue;
+        };
+        let start = part.from.max(FRAMES_OFFSET as u64);
+        let end = (part.from + part.bytes).next_multiple_of(ALIGNMENT as u64);
+        // The last frame may end in zeros of its padding.
+        let end = (end + FRAME_HEADER_SIZE as u64 + format::PLAIN_FRAME_SIZE_MAX as u64).min(segment.size());
+        let length = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+        let mut bytes = vec![0; length];
+        directory::read_at(&segment.file, &mut bytes, start).map_err(failed("read", &segment.path))?;
+        if let Some((at, synced_through)) = find_frame(&bytes, part.number, sequence) {
+            let place = Place { segment: part.number, offset: start + at as u64 };
+            return Ok(Some(Witness::LaterFrame { place, synced_through }));
+        }
+    }
+    Ok(None)
+}
+
+fn find_frame(bytes: &[u8], segment: u64, sequence: Sequence) -> Option<(usize, Sequence)> {
+    let mut at = 0;
+    while at + FRAME_HEADER_SIZE <= bytes.len() {
+        let good =
+            format::plausible_length(&bytes[at..]).and_then(|length| bytes.get(at..at + length)).and_then(
+                |frame| format::check_frame(segment, frame, true).ok().map(|header| (header, frame.len())),
+            );
+        match good {
+            Some((header, _)) if header.synced_through >= sequence => {
+                return Some((at, header.synced_through));
+            }
+            Some((_, length)) => at += length,
+            None => at += ALIGNMENT,
+        }
+    }
+    None
+}
+
+/// Copies the tail aside, then zeroes it and syncs. Where `end` is in the pages of a segment, that segment starts anew.
+///
+/// No witness knows any of it, so it may stop anywhere and be done again.
+pub(crate) fn cut(
+    dir: &Path,
+    end: Place,
+    reason: &'static str,
+    remains: &[Remains],
+    numbers: &[u64],
+) -> Result<TornTail, FileError> {
+    let mut torn = TornTail {
+        segment: end.segment,
+        offset: end.offset,
+        bytes: remains.iter().map(|part| part.bytes).sum(),
+        reason,
+        copies: Vec::new(),
+    };
+    // Unused segments after a spoilt one would leave a hole in the numbers; they go, last first.
+    let aside = |part: &&Remains| part.number > end.segment || part.from == 0;
+    let spoilt = remains.iter().find(aside).map(|part| part.number);
+    for number in
+        numbers.iter().rev().copied().filter(|number| spoilt.is_some_and(|spoilt| *number >= spoilt))
+    {
+        let path = directory::segment_path(dir, number);
+        if remains.iter().any(|part| part.number == number) {
+            let copy = free_name(dir, &format!("{number:012}"));
+            std::fs::rename(&path, &copy).map_err(failed("set aside", &path))?;
+            torn.copies.push(copy);
+        } else {
+            std::fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
+    }
+    if let Some(part) = remains.iter().find(|part| part.number == end.segment && part.from > 0) {
+        let path = directory::segment_path(dir, part.number);
+        let file = directory::open_for_writing(&path)?;
+        let copy = free_name(dir, &format!("{:012}-{}", part.number, part.from));
+        copy_range(&file, &path, part, &copy)?;
+        directory::sync_dir(dir)?;
+        torn.copies.push(copy);
+        zero_range(&file, part).map_err(failed("zero", &path))?;
+        file.sync_data().map_err(failed("sync", &path))?;
+    }
+    directory::sync_dir(dir)?;
+    Ok(torn)
+}
+
+fn free_name(dir: &Path, stem: &str) -> PathBuf {
+    let first = dir.join(format!("{stem}.torn"));
+    let later = (2_u64..).map(|count| dir.join(format!("{stem}.{count}.torn")));
+    std::iter::once(first).chain(later).find(|path| !path.exists()).expect("some number is free")
+}
+
+fn copy_range(from: &File, path: &Path, part: &Remains, copy: &Path) -> Result<(), FileError> {
+    let target = directory::create_new(copy)?;
+    let mut buffer = vec![0; COPY_SIZE];
+    let mut done = 0;
+    while done < part.bytes {
+        let count = usize::try_from(part.bytes - done).unwrap_or(COPY_SIZE).min(COPY_SIZE);
+        let read =
+            directory::read_at(from, &mut buffer[..count], part.from + done).map_err(failed("read", path))?;
+        if read == 0 {
+            break;
+        }
+        target.write_all_at(&buffer[..read], done).map_err(failed("write", copy))?;
+        done += read as u64;
+    }
+    target.sync_all().map_err(failed("sync", copy))
+}
+
+fn zero_range(file: &File, part: &Remains) -> std::io::Result<()> {
+    let zeros = vec![0; COPY_SIZE];
+    let mut done = 0;
+    while done < part.bytes {
+        let count = usize::try_from(part.bytes - done).unwrap_or(COPY_SIZE).min(COPY_SIZE);
+        file.write_all_at(&zeros[..count], part.from + done)?;
+        done += count as u64;
+    }
+    Ok(())
+}

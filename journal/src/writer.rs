@@ -1,0 +1,408 @@
+//! Appends frames: encodes straight into the mapping and publishes with one word.
+//!
+//! Pre: records come in order of sequence, the command of a frame first and the flag on its last. Invariant: bytes after
+//! the last frame of the segment are zero, so padding need not be written. Appending never syncs and never allocates; it
+//! waits only when no prepared segment is ready. After any error nothing more is accepted: every call says `Poisoned`.
+
+use crate::chain::ChainHead;
+use crate::format::{
+    self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId,
+    OPAQUE_HEADER_SIZE, OPAQUE_SIZE_MAX, PLAIN_FRAME_SIZE_MAX, RECORD_FLAG_OPAQUE, RECORD_HEADER_SIZE,
+    RECORDS_PER_FRAME_MAX, RecordHeader,
+};
+use crate::journal::Crew;
+use crate::mmap::SegmentWriter;
+use crate::prepare::Spare;
+use crate::schema;
+use crate::watermarks::{Failure, Watermarks};
+use std::time::{Duration, Instant};
+use tickwerk_domain::{CorrelationId, Envelope, Kind, Record, Sequence, SourceId, TextId, TimeNs};
+
+/// Idleness after which a seal is written.
+const IDLE_BEFORE_SEAL: Duration = Duration::from_millis(10);
+const CLOSE_PAUSE: Duration = Duration::from_micros(100);
+
+/// Why a record was not appended. The journal takes nothing more after it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// An earlier call failed, or a thread of the journal did.
+    #[error("the journal stopped at an earlier failure; restart, so that recovery looks at the disk")]
+    Poisoned,
+    /// A thread of the journal failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The record is not the next one.
+    #[error("record {found} was given where {expected} comes next")]
+    Gap {
+        /// What comes next.
+        expected: Sequence,
+        /// What was given.
+        found: Sequence,
+    },
+    /// A frame starts with an event or goes on with a command.
+    #[error("record {sequence} is out of place: a frame is one command and its events")]
+    OutOfPlace {
+        /// The record.
+        sequence: Sequence,
+    },
+    /// An event does not have the stamp, source, correlation or actor of its command.
+    #[error("event {sequence} differs from its command in time, source, correlation or actor")]
+    Differs {
+        /// The event.
+        sequence: Sequence,
+    },
+    /// More records than a frame may have.
+    #[error("the frame of record {sequence} has more than {RECORDS_PER_FRAME_MAX} records")]
+    FrameTooLong {
+        /// The record that was too many.
+        sequence: Sequence,
+    },
+    /// An opaque part is too long, or is not at the command of its frame.
+    #[error(
+        "record {sequence} has an opaque part of {length} bytes; at most {limit} are allowed, at the first record of a frame"
+    )]
+    Opaque {
+        /// The record.
+        sequence: Sequence,
+        /// Bytes of the part.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The journal was closed inside a frame.
+    #[error("the journal was closed inside the frame that starts before {next}")]
+    Unfinished {
+        /// The record that was missing.
+        next: Sequence,
+    },
+}
+
+/// What a clean stop leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Closed {
+    /// The last record; 0 where there is none.
+    pub last_sequence: Sequence,
+    /// The head through it; `None` when the chain is off.
+    pub chain_head: Option<ChainHead>,
+    /// Bytes of all frames and seals of the journal.
+    pub bytes: u64,
+}
+
+/// The one writer.
+#[derive(Debug)]
+pub struct Writer {
+    segment: SegmentWriter,
+    number: u64,
+    journal: JournalId,
+    epoch: u32,
+    next: Sequence,
+    frame: OpenFrame,
+    last_time: TimeNs,
+    bytes: u64,
+    bytes_before: u64,
+    sealed: bool,
+    poisoned: bool,
+    /// Something was written since the sync thread was last woken.
+    dirty: bool,
+    idle_since: Option<Instant>,
+    marks: Watermarks,
+    crew: Crew,
+}
+
+/// The frame that is being written.
+#[derive(Debug, Default)]
+struct OpenFrame {
+    size: usize,
+    count: u16,
+    command: Envelope,
+}
+
+/// Where a writer goes on.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) active: Spare,
+    pub(crate) journal: JournalId,
+    pub(crate) epoch: u32,
+    pub(crate) next: Sequence,
+    pub(crate) last_time: TimeNs,
+    pub(crate) bytes_before: u64,
+    pub(crate) sealed: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(start: Start, marks: Watermarks, crew: Crew) -> Self {
+        Self {
+            segment: start.active.writer,
+            number: start.active.number,
+            journal: start.journal,
+            epoch: start.epoch,
+            next: start.next,
+            frame: OpenFrame::default(),
+            last_time: start.last_time,
+            bytes: 0,
+            bytes_before: start.bytes_before,
+            sealed: start.sealed,
+            poisoned: false,
+            dirty: false,
+            idle_since: None,
+            marks,
+            crew,
+        }
+    }
+
+    /// The sequence that comes next.
+    pub fn next_sequence(&self) -> Sequence {
+        self.next
+    }
+
+    /// Appends a record; the last sequence of the frame when the frame is complete and published.
+    #[inline]
+    pub fn push(&mut self, record: &Record) -> Result<Option<Sequence>, AppendError> {
+        self.append(record, None)
+    }
+
+    /// Appends the command of a frame with an opaque part of up to 64 KiB.
+    pub fn push_with_opaque(
+        &mut self,
+        record: &Record,
+        opaque: &[u8],
+    ) -> Result<Option<Sequence>, AppendError> {
+        self.append(record, Some(opaque))
+    }
+
+    #[inline]
+    fn append(&mut self, record: &Record, opaque: Option<&[u8]>) -> Result<Option<Sequence>, AppendError> {
+        if self.poisoned {
+            return Err(AppendError::Poisoned);
+        }
+        let result = self.append_sound(record, opaque);
+        self.poisoned = result.is_err();
+        result
+    }
+
+    #[inline]
+    fn append_sound(
+        &mut self,
+        record: &Record,
+        opaque: Option<&[u8]>,
+    ) -> Result<Option<Sequence>, AppendError> {
+        let envelope = &record.envelope;
+        self.check(record)?;
+        if self.frame.count == 0 {
+            self.start_frame(envelope, opaque)?;
+        } else if let Some(opaque) = opaque {
+            return Err(AppendError::Opaque { sequence: self.next, length: opaque.len(), limit: 0 });
+        }
+        self.write_record(record, opaque)?;
+        self.frame.count += 1;
+        self.next = self.next.next();
+        if envelope.flags & Envelope::LAST_OF_FRAME == 0 {
+            return Ok(None);
+        }
+        self.finish_frame();
+        Ok(Some(envelope.sequence))
+    }
+
+    fn check(&self, record: &Record) -> Result<(), AppendError> {
+        let envelope = &record.envelope;
+        let sequence = envelope.sequence;
+        if sequence != self.next {
+            return Err(AppendError::Gap { expected: self.next, found: sequence });
+        }
+        if (self.frame.count == 0) != (record.payload.kind() == Kind::Command) {
+            return Err(AppendError::OutOfPlace { sequence });
+        }
+        if self.frame.count > 0 {
+            let command = &self.frame.command;
+            let same = command.time_ns == envelope.time_ns
+                && command.source == envelope.source
+                && command.source_sequence == envelope.source_sequence
+                && command.correlation == envelope.correlation
+                && command.actor == envelope.actor;
+            if !same {
+                return Err(AppendError::Differs { sequence });
+            }
+            if usize::from(self.frame.count) == RECORDS_PER_FRAME_MAX {
+                return Err(AppendError::FrameTooLong { sequence });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes room for the largest frame that may come, and for a seal behind it.
+    fn start_frame(&mut self, command: &Envelope, opaque: Option<&[u8]>) -> Result<(), AppendError> {
+        if self.marks.has_failed() {
+            return Err(self.marks.failure().map_or(AppendError::Poisoned, AppendError::Failed));
+        }
+        let opaque_size = opaque.map_or(0, |opaque| OPAQUE_HEADER_SIZE + format::aligned(opaque.len()));
+        let needed = PLAIN_FRAME_SIZE_MAX + opaque_size + FRAME_HEADER_SIZE;
+        if let Some(opaque) = opaque {
+            let room = self.crew.segment_size - FRAMES_OFFSET - PLAIN_FRAME_SIZE_MAX - FRAME_HEADER_SIZE;
+            let limit = OPAQUE_SIZE_MAX.min((room - OPAQUE_HEADER_SIZE) / ALIGNMENT * ALIGNMENT);
+            if opaque.len() > limit {
+                return Err(AppendError::Opaque { sequence: self.next, length: opaque.len(), limit });
+            }
+        }
+        while self.segment.remaining() < needed {
+            self.rotate()?;
+        }
+        self.frame = OpenFrame { size: FRAME_HEADER_SIZE, count: 0, command: *command };
+        Ok(())
+    }
+
+    #[inline]
+    fn write_record(&mut self, record: &Record, opaque: Option<&[u8]>) -> Result<(), AppendError> {
+        let space = &mut self.segment.unpublished()[self.frame.size..];
+        let length = schema::encode(&record.payload, &mut space[RECORD_HEADER_SIZE..])
+            .map_err(|schema::NoSpace| AppendError::FrameTooLong { sequence: record.envelope.sequence })?;
+        let (kind, schema_version) = match &record.payload {
+            tickwerk_domain::Payload::Command(command) => (Kind::Command, command.schema_version()),
+            tickwerk_domain::Payload::Event(event) => (Kind::Event, event.schema_version()),
+        };
+        let header = RecordHeader {
+            kind: kind as u8,
+            flags: if opaque.is_some() { RECORD_FLAG_OPAQUE } else { 0 },
+            type_id: record.payload.type_id().0,
+            schema_version,
+            payload_length: u16::try_from(length).expect("a payload is at most PAYLOAD_SIZE_MAX bytes"),
+            source_time: record.envelope.source_time.0,
+            stream: record.payload.stream(record.envelope.sequence).0,
+            stream_version: record.envelope.stream_version,
+        };
+        header.write(space);
+        let mut size = format::aligned(RECORD_HEADER_SIZE + length);
+        if let Some(opaque) = opaque {
+            let length = u32::try_from(opaque.len()).expect("an opaque part is bounded");
+            format::put(space, size, &length.to_le_bytes());
+            format::put(space, size + OPAQUE_HEADER_SIZE, opaque);
+            size += OPAQUE_HEADER_SIZE + format::aligned(opaque.len());
+        }
+        self.frame.size += size;
+        Ok(())
+    }
+
+    #[inline]
+    fn finish_frame(&mut self) {
+        let command = &self.frame.command;
+        let header = FrameHeader {
+            first_sequence: command.sequence,
+            time_ns: command.time_ns,
+            source_sequence: command.source_sequence,
+            correlation: command.correlation,
+            synced_through: self.marks.durable_through(),
+            actor: command.actor,
+            epoch: self.epoch,
+            record_count: self.frame.count,
+            source: command.source,
+            flags: 0,
+        };
+        self.last_time = command.time_ns;
+        let size = self.frame.size;
+        self.frame.count = 0;
+        self.publish(&header, size);
+        self.sealed = false;
+        self.dirty = true;
+        self.crew.written(self.segment.edge());
+    }
+
+    #[inline]
+    fn publish(&mut self, header: &FrameHeader, size: usize) {
+        let frame = &mut self.segment.unpublished()[..size];
+        header.write(frame);
+        let length = u32::try_from(size).expect("a frame is shorter than 4 GiB");
+        let crc = format::frame_crc(self.number, length, frame);
+        format::put(frame, 4, &crc.to_le_bytes());
+        self.segment.publish(size);
+        self.bytes += size as u64;
+        self.marks.set_written(header.last_sequence(), self.bytes);
+    }
+
+    /// Goes over to the next segment; waits for it if it is not ready.
+    fn rotate(&mut self) -> Result<(), AppendError> {
+        let spare = self
+            .crew
+            .next_spare()
+            .ok_or_else(|| self.marks.failure().map_or(AppendError::Poisoned, AppendError::Failed))?;
+        let block = self.crew.last_block();
+        let activation = Activation {
+            journal: self.journal,
+            segment: spare.number,
+            first_sequence: self.next,
+            epoch: self.epoch,
+            chain_through: block.through,
+            head: block.head.0,
+        };
+        self.segment.finish();
+        self.segment = spare.writer;
+        self.number = spare.number;
+        self.segment.activate(&activation.to_page());
+        self.crew.taken_into_use(spare.file, spare.view);
+        Ok(())
+    }
+
+    /// To be called whenever there is nothing to append: wakes the sync thread, and seals after about 10 ms.
+    pub fn idle(&mut self) -> Result<(), AppendError> {
+        if self.poisoned {
+            return Err(AppendError::Poisoned);
+        }
+        if self.marks.has_failed() {
+            self.poisoned = true;
+            return Err(self.marks.failure().map_or(AppendError::Poisoned, AppendError::Failed));
+        }
+        if self.sealed || self.frame.count > 0 {
+            return Ok(());
+        }
+        if self.dirty {
+            self.dirty = false;
+            self.idle_since = Some(Instant::now());
+            self.crew.wake_sync();
+        } else if self.idle_since.is_some_and(|since| since.elapsed() >= IDLE_BEFORE_SEAL) {
+            if self.marks.durable_through() == self.marks.written_through() {
+                self.seal();
+                self.idle_since = None;
+            } else {
+                self.idle_since = Some(Instant::now());
+            }
+            self.crew.sync_now();
+        }
+        Ok(())
+    }
+
+    /// Writes a seal; it tells that everything before it is durable.
+    fn seal(&mut self) {
+        if self.sealed || self.next == Sequence::FIRST || self.segment.remaining() < FRAME_HEADER_SIZE {
+            return;
+        }
+        let header = FrameHeader::seal(self.next, self.last_time, self.marks.durable_through(), self.epoch);
+        self.publish(&header, FRAME_HEADER_SIZE);
+        self.sealed = true;
+    }
+
+    /// Syncs everything, seals, stores the heads and the durable mark, stops the threads and gives up the lock.
+    pub fn close(mut self) -> Result<Closed, AppendError> {
+        if self.poisoned {
+            return Err(AppendError::Poisoned);
+        }
+        if self.frame.count > 0 {
+            return Err(AppendError::Unfinished { next: self.next });
+        }
+        while self.marks.durable_through() < self.marks.written_through() {
+            if let Some(failure) = self.marks.failure() {
+                return Err(AppendError::Failed(failure));
+            }
+            self.crew.sync_now();
+            std::thread::park_timeout(CLOSE_PAUSE);
+        }
+        self.seal();
+        self.segment.finish();
+        let chain_head = self.crew.finish()?;
+        self.marks.set_closed();
+        let last_sequence = Sequence(self.next.0 - 1);
+        Ok(Closed { last_sequence, chain_head, bytes: self.bytes_before + self.bytes })
+    }
+}
+
+const _: () = assert!(
+    matches!((CorrelationId::NONE.0, TextId::NONE.0, SourceId::NONE.0), (0, 0, 0)),
+    "a seal has zeros where a frame has its command's fields"
+);

@@ -1,0 +1,84 @@
+//! The hash chain is over content, not over timing.
+
+use crate::support::*;
+use std::time::Duration;
+use tickwerk_journal::{Closed, JournalConfig, SyncPolicy, recover};
+
+const FRAMES: usize = 1_700;
+
+fn run(config: &JournalConfig, restart_each: usize) -> Closed {
+    let mut done = 0;
+    loop {
+        let mut journal = open(config.clone());
+        for _ in 0..restart_each.min(FRAMES - done) {
+            let next = frame(journal.writer.next_sequence().0, done % 4);
+            push(&mut journal.writer, &next);
+            done += 1;
+        }
+        let closed = journal.writer.close().unwrap();
+        if done == FRAMES {
+            return closed;
+        }
+    }
+}
+
+#[test]
+fn the_head_is_the_same_whatever_the_sync_the_segments_and_the_restarts() {
+    let dir = scratch();
+    let plain = run(&config(dir.path()), FRAMES);
+    let every = SyncPolicy::Every(Duration::from_millis(1));
+    let variants: [(u64, SyncPolicy, usize, bool); 4] = [
+        (SEGMENT_SIZE, every, FRAMES, false),
+        (1024 * 1024, SyncPolicy::Continuous, FRAMES, true),
+        (SEGMENT_SIZE, SyncPolicy::Continuous, 333, false),
+        (128 * 1024, every, 1_024, true),
+    ];
+    for (segment_size, sync, restart_each, prefault) in variants {
+        let dir = scratch();
+        let config = JournalConfig { segment_size, sync, prefault, ..config(dir.path()) };
+        let closed = run(&config, restart_each);
+        assert_eq!(closed.chain_head, plain.chain_head, "{segment_size} {sync:?} {restart_each}");
+        assert_eq!(Some(verified(dir.path()).0.chain_head), plain.chain_head);
+    }
+}
+
+#[test]
+fn one_other_bit_of_content_is_another_head() {
+    let heads: Vec<_> = [0, 1]
+        .map(|bit| {
+            let dir = scratch();
+            let mut journal = open(config(dir.path()));
+            let mut records = frame(1, 3);
+            for record in &mut records {
+                record.envelope.correlation.0 ^= bit;
+            }
+            push(&mut journal.writer, &records);
+            journal.writer.close().unwrap().chain_head.unwrap().head
+        })
+        .to_vec();
+    assert_ne!(heads[0], heads[1]);
+    assert_eq!(heads[0].to_string().len(), 64);
+}
+
+#[test]
+fn a_journal_without_a_chain_gets_one_when_it_is_asked_for() {
+    let (with, without) = (scratch(), scratch());
+    let expected = run(&config(with.path()), FRAMES);
+    let off = JournalConfig { chain: false, ..config(without.path()) };
+    assert_eq!(run(&off, FRAMES).chain_head, None);
+    assert_eq!(recover(config(without.path())).unwrap().chain_head(), expected.chain_head);
+    let heads = |dir: &std::path::Path| std::fs::read(dir.join("HEADS")).unwrap().len();
+    assert_eq!(heads(without.path()), heads(with.path()));
+}
+
+#[test]
+fn the_published_head_catches_up_with_the_writer() {
+    let dir = scratch();
+    let mut journal = open(config(dir.path()));
+    let marks = journal.watermarks();
+    push_frames(&mut journal.writer, 700);
+    wait_until("the head is there", || marks.head().through == marks.written_through());
+    let head = marks.head();
+    assert_eq!(marks.chained_through(), head.through);
+    assert_eq!(journal.writer.close().unwrap().chain_head, Some(head));
+}

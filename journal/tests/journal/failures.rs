@@ -1,0 +1,67 @@
+//! Errors of the system and of the configuration, as far as they can be provoked anywhere.
+
+use crate::support::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tickwerk_journal::{
+    AppendError, JournalConfig, OnFailure, ReadError, Reader, RecoverError, recover, verify,
+};
+
+#[test]
+fn a_directory_that_is_a_file_is_a_clear_error() {
+    let dir = scratch();
+    let path = dir.path().join("file");
+    std::fs::write(&path, b"").unwrap();
+    let error = recover(config(&path)).unwrap_err();
+    assert!(matches!(error, RecoverError::File(_)), "{error}");
+    assert!(error.to_string().contains("file"), "{error}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_is_refused_with_its_field() {
+    let dir = scratch();
+    let sizes = [0, 4096, 65_537, u64::MAX];
+    let configs = sizes.map(|segment_size| JournalConfig { segment_size, ..config(dir.path()) });
+    let none = JournalConfig { spare_segments: 0, ..config(dir.path()) };
+    for config in configs.into_iter().chain([none]) {
+        let error = recover(config).unwrap_err();
+        assert!(matches!(error, RecoverError::Config { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_stops_the_journal_and_is_told_once() {
+    let dir = scratch();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let on_failure = OnFailure(Arc::new(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    }));
+    let recovered = recover(JournalConfig { on_failure: Some(on_failure), ..config(dir.path()) }).unwrap();
+    // The name that the preparing thread wants is taken: its exclusive create fails.
+    std::fs::create_dir(dir.path().join("000000000002.seg.tmp")).unwrap();
+    let mut journal = recovered.open().unwrap();
+    let marks = journal.watermarks();
+    wait_until("the failure is published", || marks.failure().is_some());
+    let record = &frame(1, 0)[0];
+    assert!(matches!(journal.writer.push(record), Err(AppendError::Failed(_))));
+    assert_eq!(journal.writer.push(record), Err(AppendError::Poisoned));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    assert!(marks.failure().unwrap().reason.contains("000000000002.seg.tmp"));
+}
+
+#[test]
+fn a_directory_without_a_journal_is_named() {
+    let dir = scratch();
+    let error = Reader::open(dir.path(), tickwerk_domain::Sequence::FIRST).unwrap_err();
+    assert!(matches!(error, ReadError::NoJournal { .. }), "{error}");
+    assert!(verify(dir.path(), &mut |_| std::ops::ControlFlow::Continue(())).is_err());
+}
+
+#[test]
+fn closing_inside_a_frame_is_an_error() {
+    let dir = scratch();
+    let mut journal = open(config(dir.path()));
+    assert_eq!(journal.writer.push(&frame(1, 1)[0]), Ok(None));
+    assert!(matches!(journal.writer.close(), Err(AppendError::Unfinished { .. })));
+}

@@ -1,0 +1,169 @@
+//! Bytes that must never change: payloads of schema 1, a frame with an opaque part, a whole journal.
+//!
+//! `UPDATE_GOLDEN=1` writes them anew; whoever does so reads the difference.
+
+use crate::samples;
+use crate::support::*;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use tickwerk_domain::{Kind, Payload, Record, Sequence};
+use tickwerk_journal::{Reader, recover, schema};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn updating() -> bool {
+    std::env::var_os("UPDATE_GOLDEN").is_some()
+}
+
+fn check(name: &str, found: &str) {
+    if updating() {
+        std::fs::write(fixture(name), found).unwrap();
+    }
+    let golden = std::fs::read_to_string(fixture(name)).unwrap();
+    for (line, (golden, found)) in golden.lines().zip(found.lines()).enumerate() {
+        assert_eq!(golden, found, "{name} line {}", line + 1);
+    }
+    assert_eq!(golden.len(), found.len(), "{name}");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|n| u8::from_str_radix(&text[n * 2..n * 2 + 2], 16).unwrap()).collect()
+}
+
+/// Every sample as its own frame or event, with the payload bytes that lie on the disk.
+fn payloads() -> Vec<(Payload, Vec<u8>)> {
+    let dir = scratch();
+    let mut journal = open(config(dir.path()));
+    for command in samples::commands() {
+        let next = journal.writer.next_sequence().0;
+        push(&mut journal.writer, &records(next, [Payload::Command(command)]));
+    }
+    for event in samples::events() {
+        let command = Payload::Command(samples::commands()[0]);
+        let next = journal.writer.next_sequence().0;
+        push(&mut journal.writer, &records(next, [command, Payload::Event(event)]));
+    }
+    journal.writer.close().unwrap();
+    let mut reader = Reader::open(dir.path(), Sequence::FIRST).unwrap();
+    let mut payloads = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        let mut at = 64;
+        let mut last = None;
+        for record in frame.records {
+            let length = usize::from(u16::from_le_bytes([frame.bytes[at + 6], frame.bytes[at + 7]]));
+            last = Some((record.payload, frame.bytes[at + 32..at + 32 + length].to_vec()));
+            at += (32 + length).next_multiple_of(16);
+        }
+        payloads.extend(last);
+    }
+    payloads
+}
+
+#[test]
+fn payloads_of_schema_1_have_the_bytes_they_always_had() {
+    let mut listing = String::from("# type id, schema version, name, payload in hex\n");
+    for (payload, bytes) in payloads() {
+        let version = match payload {
+            Payload::Command(command) => command.schema_version(),
+            Payload::Event(event) => event.schema_version(),
+        };
+        let (id, name) = (payload.type_id().0, payload.event_type());
+        writeln!(listing, "{id:#06x} {version} {name} {}", hex(&bytes)).unwrap();
+    }
+    check("payloads-v1.txt", &listing);
+}
+
+#[test]
+fn the_golden_payloads_decode_to_the_samples() {
+    if updating() {
+        return;
+    }
+    let text = std::fs::read_to_string(fixture("payloads-v1.txt")).unwrap();
+    let commands = samples::commands().into_iter().map(|sample| (Kind::Command, Payload::Command(sample)));
+    let events = samples::events().into_iter().map(|sample| (Kind::Event, Payload::Event(sample)));
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    for (line, (kind, sample)) in lines.zip(commands.chain(events)) {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let id = u16::from_str_radix(fields[0].trim_start_matches("0x"), 16).unwrap();
+        let bytes = unhex(fields[3]);
+        let decoded = aligned_decode(kind, id, fields[1].parse().unwrap(), &bytes);
+        assert_eq!(decoded, Ok(sample), "{line}");
+        assert!(aligned_decode(kind, id, 2, &bytes).unwrap_err().to_string().contains(fields[2]));
+        assert!(aligned_decode(kind, id, 1, &bytes[1..]).is_err(), "a shorter payload is another payload");
+    }
+    let error = aligned_decode(Kind::Event, 0x7777, 1, &[]).unwrap_err();
+    assert!(error.to_string().contains("0x7777"), "{error}");
+}
+
+/// Decodes from a place that is 16-aligned, as it is in a frame.
+fn aligned_decode(kind: Kind, id: u16, version: u16, bytes: &[u8]) -> Result<Payload, schema::SchemaError> {
+    let mut space = vec![0; bytes.len() + 16];
+    let shift = space.as_ptr().align_offset(16);
+    space[shift..shift + bytes.len()].copy_from_slice(bytes);
+    schema::decode(kind, id, version, &space[shift..shift + bytes.len()])
+}
+
+fn opaque_frame() -> Vec<Record> {
+    let stream = *samples::commands().last().unwrap();
+    let digest = samples::events()[20];
+    records(1, [Payload::Command(stream), Payload::Event(digest)])
+}
+
+#[test]
+fn a_frame_with_an_opaque_part_has_the_bytes_it_always_had() {
+    let dir = scratch();
+    let mut journal = open(config(dir.path()));
+    let records = opaque_frame();
+    journal.writer.push_with_opaque(&records[0], b"{\"free\":\"form\"}").unwrap();
+    push(&mut journal.writer, &records[1..]);
+    journal.writer.close().unwrap();
+    let mut reader = Reader::open(dir.path(), Sequence::FIRST).unwrap();
+    let frame = reader.next().unwrap().unwrap();
+    let lines = frame.bytes.chunks(16).fold(String::new(), |text, line| text + &hex(line) + "\n");
+    check("frame-opaque-v1.txt", &lines);
+    assert_eq!(frame.opaque(0), Some(&b"{\"free\":\"form\"}"[..]));
+}
+
+#[test]
+fn an_old_journal_still_opens() {
+    const FRAMES: usize = 60;
+    let old = fixture("journal-v1");
+    if updating() {
+        let dir = scratch();
+        closed(config(dir.path()), FRAMES);
+        drop(std::fs::remove_dir_all(&old));
+        std::fs::create_dir_all(&old).unwrap();
+        // Prepared segments and the lock hold nothing that is worth keeping.
+        for name in ["000000000001.seg", "durable", "WATERMARKS", "HEADS"] {
+            std::fs::copy(dir.path().join(name), old.join(name)).unwrap();
+        }
+        let head = verified(&old).0.chain_head.head;
+        std::fs::write(fixture("journal-v1.head"), format!("{head}\n")).unwrap();
+    }
+    let dir = scratch();
+    copy_dir(&old, dir.path());
+    let recovered = recover(config(dir.path())).unwrap();
+    assert_eq!((recovered.torn(), recovered.notes()), (None, &[][..]));
+    let mut expected = Vec::new();
+    let mut next = 1;
+    for n in 0..FRAMES {
+        expected.push(frame(next, n % 4));
+        next += 1 + n as u64 % 4;
+    }
+    assert_eq!(records_of(&read_all(&recovered)), expected);
+    let head = std::fs::read_to_string(fixture("journal-v1.head")).unwrap();
+    assert_eq!(recovered.chain_head().unwrap().head.to_string(), head.trim_end());
+    let mut journal = recovered.open().unwrap();
+    push_frames(&mut journal.writer, 5);
+    journal.writer.close().unwrap();
+    assert_eq!(verified(dir.path()).0.first_difference, None);
+}

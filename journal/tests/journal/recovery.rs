@@ -1,0 +1,206 @@
+//! What a stop of any kind leaves: torn tails are cut, damage is refused, the lock holds.
+
+use crate::support::*;
+use tickwerk_domain::Sequence;
+use tickwerk_journal::{Frame, RecoverError, Witness, inspect, recover};
+
+/// A journal that was killed: ten frames, of which none is known to be durable. The frames as they lie.
+fn killed(dir: &std::path::Path) -> Vec<Frame> {
+    let mut journal = open(lazy(dir));
+    push_frames(&mut journal.writer, 10);
+    drop(journal);
+    let mut reader = tickwerk_journal::Reader::open(dir, Sequence::FIRST).unwrap();
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        frames.push(frame.to_frame());
+    }
+    assert_eq!(frames.len(), 10);
+    frames
+}
+
+fn offset(frame: &Frame) -> usize {
+    usize::try_from(frame.place.offset).unwrap()
+}
+
+#[test]
+fn frames_of_a_killed_process_are_kept_and_count_as_durable() {
+    let dir = scratch();
+    let frames = killed(dir.path());
+    let recovered = recover(lazy(dir.path())).unwrap();
+    assert_eq!(recovered.torn(), None);
+    assert_eq!(read_all(&recovered), frames);
+    drop(recovered);
+    assert_eq!(inspect(dir.path()).unwrap().durable_through, frames[9].header.last_sequence());
+}
+
+#[test]
+fn a_truncated_last_frame_is_cut_and_a_copy_is_kept() {
+    let dir = scratch();
+    let frames = killed(dir.path());
+    let start = offset(&frames[9]);
+    let path = segment_path(dir.path(), 1);
+    patch(&path, |content| content[start + 80..].fill(0));
+    let torn = std::fs::read(&path).unwrap()[start..start + 80].to_vec();
+    let report = verified(dir.path()).0;
+    assert_eq!((report.frames, report.first_difference), (9, None));
+    assert_eq!(
+        report.tail.as_ref().map(|tail| (tail.segment, tail.offset)),
+        Some((1, frames[9].place.offset))
+    );
+
+    let recovered = recover(lazy(dir.path())).unwrap();
+    assert_eq!(read_all(&recovered), frames[..9]);
+    let tail = recovered.torn().unwrap().clone();
+    let copy = std::fs::read(&tail.copies[0]).unwrap();
+    assert!(torn.starts_with(&copy) && torn[copy.len()..].iter().all(|byte| *byte == 0));
+    assert!(tail.copies[0].extension().is_some_and(|extension| extension == "torn"));
+    let mut journal = recovered.open().unwrap();
+    push_frames(&mut journal.writer, 2);
+    journal.writer.close().unwrap();
+    let report = verified(dir.path()).0;
+    assert_eq!((report.frames, report.tail, report.first_difference), (11, None, None));
+}
+
+#[test]
+fn a_flip_in_what_was_never_synced_is_a_torn_tail() {
+    let dir = scratch();
+    let frames = killed(dir.path());
+    patch(&segment_path(dir.path(), 1), |content| content[offset(&frames[4]) + 70] ^= 4);
+    let recovered = recover(lazy(dir.path())).unwrap();
+    assert_eq!(read_all(&recovered), frames[..4]);
+    assert_eq!(recovered.torn().map(|torn| torn.offset), Some(frames[4].place.offset));
+}
+
+#[test]
+fn a_torn_window_may_span_segments() {
+    let dir = scratch();
+    let mut journal = open(lazy(dir.path()));
+    let frames = push_frames(&mut journal.writer, 1_000);
+    drop(journal);
+    patch(&segment_path(dir.path(), 2), |content| content[16_384 + 70] ^= 1);
+    let recovered = recover(lazy(dir.path())).unwrap();
+    let kept = read_all(&recovered).len();
+    assert!((100..900).contains(&kept), "{kept}");
+    assert!(recovered.torn().unwrap().copies.len() > 1);
+    assert_eq!(recovered.torn().unwrap().segment, 2);
+    let mut journal = recovered.open().unwrap();
+    assert_eq!(journal.writer.next_sequence(), frames[kept][0].envelope.sequence);
+    push_frames(&mut journal.writer, 1_000);
+    journal.writer.close().unwrap();
+    let report = verified(dir.path()).0;
+    assert_eq!((report.frames, report.first_difference), (kept as u64 + 1_000, None));
+}
+
+fn refused(dir: &std::path::Path) -> (u64, u64, Sequence, Option<Witness>) {
+    let before = files(dir);
+    let error = recover(config(dir)).unwrap_err();
+    let RecoverError::Damaged { segment, offset, sequence, witness, .. } = error else {
+        panic!("{error}");
+    };
+    let segments = |files: Vec<(std::path::PathBuf, Vec<u8>)>| {
+        files.into_iter().filter(|(path, _)| !path.ends_with("WATERMARKS")).collect::<Vec<_>>()
+    };
+    assert_eq!(segments(files(dir)), segments(before), "a refusal changes nothing");
+    let report = verified(dir).0.first_difference.unwrap();
+    assert_eq!((report.segment, report.offset, report.sequence), (segment, offset, sequence));
+    (segment, offset, sequence, witness)
+}
+
+#[test]
+fn damage_to_what_the_durable_file_knows_is_refused() {
+    let dir = scratch();
+    closed(config(dir.path()), 1_000);
+    let path = segment_path(dir.path(), 1);
+    patch(&path, |content| content[16_384 + 70] ^= 1);
+    let (segment, offset, sequence, witness) = refused(dir.path());
+    assert_eq!((segment, offset, sequence), (1, 16_384, Sequence(1)));
+    assert!(matches!(witness, Some(Witness::DurableFile { .. })), "{witness:?}");
+}
+
+#[test]
+fn damage_to_what_a_later_frame_knows_is_refused() {
+    let dir = scratch();
+    let mut journal = open(config(dir.path()));
+    let marks = journal.watermarks();
+    push_frames(&mut journal.writer, 5);
+    journal.writer.idle().unwrap();
+    wait_until("it is durable", || marks.durable_through() == marks.written_through());
+    push_frames(&mut journal.writer, 1);
+    drop(journal);
+    std::fs::remove_file(dir.path().join("durable")).unwrap();
+    patch(&segment_path(dir.path(), 1), |content| content[16_384 + 70] ^= 1);
+    let (_, _, sequence, witness) = refused(dir.path());
+    assert_eq!(sequence, Sequence(1));
+    assert!(matches!(witness, Some(Witness::LaterFrame { .. })), "{witness:?}");
+}
+
+#[test]
+fn lost_durable_frames_and_segments_are_refused() {
+    let dir = scratch();
+    closed(config(dir.path()), 1_000);
+    let lose = |change: &dyn Fn(&std::path::Path)| {
+        let copy = scratch();
+        copy_dir(dir.path(), copy.path());
+        change(copy.path());
+        refused(copy.path()).2
+    };
+    assert_eq!(lose(&|dir| std::fs::remove_file(segment_path(dir, 1)).unwrap()), Sequence(1));
+    assert!(lose(&|dir| std::fs::remove_file(segment_path(dir, 2)).unwrap()) > Sequence(1));
+    assert!(lose(&|dir| patch(&segment_path(dir, 3), |content| content[8192..].fill(0))) > Sequence(1));
+    assert!(lose(&|dir| patch(&segment_path(dir, 3), |content| content.truncate(8192))) > Sequence(1));
+}
+
+#[test]
+fn the_last_synced_batch_is_known_by_the_seal_behind_it() {
+    let dir = scratch();
+    let mut journal = open(config(dir.path()));
+    let frames = push_frames(&mut journal.writer, 3);
+    let marks = journal.watermarks();
+    let before = marks.written_bytes();
+    wait_until("a seal is written", || {
+        journal.writer.idle().unwrap();
+        marks.written_bytes() == before + 64
+    });
+    drop(journal);
+    std::fs::remove_file(dir.path().join("durable")).unwrap();
+    let last = frames.last().unwrap()[0].envelope.sequence;
+    let mut reader = tickwerk_journal::Reader::open(dir.path(), last).unwrap();
+    let place = usize::try_from(reader.next().unwrap().unwrap().place.offset).unwrap();
+    patch(&segment_path(dir.path(), 1), |content| content[place + 70] ^= 1);
+    assert_eq!(refused(dir.path()).2, last);
+}
+
+#[test]
+fn a_rewritten_chain_is_noticed() {
+    let dir = scratch();
+    closed(config(dir.path()), 1_000);
+    patch(&dir.path().join("HEADS"), |content| assert!(content.len() >= 96, "two blocks"));
+    let other = scratch();
+    let mut journal = open(config(other.path()));
+    push_frames(&mut journal.writer, 500);
+    drop(journal.writer.close());
+    let heads = std::fs::read(other.path().join("HEADS")).unwrap();
+    patch(&dir.path().join("HEADS"), |content| content[..48].copy_from_slice(&heads[..48]));
+    let recovered = recover(config(dir.path())).unwrap();
+    assert_eq!(recovered.notes().len(), 1, "an entry of another journal fails its checksum");
+}
+
+#[test]
+fn a_second_writer_is_refused_until_the_first_is_gone() {
+    let dir = scratch();
+    let journal = open(config(dir.path()));
+    let error = recover(config(dir.path())).unwrap_err();
+    assert!(matches!(error, RecoverError::Locked { .. }), "{error}");
+    journal.writer.close().unwrap();
+    assert!(recover(config(dir.path())).is_ok());
+}
+
+#[test]
+fn what_was_being_made_when_the_process_died_is_removed() {
+    let dir = scratch();
+    closed(config(dir.path()), 10);
+    let temporary = dir.path().join("000000000009.seg.tmp");
+    std::fs::write(&temporary, b"half").unwrap();
+    assert!(recover(config(dir.path())).is_ok());
+    assert!(!temporary.exists());
+}

@@ -1,0 +1,206 @@
+//! `tickwerk run`: the daemon.
+
+use super::{print, tell};
+use crate::config::Config;
+use crate::control::{Control, Door, SOCKET};
+use crate::exit;
+use crate::feed::{self, Feed, FeedEnd, Pace};
+use crate::follower::{Followed, Follower};
+use crate::session::{self, Session};
+use crate::stop::Stop;
+use crate::summary::Summary;
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tickwerk_domain::command::HealthObserved;
+use tickwerk_domain::{Envelope, Mode, Payload, Record, SourceId};
+use tickwerk_engine::pipeline::{Lane, LaneProducer, PipelineStats, clock};
+use tickwerk_journal::Watermarks;
+
+/// Options of `run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The configuration, TOML; see tools/examples
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Sets a value over file and environment; may be given more than once
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    sets: Vec<String>,
+    /// Prints the summary as one JSON object, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+const WATCH_PAUSE: Duration = Duration::from_millis(20);
+
+/// Runs until the feed ends or a signal comes.
+pub(crate) fn run(options: &Options) -> Result<u8> {
+    let config = Config::load(Some(&options.config), super::environment(), &options.sets)?;
+    let stop = Stop::on_signals()?;
+    let mut opened = session::open(&config)?;
+    opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
+    let names = opened.names.clone();
+    let feed = Feed::open(&config, &names, opened.source_position(SourceId::FIRST_FEED))?;
+    if let Some(feed) = &feed {
+        opened.plan.stamp(feed.first_time());
+    }
+    let position = opened.source_position(SourceId::CONTROL);
+    let (replayed, applied) = (opened.replayed, opened.plan.commands.len());
+    let session = opened.start(&config)?;
+    tell(&format!("tickwerk: {}", session::choices(&config, &session)));
+    tell(&format!(
+        "tickwerk: journal {} with {replayed} frames replayed, {applied} commands of the configuration applied",
+        session.dir.display()
+    ));
+    let Session { running, watermarks, counts, dir, started } = session;
+    let reference = feed::reference_instrument(&config, &names).copied();
+    let follower = Follower::start(&dir, watermarks.clone(), config.journal.acknowledge, reference)?;
+
+    let lanes = running.lanes;
+    let mut health = Health::new(&config, lanes.control, &running.stats, &watermarks);
+    drop(lanes.reports);
+    let control = if config.control.enabled {
+        let door = Door {
+            dir: dir.clone(),
+            names,
+            acknowledge: config.journal.acknowledge,
+            lane: lanes.orders,
+            egress: running.egress,
+            admission: running.admission,
+            stats: Arc::clone(&running.stats),
+            watermarks: watermarks.clone(),
+            queries: follower.queries(),
+            position,
+            stop: stop.clone(),
+        };
+        let control = Control::start(door)?;
+        tell(&format!("tickwerk: control socket {}", dir.join(SOCKET).display()));
+        Some(control)
+    } else {
+        drop(lanes.orders);
+        None
+    };
+
+    let fed = match feed {
+        Some(feed) => read_feed(feed, lanes.market, &stop, &mut health)?,
+        None => {
+            drop(lanes.market);
+            serve(&stop, &mut health);
+            Ok(())
+        }
+    };
+    stop.tell();
+    drop(health);
+    let ended = running.threads.join()?;
+    let elapsed = started.elapsed();
+    if let Some(control) = control {
+        control.finish();
+    }
+    let Followed { core, book_check } = follower.finish()?;
+    anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
+    let summary = Summary {
+        counted: counts.look(),
+        elapsed,
+        flat_out: None,
+        ended: &ended,
+        dir: &dir,
+        book_check,
+        durable_through: watermarks.durable_through().0,
+    };
+    if options.json {
+        print(&summary.to_json().to_string())?;
+    } else {
+        print(summary.to_text().trim_end())?;
+    }
+    fed?;
+    Ok(exit::OK)
+}
+
+/// Reads the feed on a thread of its own. A fault of the input is told after everything before it was journaled.
+fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut Health) -> Result<Result<()>> {
+    let told = stop.clone();
+    let reading = std::thread::Builder::new().name("tw-feed".to_owned()).spawn(move || {
+        let end = feed.publish(&mut lane, Pace::FlatOut, &|| told.is_told(), &mut || {});
+        match &end {
+            Ok(FeedEnd::Complete) => lane.finish(),
+            Ok(FeedEnd::Stopped) | Err(_) => drop(lane),
+        }
+        (feed, end.map(drop))
+    })?;
+    while !reading.is_finished() {
+        health.observe_when_due();
+        std::thread::sleep(WATCH_PAUSE);
+    }
+    let (feed, end) = reading.join().map_err(|_| anyhow::anyhow!("the feed thread panicked"))?;
+    if let Some(report) = feed.report() {
+        tell(&format!(
+            "tickwerk: {} lines read: {} depth updates, {} quotes, {} trades, {} gaps, {} malformed",
+            report.lines, report.depth_updates, report.quotes, report.trades, report.gaps, report.malformed
+        ));
+        report.malformed_first.iter().for_each(|fault| tell(&format!("warning: left out: {fault}")));
+    }
+    Ok(end.context("reading the feed"))
+}
+
+/// Serves the control socket until a signal comes.
+fn serve(stop: &Stop, health: &mut Health) {
+    while !stop.is_told() {
+        health.observe_when_due();
+        std::thread::sleep(WATCH_PAUSE);
+    }
+}
+
+/// Observes the process each second in live mode, so that health has a history like everything else.
+struct Health {
+    lane: LaneProducer,
+    stats: Arc<PipelineStats>,
+    watermarks: Watermarks,
+    next: Option<Instant>,
+}
+
+impl Health {
+    fn new(config: &Config, lane: LaneProducer, stats: &Arc<PipelineStats>, watermarks: &Watermarks) -> Self {
+        let next = (config.engine.mode == Mode::Live).then(Instant::now);
+        Self { lane, stats: Arc::clone(stats), watermarks: watermarks.clone(), next }
+    }
+
+    fn observe_when_due(&mut self) {
+        let Some(due) = self.next.filter(|due| *due <= Instant::now()) else {
+            return;
+        };
+        self.next = Some(due + HEALTH_INTERVAL);
+        // The clock rises from one start to the next, too.
+        let source_sequence = clock::unix_now().0;
+        let envelope = Envelope { source: SourceId::HEALTH, source_sequence, ..Envelope::default() };
+        let observed = Payload::Command(self.observation().into());
+        // A full lane is counted; the next second has an observation of its own.
+        self.lane.try_publish(&Record { envelope, payload: observed }).ok();
+    }
+
+    fn observation(&self) -> HealthObserved {
+        let stats = &self.stats;
+        let depth = |lane| u32::try_from(stats.lane(lane).depth()).unwrap_or(u32::MAX);
+        let (written, durable) = (self.watermarks.written_through().0, self.watermarks.durable_through().0);
+        HealthObserved {
+            outcome_depth: u32::try_from(stats.outcome().depth()).unwrap_or(u32::MAX),
+            control_depth: depth(Lane::Control),
+            report_depth: depth(Lane::Reports),
+            order_depth: depth(Lane::Orders),
+            market_depth: depth(Lane::Market),
+            egress_depth: u32::try_from(stats.egress_in_flight()).unwrap_or(u32::MAX),
+            refusals: stats.refusals(),
+            written_lag: stats.decided_through().0.saturating_sub(written),
+            durable_lag: written.saturating_sub(durable),
+            memory_bytes: resident_bytes(),
+        }
+    }
+}
+
+/// Resident memory of this process; 0 where the system does not tell.
+fn resident_bytes() -> u64 {
+    const PAGE_BYTES: u64 = 4096;
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_BYTES
+}

@@ -1,0 +1,118 @@
+//! `tickwerk send`: speaks to a running daemon.
+
+use super::print;
+use crate::control::SOCKET;
+use crate::exit;
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+/// Options of `send`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tickwerk send --dir D query.positions
+  tickwerk send --dir D order.new account=main instrument=BTCUSDT client_order_id=c1 \\
+      side=buy order_type=limit time_in_force=gtc price=50000.00 quantity=0.001
+  tickwerk send --dir D --ack durable limit.set instrument=BTCUSDT limit=order_quantity value=2
+  tickwerk send --dir D kill_switch.set engaged=true
+  tickwerk send --dir D < requests.ndjson")]
+pub(crate) struct Options {
+    /// The journal directory of the daemon
+    #[arg(long, value_name = "DIR", default_value = "tickwerk-journal")]
+    dir: PathBuf,
+    /// The watermark to wait for; never earlier than the daemon's own
+    #[arg(long, value_name = "WATERMARK", value_parser = ["written", "durable"])]
+    ack: Option<String>,
+    /// What to ask for; left out, requests are read from stdin, one JSON object a line
+    #[arg(value_name = "OP")]
+    op: Option<String>,
+    /// Fields of the request
+    #[arg(value_name = "FIELD=VALUE", requires = "op")]
+    fields: Vec<String>,
+}
+
+/// Sends and prints the replies; fails if one of them says that it is not ok.
+pub(crate) fn run(options: &Options) -> Result<u8> {
+    let path = options.dir.join(SOCKET);
+    let stream = UnixStream::connect(&path).with_context(|| {
+        format!(
+            "no daemon answers at {}; start `tickwerk run`, or name its journal with --dir",
+            path.display()
+        )
+    })?;
+    let requests: Box<dyn Read + Send> = match &options.op {
+        Some(op) => Box::new(std::io::Cursor::new(one_request(op, options)?)),
+        None => Box::new(std::io::stdin()),
+    };
+    let sending = stream.try_clone().context("opening the control socket")?;
+    let ack = options.ack.clone().filter(|_| options.op.is_none());
+    let sender = std::thread::spawn(move || send_all(requests, sending, ack.as_deref()));
+    let mut is_ok = true;
+    let mut received = 0_u64;
+    for line in BufReader::new(stream).lines() {
+        let line = line.context("reading a reply")?;
+        let reply: Value = serde_json::from_str(&line).context("the daemon sent no JSON")?;
+        is_ok &= reply["ok"] == Value::Bool(true);
+        received += 1;
+        print(&line)?;
+    }
+    let sent = sender.join().map_err(|_| anyhow::anyhow!("the sending thread panicked"))??;
+    if received < sent {
+        bail!(
+            "{sent} requests were sent and {received} answered before the daemon went away; what became of the rest is unknown: send them again with the same client_order_id"
+        );
+    }
+    Ok(if is_ok { exit::OK } else { exit::FAILED })
+}
+
+/// Sends lines as they come; how many there were.
+fn send_all(requests: Box<dyn Read + Send>, mut stream: UnixStream, ack: Option<&str>) -> Result<u64> {
+    let mut sent = 0;
+    for line in BufReader::new(requests).split(b'\n') {
+        let mut line = line.context("reading a request")?;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        if let Some(ack) = ack
+            && let Ok(mut request) = serde_json::from_slice::<Map<String, Value>>(&line)
+        {
+            request.entry("ack").or_insert_with(|| Value::from(ack));
+            line = Value::Object(request).to_string().into_bytes();
+        }
+        line.push(b'\n');
+        // The reader tells what is missing when the daemon goes away.
+        if stream.write_all(&line).is_err() {
+            return Ok(sent + 1);
+        }
+        sent += 1;
+    }
+    // A daemon that is gone has closed its side.
+    stream.shutdown(Shutdown::Write).ok();
+    Ok(sent)
+}
+
+/// The request of the command line. Values are text, but for those that only JSON can say.
+fn one_request(op: &str, options: &Options) -> Result<Vec<u8>> {
+    let mut request = Map::new();
+    request.insert("op".to_owned(), Value::from(op));
+    if let Some(ack) = &options.ack {
+        request.insert("ack".to_owned(), Value::from(ack.as_str()));
+    }
+    for field in &options.fields {
+        let Some((name, value)) = field.split_once('=') else {
+            bail!("{field:?} is no field; write FIELD=VALUE");
+        };
+        let value = match value {
+            "true" | "false" | "null" => serde_json::from_str(value)?,
+            number if name == "order_id" => {
+                number.parse::<u64>().map_or_else(|_| Value::from(number), Value::from)
+            }
+            text => Value::from(text),
+        };
+        request.insert(name.to_owned(), value);
+    }
+    Ok(Value::Object(request).to_string().into_bytes())
+}

@@ -1,0 +1,89 @@
+//! `tickwerk verify`: proves that a journal is what was written and, if asked, what a core decides today.
+//!
+//! Checksums, density and the hash chain are checked by the journal; with `--reexecute` a fresh core also decides every
+//! command again, and each frame must come out the same. The first difference ends it: what it names is the lowest
+//! sequence that is wrong. A torn tail was never acknowledged; it is told and is no difference. Nothing is changed.
+
+mod progress;
+mod report;
+
+use super::print;
+use crate::exit;
+use anyhow::{Context, Result};
+use progress::Progress;
+use report::{Report, Work};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+use tickwerk_engine::replay::Replay;
+use tickwerk_journal::{Difference, FrameRef};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Directory of the journal; beside a running daemon, what is written so far is verified.
+    dir: PathBuf,
+    /// Decide every command again with a fresh core and compare each frame.
+    #[arg(long)]
+    reexecute: bool,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<u8> {
+    let started = Instant::now();
+    let mut again = Reexecution::new(options.reexecute);
+    let mut progress = Progress::start(&options.dir);
+    let mut bytes = 0;
+    let found = tickwerk_journal::verify(&options.dir, &mut |frame| {
+        bytes += frame.bytes.len() as u64;
+        progress.reached(frame.header.last_sequence());
+        again.decide(frame)
+    });
+    progress.finish();
+    let found = found.with_context(|| format!("verifying the journal in {}", options.dir.display()))?;
+
+    let Reexecution { replay, frames: reexecuted_frames, difference } = again;
+    let work =
+        Work { is_reexecution: replay.is_some(), reexecuted_frames, bytes, elapsed: started.elapsed() };
+    let report = Report::new(found, difference, work);
+    if options.json {
+        print(&serde_json::to_string(&report).context("writing the report as JSON")?)?;
+    } else {
+        print(&report.text(&options.dir))?;
+    }
+    Ok(if report.ok { exit::OK } else { exit::DIFFERENT })
+}
+
+/// A fresh core that follows the journal.
+struct Reexecution {
+    /// `None` where nothing is decided again.
+    replay: Option<Box<Replay>>,
+    /// Frames that came out the same.
+    frames: u64,
+    difference: Option<Difference>,
+}
+
+impl Reexecution {
+    fn new(is_asked_for: bool) -> Self {
+        Self { replay: is_asked_for.then(Box::default), frames: 0, difference: None }
+    }
+
+    fn decide(&mut self, frame: &FrameRef<'_>) -> ControlFlow<()> {
+        let Some(replay) = &mut self.replay else {
+            return ControlFlow::Continue(());
+        };
+        match replay.apply(frame.records) {
+            Ok(()) => {
+                self.frames += 1;
+                ControlFlow::Continue(())
+            }
+            Err(found) => {
+                let tickwerk_engine::replay::Difference { sequence, reason } = found;
+                let (segment, offset) = (frame.place.segment, frame.place.offset);
+                self.difference = Some(Difference { sequence, segment, offset, reason });
+                ControlFlow::Break(())
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Who trades, within which limits, and by which strategies.
+
+use super::error::ConfigError;
+use super::instruments::{CurrencySettings, InstrumentSettings};
+use super::lists::{find, keep_list, open_list, read_name};
+use super::section::{Section, Source};
+use std::collections::BTreeMap;
+use tickwerk_domain::{LimitKind, Money, RATE_SCALE, parse_decimal_i128};
+use tickwerk_engine::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
+use tickwerk_engine::signals::{ParameterUnit, Parameters, STRATEGIES, StrategyKind};
+use toml::{Table, Value};
+
+/// `[[account]]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct AccountSettings {
+    pub(crate) name: String,
+    /// What it starts with, by currency code; positive.
+    pub(crate) deposits: BTreeMap<String, Money>,
+}
+
+/// `[[limit]]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct LimitSettings {
+    /// `None` for all.
+    pub(crate) account: Option<String>,
+    /// `None` for all.
+    pub(crate) instrument: Option<String>,
+    pub(crate) kind: LimitKind,
+    /// Mantissa in the unit of the kind, as `LimitSet` has it; never negative.
+    pub(crate) value: i64,
+}
+
+/// `[[strategy]]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct StrategySettings {
+    pub(crate) name: String,
+    /// The number of its kind.
+    pub(crate) kind: u16,
+    pub(crate) account: String,
+    pub(crate) instrument: String,
+    pub(crate) enabled: bool,
+    /// In the order of its kind; the rest is zero.
+    pub(crate) parameters: Parameters,
+}
+
+pub(crate) fn read_accounts(
+    file: &mut Table,
+    dump: &mut Table,
+    source: Source<'_>,
+    currencies: &[CurrencySettings],
+) -> Result<Vec<AccountSettings>, ConfigError> {
+    let mut sections = open_list(file, "account", "name", &["name", "deposits"], ACCOUNTS_MAX, source)?;
+    let mut accounts: Vec<AccountSettings> = Vec::new();
+    for section in &mut sections {
+        let name = read_name(section, "name", accounts.iter().map(|account| account.name.as_str()))?;
+        let example = "a table of decimals in quotes, such as { USDT = \"1000\" }";
+        let table = section.free_table("deposits", example)?;
+        section.keep("deposits", table.clone());
+        let mut deposits = BTreeMap::new();
+        for (code, value) in table {
+            let key = format!("deposits.{code}");
+            let currency = find(section, &key, "currency", &code, currencies, |currency| &currency.code)?;
+            let Value::String(text) = value else {
+                return Err(section.wrong_type(&key, &value, "a decimal in quotes, such as \"1000\""));
+            };
+            let amount = parse_decimal_i128(&text, currency.scale)
+                .map_err(|source| section.bad_decimal(&key, &text, source))?;
+            if amount <= 0 {
+                return Err(section.out_of_range(&key, format!("\"{text}\""), "write an amount above zero"));
+            }
+            deposits.insert(code, Money::new(amount));
+        }
+        accounts.push(AccountSettings { name, deposits });
+    }
+    keep_list(dump, "account", sections);
+    Ok(accounts)
+}
+
+pub(crate) fn read_limits(
+    file: &mut Table,
+    dump: &mut Table,
+    source: Source<'_>,
+    instruments: &[InstrumentSettings],
+    accounts: &[AccountSettings],
+) -> Result<Vec<LimitSettings>, ConfigError> {
+    let keys = ["account", "instrument", "kind", "value"];
+    // Limits have no store of their own: each scope has a place for each kind.
+    let most = (ACCOUNTS_MAX + 1) * (INSTRUMENTS_MAX + 1) * LimitKind::ALL.len();
+    let mut sections = open_list(file, "limit", "kind", &keys, most, source)?;
+    let mut limits: Vec<LimitSettings> = Vec::new();
+    for section in &mut sections {
+        let limit = read_limit(section, instruments, accounts)?;
+        let same = |other: &LimitSettings| {
+            (&other.account, &other.instrument, other.kind) == (&limit.account, &limit.instrument, limit.kind)
+        };
+        if limits.iter().any(same) {
+            let everywhere = "all".to_owned();
+            let account = limit.account.as_ref().unwrap_or(&everywhere);
+            let instrument = limit.instrument.as_ref().unwrap_or(&everywhere);
+            let value = format!("{} for account {account}, instrument {instrument}", limit.kind);
+            return Err(ConfigError::Duplicate { key: "limit".to_owned(), value });
+        }
+        limits.push(limit);
+    }
+    keep_list(dump, "limit", sections);
+    Ok(limits)
+}
+
+fn read_limit(
+    section: &mut Section<'_>,
+    instruments: &[InstrumentSettings],
+    accounts: &[AccountSettings],
+) -> Result<LimitSettings, ConfigError> {
+    let kinds: Vec<_> = LimitKind::ALL.iter().map(|kind| (kind.word(), *kind)).collect();
+    let kind = section.word("kind", &kinds)?;
+    let kind = kind.ok_or_else(|| section.missing("kind", "write a kind such as \"order_quantity\""))?;
+    let account = section.text("account")?;
+    if let Some(name) = &account {
+        find(section, "account", "account", name, accounts, |account| &account.name)?;
+    }
+    let symbol = section.text("instrument")?;
+    let instrument = match &symbol {
+        None => None,
+        Some(symbol) => Some(find(section, "instrument", "instrument", symbol, instruments, |instrument| {
+            &instrument.symbol
+        })?),
+    };
+    let needs_scale =
+        || section.missing("instrument", "a limit of this kind is in the instrument's own unit; name one");
+    let scale = match kind {
+        LimitKind::OrderQuantity | LimitKind::PositionQuantity => {
+            instrument.ok_or_else(needs_scale)?.quantity_scale
+        }
+        LimitKind::OrderNotional => instrument.ok_or_else(needs_scale)?.settlement_scale,
+        LimitKind::PriceCollar => RATE_SCALE,
+        LimitKind::OpenOrders if symbol.is_some() => {
+            let reason =
+                "open_orders counts the orders of an account in all instruments; remove it".to_owned();
+            return Err(ConfigError::Conflict { key: section.key("instrument"), reason });
+        }
+        LimitKind::OpenOrders => 0,
+    };
+    let value = section.decimal("value", scale)?;
+    let value =
+        value.ok_or_else(|| section.missing("value", "write a decimal in quotes, such as \"0.05\""))?;
+    if value < 0 {
+        return Err(section.refused("value", "write zero or more; leave the limit out for none"));
+    }
+    Ok(LimitSettings { account, instrument: symbol, kind, value })
+}
+
+pub(crate) fn read_strategies(
+    file: &mut Table,
+    dump: &mut Table,
+    source: Source<'_>,
+    instruments: &[InstrumentSettings],
+    accounts: &[AccountSettings],
+) -> Result<Vec<StrategySettings>, ConfigError> {
+    let keys = ["name", "kind", "account", "instrument", "enabled", "parameters"];
+    let mut sections = open_list(file, "strategy", "name", &keys, STRATEGIES_MAX, source)?;
+    let mut strategies: Vec<StrategySettings> = Vec::new();
+    for section in &mut sections {
+        let name = read_name(section, "name", strategies.iter().map(|strategy| strategy.name.as_str()))?;
+        let kinds: Vec<_> = STRATEGIES.iter().map(|kind| (kind.name, kind)).collect();
+        let kind = section.word("kind", &kinds)?;
+        let kind = kind.ok_or_else(|| section.missing("kind", "write a kind such as \"ema_cross\""))?;
+        let account = section.required_text("account", "name the account that it trades for")?;
+        find(section, "account", "account", &account, accounts, |account| &account.name)?;
+        let symbol = section.required_text("instrument", "name the instrument that it trades")?;
+        let instrument =
+            find(section, "instrument", "instrument", &symbol, instruments, |instrument| &instrument.symbol)?;
+        let enabled = section.flag_or("enabled", true)?;
+        let parameters = read_parameters(section, kind, instrument.quantity_scale)?;
+        let (kind, instrument) = (kind.kind, symbol);
+        strategies.push(StrategySettings { name, kind, account, instrument, enabled, parameters });
+    }
+    keep_list(dump, "strategy", sections);
+    Ok(strategies)
+}
+
+/// Parameters in the order of `kind`. Whether they make sense together is for the strategy to say.
+fn read_parameters(
+    section: &mut Section<'_>,
+    kind: &StrategyKind,
+    quantity_scale: u8,
+) -> Result<Parameters, ConfigError> {
+    let names: Vec<&str> = kind.parameters.iter().map(|parameter| parameter.name).collect();
+    let given = section.inner_with("parameters", &names)?;
+    let mut inner = given.unwrap_or_else(|| section.empty("parameters"));
+    let mut parameters = Parameters::default();
+    for (place, parameter) in parameters.iter_mut().zip(kind.parameters) {
+        let name = parameter.name;
+        let value = match parameter.unit {
+            ParameterUnit::Count => inner.integer(name, 0..=i64::MAX)?,
+            ParameterUnit::Quantity => inner.decimal(name, quantity_scale)?,
+            ParameterUnit::Flag => inner.flag(name)?.map(i64::from),
+            ParameterUnit::Choice(words) => {
+                let places: Vec<(&'static str, i64)> = words.iter().copied().zip(0..).collect();
+                inner.word(name, &places)?
+            }
+        };
+        let value = value.or(parameter.default);
+        *place = value.ok_or_else(|| inner.missing(name, "write it among the parameters"))?;
+    }
+    section.keep("parameters", inner.finish());
+    Ok(parameters)
+}

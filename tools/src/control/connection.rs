@@ -1,0 +1,191 @@
+//! One client: bytes in, lines out, replies in the order of the requests.
+
+use super::request::Query;
+use crate::config::Acknowledge;
+use mio::net::UnixStream;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use tickwerk_domain::Sequence;
+
+/// Longest request.
+pub(crate) const LINE_SIZE_MAX: usize = 64 * 1024;
+/// Requests that a connection may have under way; more wait in the socket.
+const UNDER_WAY_MAX: usize = 256;
+/// Bytes of replies that may wait for a client that does not read.
+const WAITING_BYTES_MAX: usize = 4 << 20;
+
+/// A reply on its way.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// Waits for the frame of its command, or for the answer of its query.
+    Waiting(Waiting),
+    /// Waits for a later watermark than the daemon's own.
+    Held { line: String, acknowledge: Acknowledge, through: Sequence },
+    /// To be sent.
+    Ready(String),
+}
+
+/// A client.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) stream: UnixStream,
+    /// Whether there may be more to read.
+    pub(crate) is_readable: bool,
+    /// Whether the client has said all.
+    is_at_end: bool,
+    is_broken: bool,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// Replies in the order of their requests.
+    pub(crate) replies: VecDeque<Reply>,
+    /// The last sequence that was answered here: what a query must have seen.
+    pub(crate) seen_through: Sequence,
+    /// A query that waits for the replies before it; nothing is read until it was asked.
+    pub(crate) query: Option<(u64, Query)>,
+}
+
+/// What is known of a request that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    /// Tells it from the others.
+    pub(crate) ticket: u64,
+    pub(crate) id: Value,
+    pub(crate) acknowledge: Acknowledge,
+    pub(crate) request: Value,
+}
+
+/// What reading gave.
+#[derive(Debug)]
+pub(crate) enum Line {
+    /// A line without its end.
+    Text(String),
+    /// More bytes than a request may have, or bytes that are no text.
+    Bad(&'static str),
+}
+
+impl Connection {
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            is_readable: true,
+            is_at_end: false,
+            is_broken: false,
+            input: Vec::new(),
+            output: Vec::new(),
+            replies: VecDeque::new(),
+            seen_through: Sequence::NONE,
+            query: None,
+        }
+    }
+
+    /// Whether another request may be taken now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.query.is_none() && self.replies.len() < UNDER_WAY_MAX && self.output.len() < WAITING_BYTES_MAX
+    }
+
+    /// The next whole line, read from the socket where it is not there yet.
+    pub(crate) fn next_line(&mut self) -> Option<Line> {
+        loop {
+            if let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.input.drain(..=end).collect();
+                return Some(as_line(&line[..end]));
+            }
+            if self.input.len() > LINE_SIZE_MAX {
+                self.is_at_end = true;
+                self.input.clear();
+                return Some(Line::Bad("is longer than 65536 bytes; write one JSON object a line"));
+            }
+            if !self.is_readable || self.is_at_end {
+                return self.last_line();
+            }
+            self.read_some();
+        }
+    }
+
+    /// What stands before the end of the input without a line end.
+    fn last_line(&mut self) -> Option<Line> {
+        let is_last = self.is_at_end && !self.input.is_empty();
+        is_last.then(|| as_line(&std::mem::take(&mut self.input)))
+    }
+
+    fn read_some(&mut self) {
+        let mut buffer = [0; 16 * 1024];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => self.is_at_end = true,
+            Ok(count) => self.input.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => self.is_broken = true,
+        }
+        self.is_at_end |= self.is_broken;
+    }
+
+    /// The query whose turn has come: everything before it is answered.
+    pub(crate) fn next_query(&mut self) -> Option<(u64, Query)> {
+        let (ticket, _) = self.query?;
+        let is_before = |reply: &Reply| matches!(reply, Reply::Waiting(waiting) if waiting.ticket < ticket);
+        if self.replies.iter().any(is_before) { None } else { self.query.take() }
+    }
+
+    /// Puts a reply in the place of a request that waited.
+    pub(crate) fn settle(&mut self, ticket: u64, settle: impl FnOnce(&Waiting) -> Reply) {
+        let is_meant =
+            |reply: &&mut Reply| matches!(reply, Reply::Waiting(waiting) if waiting.ticket == ticket);
+        if let Some(place) = self.replies.iter_mut().find(is_meant)
+            && let Reply::Waiting(waiting) = place
+        {
+            *place = settle(waiting);
+        }
+    }
+
+    /// Takes nothing more in.
+    pub(crate) fn stop_reading(&mut self) {
+        self.is_at_end = true;
+        self.input.clear();
+    }
+
+    /// Sends what is ready, in order; whether anything moved.
+    pub(crate) fn flush(&mut self, has_reached: impl Fn(Acknowledge, Sequence) -> bool) -> bool {
+        let before = self.replies.len();
+        while let Some(reply) = self.replies.front_mut() {
+            let line = match reply {
+                Reply::Ready(line) => line,
+                Reply::Held { line, acknowledge, through } if has_reached(*acknowledge, *through) => line,
+                Reply::Waiting(_) | Reply::Held { .. } => break,
+            };
+            self.output.extend_from_slice(line.as_bytes());
+            self.replies.pop_front();
+        }
+        let mut moved = self.replies.len() != before;
+        while !self.output.is_empty() && !self.is_broken {
+            match self.stream.write(&self.output) {
+                Ok(count) => {
+                    self.output.drain(..count);
+                    moved = true;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => self.is_broken = true,
+            }
+        }
+        moved
+    }
+
+    /// Whether something is under way or waits to be sent.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.replies.is_empty() || !self.output.is_empty()
+    }
+
+    /// Whether nothing more can come of it. Requests that are under way are decided all the same.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_broken || self.is_at_end && self.input.is_empty() && !self.is_busy()
+    }
+}
+
+fn as_line(bytes: &[u8]) -> Line {
+    if bytes.len() > LINE_SIZE_MAX {
+        return Line::Bad("is longer than 65536 bytes; write one JSON object a line");
+    }
+    std::str::from_utf8(bytes).map_or(Line::Bad("is not UTF-8"), |text| Line::Text(text.trim().to_owned()))
+}

@@ -1,0 +1,428 @@
+//! The thread of the control socket.
+
+use super::SOCKET;
+use super::answer::{self, Outcome};
+use super::connection::{Connection, Line, Reply, Waiting};
+use super::query;
+use super::request::{Asked, Fault, Query, Request, parse};
+use crate::config::Acknowledge;
+use crate::follower;
+use crate::session::released_through;
+use crate::setup::Names;
+use crate::stop::Stop;
+use anyhow::{Context, Result};
+use mio::net::UnixListener;
+use mio::{Events, Interest, Poll, Token};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tickwerk_domain::{Command, CorrelationId, Envelope, Payload, Record, Sequence, SourceId};
+use tickwerk_engine::pipeline::{
+    self, Admission, AdmitKind, EgressReader, Lane, LaneProducer, PipelineStats,
+};
+use tickwerk_journal::Watermarks;
+
+const CONNECTIONS_MAX: usize = 64;
+const LISTENER: Token = Token(0);
+/// Wait for the socket while nothing is under way.
+const QUIET: Duration = Duration::from_millis(50);
+/// Pause between two looks at the watermarks while something is.
+const BUSY: Duration = Duration::from_micros(50);
+/// Time that clients have to take their last replies.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What the control socket speaks with.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) dir: PathBuf,
+    pub(crate) names: Names,
+    pub(crate) acknowledge: Acknowledge,
+    pub(crate) lane: LaneProducer,
+    pub(crate) egress: EgressReader,
+    pub(crate) admission: Admission,
+    pub(crate) stats: Arc<PipelineStats>,
+    pub(crate) watermarks: Watermarks,
+    pub(crate) queries: Sender<follower::Query>,
+    /// The highest number that the core has seen of the control socket.
+    pub(crate) position: u64,
+    pub(crate) stop: Stop,
+}
+
+/// A control socket that is served.
+#[derive(Debug)]
+pub(crate) struct Control {
+    thread: JoinHandle<()>,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Opens the socket and serves it until it is told to stop.
+    pub(crate) fn start(door: Door) -> Result<Self> {
+        let path = door.dir.join(SOCKET);
+        // The journal's lock is ours, so a socket that lies there belongs to nobody any more.
+        if path.exists() {
+            std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+        let listener = bind(&path)?;
+        let mut server = Server::new(door, listener)?;
+        let thread = std::thread::Builder::new().name("tw-control".to_owned()).spawn(move || server.run())?;
+        Ok(Self { thread, path })
+    }
+
+    /// Waits until the last replies are out; the stop must have been told.
+    pub(crate) fn finish(self) {
+        if self.thread.join().is_err() {
+            crate::command::tell("warning: the control thread panicked");
+        }
+        // It may be gone already.
+        std::fs::remove_file(&self.path).ok();
+    }
+}
+
+fn bind(path: &Path) -> Result<UnixListener> {
+    let listener = UnixListener::bind(path).with_context(|| {
+        format!("opening the control socket {}; its path may have at most 107 bytes", path.display())
+    })?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("setting the mode of {}", path.display()))?;
+    Ok(listener)
+}
+
+/// The answer of a query, for the request with this ticket.
+type Answer = (usize, u64, Value, Sequence);
+
+struct Server {
+    poll: Poll,
+    listener: Option<UnixListener>,
+    connections: BTreeMap<usize, Connection>,
+    next_token: usize,
+    next_ticket: u64,
+    lane: Option<LaneProducer>,
+    /// Commands under way, in order: number, connection, ticket.
+    under_way: VecDeque<(u64, usize, u64)>,
+    answers: Receiver<Answer>,
+    answer_to: Sender<Answer>,
+    position: u64,
+    door: DoorRest,
+}
+
+/// What of the door stays as it is.
+struct DoorRest {
+    names: Names,
+    acknowledge: Acknowledge,
+    egress: EgressReader,
+    admission: Admission,
+    stats: Arc<PipelineStats>,
+    watermarks: Watermarks,
+    queries: Sender<follower::Query>,
+    stop: Stop,
+}
+
+impl Server {
+    fn new(door: Door, mut listener: UnixListener) -> Result<Self> {
+        let poll = Poll::new().context("waiting for the control socket")?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let (answer_to, answers) = channel();
+        let Door {
+            names,
+            acknowledge,
+            lane,
+            egress,
+            admission,
+            stats,
+            watermarks,
+            queries,
+            position,
+            stop,
+            ..
+        } = door;
+        Ok(Self {
+            poll,
+            listener: Some(listener),
+            connections: BTreeMap::new(),
+            next_token: 1,
+            next_ticket: 0,
+            lane: Some(lane),
+            under_way: VecDeque::new(),
+            answers,
+            answer_to,
+            position,
+            door: DoorRest { names, acknowledge, egress, admission, stats, watermarks, queries, stop },
+        })
+    }
+
+    fn run(&mut self) {
+        let mut events = Events::with_capacity(128);
+        let mut farewell = None;
+        loop {
+            let is_busy = !self.under_way.is_empty() || self.connections.values().any(Connection::is_busy);
+            let wait = if is_busy { Duration::ZERO } else { QUIET };
+            if let Err(error) = self.poll.poll(&mut events, Some(wait))
+                && error.kind() != std::io::ErrorKind::Interrupted
+            {
+                crate::command::tell(&format!("warning: waiting for the control socket: {error}"));
+            }
+            for event in &events {
+                if event.token() == LISTENER {
+                    self.accept();
+                } else if let Some(connection) = self.connections.get_mut(&event.token().0) {
+                    connection.is_readable |=
+                        event.is_readable() || event.is_read_closed() || event.is_error();
+                }
+            }
+            let mut moved = self.read_all();
+            moved |= self.take_replies();
+            moved |= self.ask_all();
+            moved |= self.take_answers();
+            moved |= self.flush_all();
+            if self.door.stop.is_told() {
+                let deadline = *farewell.get_or_insert_with(|| self.begin_farewell());
+                let is_done =
+                    self.under_way.is_empty() && !self.connections.values().any(Connection::is_busy);
+                if is_done || Instant::now() >= deadline {
+                    return;
+                }
+            }
+            if is_busy && !moved {
+                std::thread::sleep(BUSY);
+            }
+        }
+    }
+
+    /// Takes nothing more in; dropping the lane lets the pipeline come to its end.
+    fn begin_farewell(&mut self) -> Instant {
+        self.listener = None;
+        self.lane = None;
+        self.connections.values_mut().for_each(Connection::stop_reading);
+        Instant::now() + FAREWELL
+    }
+
+    fn accept(&mut self) {
+        while let Some(Ok((mut stream, _))) = self.listener.as_ref().map(UnixListener::accept) {
+            let token = self.next_token;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if self.connections.len() >= CONNECTIONS_MAX
+                || self.poll.registry().register(&mut stream, Token(token), interest).is_err()
+            {
+                // The client sees its connection closed.
+                continue;
+            }
+            self.next_token += 1;
+            self.connections.insert(token, Connection::new(stream));
+        }
+    }
+
+    fn read_all(&mut self) -> bool {
+        let tokens: Vec<usize> = self.connections.keys().copied().collect();
+        let mut moved = false;
+        for token in tokens {
+            while let Some(connection) = self.connections.get_mut(&token)
+                && connection.has_room()
+                && let Some(line) = connection.next_line()
+            {
+                moved = true;
+                match line {
+                    Line::Text(text) if text.is_empty() => {}
+                    Line::Text(text) => self.take_line(token, &text),
+                    Line::Bad(problem) => {
+                        let fault = Fault {
+                            code: "bad_json",
+                            field: Value::Null,
+                            value: Value::Null,
+                            message: problem.to_owned(),
+                        };
+                        self.reply(token, answer::line(&Value::Null, None, None, Err(fault)));
+                    }
+                }
+            }
+        }
+        moved
+    }
+
+    fn take_line(&mut self, token: usize, text: &str) {
+        let request = match parse(text, &self.door.names, self.door.acknowledge) {
+            Ok(request) => request,
+            Err((id, fault)) => return self.reply(token, answer::line(&id, None, None, Err(fault))),
+        };
+        let Request { id, acknowledge, asked, object } = request;
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        if let Asked::Command(command) = asked
+            && let Err(fault) = self.send(token, ticket, command)
+        {
+            return self.reply(token, answer::line(&id, None, None, Err(fault)));
+        }
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.replies.push_back(Reply::Waiting(Waiting {
+                ticket,
+                id,
+                acknowledge,
+                request: object,
+            }));
+            if let Asked::Query(query) = asked {
+                connection.query = Some((ticket, query));
+            }
+        }
+    }
+
+    /// Asks the queries whose turn has come.
+    fn ask_all(&mut self) -> bool {
+        let due = self.connections.iter_mut().filter_map(|(token, connection)| {
+            let (ticket, query) = connection.next_query()?;
+            Some((*token, ticket, query, connection.seen_through))
+        });
+        let due: Vec<_> = due.collect();
+        for &(token, ticket, query, at_least) in &due {
+            if query == Query::Watermarks {
+                let at = self.door.watermarks.written_through();
+                self.settle_query(token, ticket, at, self.watermarks_json());
+            } else {
+                self.ask(token, ticket, query, at_least);
+            }
+        }
+        !due.is_empty()
+    }
+
+    /// Sends a command to the core, through the gate and the lane.
+    fn send(&mut self, token: usize, ticket: u64, command: Command) -> Result<(), Fault> {
+        let busy = |message: String| Fault::new("engine_busy", "op", Value::Null, message);
+        let Some(lane) = &mut self.lane else {
+            return Err(busy("the daemon is stopping; send again when it is back".to_owned()));
+        };
+        self.door.admission.try_admit(AdmitKind::of(&command)).map_err(|full| busy(full.to_string()))?;
+        let source_sequence = self.position + 1;
+        let envelope = Envelope {
+            source: SourceId::CONTROL,
+            source_sequence,
+            correlation: CorrelationId(source_sequence),
+            actor: self.door.names.control_actor,
+            ..Envelope::default()
+        };
+        if let Err(full) = lane.try_publish(&Record { envelope, payload: Payload::Command(command) }) {
+            self.door.admission.withdraw();
+            return Err(busy(full.to_string()));
+        }
+        self.position = source_sequence;
+        self.under_way.push_back((source_sequence, token, ticket));
+        Ok(())
+    }
+
+    /// Asks the follower, for a state not before what the connection was already told.
+    fn ask(&self, token: usize, ticket: u64, query: Query, at_least: Sequence) {
+        let answer_to = self.answer_to.clone();
+        let answer = Box::new(move |core: &tickwerk_engine::Core, at: Sequence| {
+            // A server that has ended needs no answer.
+            answer_to.send((token, ticket, query::answer(query, core), at)).ok();
+        });
+        // The follower outlives this thread.
+        self.door.queries.send(follower::Query { at_least, answer }).ok();
+    }
+
+    fn take_replies(&mut self) -> bool {
+        let released = released_through(&self.door.watermarks, self.door.acknowledge);
+        let mut moved = false;
+        while let Some(reply) = self.door.egress.next(released) {
+            moved = true;
+            let Some((_, token, ticket)) = self.under_way.pop_front() else {
+                continue;
+            };
+            let (acknowledge, durable) = (self.door.acknowledge, self.door.watermarks.durable_through());
+            let Some(connection) = self.connections.get_mut(&token) else {
+                continue;
+            };
+            connection.settle(ticket, |waiting| match &reply {
+                pipeline::Reply::Frame(frame) => {
+                    let through = frame.last_sequence();
+                    let reached = waiting.acknowledge.max(acknowledge);
+                    let outcome = answer::of_frame(frame, &waiting.request);
+                    let line = answer::line(
+                        &waiting.id,
+                        Some(frame.records()[0].envelope.sequence),
+                        Some(reached),
+                        outcome,
+                    );
+                    if reached == Acknowledge::Durable && through > durable {
+                        Reply::Held { line, acknowledge: reached, through }
+                    } else {
+                        Reply::Ready(line)
+                    }
+                }
+                pipeline::Reply::Repeat { source_sequence, .. } => {
+                    let message = format!("number {source_sequence} was sent before; send the request again");
+                    let outcome: Outcome = Err(Fault::new("repeated", "op", Value::Null, message));
+                    Reply::Ready(answer::line(&waiting.id, None, None, outcome))
+                }
+            });
+            if let pipeline::Reply::Frame(frame) = &reply {
+                connection.seen_through = connection.seen_through.max(frame.last_sequence());
+            }
+        }
+        moved
+    }
+
+    fn take_answers(&mut self) -> bool {
+        let mut moved = false;
+        while let Ok((token, ticket, value, at)) = self.answers.try_recv() {
+            moved = true;
+            self.settle_query(token, ticket, at, value);
+        }
+        moved
+    }
+
+    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, value: Value) {
+        let acknowledge = self.door.acknowledge;
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.settle(ticket, |waiting| {
+                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), Ok(value)))
+            });
+        }
+    }
+
+    fn flush_all(&mut self) -> bool {
+        let watermarks = &self.door.watermarks;
+        let has_reached = |acknowledge, through| released_through(watermarks, acknowledge) >= through;
+        let mut moved = false;
+        self.connections.retain(|_, connection| {
+            moved |= connection.flush(has_reached);
+            !connection.is_done()
+        });
+        moved
+    }
+
+    fn reply(&mut self, token: usize, line: String) {
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.replies.push_back(Reply::Ready(line));
+        }
+    }
+
+    fn watermarks_json(&self) -> Value {
+        let stats = &self.door.stats;
+        let ring = |gauge: &pipeline::stats::RingGauge| {
+            json!({
+                "depth": gauge.depth(),
+                "depth_max": gauge.depth_max(),
+                "capacity": gauge.capacity(),
+                "refused": gauge.refused(),
+            })
+        };
+        let mut rings = json!({ "outcome": ring(stats.outcome()) });
+        for lane in Lane::ALL {
+            rings[lane.word()] = ring(stats.lane(lane));
+        }
+        json!({
+            "decided_through": stats.decided_through().0,
+            "written_through": self.door.watermarks.written_through().0,
+            "durable_through": self.door.watermarks.durable_through().0,
+            "chained_through": self.door.watermarks.chained_through().0,
+            "acknowledge": self.door.acknowledge.word(),
+            "in_flight": stats.egress_in_flight(),
+            "refusals": stats.refusals(),
+            "rings": rings,
+        })
+    }
+}

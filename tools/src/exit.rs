@@ -1,0 +1,56 @@
+//! Exit codes: 0 ok; 1 failed; 2 usage; 3 a verification found a difference or corruption; 74 I/O; 78 configuration.
+
+use crate::config::ConfigError;
+use tickwerk_engine::replay::Difference;
+use tickwerk_feeds::CaptureError;
+use tickwerk_journal::{InspectError, ReadError, RecoverError, VerifyError};
+
+pub(crate) const OK: u8 = 0;
+pub(crate) const FAILED: u8 = 1;
+pub(crate) const DIFFERENT: u8 = 3;
+pub(crate) const IO: u8 = 74;
+pub(crate) const CONFIG: u8 = 78;
+
+/// An error of the configuration that other parts find: a strategy's parameter, a feed's instrument.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration cannot be used")]
+pub(crate) struct BadConfig;
+
+/// The exit code that suits an error: that of the first cause that has one.
+pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(code_of_cause).unwrap_or(FAILED)
+}
+
+fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if cause.is::<ConfigError>() || cause.is::<BadConfig>() {
+        return Some(CONFIG);
+    }
+    if cause.is::<Difference>() {
+        return Some(DIFFERENT);
+    }
+    if let Some(error) = cause.downcast_ref::<RecoverError>() {
+        return Some(match error {
+            RecoverError::Config { .. } => CONFIG,
+            RecoverError::Locked { .. } => FAILED,
+            RecoverError::Damaged { .. } => DIFFERENT,
+            RecoverError::File(_) => IO,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<CaptureError>() {
+        return Some(match error {
+            CaptureError::Line { .. } => FAILED,
+            CaptureError::Open { .. }
+            | CaptureError::Empty { .. }
+            | CaptureError::Truncated { .. }
+            | CaptureError::Read { .. } => IO,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<ReadError>() {
+        return Some(match error {
+            ReadError::Damaged { .. } | ReadError::Schema { .. } => DIFFERENT,
+            ReadError::File(_) | ReadError::NoJournal { .. } | ReadError::Gone { .. } => IO,
+        });
+    }
+    let is_io = cause.is::<VerifyError>() || cause.is::<InspectError>() || cause.is::<std::io::Error>();
+    is_io.then_some(IO)
+}

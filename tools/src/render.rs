@@ -1,0 +1,87 @@
+//! Records for people and programs: one JSON object a line, or one line of text.
+//!
+//! Units: prices and quantities at their instrument's scale and money at its currency's, as exact decimals in strings;
+//! times in nanoseconds since the Unix epoch as numbers, and as RFC 3339 in text. Ids show as the name they were given,
+//! or as their number where they have none; what there is not is `null` in JSON and left out of text.
+//! Invariant: every record can be shown. A value whose scale was never defined shows as its mantissa, marked as such.
+
+mod dictionary;
+mod payload;
+mod shown;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use dictionary::Dictionary;
+
+use shown::Shown;
+use std::fmt::Write;
+use tickwerk_domain::{Kind, Payload, Record, Sequence, SourceId, TimeNs};
+
+/// Writes `record` as one JSON object, without the end of the line, after `out`.
+///
+/// `dictionary` has watched every record of the journal up to this one; `command` is the sequence of the frame's command.
+pub(crate) fn write_json(record: &Record, command: Sequence, dictionary: &Dictionary, out: &mut String) {
+    let envelope = &record.envelope;
+    let (kind, schema_version, causation) = match &record.payload {
+        Payload::Command(asked) => ("command", asked.schema_version(), Sequence::NONE),
+        Payload::Event(event) => ("event", event.schema_version(), command),
+    };
+    Shown::Table(vec![
+        ("sequence", Shown::Number(i128::from(envelope.sequence.0))),
+        ("kind", Shown::text(kind)),
+        ("event_type", Shown::text(record.payload.event_type())),
+        ("schema_version", Shown::Number(i128::from(schema_version))),
+        ("time_ns", Shown::Number(i128::from(envelope.time_ns.0))),
+        ("source_time", Shown::number_or_absent(envelope.source_time.0)),
+        ("source", Shown::Text(source_word(envelope.source))),
+        ("source_sequence", Shown::Number(i128::from(envelope.source_sequence))),
+        ("actor", payload::named(dictionary.text(envelope.actor), envelope.actor.0)),
+        ("correlation_id", Shown::number_or_absent(envelope.correlation.0)),
+        ("causation", Shown::number_or_absent(causation.0)),
+        ("stream", Shown::text(record.payload.stream(envelope.sequence).to_string())),
+        ("stream_version", Shown::Number(i128::from(envelope.stream_version))),
+        ("payload", payload::show(&record.payload, dictionary)),
+    ])
+    .write_json(out);
+}
+
+/// Writes `record` as one line of text, without its end, after `out`. Events stand indented under their command.
+pub(crate) fn write_text(record: &Record, dictionary: &Dictionary, out: &mut String) {
+    let envelope = &record.envelope;
+    let indent = match record.payload.kind() {
+        Kind::Command => "",
+        Kind::Event => "  ",
+    };
+    let event_type = format!("{indent}{}", record.payload.event_type());
+    let (sequence, time) = (envelope.sequence, rfc3339(envelope.time_ns));
+    write!(out, "{sequence:>9} {time} {event_type:<28} ").expect("writing to a string cannot fail");
+    payload::show(&record.payload, dictionary).write_text(out);
+    if record.payload.kind() == Kind::Command {
+        let source = source_word(envelope.source);
+        write!(out, " ({source} {}", envelope.source_sequence).expect("writing to a string cannot fail");
+        if let Some(actor) = dictionary.text(envelope.actor) {
+            write!(out, ", {actor}").expect("writing to a string cannot fail");
+        }
+        out.push(')');
+    }
+}
+
+/// The word for a source.
+pub(crate) fn source_word(source: SourceId) -> String {
+    const WORDS: [(SourceId, &str); 5] = [
+        (SourceId::CORE, "core"),
+        (SourceId::SIMULATED_VENUE, "simulated_venue"),
+        (SourceId::CONFIG, "config"),
+        (SourceId::CONTROL, "control"),
+        (SourceId::CLOCK, "clock"),
+    ];
+    let known = WORDS.iter().find(|(id, _)| *id == source);
+    known.map_or_else(|| format!("source-{source}"), |(_, word)| (*word).to_owned())
+}
+
+/// A time in words, to the nanosecond, in UTC.
+pub(crate) fn rfc3339(time: TimeNs) -> String {
+    // Every u64 of nanoseconds lies before the year 2555, which the calendar knows.
+    jiff::Timestamp::from_nanosecond(i128::from(time.0))
+        .map_or_else(|_| time.0.to_string(), |time| format!("{time:.9}"))
+}

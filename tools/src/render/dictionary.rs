@@ -1,0 +1,140 @@
+//! What the numbers of a journal mean: names and scales, learnt by watching its records from the first one on.
+//!
+//! Invariant: a definition is known from the record that makes it. What was never defined has no name and no scale.
+//! Orders are remembered for as long as the engine remembers them, so that memory stays bounded.
+
+use std::collections::BTreeMap;
+use tickwerk_domain::{
+    AccountId, Command, CurrencyId, Event, InstrumentId, InstrumentKind, OrderId, Payload, Record, Side,
+    StrategyId, TextId,
+};
+use tickwerk_engine::limits::ORDERS_MAX;
+
+/// Names and scales so far.
+#[derive(Debug, Default)]
+pub(crate) struct Dictionary {
+    texts: BTreeMap<TextId, String>,
+    accounts: BTreeMap<AccountId, TextId>,
+    strategies: BTreeMap<StrategyId, TextId>,
+    currencies: BTreeMap<CurrencyId, CurrencyEntry>,
+    instruments: BTreeMap<InstrumentId, InstrumentEntry>,
+    orders: BTreeMap<OrderId, OrderEntry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct CurrencyEntry {
+    code: TextId,
+    scale: u8,
+}
+
+/// How an instrument counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InstrumentEntry {
+    symbol: TextId,
+    pub(crate) kind: InstrumentKind,
+    pub(crate) price_scale: u8,
+    pub(crate) quantity_scale: u8,
+    pub(crate) settlement_scale: u8,
+    pub(crate) base: CurrencyId,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OrderEntry {
+    instrument: InstrumentId,
+    /// Unknown for an order that a strategy asked for and a rule refused.
+    side: Option<Side>,
+}
+
+impl Dictionary {
+    /// Learns what `record` defines.
+    pub(crate) fn watch(&mut self, record: &Record) {
+        match &record.payload {
+            Payload::Command(command) => self.watch_command(command, OrderId(record.envelope.sequence.0)),
+            Payload::Event(event) => self.watch_event(event),
+        }
+    }
+
+    fn watch_command(&mut self, command: &Command, order: OrderId) {
+        // Only definitions and orders teach anything.
+        if let Command::TextDefined(defined) = command {
+            self.texts.insert(defined.text_id, defined.text.as_str().to_owned());
+        } else if let Command::AccountDefined(defined) = command {
+            self.accounts.insert(defined.account, defined.name);
+        } else if let Command::StrategyDefined(defined) = command {
+            self.strategies.insert(defined.strategy, defined.name);
+        } else if let Command::CurrencyDefined(defined) = command {
+            let entry = CurrencyEntry { code: defined.code, scale: defined.scale };
+            self.currencies.insert(defined.currency, entry);
+        } else if let Command::InstrumentDefined(defined) = command {
+            let entry = InstrumentEntry {
+                symbol: defined.symbol,
+                kind: defined.kind,
+                price_scale: defined.price_scale,
+                quantity_scale: defined.quantity_scale,
+                settlement_scale: defined.settlement_scale,
+                base: defined.base,
+            };
+            self.instruments.insert(defined.instrument, entry);
+        } else if let Command::NewOrder(asked) = command {
+            self.remember(order, asked.instrument, Some(asked.side));
+        }
+    }
+
+    fn watch_event(&mut self, event: &Event) {
+        if let Event::OrderSubmitted(submitted) = event {
+            self.remember(submitted.order, submitted.instrument, Some(submitted.side));
+        } else if let Event::OrderApproved(approved) = event {
+            self.remember(approved.order, approved.instrument, None);
+        } else if let Event::OrderRejected(rejected) = event {
+            self.remember(rejected.order, rejected.instrument, None);
+        }
+    }
+
+    fn remember(&mut self, order: OrderId, instrument: InstrumentId, side: Option<Side>) {
+        let entry = self.orders.entry(order).or_insert(OrderEntry { instrument, side });
+        entry.side = side.or(entry.side);
+        if self.orders.len() > ORDERS_MAX {
+            self.orders.pop_first();
+        }
+    }
+
+    pub(crate) fn text(&self, id: TextId) -> Option<&str> {
+        self.texts.get(&id).map(String::as_str)
+    }
+
+    pub(crate) fn account(&self, id: AccountId) -> Option<&str> {
+        self.accounts.get(&id).and_then(|name| self.text(*name))
+    }
+
+    pub(crate) fn strategy(&self, id: StrategyId) -> Option<&str> {
+        self.strategies.get(&id).and_then(|name| self.text(*name))
+    }
+
+    pub(crate) fn currency(&self, id: CurrencyId) -> Option<&str> {
+        self.currencies.get(&id).and_then(|entry| self.text(entry.code))
+    }
+
+    pub(crate) fn symbol(&self, id: InstrumentId) -> Option<&str> {
+        self.instruments.get(&id).and_then(|entry| self.text(entry.symbol))
+    }
+
+    /// Decimals of a currency's amounts.
+    pub(crate) fn currency_scale(&self, id: CurrencyId) -> Option<u8> {
+        self.currencies.get(&id).map(|entry| entry.scale)
+    }
+
+    /// How an instrument counts.
+    pub(crate) fn instrument(&self, id: InstrumentId) -> Option<&InstrumentEntry> {
+        self.instruments.get(&id)
+    }
+
+    /// The instrument of an order.
+    pub(crate) fn order_instrument(&self, id: OrderId) -> Option<InstrumentId> {
+        self.orders.get(&id).map(|entry| entry.instrument)
+    }
+
+    /// Which way an order goes.
+    pub(crate) fn order_side(&self, id: OrderId) -> Option<Side> {
+        self.orders.get(&id).and_then(|entry| entry.side)
+    }
+}

@@ -1,0 +1,258 @@
+//! The fields of a payload with names for ids and decimals for mantissas.
+//!
+//! The scale of a value is that of the instrument or currency that the record itself names, or else that of its order.
+//! Three values carry a unit of their own, which their record's kind or reason tells: those of limits, and the limit
+//! and the value seen of a refusal.
+
+use super::dictionary::Dictionary;
+use super::shown::Shown;
+use std::fmt::Write;
+use tickwerk_domain::book::BookDelta;
+use tickwerk_domain::event::{Leg, OrderRefused};
+use tickwerk_domain::{
+    Command, CurrencyId, Event, FieldValue, Fields, InstrumentId, InstrumentKind, LimitKind, Money, Payload,
+    RATE_SCALE, Reject, Side, format_decimal,
+};
+
+/// What the values of one record are counted in.
+#[derive(Clone, Copy, Default)]
+struct Scales {
+    price: Option<u8>,
+    quantity: Option<u8>,
+    money: Option<u8>,
+}
+
+/// Shows the payload's own fields in order.
+pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
+    let scales = scales_of(payload, dictionary);
+    match payload {
+        Payload::Command(Command::BookDelta(delta)) => return show_book_delta(delta, scales, dictionary),
+        Payload::Command(_) | Payload::Event(_) => {}
+    }
+    let unit = own_unit(payload, scales, dictionary);
+    let mut fields = Vec::new();
+    payload.visit(&mut |name, value| {
+        let shown = match (unit, value) {
+            (Some(unit), FieldValue::Signed(value)) if matches!(name, "value" | "previous") => {
+                unit.show_limit(value)
+            }
+            (Some(unit), FieldValue::Money(value)) if matches!(name, "limit" | "observed") => {
+                unit.show(value.get())
+            }
+            (_, FieldValue::Unsigned(digest)) if name == "digest" => Shown::text(format!("{digest:016x}")),
+            (_, FieldValue::Unsigned(_)) if name == "count" && is_posting(payload) => return,
+            (_, value) => show_value(value, scales, dictionary),
+        };
+        fields.push((name, shown));
+    });
+    Shown::Table(fields)
+}
+
+fn is_posting(payload: &Payload) -> bool {
+    matches!(payload, Payload::Event(Event::Posted(_)))
+}
+
+fn scales_of(payload: &Payload, dictionary: &Dictionary) -> Scales {
+    let mut instrument = InstrumentId::NONE;
+    let mut of_order = None;
+    let mut currency = CurrencyId::NONE;
+    payload.visit(&mut |name, value| {
+        if let FieldValue::Instrument(id) = value {
+            instrument = id;
+        } else if let FieldValue::Order(id) = value {
+            of_order = dictionary.order_instrument(id);
+        } else if let FieldValue::Currency(id) = value
+            && matches!(name, "currency" | "reserved_currency")
+        {
+            currency = id;
+        }
+    });
+    let instrument = if instrument.is_none() { of_order.unwrap_or(instrument) } else { instrument };
+    let entry = dictionary.instrument(instrument);
+    let settlement = entry.map(|entry| entry.settlement_scale);
+    Scales {
+        price: entry.map(|entry| entry.price_scale),
+        quantity: entry.map(|entry| entry.quantity_scale),
+        money: if currency.is_none() { settlement } else { dictionary.currency_scale(currency) },
+    }
+}
+
+fn show_value(value: FieldValue<'_>, scales: Scales, dictionary: &Dictionary) -> Shown {
+    match value {
+        FieldValue::Unsigned(number) => Shown::Number(i128::from(number)),
+        FieldValue::Signed(number) => Shown::Number(i128::from(number)),
+        FieldValue::Flag(flag) => Shown::Flag(flag),
+        FieldValue::Word(word) => Shown::text(word),
+        FieldValue::Price(price) => decimal(i128::from(price.0), scales.price),
+        FieldValue::Qty(qty) => decimal(i128::from(qty.0), scales.quantity),
+        FieldValue::Money(money) => decimal(money.get(), scales.money),
+        FieldValue::Rate(rate) => decimal(i128::from(rate.0), Some(RATE_SCALE)),
+        FieldValue::Real(figure) => Shown::Real(figure),
+        FieldValue::Time(time) => Shown::number_or_absent(time.0),
+        FieldValue::Account(id) => named(dictionary.account(id), id.0),
+        FieldValue::Instrument(id) => named(dictionary.symbol(id), id.0),
+        FieldValue::Currency(id) => named(dictionary.currency(id), id.0),
+        FieldValue::Strategy(id) => named(dictionary.strategy(id), id.0),
+        FieldValue::Order(id) => Shown::number_or_absent(id.0),
+        FieldValue::Text(id) => named(dictionary.text(id), id.0),
+        FieldValue::Inline("") => Shown::Absent,
+        FieldValue::Inline(text) => Shown::text(text),
+        FieldValue::Bytes(bytes) => Shown::Text(hex(bytes)),
+        FieldValue::Numbers(numbers) => {
+            Shown::List(numbers.iter().map(|number| Shown::Number(i128::from(*number))).collect())
+        }
+        FieldValue::Levels(levels) => Shown::List(
+            levels
+                .iter()
+                .map(|level| {
+                    Shown::Table(vec![
+                        ("price", decimal(i128::from(level.price.0), scales.price)),
+                        ("qty", decimal(i128::from(level.qty.0), scales.quantity)),
+                    ])
+                })
+                .collect(),
+        ),
+        FieldValue::Legs(legs) => Shown::List(
+            // Legs past the count are blank, and a blank leg has no currency.
+            legs.iter().filter(|leg| !leg.currency.is_none()).map(|leg| show_leg(leg, dictionary)).collect(),
+        ),
+    }
+}
+
+fn show_leg(leg: &Leg, dictionary: &Dictionary) -> Shown {
+    Shown::Table(vec![
+        ("amount", decimal(leg.amount.get(), dictionary.currency_scale(leg.currency))),
+        ("currency", named(dictionary.currency(leg.currency), leg.currency.0)),
+        ("from", Shown::text(leg.from.word())),
+        ("to", Shown::text(leg.to.word())),
+    ])
+}
+
+/// A book change, with each level's side beside it in place of the bits that say so.
+fn show_book_delta(delta: &BookDelta, scales: Scales, dictionary: &Dictionary) -> Shown {
+    let levels = delta.sided_levels().map(|(side, level)| {
+        Shown::Table(vec![
+            ("side", Shown::text(side.word())),
+            ("price", decimal(i128::from(level.price.0), scales.price)),
+            ("qty", decimal(i128::from(level.qty.0), scales.quantity)),
+        ])
+    });
+    Shown::Table(vec![
+        ("update_id", Shown::Number(i128::from(delta.update_id))),
+        ("instrument", named(dictionary.symbol(delta.instrument), delta.instrument.0)),
+        ("clears", Shown::Flag(delta.clears())),
+        ("is_last", Shown::Flag(delta.is_last())),
+        ("levels", Shown::List(levels.collect())),
+    ])
+}
+
+fn decimal(mantissa: i128, scale: Option<u8>) -> Shown {
+    scale.map_or(Shown::Mantissa(mantissa), |scale| Shown::Text(format_decimal(mantissa, scale)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+/// The name; the number where there is none; nothing for number 0.
+pub(super) fn named(name: Option<&str>, number: u32) -> Shown {
+    name.map_or_else(|| Shown::number_or_absent(u64::from(number)), Shown::text)
+}
+
+/// What a limit is counted in.
+#[derive(Clone, Copy)]
+enum Unit {
+    /// A decimal of this scale, if it is known.
+    Decimal(Option<u8>),
+    Count,
+    /// The rule compares nothing.
+    Nothing,
+}
+
+impl Unit {
+    fn show(self, value: i128) -> Shown {
+        match self {
+            Self::Decimal(scale) => decimal(value, scale),
+            Self::Count => Shown::Number(value),
+            Self::Nothing => Shown::Absent,
+        }
+    }
+
+    /// A negative limit is none.
+    fn show_limit(self, value: i64) -> Shown {
+        if value < 0 { Shown::Absent } else { self.show(i128::from(value)) }
+    }
+}
+
+/// The unit of a record whose kind or reason tells it.
+fn own_unit(payload: &Payload, scales: Scales, dictionary: &Dictionary) -> Option<Unit> {
+    if let Payload::Command(Command::LimitSet(set)) = payload {
+        Some(unit_of_limit(set.kind, scales))
+    } else if let Payload::Event(Event::LimitChanged(changed)) = payload {
+        Some(unit_of_limit(changed.kind, scales))
+    } else if let Payload::Event(Event::OrderRefused(refused)) = payload {
+        Some(unit_of_refusal(refused, scales, dictionary))
+    } else {
+        None
+    }
+}
+
+fn unit_of_limit(kind: LimitKind, scales: Scales) -> Unit {
+    match kind {
+        LimitKind::OrderQuantity | LimitKind::PositionQuantity => Unit::Decimal(scales.quantity),
+        LimitKind::OrderNotional => Unit::Decimal(scales.money),
+        LimitKind::PriceCollar => Unit::Decimal(Some(RATE_SCALE)),
+        LimitKind::OpenOrders => Unit::Count,
+    }
+}
+
+/// Rules that compare prices.
+const PRICE_RULES: &[Reject] =
+    &[Reject::PriceNotPositive, Reject::PriceOffTick, Reject::PriceNotAllowed, Reject::PriceOutsideCollar];
+/// Rules that compare quantities.
+const QUANTITY_RULES: &[Reject] = &[
+    Reject::ReduceOnly,
+    Reject::QuantityNotPositive,
+    Reject::QuantityOffLot,
+    Reject::QuantityBelowMinimum,
+    Reject::QuantityAboveLimit,
+    Reject::PositionAboveLimit,
+];
+
+fn unit_of_refusal(refused: &OrderRefused, scales: Scales, dictionary: &Dictionary) -> Unit {
+    let Some(reason) = Reject::from_code(refused.reason) else {
+        return Unit::Decimal(None);
+    };
+    if PRICE_RULES.contains(&reason) {
+        Unit::Decimal(scales.price)
+    } else if QUANTITY_RULES.contains(&reason) {
+        Unit::Decimal(scales.quantity)
+    } else if reason == Reject::NotionalAboveLimit {
+        Unit::Decimal(scales.money)
+    } else if reason == Reject::InsufficientBuyingPower {
+        Unit::Decimal(buying_power_scale(refused, scales, dictionary))
+    } else if reason == Reject::OpenOrdersAboveLimit {
+        Unit::Count
+    } else if (refused.limit, refused.observed) == (Money::ZERO, Money::ZERO) {
+        Unit::Nothing
+    } else {
+        Unit::Decimal(None)
+    }
+}
+
+/// A spot sell is paid with the base currency, everything else with the settlement currency.
+fn buying_power_scale(refused: &OrderRefused, scales: Scales, dictionary: &Dictionary) -> Option<u8> {
+    let entry = dictionary.instrument(refused.instrument)?;
+    let base = dictionary.currency_scale(entry.base);
+    match (entry.kind, dictionary.order_side(refused.order)) {
+        (InstrumentKind::Linear | InstrumentKind::Inverse, _) | (InstrumentKind::Spot, Some(Side::Buy)) => {
+            scales.money
+        }
+        (InstrumentKind::Spot, Some(Side::Sell)) => base,
+        // Which of the two it is cannot be told; it does not matter where both count alike.
+        (InstrumentKind::Spot, None) => scales.money.filter(|_| scales.money == base),
+    }
+}

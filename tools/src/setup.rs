@@ -1,0 +1,320 @@
+//! From configuration to commands: what the configuration says and the journal does not yet hold.
+//!
+//! Everything that decides enters the core as commands of the source `config`. What an earlier start applied is read
+//! from the journal itself, so that a restart with the same configuration journals nothing, a start that was cut short
+//! goes on where it stopped, and a limit that was changed by hand since then stays as it is.
+
+use crate::config::Config;
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use tickwerk_domain::command::{
+    AccountDefined, CashTransferred, CurrencyDefined, LimitSet, RulesActivated, SimulatedVenueSet,
+    StrategyDefined, TextDefined,
+};
+use tickwerk_domain::{
+    AccountId, Command, CorrelationId, CurrencyId, Envelope, Instrument, InstrumentId, LimitKind, Payload,
+    Record, SourceId, StrategyId, TextBytes, TextId, TimeNs,
+};
+use tickwerk_engine::machine::RULES_VERSION;
+
+/// What a command of the configuration is about: two commands with the same key replace each other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Key {
+    Rules,
+    Text(TextId),
+    Currency(CurrencyId),
+    Instrument(InstrumentId),
+    Venue(InstrumentId),
+    Account(AccountId),
+    Deposit(AccountId, CurrencyId),
+    Limit(AccountId, InstrumentId, LimitKind),
+    Strategy(StrategyId),
+}
+
+/// What earlier starts applied, and the dictionary.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    commands: BTreeMap<Key, Command>,
+    texts: BTreeMap<String, TextId>,
+    highest: u64,
+}
+
+impl Applied {
+    /// Takes note of a journaled record.
+    pub(crate) fn observe(&mut self, record: &Record) {
+        let Payload::Command(command) = &record.payload else {
+            return;
+        };
+        if let Command::TextDefined(text) = command {
+            self.texts.insert(text.text.as_str().to_owned(), text.text_id);
+        }
+        if record.envelope.source == SourceId::CONFIG {
+            self.highest = record.envelope.source_sequence;
+            if let Some(key) = key_of(command) {
+                self.commands.insert(key, *command);
+            }
+        }
+    }
+}
+
+fn key_of(command: &Command) -> Option<Key> {
+    // The configuration sends no commands of other types.
+    Some(if let Command::RulesActivated(_) = command {
+        Key::Rules
+    } else if let Command::TextDefined(text) = command {
+        Key::Text(text.text_id)
+    } else if let Command::CurrencyDefined(currency) = command {
+        Key::Currency(currency.currency)
+    } else if let Command::InstrumentDefined(instrument) = command {
+        Key::Instrument(instrument.instrument)
+    } else if let Command::SimulatedVenueSet(venue) = command {
+        Key::Venue(venue.instrument)
+    } else if let Command::AccountDefined(account) = command {
+        Key::Account(account.account)
+    } else if let Command::CashTransferred(deposit) = command {
+        Key::Deposit(deposit.account, deposit.currency)
+    } else if let Command::LimitSet(limit) = command {
+        Key::Limit(limit.account, limit.instrument, limit.kind)
+    } else if let Command::StrategyDefined(strategy) = command {
+        Key::Strategy(strategy.strategy)
+    } else {
+        return None;
+    })
+}
+
+/// The numbers that names were given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) accounts: BTreeMap<String, AccountId>,
+    pub(crate) instruments: BTreeMap<String, Instrument>,
+    /// The person or service that a feed's and the control socket's commands are sent on behalf of.
+    pub(crate) feed_actor: TextId,
+    pub(crate) control_actor: TextId,
+}
+
+/// What is to be journaled before anything else, and the names to speak with.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) commands: Vec<Record>,
+    pub(crate) names: Names,
+}
+
+/// Compares `config` with what was applied.
+pub(crate) fn plan(config: &Config, applied: &Applied) -> Result<Plan> {
+    let mut planner =
+        Planner { applied, wanted: Vec::new(), texts: applied.texts.clone(), names: Names::default() };
+    planner.plan(config)?;
+    let Planner { wanted, names, .. } = planner;
+    let actor = applied.texts.get(ACTOR).copied().unwrap_or(FIRST_TEXT);
+    let first = applied.highest + 1;
+    let news = wanted.into_iter().filter(|(key, command)| !applied.holds(*key, command));
+    let commands = (first..).zip(news).map(|(source_sequence, (_, command))| Record {
+        envelope: Envelope {
+            source: SourceId::CONFIG,
+            source_sequence,
+            actor,
+            correlation: CorrelationId(source_sequence),
+            ..Envelope::default()
+        },
+        payload: Payload::Command(command),
+    });
+    Ok(Plan { commands: commands.collect(), names })
+}
+
+impl Plan {
+    /// Gives the commands a time: that of a feed's first datum.
+    pub(crate) fn stamp(&mut self, time: TimeNs) {
+        for command in &mut self.commands {
+            command.envelope.time_ns = time;
+        }
+    }
+}
+
+impl Applied {
+    /// Whether a command needs not be sent again. A deposit is made once, whatever its amount was.
+    fn holds(&self, key: Key, command: &Command) -> bool {
+        match key {
+            Key::Deposit(..) => self.commands.contains_key(&key),
+            Key::Rules
+            | Key::Text(_)
+            | Key::Currency(_)
+            | Key::Instrument(_)
+            | Key::Venue(_)
+            | Key::Account(_)
+            | Key::Limit(..)
+            | Key::Strategy(_) => self.commands.get(&key) == Some(command),
+        }
+    }
+}
+
+const ACTOR: &str = "config";
+const FIRST_TEXT: TextId = TextId(1);
+
+struct Planner<'a> {
+    applied: &'a Applied,
+    wanted: Vec<(Key, Command)>,
+    texts: BTreeMap<String, TextId>,
+    names: Names,
+}
+
+impl Planner<'_> {
+    fn plan(&mut self, config: &Config) -> Result<()> {
+        self.text(ACTOR)?;
+        self.names.feed_actor = self.text("feed")?;
+        self.names.control_actor = self.text("control")?;
+        self.want(RulesActivated { version: RULES_VERSION });
+        let currencies = self.currencies(config)?;
+        let currency = |code: &str| currencies.get(code).copied().unwrap_or_default();
+        self.instruments(config, &currency)?;
+        self.accounts(config, &currency)?;
+        self.limits(config)?;
+        self.strategies(config)
+    }
+
+    fn want(&mut self, command: impl Into<Command>) {
+        let command = command.into();
+        if let Some(key) = key_of(&command) {
+            self.wanted.push((key, command));
+        }
+    }
+
+    /// The number of a text, which is given one where it has none.
+    fn text(&mut self, text: &str) -> Result<TextId> {
+        if let Some(id) = self.texts.get(text) {
+            return Ok(*id);
+        }
+        let highest = self.texts.values().map(|id| id.0).max().unwrap_or(0);
+        let text_id = TextId(highest + 1);
+        let bytes = TextBytes::new(text).with_context(|| format!("the name {text:?}"))?;
+        self.texts.insert(text.to_owned(), text_id);
+        self.want(TextDefined { text_id, text: bytes });
+        Ok(text_id)
+    }
+
+    fn currencies(&mut self, config: &Config) -> Result<BTreeMap<String, CurrencyId>> {
+        let known = self.numbers(|command| {
+            let Command::CurrencyDefined(known) = command else { return None };
+            Some((known.code, known.currency.0))
+        });
+        let mut numbering = Numbering::new(known);
+        let mut ids = BTreeMap::new();
+        for settings in &config.currencies {
+            let code = self.text(&settings.code)?;
+            let currency = CurrencyId(numbering.number(code));
+            self.want(CurrencyDefined { currency, code, scale: settings.scale });
+            ids.insert(settings.code.clone(), currency);
+        }
+        Ok(ids)
+    }
+
+    fn instruments(&mut self, config: &Config, currency: &impl Fn(&str) -> CurrencyId) -> Result<()> {
+        let known = self.numbers(|command| {
+            let Command::InstrumentDefined(known) = command else { return None };
+            Some((known.symbol, known.instrument.0))
+        });
+        let mut numbering = Numbering::new(known);
+        for settings in &config.instruments {
+            let symbol = self.text(&settings.symbol)?;
+            let instrument = InstrumentId(numbering.number(symbol));
+            let definition = settings.to_domain(instrument, symbol, currency);
+            self.want(definition);
+            self.want(SimulatedVenueSet { latency: settings.venue_latency, instrument });
+            self.names.instruments.insert(settings.symbol.clone(), definition);
+        }
+        Ok(())
+    }
+
+    fn accounts(&mut self, config: &Config, currency: &impl Fn(&str) -> CurrencyId) -> Result<()> {
+        let known = self.numbers(|command| {
+            let Command::AccountDefined(known) = command else { return None };
+            Some((known.name, known.account.0))
+        });
+        let mut numbering = Numbering::new(known);
+        let reason = self.text("initial deposit")?;
+        for settings in &config.accounts {
+            let name = self.text(&settings.name)?;
+            let account = AccountId(numbering.number(name));
+            self.want(AccountDefined { account, name });
+            for (code, amount) in &settings.deposits {
+                self.want(CashTransferred { amount: *amount, account, currency: currency(code), reason });
+            }
+            self.names.accounts.insert(settings.name.clone(), account);
+        }
+        Ok(())
+    }
+
+    /// Limits, and the removal of those that an earlier configuration set and this one no longer has.
+    fn limits(&mut self, config: &Config) -> Result<()> {
+        let reason = self.text("configuration")?;
+        for settings in &config.limits {
+            let account = settings.account.as_ref().map(|name| self.names.accounts[name]).unwrap_or_default();
+            let instrument =
+                settings.instrument.as_ref().map(|symbol| self.names.instruments[symbol].instrument);
+            let (instrument, kind, value) = (instrument.unwrap_or_default(), settings.kind, settings.value);
+            self.want(LimitSet { value, account, instrument, reason, kind });
+        }
+        for (key, command) in &self.applied.commands {
+            if let Command::LimitSet(limit) = command
+                && self.wanted.iter().all(|(wanted, _)| wanted != key)
+            {
+                self.wanted.push((*key, LimitSet { value: -1, ..*limit }.into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn strategies(&mut self, config: &Config) -> Result<()> {
+        let known = self.numbers(|command| {
+            let Command::StrategyDefined(known) = command else { return None };
+            Some((known.name, known.strategy.0))
+        });
+        let mut numbering = Numbering::new(known);
+        for settings in &config.strategies {
+            let name = self.text(&settings.name)?;
+            let strategy = StrategyId(numbering.number(name));
+            let instrument = self.names.instruments[&settings.instrument];
+            self.want(StrategyDefined {
+                parameters: settings.parameters,
+                strategy,
+                name,
+                account: self.names.accounts[&settings.account],
+                instrument: instrument.instrument,
+                kind: settings.kind,
+                enabled: settings.enabled,
+            });
+        }
+        for (key, command) in &self.applied.commands {
+            if let Command::StrategyDefined(strategy) = command
+                && self.wanted.iter().all(|(wanted, _)| wanted != key)
+            {
+                self.wanted.push((*key, StrategyDefined { enabled: false, ..*strategy }.into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn numbers(&self, of: impl Fn(&Command) -> Option<(TextId, u32)>) -> BTreeMap<TextId, u32> {
+        self.applied.commands.values().filter_map(of).collect()
+    }
+}
+
+/// Gives names numbers: the one they have, or the next free one.
+struct Numbering {
+    known: BTreeMap<TextId, u32>,
+    next: u32,
+}
+
+impl Numbering {
+    fn new(known: BTreeMap<TextId, u32>) -> Self {
+        let next = known.values().max().map_or(1, |highest| highest + 1);
+        Self { known, next }
+    }
+
+    fn number(&mut self, name: TextId) -> u32 {
+        let next = &mut self.next;
+        *self.known.entry(name).or_insert_with(|| {
+            *next += 1;
+            *next - 1
+        })
+    }
+}

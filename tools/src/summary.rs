@@ -1,0 +1,239 @@
+//! What a run came to: for a program as JSON, for a person as text.
+
+use crate::session::Ended;
+use crate::sink::Counted;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+use tickwerk_domain::{AccountId, CurrencyId, format_decimal};
+use tickwerk_engine::Core;
+use tickwerk_feeds::BookCheckResult;
+
+/// What is summed up.
+#[derive(Debug)]
+pub(crate) struct Summary<'a> {
+    pub(crate) counted: Counted,
+    pub(crate) elapsed: Duration,
+    /// Commands and time of the part that ran flat out; `None` where all of it did.
+    pub(crate) flat_out: Option<(u64, Duration)>,
+    pub(crate) ended: &'a Ended,
+    pub(crate) dir: &'a Path,
+    pub(crate) book_check: Option<BookCheckResult>,
+    pub(crate) durable_through: u64,
+}
+
+/// The histogram of one latency.
+type Latency = hdrhistogram::Histogram<u64>;
+
+impl Summary<'_> {
+    /// Commands a second of the part that ran flat out.
+    #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a figure to be shown")]
+    fn commands_per_second(&self) -> f64 {
+        let (commands, time) = self.flat_out.unwrap_or((self.counted.commands, self.elapsed));
+        if time.is_zero() { 0.0 } else { commands as f64 / time.as_secs_f64() }
+    }
+
+    /// One JSON object.
+    pub(crate) fn to_json(&self) -> Value {
+        let core = &self.ended.decider;
+        let mut summary = json!({
+            "commands": self.counted.commands,
+            "events": self.counted.events,
+            "orders": self.counted.orders,
+            "fills": self.counted.fills,
+            "rejects": self.counted.rejects,
+            "elapsed_s": self.elapsed.as_secs_f64(),
+            "commands_per_s": self.commands_per_second(),
+            "latency_ns": {
+                "decided": latency_json(&self.ended.decided),
+                "journaled": latency_json(&self.ended.journaled),
+            },
+            "journal": {
+                "dir": self.dir.display().to_string(),
+                "last_sequence": self.ended.sink.last_sequence.0,
+                "bytes": self.ended.sink.bytes,
+                "chain_head": self.ended.sink.chain_head.map(|head| head.head.to_string()),
+            },
+            "digest": format!("{:016x}", core.digest()),
+            "profit": profit_json(core),
+        });
+        if let Some(check) = &self.book_check {
+            summary["book_check"] = json!({ "matched": check.matched, "total": check.total });
+        }
+        summary
+    }
+
+    /// A report that a person reads.
+    pub(crate) fn to_text(&self) -> String {
+        let mut out = String::new();
+        self.write_text(&mut out).expect("writing to a string cannot fail");
+        out
+    }
+
+    fn write_text(&self, out: &mut String) -> std::fmt::Result {
+        let core = &self.ended.decider;
+        let counted = &self.counted;
+        let per_second = grouped(&format!("{:.0}", self.commands_per_second()));
+        writeln!(
+            out,
+            "Commands    {} in {:.2} s",
+            grouped(&counted.commands.to_string()),
+            self.elapsed.as_secs_f64()
+        )?;
+        let note = if self.flat_out.is_some() { " (flat-out part)" } else { "" };
+        writeln!(out, "Throughput  {per_second} commands a second, journal written{note}")?;
+        write_latency(out, "Decided   ", &self.ended.decided)?;
+        write_latency(out, "Journaled ", &self.ended.journaled)?;
+        let [events, orders, fills, rejects] =
+            [counted.events, counted.orders, counted.fills, counted.rejects]
+                .map(|count| grouped(&count.to_string()));
+        writeln!(out, "Events      {events}: {orders} orders, {fills} fills, {rejects} rejects")?;
+        if let Some(check) = &self.book_check {
+            let (matched, total) = (check.matched, check.total);
+            writeln!(
+                out,
+                "Book check  best prices equal the exchange's own after {matched} of {total} updates"
+            )?;
+        }
+        self.write_positions(out)?;
+        self.write_profit(out)?;
+        let sink = &self.ended.sink;
+        writeln!(
+            out,
+            "Journal     {}: {} bytes, written through {}, durable through {}",
+            self.dir.display(),
+            grouped(&sink.bytes.to_string()),
+            sink.last_sequence,
+            self.durable_through
+        )?;
+        if let Some(head) = sink.chain_head {
+            writeln!(out, "Chain head  {}", head.head)?;
+        }
+        writeln!(out, "Digest      {:016x}", core.digest())
+    }
+
+    fn write_positions(&self, out: &mut String) -> std::fmt::Result {
+        let machine = self.ended.decider.machine();
+        for (account, instrument, position) in machine.positions().all() {
+            let Some(slot) = machine.instrument(instrument) else { continue };
+            let definition = &slot.definition;
+            let name = machine.accounts().account(account).map_or("", |row| machine.text(row.name));
+            let qty = format_decimal(i128::from(position.qty), definition.quantity_scale);
+            let currency = machine.accounts().currency(definition.settlement);
+            let code = currency.map_or("", |currency| machine.text(currency.code));
+            let money = |amount| format_decimal(amount, definition.settlement_scale);
+            let (realized, open) = (money(position.realized), money(machine.unrealized(account, instrument)));
+            let symbol = machine.text(definition.symbol);
+            writeln!(
+                out,
+                "Position    {name} {symbol}: {qty}, realised {realized} {code}, unrealised {open} {code}"
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_profit(&self, out: &mut String) -> std::fmt::Result {
+        for (account, currency, profit) in profits(&self.ended.decider) {
+            let machine = self.ended.decider.machine();
+            let name = machine.accounts().account(account).map_or("", |row| machine.text(row.name));
+            let Some(row) = machine.accounts().currency(currency) else { continue };
+            let code = machine.text(row.code);
+            let money = |amount| format_decimal(amount, row.scale);
+            let total = money(profit.realized + profit.unrealized - profit.fees);
+            let (realized, unrealized, fees) =
+                (money(profit.realized), money(profit.unrealized), money(profit.fees));
+            writeln!(
+                out,
+                "Profit      {name}: {total} {code} ({realized} realised, {unrealized} unrealised, {fees} fees)"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Profit {
+    realized: i128,
+    unrealized: i128,
+    fees: i128,
+}
+
+/// Profit of each account in each currency that its positions settle in, in order of number.
+fn profits(core: &Core) -> Vec<(AccountId, CurrencyId, Profit)> {
+    let machine = core.machine();
+    let mut sums: std::collections::BTreeMap<(AccountId, CurrencyId), Profit> =
+        std::collections::BTreeMap::new();
+    for (account, instrument, position) in machine.positions().all() {
+        let Some(slot) = machine.instrument(instrument) else { continue };
+        let sum = sums.entry((account, slot.definition.settlement)).or_default();
+        sum.realized += position.realized;
+        sum.unrealized += machine.unrealized(account, instrument);
+        sum.fees += position.fees;
+    }
+    sums.into_iter().map(|((account, currency), profit)| (account, currency, profit)).collect()
+}
+
+fn profit_json(core: &Core) -> Value {
+    let machine = core.machine();
+    let mut accounts = Map::new();
+    for (_, account) in machine.accounts().accounts() {
+        accounts.insert(machine.text(account.name).to_owned(), json!({}));
+    }
+    for (account, currency, profit) in profits(core) {
+        let names = machine.accounts().account(account).zip(machine.accounts().currency(currency));
+        let Some((account, currency)) = names else { continue };
+        let money = |amount| format_decimal(amount, currency.scale);
+        accounts[machine.text(account.name)][machine.text(currency.code)] = json!({
+            "realized": money(profit.realized),
+            "unrealized": money(profit.unrealized),
+            "fees": money(profit.fees),
+        });
+    }
+    Value::Object(accounts)
+}
+
+/// Percentiles; zero where nothing was measured.
+fn latency_json(latency: &Latency) -> Value {
+    json!({
+        "p50": latency.value_at_quantile(0.5),
+        "p99": latency.value_at_quantile(0.99),
+        "p999": latency.value_at_quantile(0.999),
+        "max": latency.max(),
+    })
+}
+
+fn write_latency(out: &mut String, what: &str, latency: &Latency) -> std::fmt::Result {
+    if latency.is_empty() {
+        return Ok(());
+    }
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| micros(latency.value_at_quantile(quantile)));
+    let (max, count) = (micros(latency.max()), grouped(&latency.len().to_string()));
+    writeln!(out, "{what}  p50 {p50}, p99 {p99}, p99.9 {p999}, max {max} µs over {count} paced commands")
+}
+
+fn micros(nanos: u64) -> String {
+    format_decimal(i128::from(nanos / 100), 1)
+}
+
+/// Digits in groups of three.
+pub(crate) fn grouped(digits: &str) -> String {
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        assert_eq!(["1", "123", "1234", "1234567"].map(grouped), ["1", "123", "1,234", "1,234,567"]);
+    }
+}
