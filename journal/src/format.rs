@@ -5,7 +5,7 @@
 //! ```text
 //! segment NNNNNNNNNNNN.seg          frame (16-aligned, never over a segment's end)
 //! 0      header page  ┐ the same    0   length u32   header, records and padding; written last; 0 = no frame
-//! 4096   header page  ┘ page twice  4   crc32c u32   of segment number u64 ‖ length ‖ bytes from 8 to the end
+//! 4096   header page  ┘ page twice  4   crc32c u32   of segment number u64 ‖ length ‖ 0 u32 ‖ bytes from 8 on
 //! 8192   activation page            8   first sequence u64        16  time_ns u64
 //! 12288  zeros                      24  source sequence u64       32  correlation u64
 //! 16384  frames, then zeros         40  synced through u64        48  actor u32        52  epoch u32
@@ -208,13 +208,17 @@ impl FrameHeader {
     }
 }
 
+/// The 16 bytes that stand before a frame in its checksum; aligned, as the checksum goes word by word.
+#[repr(align(16))]
+struct CrcPrefix([u8; 16]);
+
 /// The checksum of a frame of `segment`; `frame` is the whole frame, of which bytes 0 to 8 are not looked at.
 #[inline]
 pub(crate) fn frame_crc(segment: u64, length: u32, frame: &[u8]) -> u32 {
-    let mut place = [0; 12];
-    put(&mut place, 0, &segment.to_le_bytes());
-    put(&mut place, 8, &length.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c(&place), &frame[8..])
+    let mut prefix = CrcPrefix([0; 16]);
+    put(&mut prefix.0, 0, &segment.to_le_bytes());
+    put(&mut prefix.0, 8, &length.to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c(&prefix.0), &frame[8..])
 }
 
 /// The fields before a payload.

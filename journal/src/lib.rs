@@ -38,6 +38,7 @@ mod writer;
 
 pub use chain::{ChainHead, Head};
 pub use config::{JournalConfig, OnFailure, SyncPolicy};
+pub use directory::FileError;
 pub use durable::DurableMark;
 pub use format::{FrameHeader, JournalId};
 pub use inspect::{InspectError, Inspection, SegmentReport, SegmentState, inspect};

@@ -96,16 +96,26 @@ trait Coded: Sized {
 }
 
 mod commands {
-    #![expect(clippy::wildcard_imports, reason = "the declaration names every payload there is")]
-    use super::*;
-    use tickwerk_domain::{command::*, *};
+    use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, TypeId, api, encode_struct};
+    use tickwerk_domain::command::{
+        AccountDefined, CancelOrder, CashTransferred, Continue, CurrencyDefined, FillReported,
+        HealthObserved, KillSwitchSet, LimitSet, MarketGapObserved, NewOrder, OrderReported, QuoteObserved,
+        RulesActivated, SimulatedVenueSet, StrategyDefined, StreamAppended, TextDefined, TimeAdvanced,
+        TradeObserved, TradingStateSet,
+    };
+    use tickwerk_domain::{BookDelta, Command, Instrument};
     tickwerk_domain::for_each_command!(codec);
 }
 
 mod events {
-    #![expect(clippy::wildcard_imports, reason = "the declaration names every payload there is")]
-    use super::*;
-    use tickwerk_domain::event::*;
+    use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, TypeId, api, encode_struct};
+    use tickwerk_domain::Event;
+    use tickwerk_domain::event::{
+        BookRestored, BookStale, CancelRejected, CancelSubmitted, CommandRefused, FillUnmatched,
+        KillSwitchChanged, LimitChanged, OrderAccepted, OrderApproved, OrderCanceled, OrderFilled,
+        OrderPartiallyFilled, OrderRefused, OrderRejected, OrderRepeated, OrderSubmitted, PositionChanged,
+        Posted, SignalChanged, StateDigest, TradingStateChanged,
+    };
     tickwerk_domain::for_each_event!(codec);
 }
 

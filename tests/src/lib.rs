@@ -1,1 +1,3 @@
-//! Tests of the whole system.
+//! Tests of the whole system: what they share.
+
+pub mod program;

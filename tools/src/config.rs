@@ -16,11 +16,8 @@ mod tests;
 mod trading;
 
 pub(crate) use error::ConfigError;
-pub(crate) use instruments::{CurrencySettings, GeneratorSettings, InstrumentSettings};
-pub(crate) use settings::{
-    Acknowledge, ControlSettings, EngineSettings, FeedSettings, JournalSettings, Pin, PinSettings,
-    RingSettings, WaitSettings,
-};
+pub(crate) use instruments::{CurrencySettings, InstrumentSettings};
+pub(crate) use settings::{Acknowledge, ControlSettings, EngineSettings, FeedSettings, JournalSettings, Pin};
 pub(crate) use trading::{AccountSettings, LimitSettings, StrategySettings};
 
 use overrides::{LISTS, Overrides, SECTIONS};

@@ -20,12 +20,15 @@ use tickwerk_journal::{Follow, Tail, Watermarks};
 const FRAMES_PER_TURN: usize = 1024;
 const IDLE: Duration = Duration::from_millis(1);
 
+/// Called with the core and the sequence that it is at.
+pub(crate) type Answer = Box<dyn FnOnce(&Core, Sequence) + Send>;
+
 /// Something to ask of the core as it is at `at_least` or later.
 pub(crate) struct Query {
     /// The frames that must have been seen.
     pub(crate) at_least: Sequence,
-    /// Called with the core and the sequence that it is at.
-    pub(crate) answer: Box<dyn FnOnce(&Core, Sequence) + Send>,
+    /// Who gets the answer.
+    pub(crate) answer: Answer,
 }
 
 /// What a follower leaves behind.

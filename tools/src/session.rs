@@ -62,11 +62,14 @@ pub(crate) fn open(config: &Config) -> Result<Opened> {
 }
 
 fn torn_text(torn: &TornTail) -> String {
-    let kept: String =
-        torn.copies.iter().map(|copy| format!("; a copy lies in {}", copy.display())).collect();
+    let copies: Vec<String> = torn.copies.iter().map(|copy| copy.display().to_string()).collect();
     format!(
-        "the tail of the journal was torn and cut: {} bytes at segment {} offset {} ({}){kept}",
-        torn.bytes, torn.segment, torn.offset, torn.reason
+        "the tail of the journal was torn and cut: {} bytes at segment {} offset {} ({}); copied to {}",
+        torn.bytes,
+        torn.segment,
+        torn.offset,
+        torn.reason,
+        copies.join(", ")
     )
 }
 

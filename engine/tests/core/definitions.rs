@@ -1,28 +1,35 @@
 //! Definitions, settings and sources: what is taken, what is refused and why.
 
-use super::desk::{ALICE, BTC, Desk, INVERSE, LINEAR, SPOT, USD, USD_START, definitions, instrument, limit, transfer};
+use super::desk::{
+    ALICE, BTC, Desk, INVERSE, LINEAR, SPOT, USD, USD_START, definitions, instrument, limit, transfer,
+};
 use tickwerk_domain::command::{
     AccountDefined, CurrencyDefined, KillSwitchSet, RulesActivated, SimulatedVenueSet, TextDefined,
 };
 use tickwerk_domain::event::{CommandRefused, LimitChanged};
 use tickwerk_domain::{
-    AccountId, Command, CurrencyId, DurationNs, Event, Instrument, InstrumentId, InstrumentKind, LimitKind, Price, Qty,
-    Rate, Reject, SourceId, TextBytes, TextId,
+    AccountId, Command, CurrencyId, DurationNs, Event, Instrument, InstrumentId, InstrumentKind, LimitKind,
+    Price, Qty, Rate, Reject, SourceId, TextBytes, TextId,
 };
 use tickwerk_engine::{Core, Decider};
 
 /// The command is refused with this reason and value, and nothing but the versions of streams changes.
 fn check(desk: &mut Desk, command: impl Into<Command>, reason: Reject, value: i64) {
     let command = command.into();
-    let expected =
-        CommandRefused { value, reason: reason.code(), command_type: command.type_id().0, text: TextId::NONE };
+    let expected = CommandRefused {
+        value,
+        reason: reason.code(),
+        command_type: command.type_id().0,
+        text: TextId::NONE,
+    };
     assert_eq!(desk.apply(command), [Event::from(expected)], "{command:?}");
 }
 
 #[test]
 fn texts_are_given_once() {
     let mut desk = Desk::empty();
-    let text = |number, text: &str| TextDefined { text_id: TextId(number), text: TextBytes::new(text).unwrap() };
+    let text =
+        |number, text: &str| TextDefined { text_id: TextId(number), text: TextBytes::new(text).unwrap() };
     assert_eq!(desk.apply(text(5, "alpha")), []);
     assert_eq!(desk.apply(text(5, "alpha")), []);
     check(&mut desk, text(5, "beta"), Reject::DefinitionFixed, 5);

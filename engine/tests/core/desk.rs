@@ -15,41 +15,41 @@ use tickwerk_domain::{
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::{Core, Decider, EventBuffer};
 
-pub const USD: CurrencyId = CurrencyId(1);
-pub const BTC: CurrencyId = CurrencyId(2);
+pub(crate) const USD: CurrencyId = CurrencyId(1);
+pub(crate) const BTC: CurrencyId = CurrencyId(2);
 /// Prices at 2 decimals, quantities at 5; USD has 4, so that values are rounded when they are posted.
-pub const SPOT: InstrumentId = InstrumentId(1);
+pub(crate) const SPOT: InstrumentId = InstrumentId(1);
 /// Prices at 2 decimals, quantities at 3, settles in USD.
-pub const LINEAR: InstrumentId = InstrumentId(2);
+pub(crate) const LINEAR: InstrumentId = InstrumentId(2);
 /// Prices at 1 decimal, contracts of 100 USD, settles in BTC.
-pub const INVERSE: InstrumentId = InstrumentId(3);
-pub const ALICE: AccountId = AccountId(1);
-pub const BOB: AccountId = AccountId(2);
+pub(crate) const INVERSE: InstrumentId = InstrumentId(3);
+pub(crate) const ALICE: AccountId = AccountId(1);
+pub(crate) const BOB: AccountId = AccountId(2);
 /// A million dollars.
-pub const USD_START: i128 = 10_000_000_000;
+pub(crate) const USD_START: i128 = 10_000_000_000;
 /// Ten bitcoins.
-pub const BTC_START: i128 = 1_000_000_000;
+pub(crate) const BTC_START: i128 = 1_000_000_000;
 /// 0.01 %.
-pub const MAKER_FEE: Rate = Rate(10_000);
+pub(crate) const MAKER_FEE: Rate = Rate(10_000);
 /// 0.05 %.
-pub const TAKER_FEE: Rate = Rate(50_000);
+pub(crate) const TAKER_FEE: Rate = Rate(50_000);
 
-pub struct Desk {
-    pub core: Core,
-    pub frames: Vec<Vec<Record>>,
-    pub time: u64,
+pub(crate) struct Desk {
+    pub(crate) core: Core,
+    pub(crate) frames: Vec<Vec<Record>>,
+    pub(crate) time: u64,
     events: EventBuffer,
     number: u64,
 }
 
 impl Desk {
     /// Knows nothing.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { core: Core::new(), frames: Vec::new(), time: 1_000, events: EventBuffer::new(), number: 0 }
     }
 
     /// Knows the instruments and both accounts, which have money.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut desk = Self::empty();
         for command in definitions() {
             desk.apply(command);
@@ -58,7 +58,7 @@ impl Desk {
     }
 
     /// [`Desk::new`] with the mid price of every instrument at 10,000.
-    pub fn with_quotes() -> Self {
+    pub(crate) fn with_quotes() -> Self {
         let mut desk = Self::new();
         for instrument in [SPOT, LINEAR, INVERSE] {
             assert_eq!(desk.apply(quote(instrument, 9_990, 10_010)), []);
@@ -66,12 +66,12 @@ impl Desk {
         desk
     }
 
-    pub fn machine(&self) -> &Machine {
+    pub(crate) fn machine(&self) -> &Machine {
         self.core.machine()
     }
 
     /// Decides on an external command, without what the simulated venue owes.
-    pub fn apply(&mut self, command: impl Into<Command>) -> Vec<Event> {
+    pub(crate) fn apply(&mut self, command: impl Into<Command>) -> Vec<Event> {
         self.time += 1_000;
         self.number += 1;
         let source = SourceId::FIRST_FEED;
@@ -86,13 +86,13 @@ impl Desk {
     }
 
     /// Decides on an external command after all that the core owes itself by then.
-    pub fn feed(&mut self, command: impl Into<Command>) -> Vec<Event> {
+    pub(crate) fn feed(&mut self, command: impl Into<Command>) -> Vec<Event> {
         self.settle(self.time + 1_000);
         self.apply(command)
     }
 
     /// Decides on all that the core owes itself at `now` or before.
-    pub fn settle(&mut self, now: u64) -> Vec<(Command, Vec<Event>)> {
+    pub(crate) fn settle(&mut self, now: u64) -> Vec<(Command, Vec<Event>)> {
         let mut settled = Vec::new();
         while let Some(record) = self.core.next_internal(TimeNs(now)) {
             let Payload::Command(command) = record.payload else { panic!("an event is no command") };
@@ -118,29 +118,29 @@ impl Desk {
         self.events.events().copied().collect()
     }
 
-    pub fn cash(&self, account: AccountId, currency: CurrencyId) -> i128 {
+    pub(crate) fn cash(&self, account: AccountId, currency: CurrencyId) -> i128 {
         self.machine().accounts().balance(account, currency).cash
     }
 
-    pub fn reserved(&self, account: AccountId, currency: CurrencyId) -> i128 {
+    pub(crate) fn reserved(&self, account: AccountId, currency: CurrencyId) -> i128 {
         self.machine().accounts().balance(account, currency).reserved
     }
 
     /// The id that an order gets whose command comes next.
-    pub fn next_id(&self) -> OrderId {
+    pub(crate) fn next_id(&self) -> OrderId {
         OrderId(self.core.last().sequence.next().0)
     }
 }
 
 /// The sum over all books of a currency is zero.
-pub fn assert_books_balance(machine: &Machine) {
+pub(crate) fn assert_books_balance(machine: &Machine) {
     for (currency, _) in machine.accounts().currencies() {
         let sum: i128 = LedgerBook::ALL.iter().map(|book| machine.accounts().book(currency, *book)).sum();
         assert_eq!(sum, 0, "books of currency {currency}");
     }
 }
 
-pub fn instrument(instrument: InstrumentId) -> Instrument {
+pub(crate) fn instrument(instrument: InstrumentId) -> Instrument {
     let (kind, settlement, settlement_scale, price_scale, quantity_scale, multiplier) = match instrument {
         INVERSE => (InstrumentKind::Inverse, BTC, 8, 1, 0, 100),
         LINEAR => (InstrumentKind::Linear, USD, 4, 2, 3, 1),
@@ -168,7 +168,7 @@ pub fn instrument(instrument: InstrumentId) -> Instrument {
     }
 }
 
-pub fn definitions() -> Vec<Command> {
+pub(crate) fn definitions() -> Vec<Command> {
     let currency = |currency, scale| CurrencyDefined { currency, code: TextId::NONE, scale };
     let mut commands: Vec<Command> =
         vec![RulesActivated { version: 1 }.into(), currency(USD, 4).into(), currency(BTC, 8).into()];
@@ -181,12 +181,12 @@ pub fn definitions() -> Vec<Command> {
     commands
 }
 
-pub fn transfer(account: AccountId, currency: CurrencyId, amount: i128) -> Command {
+pub(crate) fn transfer(account: AccountId, currency: CurrencyId, amount: i128) -> Command {
     CashTransferred { amount: Money::new(amount), account, currency, reason: TextId::NONE }.into()
 }
 
 /// A quote with 1,000,000 on both sides and no update id.
-pub fn quote(instrument: InstrumentId, bid: i64, ask: i64) -> QuoteObserved {
+pub(crate) fn quote(instrument: InstrumentId, bid: i64, ask: i64) -> QuoteObserved {
     QuoteObserved {
         update_id: 0,
         bid_price: Price(bid),
@@ -197,7 +197,7 @@ pub fn quote(instrument: InstrumentId, bid: i64, ask: i64) -> QuoteObserved {
     }
 }
 
-pub fn limit_order(instrument: InstrumentId, side: Side, price: i64, qty: i64) -> NewOrder {
+pub(crate) fn limit_order(instrument: InstrumentId, side: Side, price: i64, qty: i64) -> NewOrder {
     NewOrder {
         price: Price(price),
         qty: Qty(qty),
@@ -210,33 +210,33 @@ pub fn limit_order(instrument: InstrumentId, side: Side, price: i64, qty: i64) -
     }
 }
 
-pub fn market_order(instrument: InstrumentId, side: Side, qty: i64) -> NewOrder {
+pub(crate) fn market_order(instrument: InstrumentId, side: Side, qty: i64) -> NewOrder {
     let (order_type, time_in_force) = (OrderType::Market, TimeInForce::Ioc);
     NewOrder { order_type, time_in_force, ..limit_order(instrument, side, 0, qty) }
 }
 
-pub fn named(order: NewOrder, name: &str) -> NewOrder {
+pub(crate) fn named(order: NewOrder, name: &str) -> NewOrder {
     NewOrder { client_order_id: ClientOrderId::new(name).unwrap(), ..order }
 }
 
-pub fn cancel(order: OrderId) -> CancelOrder {
+pub(crate) fn cancel(order: OrderId) -> CancelOrder {
     CancelOrder { order, account: ALICE, client_order_id: ClientOrderId::NONE }
 }
 
-pub fn report(order: OrderId, kind: ReportKind, reason: Option<Reject>) -> OrderReported {
+pub(crate) fn report(order: OrderId, kind: ReportKind, reason: Option<Reject>) -> OrderReported {
     OrderReported { order, venue_order_id: 77, kind, reason: reason.map(Reject::code).unwrap_or_default() }
 }
 
-pub fn fill(order: OrderId, execution_id: u64, price: i64, qty: i64, fee: i128) -> FillReported {
+pub(crate) fn fill(order: OrderId, execution_id: u64, price: i64, qty: i64, fee: i128) -> FillReported {
     let (price, qty, fee) = (Price(price), Qty(qty), Money::new(fee));
     FillReported { order, execution_id, price, qty, fee, liquidity: Liquidity::Taker }
 }
 
-pub fn limit(kind: LimitKind, account: AccountId, instrument: InstrumentId, value: i64) -> LimitSet {
+pub(crate) fn limit(kind: LimitKind, account: AccountId, instrument: InstrumentId, value: i64) -> LimitSet {
     LimitSet { value, account, instrument, reason: TextId::NONE, kind }
 }
 
 /// The types of events, for where their content is another test's matter.
-pub fn types(events: &[Event]) -> Vec<&'static str> {
+pub(crate) fn types(events: &[Event]) -> Vec<&'static str> {
     events.iter().map(Event::event_type).collect()
 }

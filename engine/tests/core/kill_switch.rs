@@ -4,8 +4,8 @@ use super::desk::{ALICE, BOB, Desk, LINEAR, SPOT, cancel, limit_order, report};
 use tickwerk_domain::command::{Continue, KillSwitchSet, NewOrder};
 use tickwerk_domain::event::{CommandRefused, KillSwitchChanged};
 use tickwerk_domain::{
-    AccountId, Command, ContinueKind, Event, InstrumentId, OrderId, Reject, ReportKind, Sequence, Side, TextId,
-    TimeNs,
+    AccountId, Command, ContinueKind, Event, InstrumentId, OrderId, Reject, ReportKind, Sequence, Side,
+    TextId, TimeNs,
 };
 use tickwerk_engine::Decider;
 
@@ -72,7 +72,8 @@ fn two_hundred_orders_are_cancelled_in_order_of_id_over_several_frames() {
 #[test]
 fn only_orders_of_the_scope_are_cancelled() {
     let (mut desk, orders) = with_orders(200);
-    let of_bob: Vec<_> = orders.iter().filter(|(_, account, _)| *account == BOB).map(|(id, ..)| *id).collect();
+    let of_bob: Vec<_> =
+        orders.iter().filter(|(_, account, _)| *account == BOB).map(|(id, ..)| *id).collect();
     check(&mut desk, kill(BOB, InstrumentId(0)), &of_bob);
     let (mut desk, orders) = with_orders(200);
     let is_meant = |order: &&(OrderId, AccountId, InstrumentId)| order.1 == ALICE && order.2 == LINEAR;
@@ -106,8 +107,7 @@ fn more_steps_than_one_command_may_take_are_split_too() {
 #[test]
 fn a_continue_that_nobody_owes_is_refused() {
     let mut desk = Desk::with_quotes();
-    let foreign =
-        Continue { after: OrderId(3), started_by: Sequence(2), kind: ContinueKind::KillSwitch };
+    let foreign = Continue { after: OrderId(3), started_by: Sequence(2), kind: ContinueKind::KillSwitch };
     let refused = CommandRefused {
         value: 0,
         reason: Reject::ScopeInvalid.code(),

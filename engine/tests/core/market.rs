@@ -38,13 +38,15 @@ fn refusal_of_an_order(desk: &mut Desk) -> Option<Reject> {
 #[test]
 fn the_touch_is_the_best_of_the_book_and_moves_when_levels_go() {
     let mut desk = Desk::new();
-    let snapshot = [(Side::Buy, 9_990, 5), (Side::Buy, 9_980, 6), (Side::Sell, 10_010, 7), (Side::Sell, 10_020, 8)];
+    let snapshot =
+        [(Side::Buy, 9_990, 5), (Side::Buy, 9_980, 6), (Side::Sell, 10_010, 7), (Side::Sell, 10_020, 8)];
     let restored = BookRestored { update_id: 10, instrument: SPOT };
     assert_eq!(desk.apply(delta(10, SNAPSHOT, &snapshot)), [restored.into()]);
     check_touch(&desk, (9_990, 5, 10_010, 7));
     assert_eq!(desk.apply(delta(11, BookDelta::LAST, &[(Side::Buy, 9_990, 0), (Side::Sell, 10_000, 3)])), []);
     check_touch(&desk, (9_980, 6, 10_000, 3));
-    let book: Vec<_> = desk.machine().market(SPOT).book.levels(Side::Sell).map(|level| level.price.0).collect();
+    let book: Vec<_> =
+        desk.machine().market(SPOT).book.levels(Side::Sell).map(|level| level.price.0).collect();
     assert_eq!(book, [10_000, 10_010, 10_020]);
 }
 
@@ -83,7 +85,10 @@ fn a_gap_makes_the_book_stale_and_orders_are_refused_until_a_snapshot() {
     check_touch(&desk, (9_990, 5, 10_010, 7));
     assert_eq!(refusal_of_an_order(&mut desk), Some(Reject::StaleMarket), "an update does not heal a gap");
     let restored = BookRestored { update_id: 20, instrument: SPOT };
-    assert_eq!(desk.apply(delta(20, SNAPSHOT, &[(Side::Buy, 9_970, 1), (Side::Sell, 9_980, 2)])), [restored.into()]);
+    assert_eq!(
+        desk.apply(delta(20, SNAPSHOT, &[(Side::Buy, 9_970, 1), (Side::Sell, 9_980, 2)])),
+        [restored.into()]
+    );
     check_touch(&desk, (9_970, 1, 9_980, 2));
     assert_eq!(refusal_of_an_order(&mut desk), None);
 }

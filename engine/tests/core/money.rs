@@ -3,7 +3,9 @@
 use super::desk::{ALICE, BTC, Desk, INVERSE, LINEAR, SPOT, USD, fill, limit_order, report};
 use super::seed::{Random, each_seed};
 use tickwerk_domain::event::{LedgerBook, PositionChanged, Posted};
-use tickwerk_domain::{CurrencyId, Event, InstrumentId, Money, OrderId, PositionChange, Qty, ReportKind, Side};
+use tickwerk_domain::{
+    CurrencyId, Event, InstrumentId, Money, OrderId, PositionChange, Qty, ReportKind, Side,
+};
 
 fn order(desk: &mut Desk, instrument: InstrumentId, side: Side, price: i64, qty: i64) -> OrderId {
     let id = desk.next_id();
@@ -13,22 +15,28 @@ fn order(desk: &mut Desk, instrument: InstrumentId, side: Side, price: i64, qty:
 }
 
 /// Orders and fills at once.
-fn trade(desk: &mut Desk, instrument: InstrumentId, side: Side, price: i64, qty: i64, fee: i128) -> Vec<Event> {
+fn trade(
+    desk: &mut Desk,
+    instrument: InstrumentId,
+    side: Side,
+    price: i64,
+    qty: i64,
+    fee: i128,
+) -> Vec<Event> {
     let id = order(desk, instrument, side, price, qty);
     desk.apply(fill(id, 1, price, qty, fee))
 }
 
 fn changed(events: &[Event]) -> &PositionChanged {
-    let found = events.iter().find_map(|event| {
-        if let Event::PositionChanged(changed) = event { Some(changed) } else { None }
-    });
+    let found = events
+        .iter()
+        .find_map(|event| if let Event::PositionChanged(changed) = event { Some(changed) } else { None });
     found.expect("a fill changes a position")
 }
 
 fn posted(events: &[Event]) -> &Posted {
-    let found = events.iter().find_map(|event| {
-        if let Event::Posted(posted) = event { Some(posted) } else { None }
-    });
+    let found =
+        events.iter().find_map(|event| if let Event::Posted(posted) = event { Some(posted) } else { None });
     found.expect("a fill posts")
 }
 
@@ -40,11 +48,14 @@ fn a_spot_buy_pays_the_value_and_the_fee_and_gets_the_asset() {
         .iter()
         .map(|leg| (leg.amount.get(), leg.currency, leg.from, leg.to))
         .collect();
-    assert_eq!(legs, [
-        (1_000_000, USD, LedgerBook::Client, LedgerBook::Venue),
-        (100_000_000, BTC, LedgerBook::Venue, LedgerBook::Client),
-        (500, USD, LedgerBook::Client, LedgerBook::Fee),
-    ]);
+    assert_eq!(
+        legs,
+        [
+            (1_000_000, USD, LedgerBook::Client, LedgerBook::Venue),
+            (100_000_000, BTC, LedgerBook::Venue, LedgerBook::Client),
+            (500, USD, LedgerBook::Client, LedgerBook::Fee),
+        ]
+    );
     let expected = PositionChanged {
         open_cost: Money::new(1_000_000),
         realized: Money::ZERO,

@@ -141,7 +141,10 @@ fn a_cancel_goes_to_the_venue_and_its_word_ends_the_order() {
     check_order(&desk, id, OrderStatus::PendingCancel, 30, 70);
     let reason = Reject::CancelRequested.code();
     let canceled = OrderCanceled { order: id, cum_qty: Qty(30), reason };
-    assert_eq!(desk.apply(report(id, ReportKind::Canceled, Some(Reject::CancelRequested))), [canceled.into()]);
+    assert_eq!(
+        desk.apply(report(id, ReportKind::Canceled, Some(Reject::CancelRequested))),
+        [canceled.into()]
+    );
     check_order(&desk, id, OrderStatus::Canceled, 30, 0);
     assert_eq!(desk.reserved(ALICE, USD), 0);
 }
@@ -180,7 +183,11 @@ fn a_cancel_that_fits_nothing_is_refused_with_the_reason_and_changes_nothing() {
 
 #[test]
 fn a_refused_cancel_puts_the_order_back_where_it_was() {
-    let cases = [(false, 0, OrderStatus::PendingNew), (true, 0, OrderStatus::New), (true, 30, OrderStatus::PartiallyFilled)];
+    let cases = [
+        (false, 0, OrderStatus::PendingNew),
+        (true, 0, OrderStatus::New),
+        (true, 30, OrderStatus::PartiallyFilled),
+    ];
     for (is_accepted, filled, back) in cases {
         let (mut desk, id) = with_order();
         if is_accepted {
@@ -232,9 +239,15 @@ fn reports_for_a_done_order_change_nothing() {
 fn a_fill_that_fits_no_order_is_raised_and_not_booked() {
     let (mut desk, id) = with_order();
     let unknown = OrderId(424_242);
-    assert_eq!(desk.apply(fill(unknown, 1, 9_000, 10, 0)), [unmatched(unknown, 1, 9_000, 10, Reject::UnknownOrder)]);
+    assert_eq!(
+        desk.apply(fill(unknown, 1, 9_000, 10, 0)),
+        [unmatched(unknown, 1, 9_000, 10, Reject::UnknownOrder)]
+    );
     for qty in [101, 0, -5, i64::MAX, i64::MIN] {
-        assert_eq!(desk.apply(fill(id, 1, 9_000, qty, 0)), [unmatched(id, 1, 9_000, qty, Reject::FillUnmatched)]);
+        assert_eq!(
+            desk.apply(fill(id, 1, 9_000, qty, 0)),
+            [unmatched(id, 1, 9_000, qty, Reject::FillUnmatched)]
+        );
     }
     let refused = CommandRefused {
         value: 424_242,
@@ -243,7 +256,10 @@ fn a_fill_that_fits_no_order_is_raised_and_not_booked() {
         text: TextId::NONE,
     };
     assert_eq!(desk.apply(report(unknown, ReportKind::Accepted, None)), [refused.into()]);
-    assert_eq!((desk.cash(ALICE, USD), desk.cash(ALICE, BTC)), (super::desk::USD_START, super::desk::BTC_START));
+    assert_eq!(
+        (desk.cash(ALICE, USD), desk.cash(ALICE, BTC)),
+        (super::desk::USD_START, super::desk::BTC_START)
+    );
     check_order(&desk, id, OrderStatus::PendingNew, 0, 100);
 }
 
@@ -307,14 +323,19 @@ fn the_same_name_with_other_content_is_refused_and_the_first_order_stands() {
     }
     check_order(&desk, first, OrderStatus::PendingNew, 0, 100);
     let of_bob = NewOrder { account: BOB, ..order };
-    assert_eq!(types(&desk.apply(of_bob)), ["risk.order_approved", "order.submitted"], "a name is the account's own");
+    assert_eq!(
+        types(&desk.apply(of_bob)),
+        ["risk.order_approved", "order.submitted"],
+        "a name is the account's own"
+    );
 }
 
 #[test]
 fn the_simulated_venue_reports_what_an_ioc_order_could_not_take_as_cancelled() {
     let mut desk = Desk::with_quotes();
     let id = desk.next_id();
-    let order = NewOrder { time_in_force: TimeInForce::Ioc, ..limit_order(SPOT, Side::Buy, 10_010, 2_000_000) };
+    let order =
+        NewOrder { time_in_force: TimeInForce::Ioc, ..limit_order(SPOT, Side::Buy, 10_010, 2_000_000) };
     desk.feed(order);
     let told: Vec<_> = desk.settle(desk.time).iter().flat_map(|(_, events)| types(events)).collect();
     let expected =

@@ -1,13 +1,13 @@
 //! Each risk rule at its limit, one step below and one above.
 
 use super::desk::{
-    ALICE, BTC, BTC_START, BOB, Desk, INVERSE, LINEAR, SPOT, USD, USD_START, cancel, fill, instrument, limit,
+    ALICE, BOB, BTC, BTC_START, Desk, INVERSE, LINEAR, SPOT, USD, USD_START, cancel, fill, instrument, limit,
     limit_order, market_order, quote, report, transfer, types,
 };
 use tickwerk_domain::command::{KillSwitchSet, NewOrder, TradingStateSet};
 use tickwerk_domain::{
-    AccountId, Command, Event, Instrument, InstrumentId, LimitKind, Money, OrderType, Price, Qty, Reject, ReportKind,
-    Side, TextId, TradingState,
+    AccountId, Command, Event, Instrument, InstrumentId, LimitKind, Money, OrderType, Price, Qty, Reject,
+    ReportKind, Side, TextId, TradingState,
 };
 
 /// Rule, limit and value seen of a refusal; `None` for an approval.
@@ -79,7 +79,10 @@ fn unknown_accounts_and_instruments_are_refused() {
 fn a_halt_stops_all_orders_in_its_scope_and_no_other() {
     for (account, instrument) in [ALL, (ALICE, InstrumentId(0)), (AccountId(0), SPOT), (ALICE, SPOT)] {
         let halt = state(account, instrument, TradingState::Halted);
-        check(&[halt], &[(buy(100), plain(Reject::TradingHalted)), (sell(100), plain(Reject::TradingHalted))]);
+        check(
+            &[halt],
+            &[(buy(100), plain(Reject::TradingHalted)), (sell(100), plain(Reject::TradingHalted))],
+        );
         check(&[halt, state(account, instrument, TradingState::Active)], &[(buy(100), None)]);
     }
     check(&[state(BOB, InstrumentId(0), TradingState::Halted)], &[(buy(100), None)]);
@@ -104,7 +107,13 @@ fn reduce_only_lets_through_what_the_position_and_open_orders_leave() {
 fn a_kill_switch_refuses_orders_in_its_scope_until_it_is_released() {
     for (account, instrument) in [ALL, (ALICE, InstrumentId(0)), (AccountId(0), SPOT), (ALICE, SPOT)] {
         let engaged = kill(account, instrument, true);
-        check(&[engaged], &[(buy(100), plain(Reject::KillSwitch)), (market_order(SPOT, Side::Sell, 100), plain(Reject::KillSwitch))]);
+        check(
+            &[engaged],
+            &[
+                (buy(100), plain(Reject::KillSwitch)),
+                (market_order(SPOT, Side::Sell, 100), plain(Reject::KillSwitch)),
+            ],
+        );
         check(&[engaged, kill(account, instrument, false)], &[(buy(100), None)]);
     }
     check(&[kill(ALICE, LINEAR, true)], &[(buy(100), None)]);
@@ -124,29 +133,35 @@ fn a_cancel_passes_every_switch() {
 fn prices_are_positive_multiples_of_the_tick_and_market_orders_have_none() {
     let at = |price| limit_order(SPOT, Side::Buy, price, 100);
     let priced_market = NewOrder { order_type: OrderType::Market, ..at(10_000) };
-    check(&[], &[
-        (at(10_000), None),
-        (at(10_001), Some((Reject::PriceOffTick, 10, 10_001))),
-        (at(9_999), Some((Reject::PriceOffTick, 10, 9_999))),
-        (at(10), None),
-        (at(0), Some((Reject::PriceNotPositive, 1, 0))),
-        (at(-10), Some((Reject::PriceNotPositive, 1, -10))),
-        (priced_market, Some((Reject::PriceNotAllowed, 0, 10_000))),
-    ]);
+    check(
+        &[],
+        &[
+            (at(10_000), None),
+            (at(10_001), Some((Reject::PriceOffTick, 10, 10_001))),
+            (at(9_999), Some((Reject::PriceOffTick, 10, 9_999))),
+            (at(10), None),
+            (at(0), Some((Reject::PriceNotPositive, 1, 0))),
+            (at(-10), Some((Reject::PriceNotPositive, 1, -10))),
+            (priced_market, Some((Reject::PriceNotAllowed, 0, 10_000))),
+        ],
+    );
 }
 
 #[test]
 fn quantities_are_multiples_of_the_lot_between_minimum_and_maximum() {
-    check(&[limit(LimitKind::OrderQuantity, ALICE, SPOT, 1_000).into()], &[
-        (buy(0), Some((Reject::QuantityNotPositive, 1, 0))),
-        (buy(-10), Some((Reject::QuantityNotPositive, 1, -10))),
-        (buy(11), Some((Reject::QuantityOffLot, 5, 11))),
-        (buy(5), Some((Reject::QuantityBelowMinimum, 10, 5))),
-        (buy(10), None),
-        (buy(995), None),
-        (buy(1_000), None),
-        (buy(1_005), Some((Reject::QuantityAboveLimit, 1_000, 1_005))),
-    ]);
+    check(
+        &[limit(LimitKind::OrderQuantity, ALICE, SPOT, 1_000).into()],
+        &[
+            (buy(0), Some((Reject::QuantityNotPositive, 1, 0))),
+            (buy(-10), Some((Reject::QuantityNotPositive, 1, -10))),
+            (buy(11), Some((Reject::QuantityOffLot, 5, 11))),
+            (buy(5), Some((Reject::QuantityBelowMinimum, 10, 5))),
+            (buy(10), None),
+            (buy(995), None),
+            (buy(1_000), None),
+            (buy(1_005), Some((Reject::QuantityAboveLimit, 1_000, 1_005))),
+        ],
+    );
 }
 
 #[test]
@@ -160,7 +175,11 @@ fn the_instruments_own_maximum_holds_where_no_limit_is_narrower() {
 #[test]
 fn notional_is_bounded_by_the_limit_and_by_the_instrument() {
     // 100,000 at 100.00 is 100.0000 dollars; the next lot costs 0.005 more.
-    let cases = [(buy(99_995), None), (buy(100_000), None), (buy(100_005), Some((Reject::NotionalAboveLimit, 1_000_000, 1_000_050)))];
+    let cases = [
+        (buy(99_995), None),
+        (buy(100_000), None),
+        (buy(100_005), Some((Reject::NotionalAboveLimit, 1_000_000, 1_000_050))),
+    ];
     check(&[limit(LimitKind::OrderNotional, ALICE, SPOT, 1_000_000).into()], &cases);
     check(&[Instrument { notional_max: Money::new(1_000_000), ..instrument(SPOT) }.into()], &cases);
     let market = market_order(SPOT, Side::Buy, 100_000);
@@ -172,14 +191,17 @@ fn notional_is_bounded_by_the_limit_and_by_the_instrument() {
 fn the_collar_holds_on_both_sides_of_the_reference_price() {
     let at = |side, price| limit_order(SPOT, side, price, 100);
     // One percent of 10,000.
-    check(&[limit(LimitKind::PriceCollar, ALICE, SPOT, 1_000_000).into()], &[
-        (at(Side::Buy, 10_090), None),
-        (at(Side::Buy, 10_100), None),
-        (at(Side::Buy, 10_110), Some((Reject::PriceOutsideCollar, 10_000, 10_110))),
-        (at(Side::Sell, 9_910), None),
-        (at(Side::Sell, 9_900), None),
-        (at(Side::Sell, 9_890), Some((Reject::PriceOutsideCollar, 10_000, 9_890))),
-    ]);
+    check(
+        &[limit(LimitKind::PriceCollar, ALICE, SPOT, 1_000_000).into()],
+        &[
+            (at(Side::Buy, 10_090), None),
+            (at(Side::Buy, 10_100), None),
+            (at(Side::Buy, 10_110), Some((Reject::PriceOutsideCollar, 10_000, 10_110))),
+            (at(Side::Sell, 9_910), None),
+            (at(Side::Sell, 9_900), None),
+            (at(Side::Sell, 9_890), Some((Reject::PriceOutsideCollar, 10_000, 9_890))),
+        ],
+    );
     let mut desk = Desk::new();
     desk.apply(limit(LimitKind::PriceCollar, ALICE, SPOT, 1_000_000));
     assert_eq!(outcome(&mut desk, at(Side::Buy, 10_000)), plain(Reject::NoReferencePrice));
@@ -266,7 +288,10 @@ fn a_contract_order_that_raises_no_margin_passes_and_losses_lower_the_buying_pow
     // The position lost 1.00 × 100 contracts; 10,050,000 − 1,000,000 is available for the margin of 9,900,000 and more.
     let more = limit_order(LINEAR, Side::Buy, 9_900, 10);
     let refused = Some((Reject::InsufficientBuyingPower, 9_050_000, 9_900_990 + 5));
-    assert_eq!(outcome(&mut desk, more).map(|(reason, available, _)| (reason, available)), refused.map(|(r, a, _)| (r, a)));
+    assert_eq!(
+        outcome(&mut desk, more).map(|(reason, available, _)| (reason, available)),
+        refused.map(|(r, a, _)| (r, a))
+    );
     assert_eq!(outcome(&mut desk, limit_order(LINEAR, Side::Sell, 9_900, 100_000)), None);
 }
 

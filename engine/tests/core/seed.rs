@@ -1,7 +1,7 @@
 //! Seeds of random tests and the small generator behind them.
 
 /// Runs `test` for `SEED` if that is set, else for seeds `0..count`. A failing seed is printed.
-pub fn each_seed(count: u64, test: impl Fn(u64)) {
+pub(crate) fn each_seed(count: u64, test: impl Fn(u64)) {
     let fixed: Option<u64> = std::env::var("SEED").ok().and_then(|text| text.parse().ok());
     for seed in fixed.map_or(0..count, |seed| seed..seed + 1) {
         let _print_seed = PrintOnPanic(seed);
@@ -20,14 +20,14 @@ impl Drop for PrintOnPanic {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -36,21 +36,21 @@ impl Random {
     }
 
     /// A number from 0 to `count` − 1.
-    pub fn below(&mut self, count: u32) -> u32 {
+    pub(crate) fn below(&mut self, count: u32) -> u32 {
         u32::try_from(self.next() % u64::from(count)).unwrap()
     }
 
     /// A number from `low` to `high`, both included.
-    pub fn between(&mut self, low: i64, high: i64) -> i64 {
+    pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
         low + i64::from(self.below(u32::try_from(high - low + 1).unwrap()))
     }
 
     /// True in one of `count` cases.
-    pub fn one_in(&mut self, count: u32) -> bool {
+    pub(crate) fn one_in(&mut self, count: u32) -> bool {
         self.below(count) == 0
     }
 
-    pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(u32::try_from(items.len()).unwrap()) as usize]
     }
 }

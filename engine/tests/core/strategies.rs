@@ -4,7 +4,8 @@ use super::desk::{ALICE, Desk, SPOT, limit, quote, types};
 use tickwerk_domain::command::{QuoteObserved, StrategyDefined};
 use tickwerk_domain::event::SignalChanged;
 use tickwerk_domain::{
-    Event, InstrumentId, LimitKind, OrderId, OrderType, Qty, Reject, Side, SignalDirection, StrategyId, TextId,
+    Event, InstrumentId, LimitKind, OrderId, OrderType, Qty, Reject, Side, SignalDirection, StrategyId,
+    TextId,
 };
 
 fn ema(size: i64) -> StrategyDefined {
@@ -84,7 +85,8 @@ fn its_orders_pass_the_same_risk_check() {
 fn what_the_venue_could_not_give_is_asked_for_again_while_the_signal_stands() {
     let mut desk = Desk::new();
     desk.apply(ema(100));
-    let thin = |step: i64| QuoteObserved { ask_qty: Qty(30), ..quote(SPOT, 9_990 + 10 * step, 10_010 + 10 * step) };
+    let thin =
+        |step: i64| QuoteObserved { ask_qty: Qty(30), ..quote(SPOT, 9_990 + 10 * step, 10_010 + 10 * step) };
     let mut bought = Vec::new();
     for step in 0..12 {
         desk.feed(thin(step));

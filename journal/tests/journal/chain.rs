@@ -82,3 +82,39 @@ fn the_published_head_catches_up_with_the_writer() {
     assert_eq!(marks.chained_through(), head.through);
     assert_eq!(journal.writer.close().unwrap().chain_head, Some(head));
 }
+
+/// The chain as `FORMAT.md` tells it, from the bytes of the frames alone.
+fn told_by_the_format(dir: &std::path::Path) -> [u8; 32] {
+    let mut reader = tickwerk_journal::Reader::open(dir, tickwerk_domain::Sequence::FIRST).unwrap();
+    let (mut head, mut block, mut count) = ([0; 32], vec![0; 32], 0);
+    while let Some(frame) = reader.next().unwrap() {
+        let bytes = frame.bytes;
+        let mut at = 64;
+        for index in 0..u64::from(u16::from_le_bytes([bytes[56], bytes[57]])) {
+            let sequence = u64::from_le_bytes(bytes[8..16].try_into().unwrap()) + index;
+            let mut canonical = sequence.to_le_bytes().to_vec();
+            canonical.extend_from_slice(&bytes[16..40]);
+            canonical.extend_from_slice(&bytes[48..52]);
+            canonical.extend_from_slice(&bytes[58..60]);
+            canonical.extend_from_slice(&[0, 0]);
+            let end = at + 32 + usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
+            canonical.extend_from_slice(&bytes[at..end]);
+            at = end.next_multiple_of(16);
+            block.extend_from_slice(&u32::try_from(canonical.len()).unwrap().to_le_bytes());
+            block.extend_from_slice(&canonical);
+            count += 1;
+            if count % 1024 == 0 {
+                head = blake3::hash(&block).into();
+                block = head.to_vec();
+            }
+        }
+    }
+    if count % 1024 == 0 { head } else { blake3::hash(&block).into() }
+}
+
+#[test]
+fn a_stranger_computes_the_same_head() {
+    let dir = scratch();
+    let (_, closed) = closed(config(dir.path()), 900);
+    assert_eq!(closed.chain_head.unwrap().head.0, told_by_the_format(dir.path()));
+}

@@ -171,18 +171,26 @@ fn the_last_synced_batch_is_known_by_the_seal_behind_it() {
 }
 
 #[test]
-fn a_rewritten_chain_is_noticed() {
+fn a_head_that_differs_is_refused_and_a_bad_entry_is_rebuilt() {
     let dir = scratch();
     closed(config(dir.path()), 1_000);
-    patch(&dir.path().join("HEADS"), |content| assert!(content.len() >= 96, "two blocks"));
-    let other = scratch();
-    let mut journal = open(config(other.path()));
-    push_frames(&mut journal.writer, 500);
-    drop(journal.writer.close());
-    let heads = std::fs::read(other.path().join("HEADS")).unwrap();
-    patch(&dir.path().join("HEADS"), |content| content[..48].copy_from_slice(&heads[..48]));
+    let path = dir.path().join("HEADS");
+    let good = std::fs::read(&path).unwrap();
+    assert!(good.len() >= 96, "two blocks");
+    let journal = inspect(dir.path()).unwrap().journal;
+    patch(&path, |content| {
+        content[48 + 16] ^= 1;
+        content[56..60].fill(0);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&journal.0), &content[48..96]);
+        content[56..60].copy_from_slice(&crc.to_le_bytes());
+    });
+    let (_, _, sequence, witness) = refused(dir.path());
+    assert_eq!((sequence, witness), (Sequence(1025), None));
+
+    patch(&path, |content| content[48 + 20] ^= 1);
     let recovered = recover(config(dir.path())).unwrap();
-    assert_eq!(recovered.notes().len(), 1, "an entry of another journal fails its checksum");
+    assert_eq!(recovered.notes().len(), 1);
+    assert_eq!(std::fs::read(&path).unwrap(), good);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::print;
 use crate::exit;
 use anyhow::{Context, Result};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -148,7 +148,9 @@ impl Layout {
 
     fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_preset(presets::NOTHING);
+        table.set_style(TableComponent::HeaderLines, '─');
+        table.set_style(TableComponent::MiddleHeaderIntersections, '─');
         table.set_header(["segment", "state", "first", "last", "frames", "used", "size"]);
         for segment in &self.segments {
             let sequence = |sequence| if sequence == 0 { "–".to_owned() } else { grouped(sequence) };

@@ -1,5 +1,6 @@
 //! Each mistake that a configuration can have, with the words that it is told in.
 
+use super::instruments::GeneratorSettings;
 use super::*;
 use std::error::Error;
 use tickwerk_domain::{DurationNs, InstrumentKind, Mode, Money, Price, Qty, Rate};

@@ -42,16 +42,16 @@ pub(crate) fn of_frame(frame: &Frame, request: &Value) -> Outcome {
     let mut outcome = Ok(json!({}));
     for record in frame.records() {
         match &record.payload {
-            Payload::Command(command) => outcome = of_command(command, record.envelope.sequence),
+            Payload::Command(command) => outcome = Ok(of_command(command, record.envelope.sequence)),
             Payload::Event(event) => of_event(event, request, &mut outcome),
         }
     }
     outcome
 }
 
-fn of_command(command: &Command, sequence: Sequence) -> Outcome {
+fn of_command(command: &Command, sequence: Sequence) -> Value {
     let is_order = matches!(command, Command::NewOrder(_));
-    Ok(if is_order { json!({ "order_id": sequence.0, "status": "pending_new" }) } else { json!({}) })
+    if is_order { json!({ "order_id": sequence.0, "status": "pending_new" }) } else { json!({}) }
 }
 
 fn of_event(event: &Event, request: &Value, outcome: &mut Outcome) {

@@ -87,13 +87,14 @@ const OPS: &[(&str, &[&str])] = &[
 const COMMON: &[&str] = &["request_id", "op", "ack"];
 
 /// Reads a line. A fault comes with the request's id, as far as that could be read.
-pub(crate) fn parse(line: &str, names: &Names, daemon: Acknowledge) -> Result<Request, (Value, Fault)> {
+pub(crate) fn parse(line: &str, names: &Names, daemon: Acknowledge) -> Result<Request, Box<(Value, Fault)>> {
     let object: Map<String, Value> = serde_json::from_str(line).map_err(|error| {
         let message = format!("{error}; write one JSON object a line");
-        (Value::Null, Fault { code: "bad_json", field: Value::Null, value: json!(shortened(line)), message })
+        let fault = Fault { code: "bad_json", field: Value::Null, value: json!(shortened(line)), message };
+        Box::new((Value::Null, fault))
     })?;
     let id = object.get("request_id").cloned().unwrap_or_default();
-    Fields { object, names }.read(daemon).map_err(|fault| (id, fault))
+    Fields { object, names }.read(daemon).map_err(|fault| Box::new((id, fault)))
 }
 
 fn shortened(text: &str) -> String {
@@ -157,7 +158,7 @@ impl Fields<'_> {
     }
 
     fn new_order(&self) -> Result<NewOrder, Fault> {
-        let account = self.required(self.optional_account()?, "account")?;
+        let account = required(self.optional_account()?, "account")?;
         let instrument = self.required_instrument()?;
         let order_type = self.word("order_type", OrderType::from_word, OrderType::ALL)?;
         let default_time = match order_type {
@@ -194,7 +195,7 @@ impl Fields<'_> {
             qty: Qty(quantity),
             account,
             instrument: instrument.instrument,
-            client_order_id: self.client_order_id(self.text("client_order_id")?)?,
+            client_order_id: client_order_id(self.text("client_order_id")?)?,
             side: self.word("side", Side::from_word, Side::ALL)?,
             order_type,
             time_in_force,
@@ -202,7 +203,7 @@ impl Fields<'_> {
     }
 
     fn cancel_order(&self) -> Result<CancelOrder, Fault> {
-        let account = self.required(self.optional_account()?, "account")?;
+        let account = required(self.optional_account()?, "account")?;
         let order = match self.object.get("order_id") {
             None | Some(Value::Null) => OrderId::NONE,
             Some(given) => match given.as_u64().filter(|number| *number > 0) {
@@ -211,7 +212,7 @@ impl Fields<'_> {
             },
         };
         let client_order_id = match self.optional_text("client_order_id")? {
-            Some(name) => self.client_order_id(name)?,
+            Some(name) => client_order_id(name)?,
             None if order.is_none() => {
                 let message = "name the order by client_order_id or order_id";
                 return Err(Fault::new("missing_field", "client_order_id", Value::Null, message));
@@ -294,26 +295,6 @@ impl Fields<'_> {
             .ok_or_else(|| Fault::new("missing_field", "instrument", Value::Null, "is missing"))
     }
 
-    fn required(&self, account: AccountId, field: &'static str) -> Result<AccountId, Fault> {
-        if account.is_none() {
-            Err(Fault::new("missing_field", field, Value::Null, "is missing"))
-        } else {
-            Ok(account)
-        }
-    }
-
-    fn client_order_id(&self, name: &str) -> Result<ClientOrderId, Fault> {
-        match ClientOrderId::new(name) {
-            Ok(id) if !id.is_none() => Ok(id),
-            Ok(_) => Err(Fault::invalid(
-                "client_order_id",
-                json!(name),
-                "is empty; write 1 to 36 ASCII characters",
-            )),
-            Err(error) => Err(Fault::invalid("client_order_id", json!(name), error.to_string())),
-        }
-    }
-
     fn decimal(&self, field: &'static str, scale: u8) -> Result<i64, Fault> {
         match self.object.get(field) {
             Some(Value::String(text)) => parse_decimal(text, scale)
@@ -351,6 +332,24 @@ impl Fields<'_> {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(Fault::invalid(field, other.clone(), "write text in quotes")),
         }
+    }
+}
+
+fn required(account: AccountId, field: &'static str) -> Result<AccountId, Fault> {
+    if account.is_none() {
+        Err(Fault::new("missing_field", field, Value::Null, "is missing"))
+    } else {
+        Ok(account)
+    }
+}
+
+fn client_order_id(name: &str) -> Result<ClientOrderId, Fault> {
+    match ClientOrderId::new(name) {
+        Ok(id) if !id.is_none() => Ok(id),
+        Ok(_) => {
+            Err(Fault::invalid("client_order_id", json!(name), "is empty; write 1 to 36 ASCII characters"))
+        }
+        Err(error) => Err(Fault::invalid("client_order_id", json!(name), error.to_string())),
     }
 }
 

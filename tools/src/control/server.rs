@@ -247,7 +247,10 @@ impl Server {
     fn take_line(&mut self, token: usize, text: &str) {
         let request = match parse(text, &self.door.names, self.door.acknowledge) {
             Ok(request) => request,
-            Err((id, fault)) => return self.reply(token, answer::line(&id, None, None, Err(fault))),
+            Err(refused) => {
+                let (id, fault) = *refused;
+                return self.reply(token, answer::line(&id, None, None, Err(fault)));
+            }
         };
         let Request { id, acknowledge, asked, object } = request;
         let ticket = self.next_ticket;

@@ -47,7 +47,7 @@ fn order(change: impl Fn(&mut Value)) -> String {
 
 /// Code and field of the fault.
 fn fault(line: &str) -> (String, Value) {
-    let (_, fault) = parse(line, &names(), Acknowledge::Written).expect_err("a fault");
+    let (_, fault) = *parse(line, &names(), Acknowledge::Written).expect_err("a fault");
     assert!(!fault.message.is_empty());
     (fault.code.to_owned(), fault.field)
 }

@@ -1,0 +1,134 @@
+//! The digest changes when any state changes, and says the same of two engines that came to the same state.
+
+use super::desk::{
+    ALICE, BTC, Desk, INVERSE, LINEAR, SPOT, USD, cancel, fill, instrument, limit, limit_order, market_order,
+    quote, report, transfer,
+};
+use tickwerk_domain::command::{
+    AccountDefined, CurrencyDefined, KillSwitchSet, MarketGapObserved, SimulatedVenueSet, StrategyDefined,
+    TextDefined, TradeObserved, TradingStateSet,
+};
+use tickwerk_domain::{
+    AccountId, Aggressor, BookDelta, Command, CurrencyId, DurationNs, Instrument, InstrumentId, Level,
+    LimitKind, OrderId, Price, Qty, Rate, ReportKind, Side, StaleReason, StrategyId, TextBytes, TextId,
+    TradingState,
+};
+
+fn delta(update_id: u64, flags: u8, side: Side, price: i64, qty: i64) -> Command {
+    let mut delta = BookDelta::new(SPOT, update_id, flags);
+    delta.push(side, Level { price: Price(price), qty: Qty(qty) });
+    delta.into()
+}
+
+/// One command for each part of the state.
+fn steps(order: OrderId) -> Vec<Command> {
+    let ema = StrategyDefined {
+        parameters: [2, 5, 100, 0, 0, 0, 0, 0],
+        strategy: StrategyId(7),
+        name: TextId::NONE,
+        account: ALICE,
+        instrument: SPOT,
+        kind: 1,
+        enabled: true,
+    };
+    let (account, all, reason) = (ALICE, InstrumentId(0), TextId::NONE);
+    let trade = TradeObserved {
+        trade_id: 1,
+        price: Price(10_000),
+        qty: Qty(3),
+        instrument: SPOT,
+        aggressor: Aggressor::Buyer,
+    };
+    vec![
+        fill(order, 1, 9_000, 30, 5).into(),
+        report(order, ReportKind::Accepted, None).into(),
+        cancel(order).into(),
+        report(order, ReportKind::CancelRejected, None).into(),
+        quote(SPOT, 9_980, 10_010).into(),
+        quote(SPOT, 9_980, 10_000).into(),
+        trade.into(),
+        TradeObserved { qty: Qty(4), ..trade }.into(),
+        delta(5, BookDelta::CLEAR, Side::Buy, 9_950, 3),
+        delta(5, BookDelta::LAST, Side::Sell, 10_050, 3),
+        delta(6, BookDelta::LAST, Side::Sell, 10_050, 4),
+        delta(7, 0, Side::Sell, 10_060, 4),
+        MarketGapObserved { expected: 1, received: 2, instrument: SPOT, reason: StaleReason::Gap }.into(),
+        SimulatedVenueSet { latency: DurationNs(9), instrument: SPOT }.into(),
+        Instrument { taker_fee: Rate(1), ..instrument(LINEAR) }.into(),
+        AccountDefined { account: AccountId(9), name: TextId::NONE }.into(),
+        CurrencyDefined { currency: CurrencyId(9), code: TextId::NONE, scale: 2 }.into(),
+        TextDefined { text_id: TextId(9), text: TextBytes::new("nine").unwrap() }.into(),
+        ema.into(),
+        StrategyDefined { enabled: false, ..ema }.into(),
+        limit(LimitKind::OpenOrders, ALICE, all, 5).into(),
+        KillSwitchSet { account, instrument: LINEAR, reason, engaged: true }.into(),
+        TradingStateSet { account, instrument: INVERSE, reason, state: TradingState::ReduceOnly }.into(),
+        transfer(ALICE, USD, 1),
+        transfer(ALICE, BTC, -1),
+        limit_order(SPOT, Side::Sell, 12_000, 10).into(),
+    ]
+}
+
+fn start() -> (Desk, OrderId) {
+    let mut desk = Desk::with_quotes();
+    let order = desk.next_id();
+    desk.apply(limit_order(SPOT, Side::Buy, 9_000, 100));
+    (desk, order)
+}
+
+#[test]
+fn every_step_changes_the_machines_digest_and_the_same_steps_give_the_same() {
+    let (mut desk, order) = start();
+    let (mut twin, _) = start();
+    let mut seen = vec![desk.machine().digest()];
+    for command in steps(order) {
+        desk.apply(command);
+        twin.apply(command);
+        let digest = desk.machine().digest();
+        assert!(!seen.contains(&digest), "{command:?}");
+        assert_eq!(digest, twin.machine().digest());
+        seen.push(digest);
+    }
+}
+
+#[test]
+fn one_unit_of_difference_anywhere_shows() {
+    let (mut plain, order) = start();
+    let (mut other, _) = start();
+    plain.apply(fill(order, 1, 9_000, 30, 5));
+    other.apply(fill(order, 1, 9_000, 30, 6));
+    assert_ne!(plain.machine().digest(), other.machine().digest());
+    let (mut plain, _) = start();
+    let (mut other, _) = start();
+    plain.apply(quote(SPOT, 9_980, 10_010));
+    other.apply(quote(SPOT, 9_980, 10_011));
+    assert_ne!(plain.machine().digest(), other.machine().digest());
+}
+
+#[test]
+fn the_venues_digest_returns_when_its_orders_are_gone() {
+    let mut desk = Desk::with_quotes();
+    let before = desk.core.venue().digest();
+    let id = desk.next_id();
+    desk.feed(limit_order(SPOT, Side::Buy, 9_000, 100));
+    assert_ne!(desk.core.venue().digest(), before);
+    desk.feed(cancel(id));
+    desk.settle(u64::MAX);
+    assert_eq!(desk.core.venue().digest(), before);
+}
+
+#[test]
+fn the_book_digest_depends_on_levels_and_not_on_how_they_came() {
+    let (mut one, _) = start();
+    let (mut two, _) = start();
+    let digest = |desk: &Desk| desk.machine().market(SPOT).book.digest();
+    one.apply(delta(1, BookDelta::CLEAR, Side::Buy, 9_950, 3));
+    one.apply(delta(1, BookDelta::LAST, Side::Buy, 9_940, 2));
+    two.apply(delta(1, BookDelta::CLEAR, Side::Buy, 9_940, 7));
+    two.apply(delta(1, 0, Side::Buy, 9_950, 3));
+    assert_ne!(digest(&one), digest(&two));
+    two.apply(delta(1, BookDelta::LAST, Side::Buy, 9_940, 2));
+    assert_eq!(digest(&one), digest(&two));
+    one.feed(market_order(SPOT, Side::Buy, 100));
+    assert_eq!(digest(&one), digest(&two), "an order of ours changes nothing of what was observed");
+}

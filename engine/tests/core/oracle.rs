@@ -1,0 +1,331 @@
+//! A slow, obvious model of books, orders, positions and balances, compared with the engine.
+//!
+//! The model takes decisions of risk as they were told (an approval or none) and works out all that follows from them
+//! by itself: maps instead of stores, exact fractions instead of cost units, sums instead of running totals.
+
+use super::desk::{Desk, definitions, instrument};
+use super::seed::each_seed;
+use super::workload::Workload;
+use std::collections::{BTreeMap, BTreeSet};
+use tickwerk_domain::command::{FillReported, OrderReported};
+use tickwerk_domain::event::{LedgerBook, OrderApproved};
+use tickwerk_domain::{
+    AccountId, BookDelta, Command, CurrencyId, Event, Instrument, InstrumentId, InstrumentKind, OrderId,
+    Rate, ReportKind, Side,
+};
+use tickwerk_engine::machine::Machine;
+
+struct ModelOrder {
+    account: AccountId,
+    instrument: InstrumentId,
+    side: Side,
+    qty: i64,
+    filled: i64,
+    is_accepted: bool,
+    execution: u64,
+    reserve_price: i64,
+}
+
+/// A position whose cost is a fraction over the denominator of its instrument.
+#[derive(Default, PartialEq, Eq, Debug)]
+struct ModelPosition {
+    qty: i64,
+    cost: i128,
+    realized: i128,
+    fees: i128,
+    /// All cash that spot trades moved.
+    traded: i128,
+    /// All that went to the rounding book.
+    rounded: i128,
+    margin: i128,
+}
+
+#[derive(Default)]
+struct Model {
+    books: BTreeMap<(InstrumentId, bool), BTreeMap<i64, i64>>,
+    in_snapshot: BTreeSet<InstrumentId>,
+    live: BTreeSet<InstrumentId>,
+    orders: BTreeMap<OrderId, ModelOrder>,
+    positions: BTreeMap<(AccountId, InstrumentId), ModelPosition>,
+    cash: BTreeMap<(AccountId, CurrencyId), i128>,
+    fills_booked: u64,
+}
+
+/// n ÷ d to the nearest integer, ties to the even one, as one would do it by hand.
+fn half_even(n: i128, d: i128) -> i128 {
+    let (sign, n) = (n.signum(), n.abs());
+    let (whole, twice_rest) = (n / d, n % d * 2);
+    let up = twice_rest > d || (twice_rest == d && whole % 2 == 1);
+    sign * (whole + i128::from(up))
+}
+
+/// Cost units of one settlement unit: 10^(price scale + quantity scale − settlement scale).
+fn unit(of: &Instrument) -> i128 {
+    match of.kind {
+        InstrumentKind::Inverse => 1,
+        InstrumentKind::Spot | InstrumentKind::Linear => {
+            10_i128.pow(u32::from(of.price_scale + of.quantity_scale - of.settlement_scale))
+        }
+    }
+}
+
+/// Value in cost units, exact; for inverse contracts rounded to the settlement currency.
+fn value(of: &Instrument, price: i64, qty: i64) -> i128 {
+    match of.kind {
+        InstrumentKind::Inverse => {
+            let up = i128::from(qty) * i128::from(of.multiplier) * 10_i128.pow(8 + u32::from(of.price_scale));
+            half_even(up, i128::from(price))
+        }
+        InstrumentKind::Spot | InstrumentKind::Linear => i128::from(price) * i128::from(qty),
+    }
+}
+
+impl Model {
+    fn apply(&mut self, command: &Command, events: &[Event], machine: &Machine) {
+        let approved = events
+            .iter()
+            .find_map(|event| if let Event::OrderApproved(approved) = event { Some(approved) } else { None });
+        for event in events {
+            if let (Event::OrderSubmitted(order), Some(approved)) = (event, approved) {
+                let model = ModelOrder {
+                    account: order.account,
+                    instrument: order.instrument,
+                    side: order.side,
+                    qty: order.qty.0,
+                    filled: 0,
+                    is_accepted: false,
+                    execution: 0,
+                    reserve_price: self.price_of(machine, order.order),
+                };
+                self.orders.insert(order.order, model);
+                self.check_approval(approved);
+            }
+        }
+        if let Command::BookDelta(delta) = command {
+            self.delta(delta);
+        } else if let Command::MarketGapObserved(gap) = command {
+            self.in_snapshot.remove(&gap.instrument);
+            self.live.remove(&gap.instrument);
+        } else if let Command::OrderReported(report) = command {
+            self.report(report);
+        } else if let Command::FillReported(fill) = command {
+            self.fill(fill);
+        } else if let (Command::CashTransferred(transfer), [Event::Posted(_)]) = (command, events) {
+            *self.cash.entry((transfer.account, transfer.currency)).or_default() += transfer.amount.get();
+        }
+    }
+
+    /// The price that a spot order is counted at is the engine's decision; the model checks what follows from it.
+    fn price_of(&self, machine: &Machine, order: OrderId) -> i64 {
+        machine.orders().by_id(order).map_or(0, |order| order.reserve_price.0)
+    }
+
+    /// An approval tells the position at its worst, which the model gets by adding up.
+    fn check_approval(&self, approved: &OrderApproved) {
+        let (account, instrument) = (approved.account, approved.instrument);
+        let held = self.positions.get(&(account, instrument)).map_or(0, |position| position.qty);
+        let (buys, sells) = self.open_of(account, instrument);
+        assert_eq!((approved.worst_long.0, approved.worst_short.0), (held + buys, held - sells));
+        let open = self.orders.values().filter(|order| order.account == account).count();
+        assert_eq!(approved.open_orders as usize, open);
+    }
+
+    fn open_of(&self, account: AccountId, instrument: InstrumentId) -> (i64, i64) {
+        let open =
+            self.orders.values().filter(|order| (order.account, order.instrument) == (account, instrument));
+        open.fold((0, 0), |(buys, sells), order| {
+            let left = order.qty - order.filled;
+            match order.side {
+                Side::Buy => (buys + left, sells),
+                Side::Sell => (buys, sells + left),
+            }
+        })
+    }
+
+    fn delta(&mut self, delta: &BookDelta) {
+        let instrument = delta.instrument;
+        if delta.clears() {
+            self.books.insert((instrument, true), BTreeMap::new());
+            self.books.insert((instrument, false), BTreeMap::new());
+            self.in_snapshot.insert(instrument);
+        }
+        if !self.in_snapshot.contains(&instrument) && !self.live.contains(&instrument) {
+            return;
+        }
+        for (side, level) in delta.sided_levels() {
+            let levels = self.books.entry((instrument, side == Side::Buy)).or_default();
+            if level.qty.0 > 0 {
+                levels.insert(level.price.0, level.qty.0);
+            } else {
+                levels.remove(&level.price.0);
+            }
+        }
+        if delta.is_last() {
+            self.in_snapshot.remove(&instrument);
+            self.live.insert(instrument);
+        }
+    }
+
+    fn report(&mut self, report: &OrderReported) {
+        let Some(order) = self.orders.get_mut(&report.order) else { return };
+        match report.kind {
+            ReportKind::Accepted => order.is_accepted = true,
+            ReportKind::Rejected if order.is_accepted || order.filled > 0 => {}
+            ReportKind::Rejected | ReportKind::Canceled => {
+                self.orders.remove(&report.order);
+            }
+            ReportKind::CancelRejected => {}
+        }
+    }
+
+    fn fill(&mut self, fill: &FillReported) {
+        let Some(order) = self.orders.get_mut(&fill.order) else { return };
+        let (price, qty) = (fill.price.0, fill.qty.0);
+        if fill.execution_id <= order.execution || qty <= 0 || qty > order.qty - order.filled {
+            return;
+        }
+        self.fills_booked += 1;
+        (order.execution, order.filled) = (fill.execution_id, order.filled + qty);
+        let (account, side, of) = (order.account, order.side, instrument(order.instrument));
+        if order.filled == order.qty {
+            self.orders.remove(&fill.order);
+        }
+        let position = self.positions.entry((account, of.instrument)).or_default();
+        position.fees += fill.fee.get();
+        let mut cash = position.trade(&of, side, price, qty);
+        cash -= fill.fee.get();
+        *self.cash.entry((account, of.settlement)).or_default() += cash;
+        if of.kind == InstrumentKind::Spot {
+            // The base has three decimals more than the quantity.
+            *self.cash.entry((account, of.base)).or_default() += i128::from(side.sign() * qty) * 1_000;
+        }
+    }
+}
+
+impl ModelPosition {
+    /// Books a trade in two halves, what closes and what opens; gives the cash that the client gets.
+    fn trade(&mut self, of: &Instrument, side: Side, price: i64, qty: i64) -> i128 {
+        let sign = side.sign();
+        let closing = if self.qty * sign < 0 { qty.min(self.qty.abs()) } else { 0 };
+        let opening = qty - closing;
+        let gain_sign = if of.kind == InstrumentKind::Inverse { 1 } else { -1 };
+        let mut realized = 0;
+        if closing > 0 {
+            let released = if closing == self.qty.abs() {
+                self.cost
+            } else {
+                half_even(self.cost * i128::from(closing), i128::from(self.qty.abs()) * unit(of)) * unit(of)
+            };
+            let got = i128::from(sign) * value(of, price, closing);
+            realized = half_even(gain_sign * (got + released), unit(of));
+            self.cost -= released;
+            self.qty += sign * closing;
+        }
+        self.realized += realized;
+        let is_flat = self.qty == 0;
+        let opened = i128::from(sign) * value(of, price, opening);
+        self.cost += opened;
+        self.qty += sign * opening;
+        if of.kind != InstrumentKind::Spot {
+            return realized;
+        }
+        let total = i128::from(sign) * (value(of, price, closing) + value(of, price, opening));
+        let paid = -half_even(total, unit(of));
+        self.traded += paid;
+        if closing > 0 && is_flat {
+            // Whatever was posted up to the moment of being flat beyond the profit goes to the rounding book.
+            let since_flat = self.traded + half_even(opened, unit(of)) - self.rounded - self.realized;
+            self.rounded += since_flat;
+            return paid - since_flat;
+        }
+        paid
+    }
+}
+
+fn check(model: &Model, machine: &Machine, with_books: bool) {
+    let open: Vec<_> =
+        machine.orders().open().map(|order| (order.id, order.qty.0, order.cum_qty.0)).collect();
+    let expected: Vec<_> = model.orders.iter().map(|(id, order)| (*id, order.qty, order.filled)).collect();
+    assert_eq!(open, expected, "open orders");
+    for ((account, id), expected) in &model.positions {
+        let position = machine.positions().get(*account, *id);
+        let found = (position.qty, position.open_cost, position.realized, position.fees);
+        assert_eq!(found, (expected.qty, expected.cost, expected.realized, expected.fees), "{account} {id}");
+        assert_eq!((position.open_buys, position.open_sells), model.open_of(*account, *id), "exposure");
+    }
+    for ((account, currency), expected) in &model.cash {
+        assert_eq!(machine.accounts().balance(*account, *currency).cash, *expected, "{account} {currency}");
+    }
+    check_reserved(model, machine);
+    if with_books {
+        for ((id, is_bid), levels) in &model.books {
+            let side = if *is_bid { Side::Buy } else { Side::Sell };
+            let mut found: Vec<_> =
+                machine.market(*id).book.levels(side).map(|level| (level.price.0, level.qty.0)).collect();
+            found.sort_unstable();
+            assert_eq!(found, levels.iter().map(|(price, qty)| (*price, *qty)).collect::<Vec<_>>(), "{id}");
+        }
+    }
+}
+
+/// What is tied up of a currency is the sum over spot orders, and the margins of contracts.
+fn check_reserved(model: &Model, machine: &Machine) {
+    for (account, currency) in model.cash.keys() {
+        let mut sum = 0;
+        for order in model.orders.values().filter(|order| order.account == *account) {
+            let of = instrument(order.instrument);
+            if of.kind != InstrumentKind::Spot {
+                continue;
+            }
+            let left = order.qty - order.filled;
+            match order.side {
+                Side::Sell if of.base == *currency => sum += i128::from(left) * 1_000,
+                Side::Buy if of.quote == *currency => {
+                    let exact = value(&of, order.reserve_price, left);
+                    let fee =
+                        half_even(exact * i128::from(of.taker_fee.0), unit(&of) * i128::from(Rate::ONE.0));
+                    sum += half_even(exact, unit(&of)) + fee;
+                }
+                Side::Sell | Side::Buy => {}
+            }
+        }
+        for id in [super::desk::LINEAR, super::desk::INVERSE] {
+            let position = machine.positions().get(*account, id);
+            if instrument(id).settlement == *currency {
+                sum += position.margin;
+            }
+            let worst = position.qty.abs() + position.open_buys + position.open_sells;
+            assert_eq!(position.margin == 0, worst == 0, "margin is tied up while something is open");
+        }
+        assert_eq!(machine.accounts().balance(*account, *currency).reserved, sum, "{account} {currency}");
+    }
+}
+
+#[test]
+fn the_engine_agrees_with_the_model_over_random_commands() {
+    each_seed(3, |seed| {
+        let mut desk = Desk::empty();
+        let mut model = Model::default();
+        let mut workload = Workload::new(seed);
+        let mut commands = definitions();
+        commands.reverse();
+        for step in 0..40_000 {
+            for (command, events) in desk.settle(desk.time + 1_000) {
+                model.apply(&command, &events, desk.machine());
+            }
+            let command = commands.pop().unwrap_or_else(|| workload.next());
+            let events = desk.apply(command);
+            model.apply(&command, &events, desk.machine());
+            workload.note(events);
+            desk.frames.clear();
+            if step % 64 == 0 {
+                check(&model, desk.machine(), step % 1_024 == 0);
+            }
+        }
+        check(&model, desk.machine(), true);
+        assert!(model.fills_booked > 1_000, "{} fills", model.fills_booked);
+        let rounding = desk.machine().accounts().book(super::desk::USD, LedgerBook::Rounding);
+        let rounded: i128 = model.positions.values().map(|position| position.rounded).sum();
+        assert_eq!(rounding, rounded);
+    });
+}

@@ -1,0 +1,269 @@
+//! A random mixed workload around a moving touch: market data, orders, cancels, reports, settings, and nonsense.
+//!
+//! The same seed and the same answers of the core give the same commands.
+
+use super::desk::{
+    ALICE, BOB, BTC, INVERSE, LINEAR, SPOT, USD, cancel, fill, limit, limit_order, quote, report, transfer,
+};
+use super::seed::Random;
+use tickwerk_domain::command::{
+    CancelOrder, HealthObserved, KillSwitchSet, MarketGapObserved, NewOrder, QuoteObserved,
+    SimulatedVenueSet, StrategyDefined, TimeAdvanced, TradeObserved, TradingStateSet,
+};
+use tickwerk_domain::{
+    AccountId, Aggressor, BookDelta, ClientOrderId, Command, DurationNs, Event, InstrumentId, Level,
+    LimitKind, OrderId, OrderType, Price, Qty, Reject, ReportKind, Side, StaleReason, StrategyId, TextId,
+    TimeInForce, TimeNs, TradingState,
+};
+
+/// Orders that the workload remembers to cancel and report on.
+const KNOWN_MAX: usize = 512;
+
+#[derive(Clone, Copy)]
+struct Known {
+    order: OrderId,
+    account: AccountId,
+    price: i64,
+    qty: i64,
+}
+
+pub(crate) struct Workload {
+    random: Random,
+    mids: [i64; 4],
+    update_id: u64,
+    execution_id: u64,
+    name: u64,
+    last: Option<NewOrder>,
+    known: Vec<Known>,
+    release: Option<KillSwitchSet>,
+}
+
+impl Workload {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            random: Random::new(seed),
+            mids: [10_000; 4],
+            update_id: 0,
+            execution_id: 0,
+            name: 0,
+            last: None,
+            known: Vec::with_capacity(KNOWN_MAX),
+            release: None,
+        }
+    }
+
+    /// Remembers the orders that went to the venue.
+    pub(crate) fn note(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            if let Event::OrderSubmitted(order) = event {
+                let known = Known {
+                    order: order.order,
+                    account: order.account,
+                    price: order.price.0,
+                    qty: order.qty.0,
+                };
+                if self.known.len() < KNOWN_MAX {
+                    self.known.push(known);
+                } else {
+                    let place = self.random.below(512) as usize;
+                    self.known[place] = known;
+                }
+            }
+        }
+    }
+
+    /// The next command.
+    pub(crate) fn next(&mut self) -> Command {
+        if let Some(release) = self.release.take() {
+            return release.into();
+        }
+        let instrument = self.random.pick(&[SPOT, LINEAR, INVERSE]);
+        match self.random.below(100) {
+            0..30 => self.quote(instrument).into(),
+            30..45 => self.delta(instrument).into(),
+            45..48 => self.trade(instrument).into(),
+            48..70 => self.order(instrument).into(),
+            70..80 => self.cancel().into(),
+            80..90 => self.fill(),
+            90..95 => self.report(),
+            95..99 => self.setting(instrument),
+            _ => self.rare(instrument),
+        }
+    }
+
+    fn mid(&mut self, instrument: InstrumentId) -> i64 {
+        let mid = &mut self.mids[instrument.0 as usize];
+        *mid = (*mid + 10 * self.random.between(-3, 3)).clamp(5_000, 20_000);
+        *mid
+    }
+
+    fn quote(&mut self, instrument: InstrumentId) -> QuoteObserved {
+        let mid = self.mid(instrument);
+        self.update_id += 1;
+        let update_id = if self.random.one_in(3) { 0 } else { self.update_id };
+        let ask_qty = Qty(self.random.between(0, 3_000));
+        QuoteObserved { update_id, ask_qty, ..quote(instrument, mid - 10, mid + 10) }
+    }
+
+    fn delta(&mut self, instrument: InstrumentId) -> BookDelta {
+        let mid = self.mid(instrument);
+        self.update_id += 1;
+        let snapshot = if self.random.one_in(20) { BookDelta::CLEAR } else { 0 };
+        let last = if self.random.one_in(5) { 0 } else { BookDelta::LAST };
+        let mut delta = BookDelta::new(instrument, self.update_id, snapshot | last);
+        for _ in 0..self.random.below(7) {
+            let away = 10 * self.random.between(1, 20);
+            let (side, price) =
+                if self.random.one_in(2) { (Side::Buy, mid - away) } else { (Side::Sell, mid + away) };
+            let qty = self.random.between(-1, 4).max(0) * 500;
+            delta.push(side, Level { price: Price(price), qty: Qty(qty) });
+        }
+        delta
+    }
+
+    fn trade(&mut self, instrument: InstrumentId) -> TradeObserved {
+        let (price, qty) = (Price(self.mids[instrument.0 as usize]), Qty(self.random.between(0, 50)));
+        TradeObserved { trade_id: self.update_id, price, qty, instrument, aggressor: Aggressor::Unknown }
+    }
+
+    fn order(&mut self, instrument: InstrumentId) -> NewOrder {
+        if let Some(last) = self.last
+            && self.random.one_in(15)
+        {
+            let qty = if self.random.one_in(2) { last.qty } else { Qty(last.qty.0 + 5) };
+            return NewOrder { qty, ..last };
+        }
+        let side = self.random.pick(&[Side::Buy, Side::Sell]);
+        let price = self.mids[instrument.0 as usize] + 10 * self.random.between(-20, 20);
+        let odd = if self.random.one_in(20) { 3 } else { 0 };
+        let qty = 5 * self.random.between(1, 200) + odd;
+        let mut order = limit_order(instrument, side, price + odd, qty);
+        order.account = self.random.pick(&[ALICE, ALICE, BOB, BOB, AccountId(3)]);
+        if self.random.one_in(4) {
+            (order.order_type, order.price) = (OrderType::Market, Price(0));
+        }
+        if self.random.one_in(3) {
+            order.time_in_force = TimeInForce::Ioc;
+        }
+        if !self.random.one_in(4) {
+            order.client_order_id = self.next_name();
+        }
+        self.last = Some(order);
+        order
+    }
+
+    fn next_name(&mut self) -> ClientOrderId {
+        self.name += 1;
+        let mut digits = [b'0'; 12];
+        let mut rest = self.name;
+        for digit in digits.iter_mut().rev() {
+            *digit += u8::try_from(rest % 10).unwrap();
+            rest /= 10;
+        }
+        ClientOrderId::new(std::str::from_utf8(&digits).unwrap()).unwrap()
+    }
+
+    fn some_known(&mut self) -> Known {
+        if self.known.is_empty() || self.random.one_in(50) {
+            let order = OrderId(u64::from(self.random.below(1_000_000)));
+            return Known { order, account: ALICE, price: 10_000, qty: 10 };
+        }
+        let place = self.random.below(u32::try_from(self.known.len()).unwrap()) as usize;
+        if self.random.one_in(3) { self.known.swap_remove(place) } else { self.known[place] }
+    }
+
+    fn cancel(&mut self) -> CancelOrder {
+        let known = self.some_known();
+        CancelOrder { account: known.account, ..cancel(known.order) }
+    }
+
+    fn fill(&mut self) -> Command {
+        let known = self.some_known();
+        self.execution_id += 1;
+        let execution_id = if self.random.one_in(10) { 1 } else { 1_000 + self.execution_id };
+        let price = if known.price == 0 { self.random.between(9_000, 11_000) } else { known.price };
+        let qty = if self.random.one_in(2) { known.qty } else { self.random.between(0, known.qty) };
+        fill(known.order, execution_id, price, qty, i128::from(self.random.between(-20, 200))).into()
+    }
+
+    fn report(&mut self) -> Command {
+        let known = self.some_known();
+        report(known.order, self.random.pick(ReportKind::ALL), Some(Reject::VenueRejected)).into()
+    }
+
+    fn scope(&mut self, instrument: InstrumentId) -> (AccountId, InstrumentId) {
+        (self.random.pick(&[AccountId(0), ALICE, BOB]), self.random.pick(&[InstrumentId(0), instrument]))
+    }
+
+    fn setting(&mut self, instrument: InstrumentId) -> Command {
+        let (account, instrument) = self.scope(instrument);
+        let reason = TextId::NONE;
+        match self.random.below(5) {
+            0 => {
+                let kind = self.random.pick(LimitKind::ALL);
+                let value = match kind {
+                    LimitKind::OrderQuantity => self.random.between(500, 2_000),
+                    LimitKind::OrderNotional => self.random.between(10_000, 100_000_000),
+                    LimitKind::PositionQuantity => self.random.between(2_000, 100_000),
+                    LimitKind::PriceCollar => self.random.between(500_000, 5_000_000),
+                    LimitKind::OpenOrders => self.random.between(50, 5_000),
+                };
+                limit(kind, account, instrument, if self.random.one_in(3) { -1 } else { value }).into()
+            }
+            1 => {
+                let state = if self.random.one_in(4) {
+                    self.random.pick(TradingState::ALL)
+                } else {
+                    TradingState::Active
+                };
+                TradingStateSet { account, instrument, reason, state }.into()
+            }
+            2 => TradingStateSet { account, instrument, reason, state: TradingState::Active }.into(),
+            3 => TimeAdvanced { due: TimeNs(1) }.into(),
+            _ => {
+                let latency = DurationNs(u64::from(self.random.below(20_000)));
+                SimulatedVenueSet { latency, instrument }.into()
+            }
+        }
+    }
+
+    fn rare(&mut self, instrument: InstrumentId) -> Command {
+        match self.random.below(6) {
+            0 => {
+                let (account, instrument) = self.scope(instrument);
+                let switch = KillSwitchSet { account, instrument, reason: TextId::NONE, engaged: true };
+                self.release = Some(KillSwitchSet { engaged: false, ..switch });
+                switch.into()
+            }
+            1 => {
+                let reason = self.random.pick(StaleReason::ALL);
+                MarketGapObserved { expected: 1, received: 2, instrument, reason }.into()
+            }
+            2 => {
+                let enabled = !self.random.one_in(4);
+                let strategy = StrategyId(instrument.0);
+                let parameters = [3, 8, 5 * self.random.between(2, 20), 0, 1, 0, 0, 0];
+                let (name, account) = (TextId::NONE, ALICE);
+                StrategyDefined { parameters, strategy, name, account, instrument, kind: 1, enabled }.into()
+            }
+            3 => {
+                let amount = i128::from(self.random.between(-1_000_000, 2_000_000));
+                transfer(self.random.pick(&[ALICE, BOB]), self.random.pick(&[USD, BTC]), amount)
+            }
+            4 => transfer(self.random.pick(&[ALICE, BOB]), USD, 10_000_000),
+            _ => HealthObserved {
+                outcome_depth: 1,
+                control_depth: 2,
+                report_depth: 3,
+                order_depth: 4,
+                market_depth: 5,
+                egress_depth: 6,
+                refusals: 7,
+                written_lag: 8,
+                durable_lag: 9,
+                memory_bytes: 10,
+            }
+            .into(),
+        }
+    }
+}

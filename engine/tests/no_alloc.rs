@@ -1,0 +1,170 @@
+//! The core allocates nothing after start-up: a counting allocator watches every call of it.
+
+#![expect(unsafe_code, reason = "an allocator that counts hands on to the system's, which is unsafe to call")]
+
+#[path = "core/desk.rs"]
+#[expect(dead_code, reason = "this binary needs the definitions and few of the tools")]
+mod desk;
+#[path = "core/seed.rs"]
+#[expect(dead_code, reason = "one run is enough to count")]
+mod seed;
+#[path = "core/workload.rs"]
+mod workload;
+
+use desk::{SPOT, cancel, definitions, limit_order, report};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use tickwerk_domain::command::{KillSwitchSet, NewOrder};
+use tickwerk_domain::{
+    AccountId, ClientOrderId, Command, Envelope, Event, InstrumentId, OrderId, Payload, Record, Reject,
+    ReportKind, Side, SourceId, TextId, TimeNs,
+};
+use tickwerk_engine::limits::{OPEN_ORDERS_MAX, ORDERS_MAX};
+use tickwerk_engine::{Core, Decider, EventBuffer};
+use workload::Workload;
+
+thread_local! {
+    static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn note() {
+    if IS_WATCHED.get() {
+        COUNT.set(COUNT.get() + 1);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments as they came; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        note();
+        // SAFETY: the pointer came from `alloc` above, and so from the system's allocator, with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        // SAFETY: the pointer came from `alloc` above, and so from the system's allocator, with this layout.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// A core that is watched whenever it is asked anything.
+struct Watched {
+    core: Core,
+    events: EventBuffer,
+    number: u64,
+    time: u64,
+    commands: u64,
+}
+
+impl Watched {
+    fn new() -> Self {
+        Self { core: Core::new(), events: EventBuffer::new(), number: 0, time: 0, commands: 0 }
+    }
+
+    /// Feeds a command as the pinned thread does; gives the id that a new order has.
+    fn feed(&mut self, command: Command) -> OrderId {
+        self.number += 1;
+        self.time += 1_000;
+        IS_WATCHED.set(true);
+        while let Some(owed) = self.core.next_internal(TimeNs(self.time)) {
+            self.decide(owed);
+        }
+        let (source, source_sequence) = (SourceId::FIRST_FEED, self.number);
+        assert!(self.core.accepts(source, source_sequence));
+        let id = OrderId(self.core.last().sequence.next().0);
+        let envelope =
+            Envelope { time_ns: TimeNs(self.time), source, source_sequence, ..Envelope::default() };
+        self.decide(Record { envelope, payload: Payload::Command(command) });
+        IS_WATCHED.set(false);
+        id
+    }
+
+    fn decide(&mut self, mut record: Record) {
+        let last = self.core.last();
+        record.envelope.sequence = last.sequence.next();
+        record.envelope.time_ns = record.envelope.time_ns.max(last.time_ns);
+        self.events.clear();
+        self.core.apply(&mut record, &mut self.events);
+        self.commands += 1;
+    }
+
+    fn reason(&self) -> Option<Reject> {
+        let first = self.events.events().next()?;
+        if let Event::OrderRejected(rejected) = first { Reject::from_code(rejected.reason) } else { None }
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    IS_WATCHED.set(true);
+    drop(std::hint::black_box(Box::new(5)));
+    IS_WATCHED.set(false);
+    assert_eq!(COUNT.get(), 2);
+}
+
+#[test]
+fn a_hundred_thousand_mixed_commands_allocate_nothing() {
+    let mut watched = Watched::new();
+    for command in definitions() {
+        watched.feed(command);
+    }
+    let mut workload = Workload::new(11);
+    while watched.commands < 100_000 {
+        let command = workload.next();
+        watched.feed(command);
+        workload.note(watched.events.events().copied());
+    }
+    assert_eq!(COUNT.get(), 0);
+}
+
+/// Fills the store of open orders and then the store of all orders, cancels all by the kill switch, and goes on.
+#[test]
+fn full_stores_refuse_and_reuse_and_allocate_nothing() {
+    let mut watched = Watched::new();
+    for command in definitions() {
+        watched.feed(command);
+    }
+    let name = |number: usize| ClientOrderId::new(&format!("order-{number}")).unwrap();
+    let order = |number| {
+        let order = limit_order(SPOT, Side::Buy, 10 + 10 * i64::try_from(number % 50).unwrap(), 10);
+        Command::from(NewOrder { client_order_id: name(number), ..order })
+    };
+    for number in 0..OPEN_ORDERS_MAX {
+        watched.feed(order(number));
+        // Beyond its own bound the simulated venue cancels what cannot rest, so the core is told to take it first.
+        assert_eq!(watched.reason(), None, "order {number}");
+    }
+    while watched.core.machine().orders().open_count() < OPEN_ORDERS_MAX {
+        watched.feed(order(usize::try_from(watched.number).unwrap() + OPEN_ORDERS_MAX));
+    }
+    watched.feed(order(9_000_000));
+    assert_eq!(watched.reason(), Some(Reject::StoreFull));
+    let (account, instrument, reason) = (AccountId(0), InstrumentId(0), TextId::NONE);
+    let switch = KillSwitchSet { account, instrument, reason, engaged: true };
+    watched.feed(switch.into());
+    watched.feed(KillSwitchSet { engaged: false, ..switch }.into());
+    let mut first = None;
+    for number in 0..ORDERS_MAX + 1_000 {
+        let id = watched.feed(order(10_000_000 + number));
+        first = first.or(Some(id));
+        watched.feed(cancel(id).into());
+        watched.feed(report(id, ReportKind::Canceled, None).into());
+    }
+    let orders = watched.core.machine().orders();
+    assert_eq!(orders.remembered().count(), ORDERS_MAX);
+    assert!(first.is_some_and(|id| orders.by_id(id).is_none()), "the oldest done orders are forgotten");
+    assert_eq!(COUNT.get(), 0);
+}

@@ -1,0 +1,12 @@
+//! `replay`, `verify`, `inspect` and `config`, as programs and people call them, over journals that `demo` wrote.
+
+#[path = "journal_commands/config.rs"]
+mod config;
+#[path = "journal_commands/inspect.rs"]
+mod inspect;
+#[path = "journal_commands/replay.rs"]
+mod replay;
+#[path = "journal_commands/support.rs"]
+mod support;
+#[path = "journal_commands/verify.rs"]
+mod verify;
