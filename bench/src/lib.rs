@@ -1,1 +1,10 @@
-//! The benchmark suite: ring hop, core apply, journal append and the whole pipeline.
+//! The benchmark suite: the committed workload, and what the machine does with it.
+//!
+//! [`workload`] gives the commands, [`throughput`] measures the whole pipeline beside its physical limits,
+//! [`recording`] keeps what a core made of the workload, for those who measure one part alone.
+
+pub mod append;
+pub mod recording;
+pub mod rings;
+pub mod throughput;
+pub mod workload;

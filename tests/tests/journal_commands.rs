@@ -1,5 +1,7 @@
 //! `replay`, `verify`, `inspect` and `config`, as programs and people call them, over journals that `demo` wrote.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "journal_commands/config.rs"]
 mod config;
 #[path = "journal_commands/inspect.rs"]

@@ -20,7 +20,8 @@ const GENERATOR_START: TimeNs = TimeNs(1_704_067_200_000_000_000);
 #[derive(Debug)]
 pub(crate) struct Feed {
     input: Input,
-    next: Option<Record>,
+    /// Read ahead; a fault waits here until everything before it was taken.
+    next: Option<Result<Record>>,
     actor: TextId,
 }
 
@@ -94,13 +95,17 @@ impl Feed {
             }
         };
         let mut feed = Self { input, next: None, actor: names.feed_actor };
-        feed.next = feed.read()?;
-        Ok(Some(feed))
+        feed.next = feed.read();
+        match feed.next.take_if(|next| next.is_err()) {
+            Some(Err(fault)) => Err(fault),
+            Some(Ok(_)) | None => Ok(Some(feed)),
+        }
     }
 
     /// Time of the first record; unknown for a feed that is at its end.
     pub(crate) fn first_time(&self) -> TimeNs {
-        self.next.map_or(TimeNs::UNKNOWN, |record| record.envelope.time_ns)
+        let record = self.next.as_ref().and_then(|next| next.as_ref().ok());
+        record.map_or(TimeNs::UNKNOWN, |record| record.envelope.time_ns)
     }
 
     /// What a capture's reader met.
@@ -136,14 +141,25 @@ impl Feed {
             if room == 0 {
                 break;
             }
+            let mut fault = None;
             while batch.len() < room {
-                let Some(record) = self.take()? else { break };
-                batch.push(record);
+                match self.take() {
+                    Ok(Some(record)) => batch.push(record),
+                    Ok(None) => break,
+                    Err(found) => {
+                        fault = Some(found);
+                        break;
+                    }
+                }
+            }
+            // What came before a fault is journaled all the same.
+            lane.publish_all(&batch)?;
+            if let Some(fault) = fault {
+                return Err(fault);
             }
             if batch.is_empty() {
                 return Ok(FeedEnd::Complete);
             }
-            lane.publish_all(&batch)?;
             batch.clear();
         }
         match pace {
@@ -178,21 +194,21 @@ impl Feed {
     }
 
     fn take(&mut self) -> Result<Option<Record>> {
-        let Some(mut record) = self.next.take() else {
+        let Some(mut record) = self.next.take().transpose()? else {
             return Ok(None);
         };
         record.envelope.actor = self.actor;
-        self.next = self.read()?;
+        self.next = self.read();
         Ok(Some(record))
     }
 
-    fn read(&mut self) -> Result<Option<Record>> {
+    fn read(&mut self) -> Option<Result<Record>> {
         match &mut self.input {
-            Input::Capture(reader) => Ok(reader.next().transpose()?),
-            Input::Generator { left: 0, .. } => Ok(None),
+            Input::Capture(reader) => reader.next().map(|record| Ok(record?)),
+            Input::Generator { left: 0, .. } => None,
             Input::Generator { generator, left } => {
                 *left -= 1;
-                Ok(generator.next())
+                generator.next().map(Ok)
             }
         }
     }

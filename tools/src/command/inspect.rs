@@ -95,7 +95,7 @@ impl Layout {
             live: found.live,
             clean: found.clean,
             first_sequence: used().next().map_or(0, |segment| segment.first_sequence),
-            last_sequence: used().last().map_or(0, |segment| segment.last_sequence),
+            last_sequence: used().next_back().map_or(0, |segment| segment.last_sequence),
             frames: segments.iter().map(|segment| segment.frames).sum(),
             bytes: segments.iter().map(|segment| segment.bytes).sum(),
             size_bytes: segments.iter().map(|segment| segment.size_bytes).sum(),

@@ -3,12 +3,16 @@
 use super::print;
 use crate::control::SOCKET;
 use crate::exit;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Options of `send`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +38,9 @@ pub(crate) struct Options {
     fields: Vec<String>,
 }
 
+/// Time that the sending thread has to come to its end once the daemon has closed the connection.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// Sends and prints the replies; fails if one of them says that it is not ok.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let path = options.dir.join(SOCKET);
@@ -49,28 +56,43 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     };
     let sending = stream.try_clone().context("opening the control socket")?;
     let ack = options.ack.clone().filter(|_| options.op.is_none());
-    let sender = std::thread::spawn(move || send_all(requests, sending, ack.as_deref()));
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    let (tell_sent, all_sent) = channel();
+    std::thread::spawn(move || tell_sent.send(send_all(requests, sending, ack.as_deref(), &counted)));
     let mut is_ok = true;
     let mut received = 0_u64;
     for line in BufReader::new(stream).lines() {
-        let line = line.context("reading a reply")?;
+        let line = match line {
+            Ok(line) => line,
+            // The daemon closed the connection before it had read everything.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => return Err(error).context("reading a reply"),
+        };
         let reply: Value = serde_json::from_str(&line).context("the daemon sent no JSON")?;
         is_ok &= reply["ok"] == Value::Bool(true);
         received += 1;
         print(&line)?;
     }
-    let sent = sender.join().map_err(|_| anyhow::anyhow!("the sending thread panicked"))??;
+    // It may be waiting for input that never comes; the process does not wait with it.
+    let is_all_sent = all_sent.recv_timeout(LAST_LOOK).ok().transpose()?.is_some();
+    let sent = count.load(Ordering::Acquire);
     if received < sent {
         bail!(
             "{sent} requests were sent and {received} answered before the daemon went away; what became of the rest is unknown: send them again with the same client_order_id"
         );
     }
+    ensure!(is_all_sent, "the daemon went away; {received} requests were answered, and more input is unread");
     Ok(if is_ok { exit::OK } else { exit::FAILED })
 }
 
-/// Sends lines as they come; how many there were.
-fn send_all(requests: Box<dyn Read + Send>, mut stream: UnixStream, ack: Option<&str>) -> Result<u64> {
-    let mut sent = 0;
+/// Sends lines as they come, and counts them.
+fn send_all(
+    requests: Box<dyn Read + Send>,
+    mut stream: UnixStream,
+    ack: Option<&str>,
+    sent: &AtomicU64,
+) -> Result<()> {
     for line in BufReader::new(requests).split(b'\n') {
         let mut line = line.context("reading a request")?;
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -83,15 +105,15 @@ fn send_all(requests: Box<dyn Read + Send>, mut stream: UnixStream, ack: Option<
             line = Value::Object(request).to_string().into_bytes();
         }
         line.push(b'\n');
+        sent.fetch_add(1, Ordering::AcqRel);
         // The reader tells what is missing when the daemon goes away.
         if stream.write_all(&line).is_err() {
-            return Ok(sent + 1);
+            return Ok(());
         }
-        sent += 1;
     }
     // A daemon that is gone has closed its side.
     stream.shutdown(Shutdown::Write).ok();
-    Ok(sent)
+    Ok(())
 }
 
 /// The request of the command line. Values are text, but for those that only JSON can say.

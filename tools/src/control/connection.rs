@@ -10,6 +10,9 @@ use tickwerk_domain::Sequence;
 
 /// Longest request.
 pub(crate) const LINE_SIZE_MAX: usize = 64 * 1024;
+const TOO_LONG: &str = "is longer than 65536 bytes; write one JSON object a line";
+/// Reads before it is another client's turn.
+const READS_PER_TURN: usize = 32;
 /// Requests that a connection may have under way; more wait in the socket.
 const UNDER_WAY_MAX: usize = 256;
 /// Bytes of replies that may wait for a client that does not read.
@@ -35,6 +38,8 @@ pub(crate) struct Connection {
     /// Whether the client has said all.
     is_at_end: bool,
     is_broken: bool,
+    /// Whether the rest of an over-long line is being left out.
+    is_skipping: bool,
     input: Vec<u8>,
     output: Vec<u8>,
     /// Replies in the order of their requests.
@@ -71,6 +76,7 @@ impl Connection {
             is_readable: true,
             is_at_end: false,
             is_broken: false,
+            is_skipping: false,
             input: Vec::new(),
             output: Vec::new(),
             replies: VecDeque::new(),
@@ -86,21 +92,26 @@ impl Connection {
 
     /// The next whole line, read from the socket where it is not there yet.
     pub(crate) fn next_line(&mut self) -> Option<Line> {
-        loop {
+        for _ in 0..READS_PER_TURN {
             if let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.input.drain(..=end).collect();
+                if std::mem::take(&mut self.is_skipping) {
+                    continue;
+                }
                 return Some(as_line(&line[..end]));
             }
-            if self.input.len() > LINE_SIZE_MAX {
-                self.is_at_end = true;
+            if self.is_skipping {
                 self.input.clear();
-                return Some(Line::Bad("is longer than 65536 bytes; write one JSON object a line"));
+            } else if self.input.len() > LINE_SIZE_MAX {
+                self.is_skipping = true;
+                return Some(Line::Bad(TOO_LONG));
             }
             if !self.is_readable || self.is_at_end {
                 return self.last_line();
             }
             self.read_some();
         }
+        None
     }
 
     /// What stands before the end of the input without a line end.
@@ -185,7 +196,7 @@ impl Connection {
 
 fn as_line(bytes: &[u8]) -> Line {
     if bytes.len() > LINE_SIZE_MAX {
-        return Line::Bad("is longer than 65536 bytes; write one JSON object a line");
+        return Line::Bad(TOO_LONG);
     }
     std::str::from_utf8(bytes).map_or(Line::Bad("is not UTF-8"), |text| Line::Text(text.trim().to_owned()))
 }

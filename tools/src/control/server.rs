@@ -11,10 +11,11 @@ use crate::session::released_through;
 use crate::setup::Names;
 use crate::stop::Stop;
 use anyhow::{Context, Result};
-use mio::net::UnixListener;
+use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +92,14 @@ fn bind(path: &Path) -> Result<UnixListener> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .with_context(|| format!("setting the mode of {}", path.display()))?;
     Ok(listener)
+}
+
+/// Tells a client that there is no room for it; then its connection is closed.
+fn refuse(stream: &mut UnixStream) {
+    let message = format!("{CONNECTIONS_MAX} connections are open; connect again when one has ended");
+    let fault = Fault { code: "engine_busy", field: Value::Null, value: Value::Null, message };
+    // A client that cannot take one line has gone already.
+    stream.write_all(answer::line(&Value::Null, None, None, Err(fault)).as_bytes()).ok();
 }
 
 /// The answer of a query, for the request with this ticket.
@@ -206,9 +215,11 @@ impl Server {
         while let Some(Ok((mut stream, _))) = self.listener.as_ref().map(UnixListener::accept) {
             let token = self.next_token;
             let interest = Interest::READABLE | Interest::WRITABLE;
-            if self.connections.len() >= CONNECTIONS_MAX
-                || self.poll.registry().register(&mut stream, Token(token), interest).is_err()
-            {
+            if self.connections.len() >= CONNECTIONS_MAX {
+                refuse(&mut stream);
+                continue;
+            }
+            if self.poll.registry().register(&mut stream, Token(token), interest).is_err() {
                 // The client sees its connection closed.
                 continue;
             }

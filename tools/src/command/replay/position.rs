@@ -14,7 +14,7 @@ pub(super) enum Position {
 }
 
 /// Why a text is no position.
-#[derive(PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub(super) enum PositionError {
     #[error(
         "neither a sequence (61), nor a time in RFC 3339 (2024-08-08T00:00:00.5Z), nor nanoseconds since 1970 with \"ns\" (1723075200500000000ns)"
@@ -117,10 +117,8 @@ mod tests {
     #[test]
     fn both_ends_of_a_range_belong_to_it() {
         let range = |from: &str, to: &str| Range { from: from.parse().ok(), to: to.parse().ok() };
-        let inside = |range: Range, sequence: u64, time: u64| {
-            !range.is_ahead_of(&at(sequence, time)) && !range.is_behind(&at(sequence, time))
-        };
-        let within = |range| [1, 2, 3, 4].map(|sequence| inside(range, sequence, sequence * 10));
+        let inside = |range: Range, at: &Envelope| !range.is_ahead_of(at) && !range.is_behind(at);
+        let within = |range| [1, 2, 3, 4].map(|sequence| inside(range, &at(sequence, sequence * 10)));
         assert_eq!(within(range("2", "3")), [false, true, true, false]);
         assert_eq!(within(range("20ns", "30ns")), [false, true, true, false]);
         assert_eq!(within(range("2", "30ns")), [false, true, true, false]);
