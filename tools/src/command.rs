@@ -10,19 +10,22 @@ pub(crate) mod send;
 pub(crate) mod verify;
 
 use anyhow::{Context, Result};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 /// Writes a line to stderr. Nothing can be done about a stderr that is gone.
 pub(crate) fn tell(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
-/// Writes a line to stdout.
+/// Writes a line to stdout. A reader that has seen enough is no fault.
 pub(crate) fn print(line: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{line}").context("writing to stdout")
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("writing to stdout"),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
-/// The environment as text; a variable that is no text names none of our keys.
-pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+/// The environment as text. A variable of ours that is no text is an error that names it.
+pub(crate) fn environment() -> Result<impl Iterator<Item = (String, String)>> {
+    Ok(config::environment(std::env::vars_os())?.into_iter())
 }

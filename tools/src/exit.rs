@@ -18,11 +18,15 @@ pub(crate) struct BadConfig;
 
 /// The exit code that suits an error: that of the first cause that has one.
 pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
+    // A type that was added as context is seen by anyhow itself, not in the chain.
+    if error.is::<BadConfig>() {
+        return CONFIG;
+    }
     error.chain().find_map(code_of_cause).unwrap_or(FAILED)
 }
 
 fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if cause.is::<ConfigError>() || cause.is::<BadConfig>() {
+    if cause.is::<ConfigError>() {
         return Some(CONFIG);
     }
     if cause.is::<Difference>() {

@@ -59,7 +59,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
 }
 
 /// The variables that are text. One of ours that is not is an error, as it would silently not count.
-fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>> {
+pub(super) fn environment(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>> {
     let mut texts = Vec::new();
     for (name, value) in variables {
         let lossy = name.to_string_lossy().into_owned();

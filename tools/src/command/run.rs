@@ -37,7 +37,7 @@ const WATCH_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs until the feed ends or a signal comes.
 pub(crate) fn run(options: &Options) -> Result<u8> {
-    let config = Config::load(Some(&options.config), super::environment(), &options.sets)?;
+    let config = Config::load(Some(&options.config), super::environment()?, &options.sets)?;
     let stop = Stop::on_signals()?;
     let mut opened = session::open(&config)?;
     opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));

@@ -10,9 +10,9 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Options of `send`.
 #[derive(Debug, clap::Args)]

@@ -1,0 +1,36 @@
+//! The daemon as a hard-nosed user meets it: started, killed, stopped, spoken to, starved of disk, and proved.
+//!
+//! Every wait has a timeout, every child is killed when its test ends, and every directory is a temporary one. Moments
+//! are chosen by what the journal holds, never by the clock. `TICKWERK_LONG=1` takes more kills and whole captures.
+
+#[path = "daemon/captures.rs"]
+mod captures;
+#[path = "daemon/client.rs"]
+mod client;
+#[path = "daemon/clients.rs"]
+mod clients;
+#[path = "daemon/damage.rs"]
+mod damage;
+#[path = "daemon/determinism.rs"]
+mod determinism;
+#[path = "daemon/disk_full.rs"]
+mod disk_full;
+#[path = "daemon/fixture.rs"]
+mod fixture;
+#[path = "daemon/live.rs"]
+mod live;
+#[path = "daemon/nonsense.rs"]
+mod nonsense;
+#[path = "daemon/orders.rs"]
+mod orders;
+#[path = "daemon/process.rs"]
+mod process;
+#[path = "daemon/refusals.rs"]
+mod refusals;
+#[path = "daemon/restart.rs"]
+mod restart;
+
+/// Whether the long forms were asked for.
+fn is_long() -> bool {
+    std::env::var_os("TICKWERK_LONG").is_some_and(|value| value == "1")
+}

@@ -1,0 +1,107 @@
+//! A client of the control socket that speaks bytes, so that it can say anything.
+
+use crate::process::{TIMEOUT, wait_for};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: UnixStream,
+    replies: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Waits until the daemon of `dir` answers.
+    #[track_caller]
+    pub(crate) fn connect(dir: &Path) -> Self {
+        let path = dir.join("control.sock");
+        let stream = wait_for("the control socket", || UnixStream::connect(&path).ok());
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
+        stream.set_write_timeout(Some(TIMEOUT)).expect("a timeout can be set");
+        let replies = BufReader::new(stream.try_clone().expect("a socket can be shared"));
+        Self { stream, replies }
+    }
+
+    /// Another handle to write to, for a thread of its own.
+    pub(crate) fn writer(&self) -> UnixStream {
+        self.stream.try_clone().expect("a socket can be shared")
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the daemon takes bytes");
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, request: &Value) {
+        self.write(format!("{request}\n").as_bytes());
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn end(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("a socket can be shut");
+    }
+
+    /// The next reply; `None` when the daemon has closed the connection.
+    #[track_caller]
+    pub(crate) fn next(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        match self.replies.read_line(&mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(serde_json::from_str(&line).expect("a reply is JSON")),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("no reply: {error}"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn reply(&mut self) -> Value {
+        self.next().expect("the daemon answers before it closes")
+    }
+
+    #[track_caller]
+    pub(crate) fn ask(&mut self, request: &Value) -> Value {
+        self.send(request);
+        self.reply()
+    }
+
+    /// Asks, and requires success.
+    #[track_caller]
+    pub(crate) fn ask_ok(&mut self, request: &Value) -> Value {
+        let mut reply = self.ask(request);
+        assert_eq!(reply["ok"], true, "{request} got {reply}");
+        reply["result"].take()
+    }
+
+    /// Asks, and requires a refusal with this code and field.
+    #[track_caller]
+    pub(crate) fn ask_refused(&mut self, request: &Value, code: &str, field: &str) -> Value {
+        let mut reply = self.ask(request);
+        assert_eq!(reply["ok"], false, "{request} got {reply}");
+        let error = reply["error"].take();
+        assert_eq!((&error["code"], &error["field"]), (&json!(code), &json!(field)), "{request} got {error}");
+        error
+    }
+}
+
+/// A limit order to buy a little BTCUSDT, cheap enough for thousands of them.
+pub(crate) fn order(client_order_id: &str) -> Value {
+    json!({
+        "request_id": client_order_id, "op": "order.new", "account": "alice", "instrument": "BTCUSDT",
+        "client_order_id": client_order_id, "side": "buy", "order_type": "limit", "time_in_force": "gtc",
+        "price": "100.00", "quantity": "0.001",
+    })
+}
+
+/// The same with other values in some fields; null takes a field away.
+pub(crate) fn order_with(client_order_id: &str, changes: &Value) -> Value {
+    let mut request = order(client_order_id);
+    for (name, value) in changes.as_object().expect("changes are an object") {
+        request[name] = value.clone();
+    }
+    request.as_object_mut().expect("an order is an object").retain(|_, value| !value.is_null());
+    request
+}
