@@ -145,35 +145,39 @@ impl Accounts {
         for leg in legs {
             let amount = leg.amount.get();
             assert!(amount >= 0, "a leg says by its direction which way the amount goes");
-            self.add(account, leg.currency, leg.from, -amount, digest);
-            self.add(account, leg.currency, leg.to, amount, digest);
+            self.add(account, leg.currency, leg.from, -amount);
+            self.add(account, leg.currency, leg.to, amount);
+        }
+        for (place, leg) in legs.iter().enumerate() {
+            if legs[..place].iter().all(|earlier| earlier.currency != leg.currency) {
+                self.rehash_balance(account, leg.currency, digest);
+                self.rehash_books(leg.currency, digest);
+            }
         }
     }
 
-    fn add(
-        &mut self,
-        account: AccountId,
-        currency: CurrencyId,
-        book: LedgerBook,
-        amount: i128,
-        digest: &mut Digest,
-    ) {
+    fn add(&mut self, account: AccountId, currency: CurrencyId, book: LedgerBook, amount: i128) {
         match book {
-            LedgerBook::Client => {
-                self.balance_mut(account, currency).cash += amount;
-                self.rehash_balance(account, currency, digest);
-            }
+            LedgerBook::Client => self.balance_mut(account, currency).cash += amount,
             LedgerBook::Venue | LedgerBook::Fee | LedgerBook::Rounding | LedgerBook::External => {
-                let index = currency.0 as usize;
-                self.books[index][book as usize] += amount;
-                let mut words = [u64::from(currency.0); 2 * LedgerBook::ALL.len() + 1];
-                for (place, held) in self.books[index].iter().enumerate() {
-                    let [high, low] = words_of(*held);
-                    (words[2 * place + 1], words[2 * place + 2]) = (high, low);
-                }
-                digest.update(&mut self.book_rows[index], row_hash(TAG_BOOKS, &words));
+                self.books[currency.0 as usize][book as usize] += amount;
             }
         }
+    }
+
+    /// Brings the digest up to date with the books of a currency.
+    fn rehash_books(&mut self, currency: CurrencyId, digest: &mut Digest) {
+        let index = currency.0 as usize;
+        let mut words = [u64::from(currency.0); LedgerBook::ALL.len() + 2];
+        let mut highs = 0_u64;
+        for (word, held) in words[2..].iter_mut().zip(&self.books[index]) {
+            let [high, low] = words_of(*held);
+            // High words are nearly always the same few; turned apart, they share a word.
+            highs = highs.rotate_left(13) ^ high;
+            *word = low;
+        }
+        words[1] = highs;
+        digest.update(&mut self.book_rows[index], row_hash(TAG_BOOKS, &words));
     }
 
     /// Changes what is tied up.

@@ -11,7 +11,8 @@ use tickwerk_domain::command::Continue;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::StateDigest;
 use tickwerk_domain::{
-    Command, ContinueKind, Digest, Envelope, Event, InstrumentId, Payload, Record, SourceId, Stamp, TimeNs,
+    Command, ContinueKind, CorrelationId, Digest, Envelope, Event, InstrumentId, Payload, Record, SourceId,
+    Stamp, TimeNs,
 };
 use tickwerk_venue::{SimulatedVenue, VENUE_ORDERS_MAX};
 
@@ -84,10 +85,11 @@ impl Core {
         row_hash(0, &words)
     }
 
-    /// A record that the core gives itself.
-    fn internal(&self, source: SourceId, time_ns: TimeNs, command: Command) -> Record {
+    /// A record that the core gives itself; it correlates with the order, or with what started a long effect.
+    fn internal(&self, source: SourceId, time_ns: TimeNs, correlation: u64, command: Command) -> Record {
         let source_sequence = self.source_position(source) + 1;
-        let envelope = Envelope { time_ns, source, source_sequence, ..Envelope::default() };
+        let correlation = CorrelationId(correlation);
+        let envelope = Envelope { time_ns, source, source_sequence, correlation, ..Envelope::default() };
         Record { envelope, payload: Payload::Command(command) }
     }
 
@@ -162,10 +164,10 @@ impl Decider for Core {
         if let Some(continuation) = self.machine.continuation() {
             let (after, started_by) = (continuation.after, continuation.started_by);
             let command = Continue { after, started_by, kind: ContinueKind::KillSwitch };
-            return Some(self.internal(SourceId::CORE, TimeNs::UNKNOWN, command.into()));
+            return Some(self.internal(SourceId::CORE, TimeNs::UNKNOWN, started_by.0, command.into()));
         }
-        let (due, command) = self.venue.next_report(now)?;
-        Some(self.internal(SourceId::SIMULATED_VENUE, due, command))
+        let (due, order, command) = self.venue.next_report(now)?;
+        Some(self.internal(SourceId::SIMULATED_VENUE, due, order.0, command))
     }
 
     fn next_due(&self) -> Option<TimeNs> {

@@ -57,6 +57,8 @@ pub struct StrategySlot {
     /// Whether it is to ask again for what the venue could not give.
     retries: bool,
     version: u64,
+    /// Hash of its definition.
+    fixed_hash: u64,
     row: u64,
 }
 

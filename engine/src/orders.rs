@@ -7,6 +7,7 @@ pub mod lifecycle;
 mod store;
 
 pub use store::Orders;
+pub(crate) use store::key;
 
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::{row_hash, words_of};
@@ -17,7 +18,10 @@ use tickwerk_domain::{
 };
 
 /// An order and all that happened to it.
+///
+/// Three cache lines: rows are met at random, and each line is a wait.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct Order {
     /// Sequence of the record that introduced it.
     pub id: OrderId,
@@ -68,12 +72,11 @@ pub struct Order {
 }
 
 impl Order {
-    /// A new order, not yet decided on.
-    pub fn new(id: OrderId, strategy: StrategyId, asked: &NewOrder) -> Self {
+    /// A new order, not yet decided on; `name_key` is the [`store::key`] of its account and name.
+    pub fn new(id: OrderId, strategy: StrategyId, asked: &NewOrder, name_key: u64) -> Self {
         let terms = (asked.side as u64) << 16 | (asked.order_type as u64) << 8 | asked.time_in_force as u64;
         let [price, qty] = [asked.price.0, asked.qty.0].map(i64::cast_unsigned);
         let owner = u64::from(asked.account.0) << 32 | u64::from(asked.instrument.0);
-        let name = store::key(asked.account, &asked.client_order_id);
         Self {
             id,
             client_order_id: asked.client_order_id,
@@ -96,7 +99,7 @@ impl Order {
             time_in_force: asked.time_in_force,
             status: OrderStatus::PendingNew,
             is_accepted: false,
-            fixed_hash: row_hash(TAG, &[id.0, owner, price, qty, terms, u64::from(strategy.0), name]),
+            fixed_hash: row_hash(TAG, &[id.0, owner, price, qty, terms, u64::from(strategy.0), name_key]),
             row: 0,
             previous_open: store::NO_SLOT,
             next_open: store::NO_SLOT,
@@ -129,3 +132,4 @@ impl Order {
 }
 
 const TAG: u64 = 0x0401;
+const _: () = assert!(size_of::<Order>() == 192, "three cache lines");

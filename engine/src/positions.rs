@@ -255,18 +255,17 @@ impl Positions {
         let [fees_high, fees] = words_of(position.fees);
         let [unsettled_high, unsettled] = words_of(position.unsettled);
         let [margin_high, margin] = words_of(position.margin);
+        // High words are nearly always the same few; turned apart, they share a word.
+        let highs = [realized_high, fees_high, unsettled_high, margin_high];
+        let highs = highs.iter().fold(cost_high, |turned, high| turned.rotate_left(13) ^ high);
         let words = [
             u64::from(account.0) << 32 | u64::from(instrument.0),
             position.qty.cast_unsigned(),
-            cost_high,
+            highs,
             cost,
-            realized_high,
             realized,
-            fees_high,
             fees,
-            unsettled_high,
             unsettled,
-            margin_high,
             margin,
             position.open_buys.cast_unsigned(),
             position.open_sells.cast_unsigned(),

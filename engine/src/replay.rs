@@ -99,7 +99,7 @@ impl Replay {
 
     /// Why the command cannot stand here: the core owes another one first, or has seen it, or does not owe it.
     fn wrong_command(&mut self, journaled: &Record) -> Option<String> {
-        let Envelope { source, source_sequence, time_ns, .. } = journaled.envelope;
+        let Envelope { source, source_sequence, correlation, time_ns, .. } = journaled.envelope;
         let is_internal = source == SourceId::CORE || source == SourceId::SIMULATED_VENUE;
         // The idle loop moves time first, and then takes what has become due by that.
         let moves_time = matches!(journaled.payload, Payload::Command(Command::TimeAdvanced(_)));
@@ -111,8 +111,10 @@ impl Replay {
         match owed {
             Some(owed) => {
                 let due = owed.envelope.time_ns.max(self.core.last().time_ns);
-                let mine = (owed.payload, owed.envelope.source, owed.envelope.source_sequence, due);
-                let is_same = mine == (journaled.payload, source, source_sequence, time_ns);
+                let Envelope { source: mine_source, source_sequence: number, correlation: tie, .. } =
+                    owed.envelope;
+                let mine = (owed.payload, mine_source, number, tie, due);
+                let is_same = mine == (journaled.payload, source, source_sequence, correlation, time_ns);
                 let (owed, found) = (owed.payload.event_type(), journaled.payload.event_type());
                 (!is_same).then(|| {
                     format!("the core owes {owed} of its own here, {found} is journaled or has other content")

@@ -5,7 +5,7 @@ use crate::exit::BadConfig;
 use crate::setup::Names;
 use anyhow::{Context, Result};
 use std::time::Duration;
-use tickwerk_domain::{Instrument, Record, SourceId, TextId, TimeNs};
+use tickwerk_domain::{CorrelationId, Instrument, Record, SourceId, TextId, TimeNs};
 use tickwerk_engine::pipeline::{LaneProducer, clock};
 use tickwerk_feeds::{
     CaptureConfig, CaptureReader, CaptureReport, Generator, GeneratorConfig, GeneratorInstrument,
@@ -198,6 +198,7 @@ impl Feed {
             return Ok(None);
         };
         record.envelope.actor = self.actor;
+        record.envelope.correlation = CorrelationId(record.envelope.source_sequence);
         self.next = self.read();
         Ok(Some(record))
     }

@@ -207,6 +207,7 @@ impl Machine {
             pending: 0,
             retries: false,
             version: 1,
+            fixed_hash: hash_definition(new),
             row: 0,
         };
         let Some(known) = self.strategies[new.strategy.0 as usize] else {
@@ -217,7 +218,15 @@ impl Machine {
         }
         let (version, row) = (known.version + 1, known.row);
         if (known.kind, known.parameters) == (new.kind, new.parameters) {
-            return Ok(StrategySlot { is_enabled: new.enabled, name: new.name, version, row, ..known });
+            let fixed_hash = fresh.fixed_hash;
+            return Ok(StrategySlot {
+                is_enabled: new.enabled,
+                name: new.name,
+                version,
+                fixed_hash,
+                row,
+                ..known
+            });
         }
         Ok(StrategySlot { held: known.held, pending: known.pending, version, row, ..fresh })
     }
@@ -226,24 +235,10 @@ impl Machine {
         let Some(slot) = &mut self.strategies[index] else {
             return;
         };
-        let owner = u64::from(slot.account.0) << 32 | u64::from(slot.instrument.0);
         let state = u64::from(slot.is_enabled) << 16 | u64::from(slot.retries) << 8 | slot.direction as u64;
-        let mut words = [0; 16];
-        words[..8].copy_from_slice(&slot.parameters.map(i64::cast_unsigned));
-        let index = index as u64;
         let [held, pending] = [slot.held, slot.pending].map(i64::cast_unsigned);
-        let rest = [
-            index << 16 | u64::from(slot.kind),
-            owner,
-            state,
-            held,
-            pending,
-            slot.version,
-            slot.strategy.digest(),
-        ];
-        words[8..15].copy_from_slice(&rest);
-        words[15] = u64::from(slot.name.0);
-        self.digest.update(&mut slot.row, row_hash(TAG_STRATEGY, &words));
+        let words = [state, held, pending, slot.version, slot.strategy.digest()];
+        self.digest.update(&mut slot.row, row_hash(slot.fixed_hash, &words));
     }
 
     pub(super) fn transfer(&mut self, transfer: &CashTransferred, out: &mut EventBuffer) -> u64 {
@@ -422,6 +417,16 @@ impl Machine {
 
 /// Largest transfer, far from where sums of an `i128` could overflow.
 const TRANSFER_MAX: u128 = 1 << 90;
+
+/// What of a strategy changes with its definition only.
+fn hash_definition(strategy: &StrategyDefined) -> u64 {
+    let mut words = [0; 11];
+    words[..8].copy_from_slice(&strategy.parameters.map(i64::cast_unsigned));
+    words[8] = u64::from(strategy.strategy.0) << 32 | u64::from(strategy.kind);
+    words[9] = u64::from(strategy.account.0) << 32 | u64::from(strategy.instrument.0);
+    words[10] = u64::from(strategy.name.0);
+    row_hash(TAG_STRATEGY, &words)
+}
 
 fn hash_instrument(instrument: &Instrument) -> u64 {
     let ids = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);

@@ -3,7 +3,7 @@
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
-use crate::orders::Order;
+use crate::orders::{Order, key};
 use crate::risk::exposure::{Reservation, margin, margin_mark};
 use crate::risk::{Refusal, View, check};
 use tickwerk_domain::command::{CancelOrder, NewOrder};
@@ -21,12 +21,14 @@ impl Machine {
     pub(super) fn new_order(&mut self, stamp: Stamp, asked: &NewOrder, out: &mut EventBuffer) -> u64 {
         let id = OrderId(stamp.sequence.0);
         let name = &asked.client_order_id;
-        let known = if name.is_none() { None } else { self.orders.find_client(asked.account, name) };
+        let name_key = key(asked.account, name);
+        let known =
+            if name.is_none() { None } else { self.orders.find_client(asked.account, name, name_key) };
         match known {
             None => {
-                let mut order = Order::new(id, StrategyId::NONE, asked);
+                let mut order = Order::new(id, StrategyId::NONE, asked, name_key);
                 order.version = 1;
-                self.enter(order, asked, out);
+                self.enter(&order, name_key, asked, out);
             }
             Some(slot) if self.orders.get(slot).has_content_of(asked) => {
                 let (order, status, reason) = {
@@ -55,11 +57,12 @@ impl Machine {
         out: &mut EventBuffer,
     ) {
         let id = OrderId(stamp.sequence.plus(out.len() as u64 + 1).0);
-        self.enter(Order::new(id, strategy, asked), asked, out);
+        let name_key = key(asked.account, &asked.client_order_id);
+        self.enter(&Order::new(id, strategy, asked, name_key), name_key, asked, out);
     }
 
     /// Decides on an order and books the result.
-    fn enter(&mut self, order: Order, asked: &NewOrder, out: &mut EventBuffer) {
+    fn enter(&mut self, order: &Order, name_key: u64, asked: &NewOrder, out: &mut EventBuffer) {
         let decision = self.decide(asked);
         if decision.is_err_and(|refusal| refusal.reason == Reject::StoreFull) {
             let (id, account, instrument) = (order.id, asked.account, asked.instrument);
@@ -67,7 +70,7 @@ impl Machine {
             out.push(order.version + 1, OrderRejected { order: id, account, instrument, reason });
             return;
         }
-        let slot = self.orders.add(order, &mut self.digest);
+        let slot = self.orders.add(order, name_key, &mut self.digest);
         match decision {
             Err(refusal) => self.book_refusal(slot, refusal, out),
             Ok(reservation) => self.book_approval(slot, reservation, out),
@@ -130,14 +133,26 @@ impl Machine {
     }
 
     fn book_approval(&mut self, slot: u32, reservation: Reservation, out: &mut EventBuffer) {
-        let order = *self.orders.get(slot);
-        let (account, instrument, id) = (order.account, order.instrument, order.id);
-        *self.positions.get_mut(account, instrument).open_mut(order.side) += order.qty.0;
+        let order = self.orders.get_mut(slot);
+        order.reserve_price = reservation.price;
+        let submitted = OrderSubmitted {
+            order: order.id,
+            price: order.price,
+            qty: order.qty,
+            account: order.account,
+            instrument: order.instrument,
+            strategy: order.strategy,
+            side: order.side,
+            order_type: order.order_type,
+            time_in_force: order.time_in_force,
+        };
+        let OrderSubmitted { order: id, account, instrument, strategy, side, qty, .. } = submitted;
+        *self.positions.get_mut(account, instrument).open_mut(side) += qty.0;
         self.accounts.account_mut(account).open_orders += 1;
         self.accounts.rehash_account(account, &mut self.digest);
-        self.orders.get_mut(slot).reserve_price = reservation.price;
         self.tie_up(slot, reservation);
-        self.note_pending(order.strategy, order.side.sign() * order.qty.0);
+        self.positions.rehash(account, instrument, &mut self.digest);
+        self.note_pending(strategy, side.sign() * qty.0);
 
         let position = self.positions.get(account, instrument);
         let approved = OrderApproved {
@@ -152,28 +167,18 @@ impl Machine {
             open_orders: self.accounts.account(account).map_or(0, |row| row.open_orders),
         };
         self.push_order(slot, approved, out);
-        let submitted = OrderSubmitted {
-            order: id,
-            price: order.price,
-            qty: order.qty,
-            account,
-            instrument,
-            strategy: order.strategy,
-            side: order.side,
-            order_type: order.order_type,
-            time_in_force: order.time_in_force,
-        };
         self.push_order(slot, submitted, out);
     }
 
-    /// Books what an order ties up: its own amount for spot, the margin of its position for contracts.
+    /// Books what an order ties up: its own amount for spot, the margin of its position for contracts. The caller
+    /// rehashes the position when it is through with it.
     fn tie_up(&mut self, slot: u32, reservation: Reservation) {
-        let order = *self.orders.get(slot);
-        let (account, instrument) = (order.account, order.instrument);
+        let order = self.orders.get(slot);
+        let (account, instrument, reserved) = (order.account, order.instrument, order.reserved);
         let kind = self.instrument(instrument).map(|known| known.definition.kind);
         match kind {
             Some(InstrumentKind::Spot) => {
-                let change = reservation.amount - order.reserved;
+                let change = reservation.amount - reserved;
                 self.accounts.reserve(account, reservation.currency, change, &mut self.digest);
                 let row = self.orders.get_mut(slot);
                 (row.reserved, row.reserved_currency) = (reservation.amount, reservation.currency);
@@ -186,13 +191,12 @@ impl Machine {
             }
             None => {}
         }
-        self.positions.rehash(account, instrument, &mut self.digest);
     }
 
     /// Ties up what an order and its position need now, after a fill or an end.
     pub(super) fn tie_up_again(&mut self, slot: u32) {
-        let order = *self.orders.get(slot);
-        let Some(known) = self.instrument(order.instrument).copied() else {
+        let order = self.orders.get(slot);
+        let Some(known) = self.instrument(order.instrument) else {
             return;
         };
         let definition = &known.definition;
@@ -222,7 +226,8 @@ impl Machine {
     /// A cancel; no risk rule stands in its way.
     pub(super) fn cancel_order(&mut self, cancel: &CancelOrder, out: &mut EventBuffer) -> u64 {
         let slot = if cancel.order.is_none() {
-            self.orders.find_client(cancel.account, &cancel.client_order_id)
+            let name_key = key(cancel.account, &cancel.client_order_id);
+            self.orders.find_client(cancel.account, &cancel.client_order_id, name_key)
         } else {
             self.orders.find(cancel.order)
         };
@@ -273,15 +278,17 @@ impl Machine {
         self.orders.commit(slot, &mut self.digest);
     }
 
-    /// Ends an order: what it tied up is free again.
+    /// Ends an order: what it tied up is free again. The caller rehashes the position when it is through with it.
     pub(super) fn finish(&mut self, slot: u32, status: OrderStatus) {
-        let order = *self.orders.get(slot);
+        let order = self.orders.get(slot);
+        let (account, instrument, strategy, side) =
+            (order.account, order.instrument, order.strategy, order.side);
         let leaves = order.leaves().0;
-        *self.positions.get_mut(order.account, order.instrument).open_mut(order.side) -= leaves;
+        *self.positions.get_mut(account, instrument).open_mut(side) -= leaves;
         self.orders.set_status(slot, status);
-        self.accounts.account_mut(order.account).open_orders -= 1;
-        self.accounts.rehash_account(order.account, &mut self.digest);
-        self.note_pending(order.strategy, -order.side.sign() * leaves);
+        self.accounts.account_mut(account).open_orders -= 1;
+        self.accounts.rehash_account(account, &mut self.digest);
+        self.note_pending(strategy, -side.sign() * leaves);
         self.tie_up_again(slot);
     }
 

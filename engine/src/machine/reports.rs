@@ -40,11 +40,13 @@ impl Machine {
                 self.orders.get_mut(slot).reason = reason;
                 self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
                 self.finish(slot, OrderStatus::Rejected);
+                self.positions.rehash(account, instrument, &mut self.digest);
             }
             ReportKind::Canceled if is_open => {
                 self.orders.get_mut(slot).reason = reason;
                 self.push_order(slot, OrderCanceled { order: id, cum_qty, reason }, out);
                 self.finish(slot, OrderStatus::Canceled);
+                self.positions.rehash(account, instrument, &mut self.digest);
                 self.let_strategy_retry(slot);
             }
             ReportKind::CancelRejected if status == OrderStatus::PendingCancel => {
@@ -75,13 +77,13 @@ impl Machine {
 
     /// What the venue could not give is asked for again with the next observation, while the signal stands.
     fn let_strategy_retry(&mut self, slot: u32) {
-        let order = *self.orders.get(slot);
+        let order = self.orders.get(slot);
+        let index = order.strategy.0 as usize;
         if order.cum_qty < order.qty
-            && let Some(strategy) =
-                self.strategies.get_mut(order.strategy.0 as usize).and_then(Option::as_mut)
+            && let Some(strategy) = self.strategies.get_mut(index).and_then(Option::as_mut)
         {
             strategy.retries = true;
-            self.rehash_strategy(order.strategy.0 as usize);
+            self.rehash_strategy(index);
         }
     }
 

@@ -13,6 +13,10 @@ pub(super) const NO_SLOT: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Orders {
     rows: Vec<Order>,
+    /// Id of each row, packed, so that a probe for another order does not wait for its row.
+    ids: Vec<OrderId>,
+    /// [`key`] of each row, packed likewise.
+    name_keys: Vec<u64>,
     /// Done orders, the oldest first.
     done: VecDeque<u32>,
     by_id: SlotIndex,
@@ -33,6 +37,8 @@ impl Orders {
     pub fn new() -> Self {
         Self {
             rows: Vec::with_capacity(ORDERS_MAX),
+            ids: Vec::with_capacity(ORDERS_MAX),
+            name_keys: Vec::with_capacity(ORDERS_MAX),
             done: VecDeque::with_capacity(ORDERS_MAX),
             by_id: SlotIndex::new(ORDERS_MAX),
             by_client_id: SlotIndex::new(ORDERS_MAX),
@@ -67,7 +73,7 @@ impl Orders {
     /// The slot of an order.
     #[inline]
     pub(crate) fn find(&self, id: OrderId) -> Option<u32> {
-        self.by_id.find(key_of_id(id), |slot| self.rows[slot as usize].id == id)
+        self.by_id.find(key_of_id(id), |slot| self.ids[slot as usize] == id)
     }
 
     /// The order with this id, where it is remembered.
@@ -75,10 +81,13 @@ impl Orders {
         self.find(id).map(|slot| self.get(slot))
     }
 
-    /// The slot of an order by the client's name for it.
+    /// The slot of an order by the client's name for it; `name_key` is the [`key`] of both.
     #[inline]
-    pub(crate) fn find_client(&self, account: AccountId, name: &ClientOrderId) -> Option<u32> {
-        self.by_client_id.find(key(account, name), |slot| {
+    pub(crate) fn find_client(&self, account: AccountId, name: &ClientOrderId, name_key: u64) -> Option<u32> {
+        self.by_client_id.find(name_key, |slot| {
+            if self.name_keys[slot as usize] != name_key {
+                return false;
+            }
             let order = &self.rows[slot as usize];
             order.account == account && order.client_order_id == *name
         })
@@ -86,23 +95,27 @@ impl Orders {
 
     /// The order with the client's name for it, where it is remembered.
     pub fn by_client_id(&self, account: AccountId, name: &ClientOrderId) -> Option<&Order> {
-        self.find_client(account, name).map(|slot| self.get(slot))
+        self.find_client(account, name, key(account, name)).map(|slot| self.get(slot))
     }
 
-    /// Takes an order in as open. The caller has asked [`Orders::has_room`]; a refused order is finished at once.
-    pub(crate) fn add(&mut self, order: Order, digest: &mut Digest) -> u32 {
+    /// Takes an order in as open; `name_key` is the [`key`] of its account and name. The caller has asked [`Orders::has_room`]; a refused order is finished at once.
+    pub(crate) fn add(&mut self, order: &Order, name_key: u64, digest: &mut Digest) -> u32 {
         let slot = if self.rows.len() < ORDERS_MAX {
-            self.rows.push(order);
+            self.rows.push(*order);
+            self.ids.push(order.id);
+            self.name_keys.push(name_key);
             u32::try_from(self.rows.len() - 1).expect("ORDERS_MAX fits 32 bits")
         } else {
             let slot = self.done.pop_front().expect("fewer orders may be open than the store holds");
             self.forget(slot, digest);
-            self.rows[slot as usize] = order;
+            self.rows[slot as usize] = *order;
+            self.ids[slot as usize] = order.id;
+            self.name_keys[slot as usize] = name_key;
             slot
         };
         self.by_id.insert(key_of_id(order.id), slot);
         if !order.client_order_id.is_none() {
-            self.by_client_id.insert(key(order.account, &order.client_order_id), slot);
+            self.by_client_id.insert(name_key, slot);
         }
         self.link(slot);
         slot
@@ -156,15 +169,12 @@ impl Orders {
     }
 
     fn forget(&mut self, slot: u32, digest: &mut Digest) {
-        let order = self.rows[slot as usize];
+        let (order, ids, name_keys) = (&self.rows[slot as usize], &self.ids, &self.name_keys);
         digest.replace(order.row, 0);
-        let rows = &self.rows;
-        self.by_id.remove(key_of_id(order.id), slot, |other| key_of_id(rows[other as usize].id));
+        self.by_id.remove(key_of_id(order.id), slot, |other| key_of_id(ids[other as usize]));
         if !order.client_order_id.is_none() {
-            self.by_client_id.remove(key(order.account, &order.client_order_id), slot, |other| {
-                let order = &rows[other as usize];
-                key(order.account, &order.client_order_id)
-            });
+            let name_key = name_keys[slot as usize];
+            self.by_client_id.remove(name_key, slot, |other| name_keys[other as usize]);
         }
     }
 
@@ -197,7 +207,7 @@ fn key_of_id(id: OrderId) -> u64 {
 }
 
 /// Hash of an account and the client's name for an order.
-pub(super) fn key(account: AccountId, name: &ClientOrderId) -> u64 {
+pub(crate) fn key(account: AccountId, name: &ClientOrderId) -> u64 {
     let mut words = [0; 6];
     for (word, bytes) in words.iter_mut().zip(name.bytes().chunks(8)) {
         let mut wide = [0; 8];

@@ -114,14 +114,14 @@ impl SimulatedVenue {
         self.rehash(instrument);
     }
 
-    /// The next report that is due at `now` or before, with its due time.
-    pub fn next_report(&mut self, now: TimeNs) -> Option<(TimeNs, Command)> {
+    /// The next report that is due at `now` or before, with its due time and the order that it is about.
+    pub fn next_report(&mut self, now: TimeNs) -> Option<(TimeNs, OrderId, Command)> {
         while let Some((due, item)) = self.due.pop(now, &mut self.digest) {
             match item {
                 Due::Arrival(slot) => self.arrive(slot, due),
                 Due::Cancel(order) => self.cancel_arrives(order, due),
-                Due::Order(report) => return Some((due, report.into())),
-                Due::Fill(report) => return Some((due, report.into())),
+                Due::Order(report) => return Some((due, report.order, report.into())),
+                Due::Fill(report) => return Some((due, report.order, report.into())),
             }
         }
         None

@@ -61,7 +61,7 @@ fn order(
 /// Reports up to `now`, as short lines.
 fn reports(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
     std::iter::from_fn(|| venue.next_report(TimeNs(now)))
-        .map(|(due, command)| {
+        .map(|(due, _, command)| {
             if let Command::OrderReported(report) = command {
                 return format!("{} {} {}", due.0, report.order, report.kind);
             }

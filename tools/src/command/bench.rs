@@ -1,7 +1,149 @@
-//! PLACEHOLDER
+//! `tickwerk bench`: measures this machine with the committed workload.
+
+use super::{print, tell};
+use crate::exit;
+use crate::summary::grouped;
 use anyhow::Result;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+use tickwerk_bench::throughput::{Throughput, ThroughputConfig, measure};
+use tickwerk_bench::workload::{BATCH, MIXED_V1};
+use tickwerk_domain::Record;
+use tickwerk_engine::pipeline::affinity::cores_available;
+
+/// Options of `bench`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Options {}
-pub(crate) fn run(_options: &Options) -> Result<u8> {
-    Ok(0)
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// How much goes through: rings, whole pipeline, core, journal, each beside its limit.
+    Throughput(ThroughputOptions),
+}
+
+#[derive(Debug, clap::Args)]
+struct ThroughputOptions {
+    /// Seconds for each of the ring and pipeline figures, over all rounds
+    #[arg(long, value_name = "S", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
+    /// Rounds; the median counts
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    rounds: u16,
+    /// Most commands of the whole pipeline in a round: they need about 1 KB each on the disk, for as long as it takes
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10_000..=1_000_000_000))]
+    commands: u64,
+    /// Where the journals lie for a while; left out, among the system's temporary directories
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Prints one JSON object, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures what was asked for.
+pub(crate) fn run(options: &Options) -> Result<u8> {
+    match &options.what {
+        What::Throughput(options) => throughput(options),
+    }
+}
+
+fn throughput(options: &ThroughputOptions) -> Result<u8> {
+    let config = ThroughputConfig {
+        time: Duration::from_secs(options.seconds),
+        rounds: usize::from(options.rounds),
+        commands_max: options.commands,
+        dir: options.dir.clone(),
+    };
+    let mut progress = |round| tell(&format!("round {} of {}", round + 1, config.rounds));
+    let measured = measure(&config, &mut progress)?;
+    if options.json {
+        print(&to_json(&measured).to_string())?;
+    } else {
+        print(to_text(&measured).trim_end())?;
+    }
+    Ok(exit::OK)
+}
+
+fn to_json(measured: &Throughput) -> Value {
+    let config = &measured.config;
+    json!({
+        "workload": MIXED_V1.name,
+        "pipeline_per_s": measured.pipeline_per_s.round(),
+        "frames_per_s": measured.frames_per_s.round(),
+        "records_per_s": measured.records_per_s.round(),
+        "empty_pipeline_per_s": measured.empty_pipeline_per_s.round(),
+        "bare_ring_per_s": measured.bare_ring_per_s.round(),
+        "apply_per_s": measured.apply_per_s.round(),
+        "append_per_s": measured.append_per_s.round(),
+        "raw_copy_per_s": measured.raw_copy_per_s.round(),
+        "pipeline_to_empty": measured.pipeline_to_empty,
+        "empty_to_bare": measured.empty_to_bare,
+        "append_to_copy": measured.append_to_copy,
+        "cores": cores_available(),
+        "waits": {
+            "source": config.source_wait.word(),
+            "core": config.core.wait.word(),
+            "journal": config.journal.wait.word(),
+        },
+        "batch": BATCH,
+        "slot_bytes": size_of::<Record>(),
+        "rounds": measured.rounds,
+    })
+}
+
+fn to_text(measured: &Throughput) -> String {
+    let mut out = String::new();
+    write_text(measured, &mut out).expect("writing to a string cannot fail");
+    out
+}
+
+fn write_text(measured: &Throughput, out: &mut String) -> std::fmt::Result {
+    let lines = [
+        ("whole pipeline", "commands", measured.pipeline_per_s),
+        ("  its frames", "frames", measured.frames_per_s),
+        ("  its records", "records", measured.records_per_s),
+        ("empty pipeline", "commands", measured.empty_pipeline_per_s),
+        ("bare ring", "commands", measured.bare_ring_per_s),
+        ("core (Machine::apply)", "commands", measured.apply_per_s),
+        ("journal, chained", "records", measured.append_per_s),
+        ("raw copy", "records", measured.raw_copy_per_s),
+    ];
+    let (cores, config) = (cores_available(), &measured.config);
+    writeln!(
+        out,
+        "{}, batches of {BATCH}, slots of {} bytes, {cores} cores, medians of {} rounds",
+        MIXED_V1.name,
+        size_of::<Record>(),
+        measured.rounds
+    )?;
+    writeln!(
+        out,
+        "waits: source {}, core {}, journal {}\n",
+        config.source_wait, config.core.wait, config.journal.wait
+    )?;
+    for (what, unit, figure) in lines {
+        let figure = grouped(&format!("{figure:.0}"));
+        writeln!(out, "{what:<24}{figure:>14} {unit}/s")?;
+    }
+    let ratios = [
+        ("whole ÷ empty pipeline", measured.pipeline_to_empty, 0.07),
+        ("empty pipeline ÷ bare ring", measured.empty_to_bare, 0.4),
+        ("journal ÷ raw copy", measured.append_to_copy, 0.5),
+    ];
+    writeln!(out)?;
+    for (what, ratio, target) in ratios {
+        writeln!(out, "{what:<28}{ratio:>7.3}   target {target} {}", mark(ratio >= target))?;
+    }
+    let apply = measured.apply_per_s;
+    writeln!(out, "{:<28}{:>7}   target 5,000,000 commands/s {}", "core", "", mark(apply >= 5_000_000.0))
+}
+
+fn mark(is_reached: bool) -> &'static str {
+    if is_reached { "reached" } else { "not reached" }
 }

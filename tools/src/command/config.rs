@@ -8,7 +8,7 @@ use super::print;
 use crate::config::{Acknowledge, Config, FeedSettings};
 use crate::exit::BadConfig;
 use crate::setup::{self, Applied};
-use anyhow::{Error, Result};
+use anyhow::{Context, Error, Result};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -38,8 +38,7 @@ struct Input {
 
 impl Input {
     fn load(&self) -> Result<Config> {
-        let overrides = environment(std::env::vars_os())?;
-        Ok(Config::load(self.config.as_deref(), overrides.into_iter(), &self.sets)?)
+        Ok(Config::load(self.config.as_deref(), super::environment()?, &self.sets)?)
     }
 }
 
@@ -47,9 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     match &options.action {
         Action::Check(input) => {
             let config = input.load()?;
-            // The cause becomes context, as the type that decides the exit code must stand in the chain itself.
-            setup::plan(&config, &Applied::default())
-                .map_err(|error| Error::new(BadConfig).context(format!("{error:#}")))?;
+            setup::plan(&config, &Applied::default()).context(BadConfig)?;
             let file = input.config.as_ref().map(|file| file.display().to_string());
             print(&format!("ok: {}\n{}", file.as_deref().unwrap_or("defaults"), summary(&config)))?;
         }
