@@ -66,7 +66,6 @@ pub struct Order {
     /// Whether the venue has confirmed it.
     pub is_accepted: bool,
     fixed_hash: u64,
-    row: u64,
     previous_open: u32,
     next_open: u32,
 }
@@ -100,7 +99,6 @@ impl Order {
             status: OrderStatus::PendingNew,
             is_accepted: false,
             fixed_hash: row_hash(TAG, &[id.0, owner, price, qty, terms, u64::from(strategy.0), name_key]),
-            row: 0,
             previous_open: store::NO_SLOT,
             next_open: store::NO_SLOT,
         }

@@ -1,9 +1,13 @@
 //! What the core decides: commands in, events out, one topic a module.
+//!
+//! `cfg(test)` tells the lints that a module without tests of its own is a test's all the same.
 
 #[path = "core/definitions.rs"]
 mod definitions;
+#[cfg(test)]
 #[path = "core/desk.rs"]
 mod desk;
+#[cfg(test)]
 #[path = "core/digest.rs"]
 mod digest;
 #[path = "core/kill_switch.rs"]
@@ -12,6 +16,7 @@ mod kill_switch;
 mod market;
 #[path = "core/money.rs"]
 mod money;
+#[cfg(test)]
 #[path = "core/nonsense.rs"]
 mod nonsense;
 #[path = "core/oracle.rs"]
@@ -22,9 +27,11 @@ mod orders;
 mod replay;
 #[path = "core/risk.rs"]
 mod risk;
+#[cfg(test)]
 #[path = "core/seed.rs"]
 mod seed;
 #[path = "core/strategies.rs"]
 mod strategies;
+#[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;

@@ -2,12 +2,15 @@
 
 #![expect(unsafe_code, reason = "an allocator that counts hands on to the system's, which is unsafe to call")]
 
+#[cfg(test)]
 #[path = "core/desk.rs"]
 #[expect(dead_code, reason = "this binary needs the definitions and few of the tools")]
 mod desk;
+#[cfg(test)]
 #[path = "core/seed.rs"]
 #[expect(dead_code, reason = "one run is enough to count")]
 mod seed;
+#[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;
 

@@ -201,6 +201,9 @@ impl Machine {
         };
         let definition = &known.definition;
         let reservation = match definition.kind {
+            InstrumentKind::Spot if order.leaves() == Qty::ZERO => {
+                Reservation { amount: 0, currency: order.reserved_currency, price: order.reserve_price }
+            }
             InstrumentKind::Spot => {
                 let (leaves, price) = (order.leaves(), order.reserve_price);
                 let needed = crate::risk::exposure::spot_reservation(

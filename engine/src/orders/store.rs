@@ -15,8 +15,10 @@ pub struct Orders {
     rows: Vec<Order>,
     /// Id of each row, packed, so that a probe for another order does not wait for its row.
     ids: Vec<OrderId>,
-    /// [`key`] of each row, packed likewise.
+    /// [`key`] of each row, packed likewise; 0 where it has no name.
     name_keys: Vec<u64>,
+    /// Hash of each row as it counts in the digest; packed, so that a row can be forgotten without reading it.
+    hashes: Vec<u64>,
     /// Done orders, the oldest first.
     done: VecDeque<u32>,
     by_id: SlotIndex,
@@ -39,6 +41,7 @@ impl Orders {
             rows: Vec::with_capacity(ORDERS_MAX),
             ids: Vec::with_capacity(ORDERS_MAX),
             name_keys: Vec::with_capacity(ORDERS_MAX),
+            hashes: Vec::with_capacity(ORDERS_MAX),
             done: VecDeque::with_capacity(ORDERS_MAX),
             by_id: SlotIndex::new(ORDERS_MAX),
             by_client_id: SlotIndex::new(ORDERS_MAX),
@@ -100,10 +103,12 @@ impl Orders {
 
     /// Takes an order in as open; `name_key` is the [`key`] of its account and name. The caller has asked [`Orders::has_room`]; a refused order is finished at once.
     pub(crate) fn add(&mut self, order: &Order, name_key: u64, digest: &mut Digest) -> u32 {
+        let name_key = if order.client_order_id.is_none() { 0 } else { name_key };
         let slot = if self.rows.len() < ORDERS_MAX {
             self.rows.push(*order);
             self.ids.push(order.id);
             self.name_keys.push(name_key);
+            self.hashes.push(0);
             u32::try_from(self.rows.len() - 1).expect("ORDERS_MAX fits 32 bits")
         } else {
             let slot = self.done.pop_front().expect("fewer orders may be open than the store holds");
@@ -114,7 +119,7 @@ impl Orders {
             slot
         };
         self.by_id.insert(key_of_id(order.id), slot);
-        if !order.client_order_id.is_none() {
+        if name_key != 0 {
             self.by_client_id.insert(name_key, slot);
         }
         self.link(slot);
@@ -134,9 +139,8 @@ impl Orders {
 
     /// Brings the digest up to date with an order.
     pub(crate) fn commit(&mut self, slot: u32, digest: &mut Digest) {
-        let order = self.get_mut(slot);
-        let hash = order.hash();
-        digest.update(&mut order.row, hash);
+        let hash = self.get(slot).hash();
+        digest.update(&mut self.hashes[slot as usize], hash);
     }
 
     /// Slots of open orders in order of id, from the first one after `after`.
@@ -169,12 +173,11 @@ impl Orders {
     }
 
     fn forget(&mut self, slot: u32, digest: &mut Digest) {
-        let (order, ids, name_keys) = (&self.rows[slot as usize], &self.ids, &self.name_keys);
-        digest.replace(order.row, 0);
-        self.by_id.remove(key_of_id(order.id), slot, |other| key_of_id(ids[other as usize]));
-        if !order.client_order_id.is_none() {
-            let name_key = name_keys[slot as usize];
-            self.by_client_id.remove(name_key, slot, |other| name_keys[other as usize]);
+        let (ids, name_keys, place) = (&self.ids, &self.name_keys, slot as usize);
+        digest.update(&mut self.hashes[place], 0);
+        self.by_id.remove(key_of_id(ids[place]), slot, |other| key_of_id(ids[other as usize]));
+        if name_keys[place] != 0 {
+            self.by_client_id.remove(name_keys[place], slot, |other| name_keys[other as usize]);
         }
     }
 
@@ -206,7 +209,7 @@ fn key_of_id(id: OrderId) -> u64 {
     id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// Hash of an account and the client's name for an order.
+/// Hash of an account and the client's name for an order; never 0.
 pub(crate) fn key(account: AccountId, name: &ClientOrderId) -> u64 {
     let mut words = [0; 6];
     for (word, bytes) in words.iter_mut().zip(name.bytes().chunks(8)) {
@@ -215,5 +218,5 @@ pub(crate) fn key(account: AccountId, name: &ClientOrderId) -> u64 {
         *word = u64::from_le_bytes(wide);
     }
     words[5] = u64::from(account.0);
-    row_hash(0x0402, &words)
+    row_hash(0x0402, &words).max(1)
 }

@@ -192,7 +192,7 @@ fn a_partial_close_of_a_very_large_position_is_booked() {
     let (one, qty) = (100_000_000, 1_000_000_000_000_000);
     trade(&mut desk, InstrumentId(9), Side::Buy, one, qty, 0);
     let events = trade(&mut desk, InstrumentId(9), Side::Sell, one + one / 100, qty / 4 * 3, 0);
-    assert_eq!(changed(&events).realized.get(), 75_000_0000, "a cent on 7.5 million");
-    assert_eq!(changed(&events).open_cost.get(), 2_500_000_0000);
+    assert_eq!(changed(&events).realized.get(), 750_000_000, "a cent on 7.5 million");
+    assert_eq!(changed(&events).open_cost.get(), 25_000_000_000);
     assert_eq!(desk.machine().accounts().currency(CurrencyId(1)).map(|usd| usd.scale), Some(4));
 }

@@ -80,6 +80,11 @@ fn value(of: &Instrument, price: i64, qty: i64) -> i128 {
     }
 }
 
+/// The price that a spot order is counted at is the engine's decision; the model checks what follows from it.
+fn price_of(machine: &Machine, order: OrderId) -> i64 {
+    machine.orders().by_id(order).map_or(0, |order| order.reserve_price.0)
+}
+
 impl Model {
     fn apply(&mut self, command: &Command, events: &[Event], machine: &Machine) {
         let approved = events
@@ -95,7 +100,7 @@ impl Model {
                     filled: 0,
                     is_accepted: false,
                     execution: 0,
-                    reserve_price: self.price_of(machine, order.order),
+                    reserve_price: price_of(machine, order.order),
                 };
                 self.orders.insert(order.order, model);
                 self.check_approval(approved);
@@ -113,11 +118,6 @@ impl Model {
         } else if let (Command::CashTransferred(transfer), [Event::Posted(_)]) = (command, events) {
             *self.cash.entry((transfer.account, transfer.currency)).or_default() += transfer.amount.get();
         }
-    }
-
-    /// The price that a spot order is counted at is the engine's decision; the model checks what follows from it.
-    fn price_of(&self, machine: &Machine, order: OrderId) -> i64 {
-        machine.orders().by_id(order).map_or(0, |order| order.reserve_price.0)
     }
 
     /// An approval tells the position at its worst, which the model gets by adding up.

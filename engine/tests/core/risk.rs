@@ -47,9 +47,12 @@ fn sell(qty: i64) -> NewOrder {
     limit_order(SPOT, Side::Sell, 10_000, qty)
 }
 
-fn plain(reason: Reject) -> Outcome {
-    Some((reason, 0, 0))
+/// A rule that compares nothing.
+fn refused(reason: Reject) -> Outcome {
+    PLAIN.map(|(limit, observed)| (reason, limit, observed))
 }
+
+const PLAIN: Option<(i128, i128)> = Some((0, 0));
 
 fn state(account: AccountId, instrument: InstrumentId, state: TradingState) -> Command {
     TradingStateSet { account, instrument, reason: TextId::NONE, state }.into()
@@ -67,10 +70,10 @@ fn unknown_accounts_and_instruments_are_refused() {
     let market = |number| limit_order(InstrumentId(number), Side::Buy, 10_000, 100);
     let mut cases = Vec::new();
     for number in [0, 3, 63, 64, u32::MAX] {
-        cases.push((account(number), plain(Reject::UnknownAccount)));
+        cases.push((account(number), refused(Reject::UnknownAccount)));
     }
     for number in [0, 4, 63, 64, u32::MAX] {
-        cases.push((market(number), plain(Reject::UnknownInstrument)));
+        cases.push((market(number), refused(Reject::UnknownInstrument)));
     }
     check(&[], &cases);
 }
@@ -81,7 +84,7 @@ fn a_halt_stops_all_orders_in_its_scope_and_no_other() {
         let halt = state(account, instrument, TradingState::Halted);
         check(
             &[halt],
-            &[(buy(100), plain(Reject::TradingHalted)), (sell(100), plain(Reject::TradingHalted))],
+            &[(buy(100), refused(Reject::TradingHalted)), (sell(100), refused(Reject::TradingHalted))],
         );
         check(&[halt, state(account, instrument, TradingState::Active)], &[(buy(100), None)]);
     }
@@ -110,8 +113,8 @@ fn a_kill_switch_refuses_orders_in_its_scope_until_it_is_released() {
         check(
             &[engaged],
             &[
-                (buy(100), plain(Reject::KillSwitch)),
-                (market_order(SPOT, Side::Sell, 100), plain(Reject::KillSwitch)),
+                (buy(100), refused(Reject::KillSwitch)),
+                (market_order(SPOT, Side::Sell, 100), refused(Reject::KillSwitch)),
             ],
         );
         check(&[engaged, kill(account, instrument, false)], &[(buy(100), None)]);
@@ -204,7 +207,7 @@ fn the_collar_holds_on_both_sides_of_the_reference_price() {
     );
     let mut desk = Desk::new();
     desk.apply(limit(LimitKind::PriceCollar, ALICE, SPOT, 1_000_000));
-    assert_eq!(outcome(&mut desk, at(Side::Buy, 10_000)), plain(Reject::NoReferencePrice));
+    assert_eq!(outcome(&mut desk, at(Side::Buy, 10_000)), refused(Reject::NoReferencePrice));
 }
 
 #[test]
@@ -314,7 +317,7 @@ fn the_open_order_count_is_the_accounts_over_all_instruments() {
 #[test]
 fn a_market_order_needs_a_price_and_counts_at_the_touch_moved_by_the_collar() {
     let mut desk = Desk::new();
-    assert_eq!(outcome(&mut desk, market_order(SPOT, Side::Buy, 100)), plain(Reject::NoReferencePrice));
+    assert_eq!(outcome(&mut desk, market_order(SPOT, Side::Buy, 100)), refused(Reject::NoReferencePrice));
     desk.apply(quote(SPOT, 9_990, 10_000));
     desk.apply(limit(LimitKind::PriceCollar, ALICE, SPOT, 1_000_000));
     desk.apply(market_order(SPOT, Side::Buy, 100_000));

@@ -19,7 +19,7 @@ impl Drop for PrintOnPanic {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// The generator `SplitMix64` (Steele, Lea, Flood 2014).
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -133,6 +133,44 @@ fn a_cancel_takes_a_resting_order_out_and_is_refused_when_it_comes_too_late() {
 }
 
 #[test]
+fn a_cancel_does_not_overtake_its_order_when_the_latency_falls() {
+    let mut venue = venue();
+    venue.observe(TimeNs(10), INSTRUMENT, touch(9_990, 5, 10_000, 300));
+    venue.submit(TimeNs(10), &order(1, Side::Sell, OrderType::Limit, TimeInForce::Gtc, 10_010, 100));
+    venue.configure(&SimulatedVenueSet { latency: DurationNs(1), instrument: INSTRUMENT });
+    venue.cancel(TimeNs(20), &CancelSubmitted { order: OrderId(1), instrument: INSTRUMENT });
+    assert_eq!(reports(&mut venue, 50), Vec::<String>::new());
+    assert_eq!(reports(&mut venue, 200), ["110 1 accepted", "110 1 canceled"]);
+    assert_eq!(venue.open_orders(), 0);
+}
+
+#[test]
+fn a_full_venue_loses_orders_and_goes_on() {
+    let mut venue = venue();
+    for id in 0..2 * VENUE_ORDERS_MAX as u64 {
+        venue.submit(TimeNs(10), &order(id + 1, Side::Buy, OrderType::Limit, TimeInForce::Gtc, 9_000, 1));
+    }
+    assert_eq!(venue.open_orders(), VENUE_ORDERS_MAX);
+    for id in 0..10 * VENUE_ORDERS_MAX as u64 {
+        venue.cancel(TimeNs(10), &CancelSubmitted { order: OrderId(id + 1), instrument: INSTRUMENT });
+    }
+    while venue.next_report(TimeNs::MAX).is_some() {}
+    assert_eq!(venue.open_orders(), 0);
+}
+
+#[test]
+fn extreme_prices_rest_and_are_reached_in_their_order() {
+    let mut venue = venue();
+    for (id, price) in [(1, i64::MIN), (2, 5), (3, i64::MAX)] {
+        venue.submit(TimeNs(10), &order(id, Side::Sell, OrderType::Limit, TimeInForce::Gtc, price, 1));
+    }
+    assert_eq!(reports(&mut venue, 110).len(), 3);
+    venue.observe(TimeNs(200), INSTRUMENT, touch(i64::MIN, 5, 10, 5));
+    let told = reports(&mut venue, 400);
+    assert!(told.len() == 1 && told[0].starts_with(&format!("300 1 maker 1@{}", i64::MIN)), "{told:?}");
+}
+
+#[test]
 fn an_empty_venue_has_the_digest_that_it_started_with() {
     let mut venue = venue();
     venue.observe(TimeNs(10), INSTRUMENT, touch(9_990, 5, 10_000, 300));
