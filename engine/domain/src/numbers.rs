@@ -112,6 +112,13 @@ impl Real {
 /// Source: IEEE 754 roundTiesToEven, on integers. Panics when the denominator is not positive.
 pub fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
     assert!(denominator > 0, "the denominator of a rounded division is positive");
+    if denominator == 1 {
+        return numerator;
+    }
+    // Nearly all of what is divided fits 64 bits, where a division costs a fraction.
+    if let (Ok(numerator), Ok(denominator)) = (i64::try_from(numerator), i64::try_from(denominator)) {
+        return i128::from(divide_half_even_narrow(numerator, denominator));
+    }
     let quotient = numerator.div_euclid(denominator);
     let remainder = numerator.rem_euclid(denominator);
     match remainder.cmp(&(denominator - remainder)) {
@@ -121,9 +128,33 @@ pub fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
     }
 }
 
+fn divide_half_even_narrow(numerator: i64, denominator: i64) -> i64 {
+    let quotient = numerator.div_euclid(denominator);
+    let remainder = numerator.rem_euclid(denominator);
+    match remainder.cmp(&(denominator - remainder)) {
+        std::cmp::Ordering::Less => quotient,
+        std::cmp::Ordering::Greater => quotient + 1,
+        std::cmp::Ordering::Equal => quotient + (quotient & 1),
+    }
+}
+
+/// The largest power of ten that an `i128` holds.
+const POWER_MAX: usize = 38;
+
+static POWERS_OF_TEN: [i128; POWER_MAX + 1] = {
+    let mut powers = [1; POWER_MAX + 1];
+    let mut exponent = 1;
+    while exponent <= POWER_MAX {
+        powers[exponent] = powers[exponent - 1] * 10;
+        exponent += 1;
+    }
+    powers
+};
+
 /// 10 to the power of `exponent`, or `None` where an `i128` cannot hold it.
-pub const fn power_of_ten(exponent: u32) -> Option<i128> {
-    10_i128.checked_pow(exponent)
+#[inline]
+pub fn power_of_ten(exponent: u32) -> Option<i128> {
+    POWERS_OF_TEN.get(exponent as usize).copied()
 }
 
 #[cfg(test)]
@@ -146,6 +177,15 @@ mod tests {
             [(5, 2), (15, 10), (25, 10), (-5, 2), (-15, 10), (-25, 10), (7, 2), (1, 3), (2, 3), (-1, 3)];
         let rounded: Vec<i128> = cases.iter().map(|&(n, d)| divide_half_even(n, d)).collect();
         assert_eq!(rounded, [2, 2, 2, -2, -2, -2, 4, 0, 1, 0]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn narrow_and_wide_divisions_agree(numerator in proptest::num::i64::ANY, denominator in 1..i64::MAX) {
+            let wide = i128::from(numerator) * (1 << 64);
+            let by = i128::from(denominator) * (1 << 64);
+            proptest::prop_assert_eq!(divide_half_even(wide, by), divide_half_even(numerator.into(), denominator.into()));
+        }
     }
 
     #[test]
