@@ -13,7 +13,29 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use crate::exit::BadConfig;
+use anyhow::{Context, Result, ensure};
 pub(crate) use server::{Control, Door};
+use std::path::Path;
 
 /// The socket's name in the journal's directory.
 pub(crate) const SOCKET: &str = "control.sock";
+
+/// Longest path that a socket can have.
+const PATH_SIZE_MAX: usize = 107;
+
+/// Whether a socket can lie in `dir`: told before anything is begun there.
+pub(crate) fn check_path(dir: &Path) -> Result<()> {
+    let path = dir.join(SOCKET);
+    let size = path.as_os_str().len();
+    let check = || {
+        ensure!(
+            size <= PATH_SIZE_MAX,
+            "the path of the control socket {} has {size} bytes and may have {PATH_SIZE_MAX}; \
+             shorten journal.dir, or set control.enabled to false",
+            path.display()
+        );
+        Ok(())
+    };
+    check().context(BadConfig)
+}

@@ -9,12 +9,12 @@ use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tickwerk_domain::{Sequence, SourceId};
-use tickwerk_engine::pipeline::{Finished, Lane, Pipeline, PipelineConfig, Running};
+use tickwerk_domain::{Record, Sequence, SourceId};
+use tickwerk_engine::pipeline::{Finished, Lane, Pipeline, PipelineConfig, Running, StartError};
 use tickwerk_engine::replay::Replay;
 use tickwerk_engine::{Core, Decider};
 use tickwerk_journal::{
-    Closed, Journal, JournalConfig, OnFailure, SyncPolicy, TornTail, Watermarks, recover,
+    Closed, Journal, JournalConfig, OnFailure, Recovered, SyncPolicy, TornTail, Watermarks, recover,
 };
 
 /// A journal that was recovered, and the core that its frames lead to.
@@ -48,17 +48,26 @@ pub(crate) fn open(config: &Config) -> Result<Opened> {
     let recovered = recover(journal_config(config))?;
     let mut warnings: Vec<String> = recovered.notes().iter().map(ToString::to_string).collect();
     warnings.extend(recovered.torn().map(torn_text));
-    let mut replay = Replay::new();
     let mut applied = Applied::default();
+    let core = replay(&recovered, &mut |record| applied.observe(record))?;
+    let plan = plan(config, &applied).context(BadConfig)?;
+    if !plan.commands.is_empty() {
+        // On a core of its own, as what was tried cannot be taken back.
+        plan.try_out(replay(&recovered, &mut |_| {})?).context(BadConfig)?;
+    }
+    let (names, replayed) = (plan.names.clone(), core.frames());
+    Ok(Opened { core, names, plan, warnings, replayed, journal: recovered.open()? })
+}
+
+/// The core that the frames of a journal lead to; `observe` sees each record.
+fn replay(recovered: &Recovered, observe: &mut dyn FnMut(&Record)) -> Result<Core> {
+    let mut replay = Replay::new();
     let mut reader = recovered.frames()?;
     while let Some(frame) = reader.next()? {
         replay.apply(frame.records).context("the journal does not re-execute")?;
-        frame.records.iter().for_each(|record| applied.observe(record));
+        frame.records.iter().for_each(&mut *observe);
     }
-    let core = replay.into_core();
-    let plan = plan(config, &applied).context(BadConfig)?;
-    let (names, replayed) = (plan.names.clone(), core.frames());
-    Ok(Opened { core, names, plan, warnings, replayed, journal: recovered.open()? })
+    Ok(replay.into_core())
 }
 
 fn torn_text(torn: &TornTail) -> String {
@@ -91,8 +100,7 @@ impl Opened {
         let (watermarks, dir) = (journal.watermarks(), journal.dir().to_owned());
         let sink = JournalSink::new(journal.writer, Arc::clone(&counts));
         let started = Instant::now();
-        let mut running =
-            Pipeline::start(&pipeline_config(config), core, sink).context("starting the pipeline")?;
+        let mut running = Pipeline::start(&pipeline_config(config), core, sink).map_err(not_started)?;
         running.lanes.control.publish_all(&plan.commands)?;
         let gauge = running.stats.lane(Lane::Control);
         while gauge.consumed() < gauge.published() {
@@ -103,6 +111,13 @@ impl Opened {
         }
         Ok(Session { running, watermarks, counts, dir, started })
     }
+}
+
+/// Whether the system or the configuration is at fault.
+fn not_started(error: StartError) -> anyhow::Error {
+    let is_system = matches!(error, StartError::Spawn { .. });
+    let error = anyhow::Error::new(error).context("starting the pipeline");
+    if is_system { error } else { error.context(BadConfig) }
 }
 
 /// The watermark that releases egress.

@@ -138,9 +138,10 @@ pub fn setup() -> Vec<Record> {
     for account in TRADERS.into_iter().chain([STRATEGIST]) {
         let name = text(&format!("account-{account}"), &mut commands);
         commands.push(AccountDefined { account, name }.into());
-        commands.extend([USDT, BTC, ETH].map(|currency| {
-            CashTransferred { amount: Money::new(DEPOSIT), account, currency, reason }.into()
-        }));
+        for currency in [USDT, BTC, ETH] {
+            let amount = Money::new(DEPOSIT);
+            commands.push(CashTransferred { amount, account, currency, reason }.into());
+        }
         let (instrument, kind) = (InstrumentId::NONE, LimitKind::OpenOrders);
         commands.push(LimitSet { value: OPEN_ORDERS_MAX, account, instrument, reason, kind }.into());
     }
@@ -191,8 +192,10 @@ impl MarketSettings {
         let lots_max = self.order_lots_max;
         let position_lots_max = 8 * lots_max;
         // Twice the largest order at the starting price, in the settlement currency.
-        let value = self.definition(TextId::NONE).value_posted(Price(self.price), Qty(2 * lots_max * self.lot));
-        let notional = value.and_then(|value| i64::try_from(value).ok()).expect("the workload's values are small");
+        let value =
+            self.definition(TextId::NONE).value_posted(Price(self.price), Qty(2 * lots_max * self.lot));
+        let notional =
+            value.and_then(|value| i64::try_from(value).ok()).expect("the workload's values are small");
         [
             (LimitKind::OrderQuantity, lots_max * self.lot),
             (LimitKind::OrderNotional, notional),

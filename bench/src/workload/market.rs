@@ -17,8 +17,8 @@ const MOVES: u32 = 40;
 /// In a hundred commands of a market, trades.
 const TRADES: u32 = 15;
 /// Lots at a level, at most; the least is [`LEVEL_LOTS_MIN`].
-const LEVEL_LOTS_SPAN: u32 = 80;
-const LEVEL_LOTS_MIN: i64 = 20;
+const LEVEL_LOTS_SPAN: u32 = 60;
+const LEVEL_LOTS_MIN: i64 = 3;
 
 #[derive(Debug)]
 pub(super) struct MarketModel {

@@ -35,8 +35,8 @@ struct ThroughputOptions {
     /// Rounds; the median counts
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     rounds: u16,
-    /// Most commands of the whole pipeline in a round: they need about 1 KB each on the disk, for as long as it takes
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10_000..=1_000_000_000))]
+    /// Most commands of the whole pipeline in a round: they need about 1 KB each on the disk for a while
+    #[arg(long, value_name = "N", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
     commands: u64,
     /// Where the journals lie for a while; left out, among the system's temporary directories
     #[arg(long, value_name = "DIR")]
@@ -59,6 +59,7 @@ fn throughput(options: &ThroughputOptions) -> Result<u8> {
         rounds: usize::from(options.rounds),
         commands_max: options.commands,
         dir: options.dir.clone(),
+        ..ThroughputConfig::default()
     };
     let mut progress = |round| tell(&format!("round {} of {}", round + 1, config.rounds));
     let measured = measure(&config, &mut progress)?;

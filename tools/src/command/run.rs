@@ -2,7 +2,7 @@
 
 use super::{print, tell};
 use crate::config::Config;
-use crate::control::{Control, Door, SOCKET};
+use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{Followed, Follower};
@@ -38,6 +38,9 @@ const WATCH_PAUSE: Duration = Duration::from_millis(20);
 /// Runs until the feed ends or a signal comes.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let config = Config::load(Some(&options.config), super::environment()?, &options.sets)?;
+    if config.control.enabled {
+        control::check_path(&config.journal.dir)?;
+    }
     let stop = Stop::on_signals()?;
     let mut opened = session::open(&config)?;
     opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));

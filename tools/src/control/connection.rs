@@ -29,22 +29,29 @@ pub(crate) enum Reply {
     Ready(String),
 }
 
+/// Whether more may come from a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ClientState {
+    Speaks,
+    /// It has said all, and may still listen.
+    HasSaidAll,
+    IsGone,
+}
+
 /// A client.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) stream: UnixStream,
     /// Whether there may be more to read.
     pub(crate) is_readable: bool,
-    /// Whether the client has said all.
-    is_at_end: bool,
-    is_broken: bool,
+    client: ClientState,
     /// Whether the rest of an over-long line is being left out.
     is_skipping: bool,
     input: Vec<u8>,
     output: Vec<u8>,
     /// Replies in the order of their requests.
     pub(crate) replies: VecDeque<Reply>,
-    /// The last sequence that was answered here: what a query must have seen.
+    /// The last sequence that was answered here, or decided before: what a query must have seen.
     pub(crate) seen_through: Sequence,
     /// A query that waits for the replies before it; nothing is read until it was asked.
     pub(crate) query: Option<(u64, Query)>,
@@ -70,17 +77,16 @@ pub(crate) enum Line {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: UnixStream) -> Self {
+    pub(crate) fn new(stream: UnixStream, seen_through: Sequence) -> Self {
         Self {
             stream,
             is_readable: true,
-            is_at_end: false,
-            is_broken: false,
+            client: ClientState::Speaks,
             is_skipping: false,
             input: Vec::new(),
             output: Vec::new(),
             replies: VecDeque::new(),
-            seen_through: Sequence::NONE,
+            seen_through,
             query: None,
         }
     }
@@ -106,7 +112,7 @@ impl Connection {
                 self.is_skipping = true;
                 return Some(Line::Bad(TOO_LONG));
             }
-            if !self.is_readable || self.is_at_end {
+            if !self.is_readable || self.client != ClientState::Speaks {
                 return self.last_line();
             }
             self.read_some();
@@ -116,20 +122,19 @@ impl Connection {
 
     /// What stands before the end of the input without a line end.
     fn last_line(&mut self) -> Option<Line> {
-        let is_last = self.is_at_end && !self.input.is_empty();
+        let is_last = self.client != ClientState::Speaks && !self.input.is_empty();
         is_last.then(|| as_line(&std::mem::take(&mut self.input)))
     }
 
     fn read_some(&mut self) {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
-            Ok(0) => self.is_at_end = true,
+            Ok(0) => self.client = ClientState::HasSaidAll,
             Ok(count) => self.input.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => self.is_broken = true,
+            Err(_) => self.client = ClientState::IsGone,
         }
-        self.is_at_end |= self.is_broken;
     }
 
     /// The query whose turn has come: everything before it is answered.
@@ -152,7 +157,9 @@ impl Connection {
 
     /// Takes nothing more in.
     pub(crate) fn stop_reading(&mut self) {
-        self.is_at_end = true;
+        if self.client == ClientState::Speaks {
+            self.client = ClientState::HasSaidAll;
+        }
         self.input.clear();
     }
 
@@ -169,7 +176,7 @@ impl Connection {
             self.replies.pop_front();
         }
         let mut moved = self.replies.len() != before;
-        while !self.output.is_empty() && !self.is_broken {
+        while !self.output.is_empty() && self.client != ClientState::IsGone {
             match self.stream.write(&self.output) {
                 Ok(count) => {
                     self.output.drain(..count);
@@ -177,7 +184,7 @@ impl Connection {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => self.is_broken = true,
+                Err(_) => self.client = ClientState::IsGone,
             }
         }
         moved
@@ -190,7 +197,11 @@ impl Connection {
 
     /// Whether nothing more can come of it. Requests that are under way are decided all the same.
     pub(crate) fn is_done(&self) -> bool {
-        self.is_broken || self.is_at_end && self.input.is_empty() && !self.is_busy()
+        match self.client {
+            ClientState::Speaks => false,
+            ClientState::HasSaidAll => self.input.is_empty() && !self.is_busy(),
+            ClientState::IsGone => true,
+        }
     }
 }
 

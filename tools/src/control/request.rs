@@ -2,6 +2,7 @@
 
 use crate::config::Acknowledge;
 use crate::setup::Names;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use tickwerk_domain::command::{CancelOrder, KillSwitchSet, LimitSet, NewOrder};
 use tickwerk_domain::{
@@ -88,13 +89,43 @@ const COMMON: &[&str] = &["request_id", "op", "ack"];
 
 /// Reads a line. A fault comes with the request's id, as far as that could be read.
 pub(crate) fn parse(line: &str, names: &Names, daemon: Acknowledge) -> Result<Request, Box<(Value, Fault)>> {
-    let object: Map<String, Value> = serde_json::from_str(line).map_err(|error| {
+    let UniqueFields(object) = serde_json::from_str(line).map_err(|error| {
         let message = format!("{error}; write one JSON object a line");
         let fault = Fault { code: "bad_json", field: Value::Null, value: json!(shortened(line)), message };
         Box::new((Value::Null, fault))
     })?;
     let id = object.get("request_id").cloned().unwrap_or_default();
     Fields { object, names }.read(daemon).map_err(|fault| Box::new((id, fault)))
+}
+
+/// A JSON object in which no field stands twice: of two quantities nobody could say which one is meant.
+struct UniqueFields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for UniqueFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(UniqueFieldsVisitor)
+    }
+}
+
+struct UniqueFieldsVisitor;
+
+impl<'de> Visitor<'de> for UniqueFieldsVisitor {
+    type Value = UniqueFields;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueFields, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format!("the field {name} stands there twice")));
+            }
+            object.insert(name, value);
+        }
+        Ok(UniqueFields(object))
+    }
 }
 
 fn shortened(text: &str) -> String {

@@ -86,9 +86,8 @@ impl Control {
 }
 
 fn bind(path: &Path) -> Result<UnixListener> {
-    let listener = UnixListener::bind(path).with_context(|| {
-        format!("opening the control socket {}; its path may have at most 107 bytes", path.display())
-    })?;
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("opening the control socket {}", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .with_context(|| format!("setting the mode of {}", path.display()))?;
     Ok(listener)
@@ -117,6 +116,8 @@ struct Server {
     answers: Receiver<Answer>,
     answer_to: Sender<Answer>,
     position: u64,
+    /// What was decided when the socket was opened, the configuration included: no query shows less.
+    opened_at: Sequence,
     door: DoorRest,
 }
 
@@ -161,6 +162,7 @@ impl Server {
             answers,
             answer_to,
             position,
+            opened_at: stats.decided_through(),
             door: DoorRest { names, acknowledge, egress, admission, stats, watermarks, queries, stop },
         })
     }
@@ -224,7 +226,7 @@ impl Server {
                 continue;
             }
             self.next_token += 1;
-            self.connections.insert(token, Connection::new(stream));
+            self.connections.insert(token, Connection::new(stream, self.opened_at));
         }
     }
 
@@ -286,9 +288,10 @@ impl Server {
 
     /// Asks the queries whose turn has come.
     fn ask_all(&mut self) -> bool {
+        let released = released_through(&self.door.watermarks, self.door.acknowledge);
         let due = self.connections.iter_mut().filter_map(|(token, connection)| {
             let (ticket, query) = connection.next_query()?;
-            Some((*token, ticket, query, connection.seen_through))
+            Some((*token, ticket, query, connection.seen_through.max(released)))
         });
         let due: Vec<_> = due.collect();
         for &(token, ticket, query, at_least) in &due {
