@@ -381,7 +381,7 @@ impl Scratch {
         let config = JournalConfig {
             segment_size: self.segment_size,
             sync,
-            prefault: true,
+            prefault_bytes: usize::MAX,
             spare_segments: 1,
             ..JournalConfig::new(self.journal_dir())
         };

@@ -42,9 +42,9 @@ pub struct JournalConfig {
     pub segment_size: u64,
     /// When to sync.
     pub sync: SyncPolicy,
-    /// Whether a thread makes pages writable ahead of the writer. It pays where syncs are rare; each sync writes the
-    /// pages ahead, too.
-    pub prefault: bool,
+    /// How far ahead of the writer a thread makes pages writable; 0 for not at all. It pays where syncs are rare; each
+    /// sync writes the pages ahead, too.
+    pub prefault_bytes: usize,
     /// Segments that are prepared ahead; at least 1.
     pub spare_segments: usize,
     /// Whether the hash chain is kept up while writing. Without it no head is published or stored, and recovery does
@@ -61,7 +61,7 @@ impl JournalConfig {
             dir: dir.into(),
             segment_size: SEGMENT_SIZE_DEFAULT,
             sync: SyncPolicy::Continuous,
-            prefault: false,
+            prefault_bytes: 0,
             spare_segments: 2,
             chain: true,
             on_failure: None,

@@ -215,10 +215,42 @@ struct CrcPrefix([u8; 16]);
 /// The checksum of a frame of `segment`; `frame` is the whole frame, of which bytes 0 to 8 are not looked at.
 #[inline]
 pub(crate) fn frame_crc(segment: u64, length: u32, frame: &[u8]) -> u32 {
+    crc32c::crc32c_append(prefix_crc(segment, length), &frame[8..])
+}
+
+fn prefix_crc(segment: u64, length: u32) -> u32 {
     let mut prefix = CrcPrefix([0; 16]);
     put(&mut prefix.0, 0, &segment.to_le_bytes());
     put(&mut prefix.0, 8, &length.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c(&prefix.0), &frame[8..])
+    crc32c::crc32c(&prefix.0)
+}
+
+/// Checksums of the frames of one segment. What stands before the frames of a length is the same each time, so its
+/// checksum is kept.
+#[derive(Debug)]
+pub(crate) struct FrameCrcs {
+    segment: u64,
+    /// By length in units of [`ALIGNMENT`].
+    prefixes: Box<[Option<u32>]>,
+}
+
+/// Frames of more units than this are rare; theirs are worked out each time.
+const KEPT_PREFIXES: usize = 128;
+
+impl FrameCrcs {
+    pub(crate) fn new(segment: u64) -> Self {
+        Self { segment, prefixes: vec![None; KEPT_PREFIXES].into() }
+    }
+
+    /// As [`frame_crc`].
+    #[inline]
+    pub(crate) fn of(&mut self, length: u32, frame: &[u8]) -> u32 {
+        let prefix = match self.prefixes.get_mut(length as usize / ALIGNMENT) {
+            Some(kept) => *kept.get_or_insert_with(|| prefix_crc(self.segment, length)),
+            None => prefix_crc(self.segment, length),
+        };
+        crc32c::crc32c_append(prefix, &frame[8..])
+    }
 }
 
 /// The fields before a payload.

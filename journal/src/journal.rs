@@ -137,7 +137,7 @@ pub(crate) fn open(opening: Opening) -> Result<Journal, FileError> {
         next: next_number,
         spares: spare_sender,
         ready: Arc::clone(&ready),
-        prefault: config.prefault,
+        prefault_bytes: config.prefault_bytes,
         stop: Arc::clone(&stop),
     };
     let preparer_marks = marks.clone();
@@ -156,8 +156,11 @@ pub(crate) fn open(opening: Opening) -> Result<Journal, FileError> {
         };
         crew.chain = Some((views, spawner.spawn("journal-chain", move || hashing.run())?));
     }
-    if config.prefault {
-        crew.populate = Some(populate(&spawner, &start.active.view, stop, &mut crew.threads)?);
+    if config.prefault_bytes > 0 {
+        let active = &start.active.view;
+        let ahead = config.prefault_bytes;
+        prepare::populate_first(active, ahead);
+        crew.populate = Some(populate(&spawner, active, ahead, stop, &mut crew.threads)?);
     }
     let (id, watermarks, spares) = (start.journal, marks.clone(), config.spare_segments);
     Ok(Journal { writer: Writer::new(start, marks, crew), watermarks, dir: config.dir, id, ready, spares })
@@ -183,6 +186,7 @@ impl Spawner<'_> {
 fn populate(
     spawner: &Spawner<'_>,
     active: &SegmentView,
+    ahead: usize,
     stop: Arc<AtomicBool>,
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<Populate, FileError> {
@@ -191,7 +195,7 @@ fn populate(
     drop(views.send(active.clone()));
     let thread_bell = Arc::clone(&bell);
     threads.push(spawner.spawn("journal-populate", move || {
-        prepare::run_populate(&receiver, &thread_bell, &stop);
+        prepare::run_populate(&receiver, ahead, &thread_bell, &stop);
     })?);
     Ok(Populate { views, bell, next: 0 })
 }

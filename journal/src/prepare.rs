@@ -20,8 +20,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::TimeNs;
 
 const ZEROS_SIZE: usize = 1024 * 1024;
-/// How far ahead of the writer pages are made writable.
-const POPULATE_AHEAD: usize = 4 * 1024 * 1024;
 /// How much at once: each step is a moment in which the writer may overtake.
 const POPULATE_STEP: usize = 512 * 1024;
 const POPULATE_PAUSE: Duration = Duration::from_millis(1);
@@ -93,7 +91,7 @@ pub(crate) struct Preparer {
     pub(crate) spares: Sender<Spare>,
     /// Spares that are ready, the one in hand included.
     pub(crate) ready: Arc<AtomicUsize>,
-    pub(crate) prefault: bool,
+    pub(crate) prefault_bytes: usize,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -117,11 +115,7 @@ impl Preparer {
                 }
             };
             let spare = Spare::open(&self.dir, number, FRAMES_OFFSET)?;
-            if self.prefault {
-                let length = POPULATE_AHEAD.min(spare.view.size());
-                // Only a help: a kernel that cannot do it leaves the faults to the writer.
-                drop(spare.view.populate(0, length));
-            }
+            populate_first(&spare.view, self.prefault_bytes);
             self.ready.fetch_add(1, Ordering::Release);
             if self.spares.send(spare).is_err() {
                 break;
@@ -131,20 +125,32 @@ impl Preparer {
     }
 }
 
-/// Makes pages writable ahead of the writer, until the last segment's channel is closed.
-pub(crate) fn run_populate(views: &Receiver<SegmentView>, bell: &Bell, stop: &AtomicBool) {
+/// Makes the pages writable that a writer of the segment comes to first, `ahead` bytes of them.
+pub(crate) fn populate_first(view: &SegmentView, ahead: usize) {
+    let from = view.edge() / PAGE_SIZE * PAGE_SIZE;
+    let length = ahead.min(view.size() - from);
+    if length > 0 {
+        // Only a help: a kernel that cannot do it leaves the faults to the writer.
+        drop(view.populate(from, length));
+    }
+}
+
+/// Makes pages writable up to `ahead` bytes before the writer, until the last segment's channel is closed.
+pub(crate) fn run_populate(views: &Receiver<SegmentView>, ahead: usize, bell: &Bell, stop: &AtomicBool) {
     let mut current: Option<(SegmentView, usize)> = None;
     while !stop.load(Ordering::Acquire) {
         if let Ok(view) = views.try_recv() {
-            let from = view.edge() / PAGE_SIZE * PAGE_SIZE;
-            current = Some((view, from));
+            // The first pages were made when the segment was prepared.
+            let done = (view.edge() / PAGE_SIZE * PAGE_SIZE).saturating_add(ahead / PAGE_SIZE * PAGE_SIZE);
+            let done = done.min(view.size());
+            current = Some((view, done));
         }
         let Some((view, done)) = &mut current else {
             bell.wait(POPULATE_PAUSE, || false);
             continue;
         };
         *done = (*done).max(view.edge() / PAGE_SIZE * PAGE_SIZE);
-        let target = (view.edge() + POPULATE_AHEAD).min(view.size());
+        let target = view.edge().saturating_add(ahead).min(view.size());
         if *done >= target || target - *done < POPULATE_STEP && target < view.size() {
             bell.wait(POPULATE_PAUSE, || false);
             continue;

@@ -6,7 +6,7 @@
 
 use crate::chain::ChainHead;
 use crate::format::{
-    self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId,
+    self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
     OPAQUE_HEADER_SIZE, OPAQUE_SIZE_MAX, PLAIN_FRAME_SIZE_MAX, RECORD_FLAG_OPAQUE, RECORD_HEADER_SIZE,
     RECORDS_PER_FRAME_MAX, RecordHeader,
 };
@@ -93,6 +93,7 @@ pub struct Closed {
 pub struct Writer {
     segment: SegmentWriter,
     number: u64,
+    crcs: FrameCrcs,
     journal: JournalId,
     epoch: u32,
     next: Sequence,
@@ -134,6 +135,7 @@ impl Writer {
         Self {
             segment: start.active.writer,
             number: start.active.number,
+            crcs: FrameCrcs::new(start.active.number),
             journal: start.journal,
             epoch: start.epoch,
             next: start.next,
@@ -310,7 +312,7 @@ impl Writer {
         let frame = &mut self.segment.unpublished()[..size];
         header.write(frame);
         let length = u32::try_from(size).expect("a frame is shorter than 4 GiB");
-        let crc = format::frame_crc(self.number, length, frame);
+        let crc = self.crcs.of(length, frame);
         format::put(frame, 4, &crc.to_le_bytes());
         self.segment.publish(size);
         self.bytes += size as u64;
@@ -335,6 +337,7 @@ impl Writer {
         self.segment.finish();
         self.segment = spare.writer;
         self.number = spare.number;
+        self.crcs = FrameCrcs::new(spare.number);
         self.segment.activate(&activation.to_page());
         self.crew.taken_into_use(spare.file, spare.view);
         Ok(())

@@ -19,6 +19,8 @@ mod disk_full;
 mod fixture;
 #[path = "daemon/live.rs"]
 mod live;
+#[path = "daemon/market.rs"]
+mod market;
 #[path = "daemon/nonsense.rs"]
 mod nonsense;
 #[path = "daemon/orders.rs"]

@@ -68,12 +68,13 @@ pub(crate) fn write_text(record: &Record, dictionary: &Dictionary, out: &mut Str
 
 /// The word for a source.
 pub(crate) fn source_word(source: SourceId) -> String {
-    const WORDS: [(SourceId, &str); 5] = [
+    const WORDS: [(SourceId, &str); 6] = [
         (SourceId::CORE, "core"),
         (SourceId::SIMULATED_VENUE, "simulated_venue"),
         (SourceId::CONFIG, "config"),
         (SourceId::CONTROL, "control"),
         (SourceId::CLOCK, "clock"),
+        (SourceId::HEALTH, "health"),
     ];
     let known = WORDS.iter().find(|(id, _)| *id == source);
     known.map_or_else(|| format!("source-{source}"), |(_, word)| (*word).to_owned())

@@ -128,6 +128,9 @@ pub(crate) fn released_through(watermarks: &Watermarks, acknowledge: Acknowledge
     }
 }
 
+/// Pages that are made writable ahead: some ten milliseconds of a busy journal.
+const PREFAULT_BYTES: usize = 4 << 20;
+
 fn journal_config(config: &Config) -> JournalConfig {
     let settings = &config.journal;
     let sync = match settings.sync_interval_ms {
@@ -138,7 +141,10 @@ fn journal_config(config: &Config) -> JournalConfig {
         segment_size: settings.segment_size_bytes,
         sync,
         // Where syncs are rare it pays to make pages writable ahead.
-        prefault: settings.acknowledge == Acknowledge::Written,
+        prefault_bytes: match settings.acknowledge {
+            Acknowledge::Written => PREFAULT_BYTES,
+            Acknowledge::Durable => 0,
+        },
         on_failure: Some(OnFailure(Arc::new(|failure| fail_stop(&failure.to_string())))),
         ..JournalConfig::new(&settings.dir)
     }

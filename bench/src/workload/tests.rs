@@ -1,3 +1,5 @@
+//! The mix that `mixed-v1` promises, and its steady state.
+
 use super::*;
 use crate::recording::Desk;
 use std::collections::BTreeMap;

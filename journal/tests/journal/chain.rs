@@ -27,15 +27,15 @@ fn the_head_is_the_same_whatever_the_sync_the_segments_and_the_restarts() {
     let dir = scratch();
     let plain = run(&config(dir.path()), FRAMES);
     let every = SyncPolicy::Every(Duration::from_millis(1));
-    let variants: [(u64, SyncPolicy, usize, bool); 4] = [
-        (SEGMENT_SIZE, every, FRAMES, false),
-        (1024 * 1024, SyncPolicy::Continuous, FRAMES, true),
-        (SEGMENT_SIZE, SyncPolicy::Continuous, 333, false),
-        (128 * 1024, every, 1_024, true),
+    let variants: [(u64, SyncPolicy, usize, usize); 4] = [
+        (SEGMENT_SIZE, every, FRAMES, 0),
+        (1024 * 1024, SyncPolicy::Continuous, FRAMES, usize::MAX),
+        (SEGMENT_SIZE, SyncPolicy::Continuous, 333, 0),
+        (128 * 1024, every, 1_024, 16 * 1024),
     ];
-    for (segment_size, sync, restart_each, prefault) in variants {
+    for (segment_size, sync, restart_each, prefault_bytes) in variants {
         let dir = scratch();
-        let config = JournalConfig { segment_size, sync, prefault, ..config(dir.path()) };
+        let config = JournalConfig { segment_size, sync, prefault_bytes, ..config(dir.path()) };
         let closed = run(&config, restart_each);
         assert_eq!(closed.chain_head, plain.chain_head, "{segment_size} {sync:?} {restart_each}");
         assert_eq!(Some(verified(dir.path()).0.chain_head), plain.chain_head);

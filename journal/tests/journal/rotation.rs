@@ -60,7 +60,8 @@ fn an_empty_journal_is_closed_and_opened() {
 fn segments_of_another_size_follow_those_that_are_there() {
     let dir = scratch();
     closed(config(dir.path()), 800);
-    let large = JournalConfig { segment_size: 4 * SEGMENT_SIZE, prefault: true, ..config(dir.path()) };
+    let large =
+        JournalConfig { segment_size: 4 * SEGMENT_SIZE, prefault_bytes: 256 * 1024, ..config(dir.path()) };
     let mut journal = open(large);
     push_frames(&mut journal.writer, 3_000);
     journal.writer.close().unwrap();

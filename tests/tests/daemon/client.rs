@@ -2,6 +2,7 @@
 
 use crate::process::{TIMEOUT, wait_for};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -94,6 +95,15 @@ pub(crate) fn order(client_order_id: &str) -> Value {
         "client_order_id": client_order_id, "side": "buy", "order_type": "limit", "time_in_force": "gtc",
         "price": "100.00", "quantity": "0.001",
     })
+}
+
+/// Requests as bytes to be sent at once.
+pub(crate) fn lines(requests: impl IntoIterator<Item = Value>) -> String {
+    let mut text = String::new();
+    for request in requests {
+        writeln!(text, "{request}").expect("writing to a string cannot fail");
+    }
+    text
 }
 
 /// The same with other values in some fields; null takes a field away.

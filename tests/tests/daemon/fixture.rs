@@ -9,10 +9,20 @@ use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
 
 /// The folder of the shipped configurations.
 pub(crate) fn examples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root folder").join("tools/examples")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ lies in the root folder")
+        .join("tools/examples")
+}
+
+/// Says in a line that a test cannot run here.
+#[expect(clippy::print_stdout, reason = "a test that is left out must be seen")]
+pub(crate) fn tell_skipped(why: &str) {
+    println!("skipped: {why}");
 }
 
 /// Arguments of `run` with a configuration and values over it.
@@ -215,10 +225,14 @@ impl Pipe {
     /// Writes from a thread of its own, and keeps the pipe open until what it returns is dropped.
     pub(crate) fn feed(&self, text: String) -> Fed {
         // Open for both, so that it opens at once and the pipe has a writer as long as this lives.
-        let file = OpenOptions::new().read(true).write(true).open(&self.path).expect("the pipe can be opened");
+        let file =
+            OpenOptions::new().read(true).write(true).open(&self.path).expect("the pipe can be opened");
         let mut writer = file.try_clone().expect("a file can be shared");
-        std::thread::spawn(move || writer.write_all(text.as_bytes()).ok());
-        Fed { _file: file }
+        let (sender, texts) = channel::<String>();
+        std::thread::spawn(move || texts.iter().try_for_each(|text| writer.write_all(text.as_bytes())).ok());
+        let fed = Fed { _file: file, sender };
+        fed.more(text);
+        fed
     }
 }
 
@@ -226,4 +240,12 @@ impl Pipe {
 #[derive(Debug)]
 pub(crate) struct Fed {
     _file: File,
+    sender: Sender<String>,
+}
+
+impl Fed {
+    /// Writes more, after what is being written.
+    pub(crate) fn more(&self, text: String) {
+        self.sender.send(text).expect("a pipe that is open takes more");
+    }
 }

@@ -14,7 +14,7 @@ use tickwerk_journal::StoredWatermarks;
 use tickwerk_tests::program;
 
 /// Far more than anything that is waited for takes on a busy machine.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_micros(200);
 
 /// Looks until there is something; panics, naming what was waited for, when it does not come.
@@ -152,7 +152,8 @@ impl Process {
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Finished {
-        let status = wait_for("the end of the process", || self.child.try_wait().expect("a child can be asked"));
+        let status =
+            wait_for("the end of the process", || self.child.try_wait().expect("a child can be asked"));
         let stdout = self.stdout.recv_timeout(TIMEOUT).expect("stdout ends with the process");
         self.stderr_end.recv_timeout(TIMEOUT).expect("stderr ends with the process");
         Finished { code: status.code(), stdout, stderr: self.told() }

@@ -1,0 +1,225 @@
+//! Whatever a client says, it gets a reply that names what is wrong, and the daemon goes on.
+
+use crate::client::{Client, lines, order, order_with};
+use crate::live::LiveDaemon;
+use crate::process::{records, reexecute};
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// A change to a good order, and what is said about it.
+fn bad_orders() -> Vec<(Value, &'static str, &'static str)> {
+    let invalid = "invalid_value";
+    vec![
+        (json!({ "account": "nobody" }), "unknown_account", "account"),
+        (json!({ "account": 7 }), invalid, "account"),
+        (json!({ "account": null }), "missing_field", "account"),
+        (json!({ "instrument": "DOGE" }), "unknown_instrument", "instrument"),
+        (json!({ "instrument": null }), "missing_field", "instrument"),
+        (json!({ "instrument": ["BTCUSDT"] }), invalid, "instrument"),
+        (json!({ "client_order_id": "" }), invalid, "client_order_id"),
+        (json!({ "client_order_id": "a".repeat(37) }), invalid, "client_order_id"),
+        (json!({ "client_order_id": "größe" }), invalid, "client_order_id"),
+        (json!({ "client_order_id": "tab\tid" }), invalid, "client_order_id"),
+        (json!({ "client_order_id": null }), "missing_field", "client_order_id"),
+        (json!({ "side": "hold" }), invalid, "side"),
+        (json!({ "side": true }), invalid, "side"),
+        (json!({ "side": null }), "missing_field", "side"),
+        (json!({ "order_type": "stop" }), invalid, "order_type"),
+        (json!({ "time_in_force": "day" }), invalid, "time_in_force"),
+        (json!({ "price": 100.0 }), invalid, "price"),
+        (json!({ "price": "100.001" }), invalid, "price"),
+        (json!({ "price": "-1.00" }), invalid, "price"),
+        (json!({ "price": "0" }), invalid, "price"),
+        (json!({ "price": "" }), invalid, "price"),
+        (json!({ "price": "1e3" }), invalid, "price"),
+        (json!({ "price": "NaN" }), invalid, "price"),
+        (json!({ "price": " 1" }), invalid, "price"),
+        (json!({ "price": "1,000.00" }), invalid, "price"),
+        (json!({ "price": "99999999999999999999999999" }), invalid, "price"),
+        (json!({ "price": null }), "missing_field", "price"),
+        (json!({ "order_type": "market", "price": "1.00" }), invalid, "price"),
+        (json!({ "quantity": "-0.001" }), invalid, "quantity"),
+        (json!({ "quantity": "0" }), invalid, "quantity"),
+        (json!({ "quantity": "0.000000001" }), invalid, "quantity"),
+        (json!({ "quantity": "184467440737.09551616" }), invalid, "quantity"),
+        (json!({ "quantity": 1 }), invalid, "quantity"),
+        (json!({ "quantity": null }), "missing_field", "quantity"),
+        (json!({ "quantity": "0.000001" }), "quantity_off_lot", "quantity"),
+        (json!({ "quantity": "6" }), "quantity_above_limit", "quantity"),
+        (json!({ "price": "90000000000.00", "quantity": "4" }), "notional_above_limit", "quantity"),
+        (json!({ "instrument": "BTCUSDT-PERP", "price": "100.05" }), "price_off_tick", "price"),
+        (
+            json!({ "instrument": "ETHUSDT", "price": "10000.00", "quantity": "1000" }),
+            "insufficient_buying_power",
+            "account",
+        ),
+        (
+            json!({ "order_type": "market", "time_in_force": "ioc", "price": null }),
+            "no_reference_price",
+            "instrument",
+        ),
+        (json!({ "urgent": true }), "unknown_field", "urgent"),
+        (json!({ "Price": "1" }), "unknown_field", "Price"),
+        (json!({ "ack": "soon" }), invalid, "ack"),
+        (json!({ "ack": 1 }), invalid, "ack"),
+        (json!({ "request_id": {} }), invalid, "request_id"),
+        (json!({ "op": "order.replace" }), "unknown_op", "op"),
+        (json!({ "op": 3 }), invalid, "op"),
+        (json!({ "op": null }), "missing_field", "op"),
+    ]
+}
+
+/// Requests other than orders, and what is said about them.
+fn bad_requests() -> Vec<(Value, &'static str, &'static str)> {
+    let invalid = "invalid_value";
+    let limit = |changes: Value| {
+        let mut request =
+            json!({ "op": "limit.set", "instrument": "BTCUSDT", "limit": "order_quantity", "value": "1" });
+        for (name, value) in changes.as_object().expect("changes are an object") {
+            request[name] = value.clone();
+        }
+        request
+    };
+    vec![
+        (json!({ "op": "order.cancel", "account": "alice" }), "missing_field", "client_order_id"),
+        (json!({ "op": "order.cancel", "client_order_id": "x" }), "missing_field", "account"),
+        (
+            json!({ "op": "order.cancel", "account": "alice", "client_order_id": "x" }),
+            "unknown_order",
+            "client_order_id",
+        ),
+        (json!({ "op": "order.cancel", "account": "alice", "order_id": -1 }), invalid, "order_id"),
+        (json!({ "op": "order.cancel", "account": "alice", "order_id": "1" }), invalid, "order_id"),
+        (
+            json!({ "op": "order.cancel", "account": "alice", "order_id": 1 }),
+            "unknown_order",
+            "client_order_id",
+        ),
+        (limit(json!({ "value": "-1" })), invalid, "value"),
+        (limit(json!({ "value": 1 })), invalid, "value"),
+        (limit(json!({ "value": "0.0000000001" })), invalid, "value"),
+        (limit(json!({ "limit": "luck" })), invalid, "limit"),
+        (limit(json!({ "instrument": null })), "missing_field", "instrument"),
+        (limit(json!({ "limit": "open_orders" })), invalid, "instrument"),
+        (json!({ "op": "limit.set", "limit": "open_orders" }), "missing_field", "value"),
+        (json!({ "op": "kill_switch.set" }), "missing_field", "engaged"),
+        (json!({ "op": "kill_switch.set", "engaged": "true" }), invalid, "engaged"),
+        (json!({ "op": "query.orders", "instrument": "BTCUSDT" }), "unknown_field", "instrument"),
+        (json!({ "op": "query.orders", "account": "nobody" }), "unknown_account", "account"),
+        (json!({ "op": "query.watermarks", "account": "alice" }), "unknown_field", "account"),
+    ]
+}
+
+/// Lines that are no request at all.
+fn bad_lines() -> Vec<Vec<u8>> {
+    let long = format!("{{\"op\":\"{}\"}}", "x".repeat(70_000));
+    vec![
+        b"{".to_vec(),
+        b"[]".to_vec(),
+        b"null".to_vec(),
+        b"42".to_vec(),
+        b"\"order.new\"".to_vec(),
+        b"{\"op\":\"query.orders\"} {}".to_vec(),
+        b"{'op':'query.orders'}".to_vec(),
+        b"hello".to_vec(),
+        b"\0\0\0".to_vec(),
+        b"{\"op\":\"\xff\xfe\"}".to_vec(),
+        [b"[".repeat(60_000), b"]".repeat(100)].concat(),
+        long.into_bytes(),
+        vec![b'x'; 300_000],
+    ]
+}
+
+#[test]
+fn every_kind_of_nonsense_gets_a_reply_that_names_it() {
+    let mut daemon = LiveDaemon::start();
+    let mut client = Client::connect(&daemon.dir);
+    for (number, (changes, code, field)) in bad_orders().into_iter().enumerate() {
+        let error = client.ask_refused(&order_with(&format!("bad-{number}"), &changes), code, field);
+        assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
+        // Where one value is wrong, it is shown.
+        if let Some(value) = changes.get(field).filter(|value| !value.is_null()) {
+            assert_eq!(error["value"], *value, "{error}");
+        }
+    }
+    for (request, code, field) in bad_requests() {
+        client.ask_refused(&request, code, field);
+    }
+    for line in bad_lines() {
+        let start = String::from_utf8_lossy(&line[..line.len().min(40)]).into_owned();
+        client.write(&[&line[..], b"\n"].concat());
+        let reply = client.reply();
+        assert_eq!(
+            (&reply["ok"], &reply["error"]["code"]),
+            (&json!(false), &json!("bad_json")),
+            "{start}: {reply}"
+        );
+    }
+    client.write(b"\n\n  \r\n\t\n");
+    assert_eq!(
+        client.ask_ok(&json!({ "op": "query.orders" }))["orders"],
+        json!([]),
+        "nothing of all this is an order"
+    );
+    client.ask_ok(&order("good"));
+    client.end();
+    assert!(client.next().is_none(), "nothing more is said");
+
+    daemon.stop();
+    let refused = records(&daemon.dir, "system").iter().filter(|record| is_refused(record)).count();
+    assert_eq!(refused, 0, "what is malformed never reaches the core");
+    reexecute(&daemon.dir);
+}
+
+fn is_refused(record: &Value) -> bool {
+    record["event_type"].as_str().is_some_and(|name| name.contains("refused"))
+}
+
+#[test]
+fn a_field_that_is_given_twice_is_refused() {
+    let mut daemon = LiveDaemon::start();
+    let mut client = Client::connect(&daemon.dir);
+    let twice = order("twice").to_string().replace("\"quantity\":", "\"quantity\":\"5\",\"quantity\":");
+    client.write(format!("{twice}\n").as_bytes());
+    let reply = client.reply();
+    assert_eq!(reply["ok"], false, "{reply}");
+    assert!(reply["error"]["message"].as_str().is_some_and(|text| text.contains("quantity")), "{reply}");
+    daemon.stop();
+}
+
+#[test]
+fn half_a_line_is_answered_and_a_client_that_leaves_harms_nobody() {
+    let mut daemon = LiveDaemon::start();
+    let mut half = Client::connect(&daemon.dir);
+    half.write(b"{\"op\":\"query.or");
+    half.end();
+    assert_eq!(half.reply()["error"]["code"], "bad_json");
+    assert!(half.next().is_none());
+
+    let mut whole = Client::connect(&daemon.dir);
+    whole.write(br#"{"op":"query.orders","request_id":"no line end"}"#);
+    whole.end();
+    assert_eq!(whole.reply()["request_id"], "no line end");
+
+    for number in 0..20 {
+        let mut leaves = Client::connect(&daemon.dir);
+        let orders = lines((0..20).map(|line| order(&format!("left-{number}-{line}"))));
+        leaves.write(orders.as_bytes());
+        // It is gone before its replies are there, in the middle of another line.
+        leaves.writer().write_all(b"{\"op\":").expect("the daemon takes bytes");
+        drop(leaves);
+    }
+    let mut stays = Client::connect(&daemon.dir);
+    stays.ask_ok(&order("stays"));
+    daemon.stop();
+    assert_eq!(orders_named(&daemon.dir, "stays"), 1);
+    reexecute(&daemon.dir);
+}
+
+fn orders_named(dir: &std::path::Path, name: &str) -> usize {
+    let asked = records(dir, "order");
+    asked
+        .iter()
+        .filter(|record| record["event_type"] == "order.new" && record["payload"]["client_order_id"] == name)
+        .count()
+}
