@@ -54,7 +54,7 @@ impl Source {
     pub fn new(config: &ThroughputConfig) -> Result<Self, ThroughputError> {
         let records = recording::frames(MIXED_V1, KEPT);
         let scratch = Scratch::new(config, KEPT as u64 * BYTES_PER_RECORD)?;
-        let Journal { mut writer, .. } = scratch.journal(SYNC)?;
+        let Journal { mut writer, .. } = scratch.journal(SYNC, usize::MAX)?;
         for record in &records {
             writer.push(record)?;
         }
@@ -85,7 +85,7 @@ impl Source {
 pub fn append(config: &ThroughputConfig, source: &mut Source) -> Result<Appended, ThroughputError> {
     let count = source.count();
     let scratch = Scratch::new(config, count * BYTES_PER_RECORD)?;
-    let journal = scratch.journal(SYNC)?;
+    let journal = scratch.journal(SYNC, usize::MAX)?;
     let watermarks = journal.watermarks();
     let mut writer = journal.writer;
     for (sequence, record) in (1..).zip(&mut source.records) {

@@ -153,6 +153,8 @@ const BYTES_PER_COMMAND: u64 = 320;
 const PAGE_SIZE: u64 = 4096;
 /// Header pages, and room for a frame that does not come.
 const SEGMENT_SLACK: u64 = 1024 * 1024;
+/// As the demo: pages are made writable this far ahead. More would be written to the disk again and again.
+const PREFAULT_BYTES: usize = 2048 << 10;
 /// As the demo: acknowledged when written, synced in the background.
 const SYNC: SyncPolicy = SyncPolicy::Every(Duration::from_millis(50));
 /// Commands that the core and its stores see before time is taken.
@@ -294,7 +296,7 @@ fn whole_pipeline(
 ) -> Result<Whole, ThroughputError> {
     let commands = config.commands_max + WARM_UP as u64;
     let scratch = Scratch::new(config, commands * BYTES_PER_COMMAND)?;
-    let journal = scratch.journal(SYNC)?;
+    let journal = scratch.journal(SYNC, PREFAULT_BYTES)?;
     let flow = Flow::start(pipeline, Core::new(), JournalSink(journal.writer))?;
     let mut workload = Workload::new(MIXED_V1);
     let (flow, timed) = flow.run(&mut workload, limit, config.commands_max)?;
@@ -376,12 +378,16 @@ impl Scratch {
         self.dir.path().join("journal")
     }
 
-    /// A journal whose segments are ready.
-    pub(crate) fn journal(&self, sync: SyncPolicy) -> Result<Journal, ThroughputError> {
+    /// A journal whose segments are ready, with pages made writable ahead of the writer.
+    pub(crate) fn journal(
+        &self,
+        sync: SyncPolicy,
+        prefault_bytes: usize,
+    ) -> Result<Journal, ThroughputError> {
         let config = JournalConfig {
             segment_size: self.segment_size,
             sync,
-            prefault_bytes: usize::MAX,
+            prefault_bytes,
             spare_segments: 1,
             ..JournalConfig::new(self.journal_dir())
         };

@@ -13,7 +13,7 @@ use crate::hashing::Hashing;
 use crate::heads::HeadsFile;
 use crate::mmap::SegmentView;
 use crate::prepare::{self, Preparer, Spare};
-use crate::syncing::{SyncRequests, Syncing};
+use crate::syncing::{SyncRequests, Syncing, Unsynced};
 use crate::watermarks::{Failure, Watermarks};
 use crate::writer::{AppendError, Start, Writer};
 use crossbeam::channel::{self, Receiver, Sender};
@@ -116,7 +116,7 @@ pub(crate) fn open(opening: Opening) -> Result<Journal, FileError> {
     let syncing = Syncing {
         dir: config.dir.clone(),
         policy: config.sync,
-        segments: VecDeque::from([Arc::clone(&start.active.file)]),
+        segments: VecDeque::from([Unsynced::new(Arc::clone(&start.active.file), start.active.view.clone())]),
         taken_into_use,
         blocks,
         marks: marks.clone(),
@@ -218,7 +218,7 @@ pub(crate) struct Crew {
     ready: Arc<AtomicUsize>,
     spares: Option<Receiver<Spare>>,
     requests: Arc<SyncRequests>,
-    uses: Sender<Arc<File>>,
+    uses: Sender<Unsynced>,
     last_block: Arc<Mutex<ChainHead>>,
     chain: Option<(Sender<SegmentView>, JoinHandle<Chain>)>,
     populate: Option<Populate>,
@@ -242,7 +242,7 @@ impl Crew {
     /// Tells the threads of a segment before anything is published in it.
     pub(crate) fn taken_into_use(&mut self, file: Arc<File>, view: SegmentView) {
         // A thread that is gone has failed, and said so.
-        drop(self.uses.send(file));
+        drop(self.uses.send(Unsynced::new(file, view.clone())));
         if let Some(populate) = &mut self.populate {
             drop(populate.views.send(view.clone()));
             populate.next = 0;

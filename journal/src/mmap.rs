@@ -9,7 +9,7 @@
 #![expect(unsafe_code, reason = "shared mappings cannot be had without it")]
 
 use crate::format::{ACTIVATION_OFFSET, ALIGNMENT, FRAMES_OFFSET, PAGE_SIZE, Page};
-use memmap2::{Advice, MmapRaw};
+use memmap2::{Advice, MmapRaw, UncheckedAdvice};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -123,6 +123,21 @@ impl SegmentView {
     /// Makes pages writable ahead of the writer, so that it does not fault on each. Changes no byte.
     pub(crate) fn populate(&self, offset: usize, length: usize) -> io::Result<()> {
         self.0.map.advise_range(Advice::PopulateWrite, offset, length)
+    }
+
+    /// Takes whole published pages from `offset` on out of the page table; gives the offset behind them.
+    ///
+    /// They stay in the page cache, dirty as they are. A sync of pages that are still mapped protects them one by one,
+    /// and each time interrupts every processor that runs a thread of ours.
+    pub(crate) fn unmap_published(&self, offset: usize) -> io::Result<usize> {
+        let end = self.edge() / PAGE_SIZE * PAGE_SIZE;
+        if end <= offset {
+            return Ok(offset);
+        }
+        assert!(offset.is_multiple_of(PAGE_SIZE), "pages start at multiples of their size");
+        // SAFETY: the mapping is shared and of a file, so an access brings back the same bytes; nothing is lost.
+        unsafe { self.0.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, end - offset)? };
+        Ok(end)
     }
 }
 

@@ -9,12 +9,15 @@ use crate::chain::ChainHead;
 use crate::config::SyncPolicy;
 use crate::directory::{FileError, failed};
 use crate::durable::DurableFile;
+use crate::format::PAGE_SIZE;
 use crate::heads::HeadsFile;
+use crate::mmap::SegmentView;
 use crate::watermarks::{Failure, Watermarks};
 use crossbeam::channel::Receiver;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,14 +56,35 @@ impl SyncRequests {
     }
 }
 
+/// A segment that has frames to be synced.
+#[derive(Debug)]
+pub(crate) struct Unsynced {
+    file: Arc<File>,
+    view: SegmentView,
+    /// What was taken out of the page table; whole pages.
+    unmapped: usize,
+}
+
+impl Unsynced {
+    pub(crate) fn new(file: Arc<File>, view: SegmentView) -> Self {
+        let unmapped = view.edge() / PAGE_SIZE * PAGE_SIZE;
+        Self { file, view, unmapped }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.unmapped = self.view.unmap_published(self.unmapped)?;
+        Ok(rustix::fs::fdatasync(&self.file)?)
+    }
+}
+
 /// Everything the sync thread works with.
 #[derive(Debug)]
 pub(crate) struct Syncing {
     pub(crate) dir: PathBuf,
     pub(crate) policy: SyncPolicy,
     /// Segments with frames that are not synced, in order.
-    pub(crate) segments: VecDeque<Arc<File>>,
-    pub(crate) taken_into_use: Receiver<Arc<File>>,
+    pub(crate) segments: VecDeque<Unsynced>,
+    pub(crate) taken_into_use: Receiver<Unsynced>,
     pub(crate) blocks: Receiver<ChainHead>,
     pub(crate) marks: Watermarks,
     pub(crate) requests: Arc<SyncRequests>,
@@ -136,9 +160,8 @@ impl Syncing {
         }
         // A segment is handed over before anything in it is published, so all of `through` is in these.
         self.segments.extend(self.taken_into_use.try_iter());
-        for file in &self.segments {
-            rustix::fs::fdatasync(file)
-                .map_err(|error| failed("sync a segment in", &self.dir)(error.into()))?;
+        for segment in &mut self.segments {
+            segment.sync().map_err(failed("sync a segment in", &self.dir))?;
         }
         let left = self.segments.len().saturating_sub(1);
         self.segments.drain(..left);
