@@ -25,7 +25,11 @@ fn journal_append(criterion: &mut Criterion) {
         });
     });
     group.bench_function("raw_copy", |bencher| {
-        bencher.iter_custom(|iterations| (0..iterations).map(|_| append::raw_copy(&mut source)).sum());
+        bencher.iter_custom(|iterations| {
+            (0..iterations)
+                .map(|_| append::raw_copy(&config, &source).expect("a temporary directory takes a segment"))
+                .sum()
+        });
     });
     group.finish();
 }

@@ -2,15 +2,14 @@
 //!
 //! Both take the frames of the workload, as many records a round as the configuration says. The journal encodes them, adds checksums and the
 //! hash chain; its time ends when the chain head is there. The loop copies the same frames, byte for byte as they lie
-//! in the journal, into a mapping whose pages are there already, with one checksum a frame.
+//! in the journal, into a segment that was prepared and mapped as the journal prepares its own, one checksum a frame.
 
 use crate::recording;
 use crate::throughput::{Scratch, ThroughputConfig, ThroughputError};
 use crate::workload::MIXED_V1;
-use memmap2::{MmapMut, MmapOptions};
 use std::time::{Duration, Instant};
 use tickwerk_domain::{Record, Sequence};
-use tickwerk_journal::{Journal, Reader, SyncPolicy};
+use tickwerk_journal::{BlankSegment, Journal, Reader, SyncPolicy};
 
 /// Records that are kept and repeated: as many as the outcome ring has slots, so that they stay in the same cache.
 const KEPT: usize = 4_096;
@@ -34,8 +33,6 @@ pub struct Source {
     frames: Vec<u8>,
     /// Where each of them ends.
     ends: Vec<usize>,
-    /// Where they are copied to; all pages are there.
-    target: MmapMut,
     /// How often they are repeated in a round.
     repeats: u64,
 }
@@ -66,13 +63,7 @@ impl Source {
             ends.push(frames.len());
         }
         let repeats = config.records.div_ceil(records.len() as u64);
-        let bytes = frames.len().saturating_mul(usize::try_from(repeats).unwrap_or(usize::MAX));
-        let target = MmapOptions::new()
-            .len(bytes)
-            .populate()
-            .map_anon()
-            .map_err(|source| ThroughputError::Memory { bytes, source })?;
-        Ok(Self { records, frames, ends, target, repeats })
+        Ok(Self { records, frames, ends, repeats })
     }
 
     /// Records of a round.
@@ -111,13 +102,18 @@ pub fn append(config: &ThroughputConfig, source: &mut Source) -> Result<Appended
     Ok(Appended { chained, written })
 }
 
-/// Copies the frames of `source`, over and over, each with its checksum, and tells how long it took.
-pub fn raw_copy(source: &mut Source) -> Duration {
-    let Source { frames, ends, target, .. } = source;
+/// Copies the frames of `source`, over and over, each with its checksum, into a segment like the journal's own, and tells
+/// how long it took.
+pub fn raw_copy(config: &ThroughputConfig, source: &Source) -> Result<Duration, ThroughputError> {
+    let Source { frames, ends, .. } = source;
+    let bytes = frames.len().saturating_mul(usize::try_from(source.repeats).unwrap_or(usize::MAX));
+    let scratch = Scratch::new(config, bytes as u64)?;
+    let mut segment = BlankSegment::create(&scratch.journal_dir(), bytes)?;
+    let target = &mut segment.bytes()[..bytes];
     let started = Instant::now();
     for target in target.chunks_exact_mut(frames.len()) {
         let mut start = 0;
-        for &end in &*ends {
+        for &end in ends {
             let (from, to) = (&frames[start..end], &mut target[start..end]);
             to.copy_from_slice(from);
             let crc = crc32c::crc32c(&from[COVERED_OFFSET..]);
@@ -125,5 +121,5 @@ pub fn raw_copy(source: &mut Source) -> Duration {
             start = end;
         }
     }
-    started.elapsed()
+    Ok(started.elapsed())
 }

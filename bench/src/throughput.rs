@@ -115,15 +115,6 @@ pub enum ThroughputError {
     /// A journal could not be read back.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// There is no memory to copy into.
-    #[error("memory for {bytes} bytes cannot be had; take fewer commands")]
-    Memory {
-        /// How much was asked for.
-        bytes: usize,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
     /// The temporary directory.
     #[error("the directory for the journals cannot be used: {}", dir.display())]
     Directory {
@@ -154,7 +145,7 @@ const PAGE_SIZE: u64 = 4096;
 /// Header pages, and room for a frame that does not come.
 const SEGMENT_SLACK: u64 = 1024 * 1024;
 /// As the demo: pages are made writable this far ahead. More would be written to the disk again and again.
-const PREFAULT_BYTES: usize = 2048 << 10;
+const PREFAULT_BYTES: usize = 512 << 10;
 /// As the demo: acknowledged when written, synced in the background.
 const SYNC: SyncPolicy = SyncPolicy::Every(Duration::from_millis(50));
 /// Commands that the core and its stores see before time is taken.
@@ -177,7 +168,7 @@ pub fn measure(
         let whole = whole_pipeline(config, &pipeline, slice)?;
         let apply = apply(&order_flow);
         let appended = per_second(source.count(), append::append(config, &mut source)?.chained);
-        let raw_copy = per_second(source.count(), append::raw_copy(&mut source));
+        let raw_copy = per_second(source.count(), append::raw_copy(config, &source)?);
         rounds.push(Round { bare_ring, empty_pipeline, whole, apply, appended, raw_copy });
     }
     Ok(summary(&rounds, pipeline))

@@ -11,7 +11,7 @@ use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, RECORDS_PER_BLOCK};
 use tickwerk_domain::Sequence;
 
 /// Bytes that are gathered before they are hashed: enough for all lanes of the hash, little enough for a cache.
-const BATCH_SIZE: usize = 256 * 1024;
+const BATCH_SIZE: usize = 512 * 1024;
 const LENGTH_SIZE: usize = 4;
 const STAMP_SIZE: usize = 40;
 
@@ -83,7 +83,7 @@ impl Chain {
         frame: &[u8],
         mut on_block: impl FnMut(ChainHead),
     ) {
-        let mut prefix = prefix_of(header);
+        let prefix = prefix_of(header);
         let mut at = FRAME_HEADER_SIZE;
         for index in 0..u64::from(header.record_count) {
             let sequence = header.first_sequence.plus(index);
@@ -92,9 +92,12 @@ impl Chain {
             let opaque_size = opaque.map_or(0, |opaque| LENGTH_SIZE + opaque.len());
             let length =
                 u32::try_from(STAMP_SIZE + end + opaque_size).expect("a record is shorter than 4 GiB");
-            prefix[..LENGTH_SIZE].copy_from_slice(&length.to_le_bytes());
-            prefix[LENGTH_SIZE..][..8].copy_from_slice(&sequence.0.to_le_bytes());
+            let start = self.batch.len();
             self.batch.extend_from_slice(&prefix);
+            // Filled in behind the copy: a copy of what was just written in smaller parts waits for the cache.
+            let filled = &mut self.batch[start..start + LENGTH_SIZE + SEQUENCE_SIZE];
+            filled[..LENGTH_SIZE].copy_from_slice(&length.to_le_bytes());
+            filled[LENGTH_SIZE..].copy_from_slice(&sequence.0.to_le_bytes());
             self.batch.extend_from_slice(&record[..end]);
             if let Some(opaque) = opaque {
                 let length = u32::try_from(opaque.len()).expect("an opaque part is bounded");
@@ -127,6 +130,8 @@ impl Chain {
         self.last_block()
     }
 }
+
+const SEQUENCE_SIZE: usize = size_of::<u64>();
 
 /// Length and stamp of a record of the frame; length and sequence are filled in for each.
 fn prefix_of(header: &FrameHeader) -> [u8; LENGTH_SIZE + STAMP_SIZE] {

@@ -27,7 +27,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Bytes after which the populating thread is woken.
-const POPULATE_INTERVAL: usize = 512 * 1024;
+const POPULATE_INTERVAL: usize = 128 * 1024;
 const PREPARED_PAUSE: Duration = Duration::from_millis(1);
 
 /// A journal that is open for writing.

@@ -12,6 +12,7 @@
 #![deny(missing_docs)]
 
 mod bell;
+mod blank;
 mod chain;
 mod config;
 mod directory;
@@ -36,6 +37,7 @@ mod walk;
 mod watermarks;
 mod writer;
 
+pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
 pub use config::{JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;

@@ -21,7 +21,7 @@ use tickwerk_domain::TimeNs;
 
 const ZEROS_SIZE: usize = 1024 * 1024;
 /// How much at once: each step is a moment in which the writer may overtake.
-const POPULATE_STEP: usize = 512 * 1024;
+const POPULATE_STEP: usize = 128 * 1024;
 const POPULATE_PAUSE: Duration = Duration::from_millis(1);
 
 /// A segment that is ready.

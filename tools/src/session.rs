@@ -129,7 +129,7 @@ pub(crate) fn released_through(watermarks: &Watermarks, acknowledge: Acknowledge
 }
 
 /// Pages that are made writable ahead: some ten milliseconds of a busy journal.
-const PREFAULT_BYTES: usize = 4 << 20;
+const PREFAULT_BYTES: usize = 512 << 10;
 
 fn journal_config(config: &Config) -> JournalConfig {
     let settings = &config.journal;
