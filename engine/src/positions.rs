@@ -86,22 +86,21 @@ impl Position {
         } else {
             share(self.open_cost, closing, before.abs(), unit)?.checked_mul(unit)?
         };
-        let towards = i128::from(sign);
         let gained = match instrument.kind {
-            InstrumentKind::Spot | InstrumentKind::Linear => -towards * closed_value - released,
-            InstrumentKind::Inverse => towards * closed_value + released,
+            InstrumentKind::Spot | InstrumentKind::Linear => -signed(closed_value, sign) - released,
+            InstrumentKind::Inverse => signed(closed_value, sign) + released,
         };
         let realized = if closing == 0 { 0 } else { divide_half_even(gained, unit) };
         let total_value = closed_value + opened_value;
-        let open_cost = within_bounds(self.open_cost - released + towards * opened_value)?;
+        let open_cost = within_bounds(self.open_cost - released + signed(opened_value, sign))?;
         let realized_total = within_bounds(self.realized.checked_add(realized)?)?;
 
         let mut rounding = 0;
         let cash = match instrument.kind {
             InstrumentKind::Linear | InstrumentKind::Inverse => realized,
             InstrumentKind::Spot => {
-                let cash = -towards * divide_half_even(total_value, unit);
-                let cash_of_opening = -towards * divide_half_even(opened_value, unit);
+                let cash = -signed(divide_half_even(total_value, unit), sign);
+                let cash_of_opening = -signed(divide_half_even(opened_value, unit), sign);
                 if closing > 0 && closing == before.abs() {
                     rounding = self.unsettled + (cash - cash_of_opening) - realized;
                     self.unsettled = cash_of_opening;
@@ -136,12 +135,12 @@ impl Position {
         }
         let open = Qty(self.qty.abs());
         let twice = cost(instrument, low, open)?.checked_add(cost(instrument, high, open)?)?;
-        let twice_signed = twice * i128::from(self.qty.signum());
+        let twice_signed = signed(twice, self.qty);
         let twice_gain = match instrument.kind {
-            InstrumentKind::Spot | InstrumentKind::Linear => twice_signed - 2 * self.open_cost,
-            InstrumentKind::Inverse => 2 * self.open_cost - twice_signed,
+            InstrumentKind::Spot | InstrumentKind::Linear => twice_signed - (self.open_cost + self.open_cost),
+            InstrumentKind::Inverse => (self.open_cost + self.open_cost) - twice_signed,
         };
-        Some(divide_half_even(twice_gain, 2 * cost_unit(instrument)?))
+        Some(divide_half_even(twice_gain, cost_unit(instrument)? << 1))
     }
 }
 
@@ -159,6 +158,12 @@ fn share(cost: i128, closing: i64, open: i64, unit: i128) -> Option<i128> {
     let parity = whole & 1;
     let numerator = parity.checked_mul(unit)?.checked_add(part)?.checked_mul(open)?.checked_add(rest)?;
     Some(whole - parity + divide_half_even(numerator, open.checked_mul(unit)?))
+}
+
+/// `amount` with the sign of `sign`; a product would be checked for an overflow that cannot be.
+#[inline]
+fn signed(amount: i128, sign: i64) -> i128 {
+    if sign < 0 { -amount } else { amount }
 }
 
 /// Costs stay so far below an `i128` that sums and products of a few of them cannot overflow.

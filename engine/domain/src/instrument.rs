@@ -1,7 +1,7 @@
 //! What can be traded: its kind, scales and steps.
 
 use crate::fields::{AsField, FieldValue, as_field};
-use crate::numbers::power_of_ten;
+use crate::numbers::{checked_product, power_of_ten};
 use crate::{CurrencyId, InstrumentId, Money, Price, Qty, Rate, TextId};
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -83,9 +83,9 @@ impl Instrument {
         let settlement = u32::from(self.settlement_scale);
         match self.kind {
             InstrumentKind::Spot | InstrumentKind::Linear => {
-                let product = price.notional(qty).0.checked_mul(i128::from(self.multiplier))?;
+                let product = checked_product(price.notional(qty).0, i128::from(self.multiplier))?;
                 if settlement >= scales {
-                    Some((product.checked_mul(power_of_ten(settlement - scales)?)?, 1))
+                    Some((checked_product(product, power_of_ten(settlement - scales)?)?, 1))
                 } else {
                     Some((product, power_of_ten(scales - settlement)?))
                 }
@@ -94,9 +94,12 @@ impl Instrument {
                 if price.0 <= 0 {
                     return None;
                 }
-                let contracts = i128::from(qty.0).checked_mul(i128::from(self.multiplier))?;
-                let up = contracts.checked_mul(power_of_ten(settlement + u32::from(self.price_scale))?)?;
-                Some((up, i128::from(price.0).checked_mul(power_of_ten(u32::from(self.quantity_scale))?)?))
+                let contracts = checked_product(i128::from(qty.0), i128::from(self.multiplier))?;
+                let up = checked_product(contracts, power_of_ten(settlement + u32::from(self.price_scale))?)?;
+                Some((
+                    up,
+                    checked_product(i128::from(price.0), power_of_ten(u32::from(self.quantity_scale))?)?,
+                ))
             }
         }
     }
@@ -104,8 +107,8 @@ impl Instrument {
     /// Fee of trading `qty` at `price` at `rate`, rounded half-even to the settlement currency's scale.
     pub fn fee(&self, price: Price, qty: Qty, rate: Rate) -> Option<i128> {
         let (numerator, denominator) = self.value(price, qty)?;
-        let charged = numerator.checked_mul(i128::from(rate.0))?;
-        let whole = denominator.checked_mul(i128::from(Rate::ONE.0))?;
+        let charged = checked_product(numerator, i128::from(rate.0))?;
+        let whole = checked_product(denominator, i128::from(Rate::ONE.0))?;
         Some(crate::numbers::divide_half_even(charged, whole))
     }
 

@@ -128,6 +128,16 @@ pub fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
     }
 }
 
+/// A product, or `None` where an `i128` cannot hold it.
+#[inline]
+pub fn checked_product(left: i128, right: i128) -> Option<i128> {
+    // Nearly all factors fit 64 bits; the checked product of wide ones is a call.
+    match (i64::try_from(left), i64::try_from(right)) {
+        (Ok(left), Ok(right)) => Some(i128::from(left) * i128::from(right)),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => left.checked_mul(right),
+    }
+}
+
 fn divide_half_even_narrow(numerator: i64, denominator: i64) -> i64 {
     let quotient = numerator.div_euclid(denominator);
     let remainder = numerator.rem_euclid(denominator);
