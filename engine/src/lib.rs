@@ -1,6 +1,6 @@
 //! The deterministic core of Tickwerk and the ring pipeline around it.
 //!
-//! [`Core`](core::Core) decides; it owns no file, no socket and no clock. [`pipeline`] moves commands to it and frames
+//! [`Core`] decides; it owns no file, no socket and no clock. [`pipeline`] moves commands to it and frames
 //! away from it.
 
 pub mod accounts;

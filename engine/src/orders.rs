@@ -71,7 +71,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// A new order, not yet decided on; `name_key` is the [`store::key`] of its account and name.
+    /// A new order, not yet decided on; `name_key` is the store's hash of its account and name.
     pub fn new(id: OrderId, strategy: StrategyId, asked: &NewOrder, name_key: u64) -> Self {
         let terms = (asked.side as u64) << 16 | (asked.order_type as u64) << 8 | asked.time_in_force as u64;
         let [price, qty] = [asked.price.0, asked.qty.0].map(i64::cast_unsigned);

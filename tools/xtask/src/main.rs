@@ -59,9 +59,8 @@ fn main() -> ExitCode {
 fn test(report: &mut Report, depth: Depth) -> Result<()> {
     report.step("build", || run(cargo(depth).args(["build", "--workspace", "--bins"])))?;
     if is_installed("nextest") {
-        report
-            .step("tests", || run(cargo(depth).args(["nextest", "run", "--workspace", "--no-fail-fast"])))?;
-        report.step("documentation examples", || run(cargo(depth).args(["test", "--workspace", "--doc"])))
+        report.step("documentation examples", || run(cargo(depth).args(["test", "--workspace", "--doc"])))?;
+        report.step("tests", || run(cargo(depth).args(["nextest", "run", "--workspace", "--no-fail-fast"])))
     } else {
         report.step("tests and documentation examples", || run(cargo(depth).args(["test", "--workspace"])))
     }
