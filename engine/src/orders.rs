@@ -65,6 +65,8 @@ pub struct Order {
     pub status: OrderStatus,
     /// Whether the venue has confirmed it.
     pub is_accepted: bool,
+    /// Whether a cancel is on its way that the venue has not answered; it may cross the fill that ends the order.
+    pub is_cancel_pending: bool,
     fixed_hash: u64,
     previous_open: u32,
     next_open: u32,
@@ -98,6 +100,7 @@ impl Order {
             time_in_force: asked.time_in_force,
             status: OrderStatus::PendingNew,
             is_accepted: false,
+            is_cancel_pending: false,
             fixed_hash: row_hash(TAG, &[id.0, owner, price, qty, terms, u64::from(strategy.0), name_key]),
             previous_open: store::NO_SLOT,
             next_open: store::NO_SLOT,
@@ -121,7 +124,8 @@ impl Order {
         let [reserved_high, reserved] = words_of(self.reserved);
         // High words are nearly always the same few; turned apart, they share a word.
         let high = value_high ^ fee_high.rotate_left(21) ^ reserved_high.rotate_left(42);
-        let state = (self.status as u64) << 32 | u64::from(self.is_accepted) << 24 | u64::from(self.reason.0);
+        let marks = u64::from(self.is_cancel_pending) << 1 | u64::from(self.is_accepted);
+        let state = (self.status as u64) << 32 | marks << 24 | u64::from(self.reason.0);
         let filled = self.cum_qty.0.cast_unsigned();
         let price = self.reserve_price.0.cast_unsigned();
         let words = [filled, high, value, fee, reserved, price, self.execution_id, self.version, state];

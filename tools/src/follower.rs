@@ -67,7 +67,13 @@ impl Follower {
             check: reference.map(|instrument| (instrument, BookCheck::new())),
             waiting: Vec::new(),
         };
-        let run = move || follows.run(&receiver);
+        // Without its follower a daemon answers no query and proves nothing.
+        let run = move || {
+            follows.run(&receiver).inspect_err(|error| {
+                crate::command::tell(&format!("error: {error:#}; the process stops at once"));
+                std::process::exit(i32::from(exit::code_of(error)));
+            })
+        };
         let thread = std::thread::Builder::new().name("tw-follower".to_owned()).spawn(run)?;
         Ok(Self { queries, thread })
     }

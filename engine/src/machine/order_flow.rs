@@ -277,6 +277,7 @@ impl Machine {
         }
         let (id, instrument) = (order.id, order.instrument);
         self.orders.set_status(slot, OrderStatus::PendingCancel);
+        self.orders.get_mut(slot).is_cancel_pending = true;
         self.push_order(slot, CancelSubmitted { order: id, instrument }, out);
         self.orders.commit(slot, &mut self.digest);
     }

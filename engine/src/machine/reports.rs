@@ -22,6 +22,7 @@ impl Machine {
         let order = self.orders.get_mut(slot);
         order.version += 1;
         let (version, status, is_accepted) = (order.version, order.status, order.is_accepted);
+        let is_cancel_pending = order.is_cancel_pending;
         let (id, account, instrument, cum_qty) = (order.id, order.account, order.instrument, order.cum_qty);
         let (is_open, reason) = (!status.is_done(), report.reason);
         match report.kind {
@@ -43,21 +44,26 @@ impl Machine {
                 self.positions.rehash(account, instrument, &mut self.digest);
             }
             ReportKind::Canceled if is_open => {
-                self.orders.get_mut(slot).reason = reason;
+                let order = self.orders.get_mut(slot);
+                (order.reason, order.is_cancel_pending) = (reason, false);
                 self.push_order(slot, OrderCanceled { order: id, cum_qty, reason }, out);
                 self.finish(slot, OrderStatus::Canceled);
                 self.positions.rehash(account, instrument, &mut self.digest);
                 self.let_strategy_retry(slot);
             }
-            ReportKind::CancelRejected if status == OrderStatus::PendingCancel => {
-                let order = self.orders.get(slot);
+            ReportKind::CancelRejected if is_cancel_pending => {
+                let order = self.orders.get_mut(slot);
+                order.is_cancel_pending = false;
                 let client_order_id = order.client_order_id;
                 let back = match (order.is_accepted, cum_qty > Qty::ZERO) {
                     (_, true) => OrderStatus::PartiallyFilled,
                     (true, false) => OrderStatus::New,
                     (false, false) => OrderStatus::PendingNew,
                 };
-                self.orders.set_status(slot, back);
+                // Where the cancel crossed a fill that ended the order, only the answer is left to tell.
+                if is_open {
+                    self.orders.set_status(slot, back);
+                }
                 self.push_account(
                     account,
                     CancelRejected { order: id, account, client_order_id, reason },

@@ -207,6 +207,22 @@ fn a_refused_cancel_puts_the_order_back_where_it_was() {
 }
 
 #[test]
+fn a_cancel_that_crosses_the_last_fill_is_answered_once_and_changes_nothing() {
+    let (mut desk, id) = with_order();
+    desk.apply(report(id, ReportKind::Accepted, None));
+    desk.apply(cancel(id));
+    desk.apply(fill(id, 1, 9_000, 100, 0));
+    check_order(&desk, id, OrderStatus::Filled, 100, 0);
+    let late = report(id, ReportKind::CancelRejected, Some(Reject::VenueUnknownOrder));
+    let reason = Reject::VenueUnknownOrder.code();
+    let client_order_id = ClientOrderId::NONE;
+    let answer = CancelRejected { order: id, account: ALICE, client_order_id, reason };
+    assert_eq!(desk.apply(late), [answer.into()]);
+    assert_eq!(desk.apply(late), [duplicate(id)]);
+    check_order(&desk, id, OrderStatus::Filled, 100, 0);
+}
+
+#[test]
 fn reports_that_come_twice_change_nothing() {
     let (mut desk, id) = with_order();
     desk.apply(report(id, ReportKind::Accepted, None));
