@@ -90,10 +90,10 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         return Ok(exit::OK);
     }
     print(summary.to_text().trim_end())?;
-    let shown = dir.display();
+    let (program, shown) = (std::env::args().next().unwrap_or_else(|| "tickwerk".to_owned()), dir.display());
     print(&format!(
-        "\nNext:\n  tickwerk verify {shown} --reexecute     every decision again, frame by frame\n  \
-         tickwerk replay {shown} --only order,fill --to 20000\n  tickwerk inspect {shown}"
+        "\nNext:\n  {program} verify {shown} --reexecute     every decision again, frame by frame\n  \
+         {program} replay {shown} --only order,fill --to 20000\n  {program} inspect {shown}"
     ))?;
     Ok(exit::OK)
 }
