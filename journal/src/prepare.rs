@@ -55,7 +55,9 @@ pub(crate) fn prepare_segment(
     let file = directory::create_new(&temporary)?;
     rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size)
         .map_err(|error| failed("allocate", &temporary)(error.into()))?;
-    write_zeros(&file, size).and_then(|()| file.sync_all()).map_err(failed("fill with zeros", &temporary))?;
+    write_zeros(&file, 0, size)
+        .and_then(|()| file.sync_all())
+        .map_err(failed("fill with zeros", &temporary))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let created = TimeNs(u64::try_from(now).unwrap_or(u64::MAX));
     let page = SegmentHeader { journal, segment: number, created, size }.to_page();
@@ -67,11 +69,12 @@ pub(crate) fn prepare_segment(
     directory::sync_dir(dir)
 }
 
-fn write_zeros(file: &File, size: u64) -> std::io::Result<()> {
+/// Writes real zeros from `from` up to `end`.
+pub(crate) fn write_zeros(file: &File, from: u64, end: u64) -> std::io::Result<()> {
     let zeros = vec![0; ZEROS_SIZE];
-    let mut done = 0;
-    while done < size {
-        let count = usize::try_from(size - done).unwrap_or(ZEROS_SIZE).min(ZEROS_SIZE);
+    let mut done = from;
+    while done < end {
+        let count = usize::try_from(end - done).unwrap_or(ZEROS_SIZE).min(ZEROS_SIZE);
         file.write_all_at(&zeros[..count], done)?;
         done += count as u64;
     }

@@ -95,6 +95,7 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
         create(&dir, config.segment_size)?;
     }
     let (scan, torn) = scan_and_cut(&dir, config.chain)?;
+    lengthen_short(&dir, &scan)?;
     sync_kept(&dir, &scan)?;
     let last = Sequence(scan.next_sequence.0 - 1);
     let generation = scan.stored_mark.mark.map_or(0, |mark| mark.generation);
@@ -162,6 +163,21 @@ fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
         reason: damage.reason,
         witness: damage.witness,
     }
+}
+
+/// Gives segments that were cut short their size again, in real zeros: what is mapped must be there.
+fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
+    for usage in &scan.usage {
+        let path = directory::segment_path(dir, usage.number);
+        let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
+        if length < usage.size {
+            let file = directory::open_for_writing(&path)?;
+            prepare::write_zeros(&file, length, usage.size)
+                .and_then(|()| file.sync_all())
+                .map_err(failed("fill with zeros", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Syncs every segment whose frames are not all known to be durable, and always the last.

@@ -68,8 +68,13 @@ impl SegmentFile {
             fault = Some((reserved as u64, "the reserved page is not zero"));
         }
         let length = file.metadata().map_err(failed("look at", &path))?.len();
-        if length != header.size || length < (FRAMES_OFFSET + PAGE_SIZE) as u64 {
+        let is_too_small = header.size < (FRAMES_OFFSET + PAGE_SIZE) as u64 || length < FRAMES_OFFSET as u64;
+        if length > header.size || is_too_small {
             return Ok(Opened::Bad("the file has not the size that its header tells"));
+        }
+        if length < header.size {
+            // What is cut off reads as zeros, and is judged like any other tail.
+            fault = Some((length, "the file ends before the size that its header tells"));
         }
         Ok(Opened::Segment(Self { number, path, file, header, fault }))
     }

@@ -272,10 +272,10 @@ impl Buffer {
         self.start = offset;
         self.filled = 0;
         let space = &mut self.space[self.shift..][..wanted];
-        self.filled = directory::read_at(file, space, offset)?;
-        if self.filled < length {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-        }
+        let read = directory::read_at(file, space, offset)?;
+        // A file that was cut short ends in zeros, as far as its header goes.
+        space[read..].fill(0);
+        self.filled = wanted;
         Ok(())
     }
 }

@@ -152,6 +152,10 @@ impl Feed {
                     }
                 }
             }
+            if let (Pace::FlatOut, Some(first)) = (pace, batch.first_mut()) {
+                // One of a batch is enough, and tells how long it waited in the lane.
+                first.envelope.origin_ns = clock::monotonic_ns();
+            }
             // What came before a fault is journaled all the same.
             lane.publish_all(&batch)?;
             if let Some(fault) = fault {

@@ -6,9 +6,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the process was told to stop; clones see the same.
+/// Whether the process was told to stop, by a signal or by its own end; clones see the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop {
+    told: Arc<AtomicBool>,
+    /// Of its own, so that the first signal after the feed's end still drains.
+    signalled: Arc<AtomicBool>,
+}
 
 impl Stop {
     /// Told by SIGTERM and SIGINT; a second signal kills, as it does by default.
@@ -16,8 +20,8 @@ impl Stop {
         let stop = Self::default();
         for signal in [SIGTERM, SIGINT] {
             // Registered first, so that it sees the flag as it was before this signal.
-            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.0))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop.0)))
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.signalled))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop.signalled)))
                 .with_context(|| format!("waiting for signal {signal}"))?;
         }
         Ok(stop)
@@ -25,12 +29,12 @@ impl Stop {
 
     /// Tells everybody.
     pub(crate) fn tell(&self) {
-        self.0.store(true, Ordering::Release);
+        self.told.store(true, Ordering::Release);
     }
 
     /// Whether to stop.
     pub(crate) fn is_told(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.told.load(Ordering::Acquire) || self.signalled.load(Ordering::Acquire)
     }
 }
 

@@ -209,7 +209,7 @@ fn write_latency(out: &mut String, what: &str, latency: &Latency) -> std::fmt::R
     }
     let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| micros(latency.value_at_quantile(quantile)));
     let (max, count) = (micros(latency.max()), grouped(&latency.len().to_string()));
-    writeln!(out, "{what}  p50 {p50}, p99 {p99}, p99.9 {p999}, max {max} µs over {count} paced commands")
+    writeln!(out, "{what}  p50 {p50}, p99 {p99}, p99.9 {p999}, max {max} µs over {count} measured commands")
 }
 
 fn micros(nanos: u64) -> String {

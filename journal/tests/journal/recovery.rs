@@ -212,3 +212,26 @@ fn what_was_being_made_when_the_process_died_is_removed() {
     assert!(recover(config(dir.path())).is_ok());
     assert!(!temporary.exists());
 }
+
+#[test]
+fn a_file_that_was_cut_short_loses_what_was_cut_off_and_nothing_else() {
+    let original = scratch();
+    let frames = killed(original.path());
+    let all = records_of(&frames);
+    for length in (offset(&frames[7])..offset(&frames[9]) + 400).step_by(13) {
+        let dir = scratch();
+        copy_dir(original.path(), dir.path());
+        patch(&segment_path(dir.path(), 1), |bytes| bytes.truncate(length));
+        let recovered = recover(lazy(dir.path())).unwrap();
+        let kept = records_of(&read_all(&recovered));
+        let whole = frames[1..].iter().filter(|next| offset(next) <= length).count();
+        assert!(kept.len() >= whole && all.starts_with(&kept), "{length}: {} frames are kept", kept.len());
+        // It has its size again, and goes on.
+        let mut journal = recovered.open().unwrap();
+        let next = journal.writer.next_sequence();
+        push(&mut journal.writer, &frame(next.0, 1));
+        journal.writer.close().unwrap();
+        let (report, _) = verified(dir.path());
+        assert!(report.first_difference.is_none() && report.notes.is_empty(), "{length}: {report:?}");
+    }
+}

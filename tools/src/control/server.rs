@@ -318,6 +318,7 @@ impl Server {
             source_sequence,
             correlation: CorrelationId(source_sequence),
             actor: self.door.names.control_actor,
+            origin_ns: pipeline::clock::monotonic_ns(),
             ..Envelope::default()
         };
         if let Err(full) = lane.try_publish(&Record { envelope, payload: Payload::Command(command) }) {
