@@ -183,7 +183,7 @@ fn pipeline_config(config: &Config) -> PipelineConfig {
 pub(crate) fn choices(config: &Config, session: &Session) -> String {
     let pipeline = pipeline_config(config);
     format!(
-        "{} cores; core thread: {}, {:?}; journal thread: {}, {:?}; {} mode; acknowledged when {}",
+        "{} cores; core thread: {}, {}; journal thread: {}, {}; {} mode; acknowledged when {}",
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         pipeline.core.wait,
         session.running.core_pin,

@@ -193,8 +193,11 @@ fn profit_json(core: &Core) -> Value {
     Value::Object(accounts)
 }
 
-/// Percentiles; zero where nothing was measured.
+/// Percentiles; null where nothing was measured.
 fn latency_json(latency: &Latency) -> Value {
+    if latency.is_empty() {
+        return json!({ "p50": null, "p99": null, "p999": null, "max": null });
+    }
     json!({
         "p50": latency.value_at_quantile(0.5),
         "p99": latency.value_at_quantile(0.99),

@@ -9,9 +9,13 @@ fn example(name: &str) -> PathBuf {
 
 #[test]
 fn the_examples_are_good_and_what_they_do_is_told() {
-    for name in
-        ["binance-capture.toml", "binance-coinm-capture.toml", "binance-usdm-capture.toml", "live.toml"]
-    {
+    for name in [
+        "binance-capture.toml",
+        "binance-coinm-capture.toml",
+        "binance-ethusdt-capture.toml",
+        "binance-usdm-capture.toml",
+        "live.toml",
+    ] {
         let path = example(name);
         let Called { stdout, stderr, .. } = call_for(0, &["config", "check", "--config", text(&path)]);
         assert!(stdout.starts_with("ok: ") && stdout.contains(name), "{stdout}");

@@ -41,6 +41,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     if config.control.enabled {
         control::check_path(&config.journal.dir)?;
     }
+    if config.instruments.is_empty() || config.accounts.is_empty() {
+        tell("warning: the configuration names no instrument or no account, so nothing can be traded");
+    }
     let stop = Stop::on_signals()?;
     let mut opened = session::open(&config)?;
     opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
