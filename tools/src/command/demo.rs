@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::SourceId;
+use tickwerk_engine::pipeline::{Lane, PipelineStats};
 
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]
@@ -59,10 +60,15 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     drop((lanes.control, lanes.reports, lanes.orders, running.egress));
     let mut lane = lanes.market;
     let told = stop.clone();
+    let (stats, written) = (Arc::clone(&running.stats), Arc::clone(&counts));
     let reading = std::thread::Builder::new().name("tw-feed".to_owned()).spawn(move || {
         let pace = Pace::LastAt { count: paced, per_second: PACED_PER_SECOND };
         let mut flat_out = None;
-        let end = feed.publish(&mut lane, pace, &|| told.is_told(), &mut || flat_out = Some(Instant::now()));
+        let end = feed.publish(&mut lane, pace, &|| told.is_told(), &mut || {
+            // The flat-out part ends when all of it is written, not when it is handed over.
+            wait_until_written(&stats);
+            flat_out = Some((written.look().commands, Instant::now()));
+        });
         match end {
             Ok(FeedEnd::Complete) => lane.finish(),
             Ok(FeedEnd::Stopped) | Err(_) => drop(lane),
@@ -75,7 +81,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let ended = running.threads.join()?;
     let elapsed = started.elapsed();
     let counted = counts.look();
-    let flat_out = flat_out_end.map(|end: Instant| (counted.commands.saturating_sub(paced), end - started));
+    let flat_out = flat_out_end.map(|(commands, end): (u64, Instant)| (commands, end - started));
     let summary = Summary {
         counted,
         elapsed,
@@ -111,6 +117,15 @@ fn demo_config(options: &Options, dir: &std::path::Path) -> Result<Config> {
 fn new_directory() -> PathBuf {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     std::env::temp_dir().join(format!("tickwerk-demo-{seconds}-{}", std::process::id()))
+}
+
+/// Waits until the rings are empty. A pipeline that fails ends the process.
+fn wait_until_written(stats: &PipelineStats) {
+    for ring in [stats.lane(Lane::Market), stats.outcome()] {
+        while ring.consumed() < ring.published() {
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// Shows on stderr how far it is.
