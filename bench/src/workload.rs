@@ -301,16 +301,9 @@ impl BlockBuilder {
                 0
             }
         };
-        NewOrder {
-            price: Price(price),
-            qty: Qty(lots * settings.lot),
-            account,
-            instrument: settings.instrument,
-            client_order_id: ClientOrderId::NONE,
-            side,
-            order_type,
-            time_in_force,
-        }
+        let qty = Qty(lots * settings.lot);
+        let plain = NewOrder::limit(account, settings.instrument, side, Price(price), qty);
+        NewOrder { order_type, time_in_force, ..plain }
     }
 
     /// A random side, but for an account that already leans: positions stay around zero.

@@ -118,9 +118,12 @@ impl Accounts {
             LedgerBook::Client => {
                 (0..).take(ACCOUNTS_MAX).map(|id| self.balance(AccountId(id), currency).cash).sum()
             }
-            LedgerBook::Venue | LedgerBook::Fee | LedgerBook::Rounding | LedgerBook::External => {
-                self.books[currency.0 as usize][book as usize]
-            }
+            LedgerBook::Venue
+            | LedgerBook::Fee
+            | LedgerBook::Rounding
+            | LedgerBook::External
+            | LedgerBook::Funding
+            | LedgerBook::Adjustment => self.books[currency.0 as usize][book as usize],
         }
     }
 
@@ -159,7 +162,12 @@ impl Accounts {
     fn add(&mut self, account: AccountId, currency: CurrencyId, book: LedgerBook, amount: i128) {
         match book {
             LedgerBook::Client => self.balance_mut(account, currency).cash += amount,
-            LedgerBook::Venue | LedgerBook::Fee | LedgerBook::Rounding | LedgerBook::External => {
+            LedgerBook::Venue
+            | LedgerBook::Fee
+            | LedgerBook::Rounding
+            | LedgerBook::External
+            | LedgerBook::Funding
+            | LedgerBook::Adjustment => {
                 self.books[currency.0 as usize][book as usize] += amount;
             }
         }

@@ -6,13 +6,13 @@
 use crate::decider::Decider;
 use crate::event_buffer::EventBuffer;
 use crate::limits::{DIGEST_INTERVAL_FRAMES, INSTRUMENTS_MAX, OPEN_ORDERS_MAX, SOURCES_MAX};
-use crate::machine::Machine;
-use tickwerk_domain::command::Continue;
+use crate::machine::{Continuation, Machine};
+use crate::timers::Timer;
+use tickwerk_domain::command::{Continue, TimerFired};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::StateDigest;
 use tickwerk_domain::{
-    Command, ContinueKind, CorrelationId, Digest, Envelope, Event, InstrumentId, Payload, Record, SourceId,
-    Stamp, TimeNs,
+    Command, CorrelationId, Digest, Envelope, Event, InstrumentId, Payload, Record, SourceId, Stamp, TimeNs,
 };
 use tickwerk_venue::{SimulatedVenue, VENUE_ORDERS_MAX};
 
@@ -93,6 +93,12 @@ impl Core {
         Record { envelope, payload: Payload::Command(command) }
     }
 
+    /// The timer that fires now: due at `now` or before, and not after what the venue owes.
+    fn due_timer(&self, now: TimeNs) -> Option<&Timer> {
+        let timer = self.machine.timers().next().filter(|timer| timer.due <= now)?;
+        self.venue.next_due().is_none_or(|of_venue| timer.due <= of_venue).then_some(timer)
+    }
+
     fn note_source(&mut self, source: SourceId, source_sequence: u64) {
         let index = source.0 as usize;
         self.sources[index] = source_sequence;
@@ -135,6 +141,29 @@ impl Core {
             | Command::TimeAdvanced(_)
             | Command::Continue(_)
             | Command::HealthObserved(_)
+            | Command::BookOrderObserved(_)
+            | Command::MarkObserved(_)
+            | Command::MarkSourceSet(_)
+            | Command::SessionSet(_)
+            | Command::VenueDefined(_)
+            | Command::RouteSet(_)
+            | Command::VenueStateObserved(_)
+            | Command::BreakerReset(_)
+            | Command::ReplaceOrder(_)
+            | Command::MassCancel(_)
+            | Command::ReplaceReported(_)
+            | Command::VenueOrderStated(_)
+            | Command::TradeBusted(_)
+            | Command::TradeCorrected(_)
+            | Command::FundingApplied(_)
+            | Command::VenuePositionStated(_)
+            | Command::AccountStateSet(_)
+            | Command::ConversionSet(_)
+            | Command::ReferenceCurrencySet(_)
+            | Command::VenueBalanceStated(_)
+            | Command::TimerFired(_)
+            | Command::ReconcileStarted(_)
+            | Command::ReconcileEnded(_)
             | Command::StreamAppended(_) => {}
         }
         for event in events.events() {
@@ -162,9 +191,14 @@ impl Decider for Core {
 
     fn next_internal(&mut self, now: TimeNs) -> Option<Record> {
         if let Some(continuation) = self.machine.continuation() {
-            let (after, started_by) = (continuation.after, continuation.started_by);
-            let command = Continue { after, started_by, kind: ContinueKind::KillSwitch };
+            let &Continuation { after, started_by, kind, .. } = continuation;
+            let command = Continue { after, started_by, kind };
             return Some(self.internal(SourceId::CORE, TimeNs::UNKNOWN, started_by.0, command.into()));
+        }
+        if let Some(timer) = self.due_timer(now) {
+            let (due, kind, subject) = (timer.due, timer.kind, timer.subject);
+            let command = TimerFired { due, kind, subject };
+            return Some(self.internal(SourceId::CORE, due, subject, command.into()));
         }
         let (due, order, command) = self.venue.next_report(now)?;
         Some(self.internal(SourceId::SIMULATED_VENUE, due, order.0, command))
@@ -173,7 +207,10 @@ impl Decider for Core {
     fn next_due(&self) -> Option<TimeNs> {
         match self.machine.continuation() {
             Some(_) => Some(TimeNs::UNKNOWN),
-            None => self.venue.next_due(),
+            None => {
+                let timer = self.machine.timers().next().map(|timer| timer.due);
+                timer.into_iter().chain(self.venue.next_due()).min()
+            }
         }
     }
 

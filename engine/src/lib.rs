@@ -16,6 +16,7 @@ pub mod positions;
 pub mod replay;
 pub mod risk;
 pub mod signals;
+pub mod timers;
 
 pub use core::Core;
 pub use decider::Decider;

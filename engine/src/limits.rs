@@ -28,7 +28,12 @@ pub const BOOK_LEVELS_MAX: usize = 8192;
 pub const ORDERS_MAX: usize = 65_536;
 /// Orders that may be open at one time; the rest of [`ORDERS_MAX`] remembers done ones.
 pub const OPEN_ORDERS_MAX: usize = 32_768;
+/// Timers that may be set at one time: one for each open order and a few for each account and instrument.
+pub const TIMERS_MAX: usize = 65_536;
+/// Venues, with number 0 left out.
+pub const VENUES_MAX: usize = 16;
 
 const _: () = assert!(ORDERS_MAX.is_power_of_two(), "the order index masks with it");
+const _: () = assert!(TIMERS_MAX.is_power_of_two() && TIMERS_MAX >= OPEN_ORDERS_MAX + 16 * 64);
 const _: () = assert!(OPEN_ORDERS_MAX < ORDERS_MAX, "there is always a done order to forget");
 const _: () = assert!(INSTRUMENTS_MAX <= 64 && ACCOUNTS_MAX <= 64, "sets of them are one 64-bit word");

@@ -3,10 +3,13 @@
 //! The same commands with the same stamps give the same events, on every machine and in every build. There is no
 //! clock, no I/O, no allocation after start-up and no iteration over a hash table in here.
 
+mod continuations;
 mod definitions;
+mod fills;
 mod market_flow;
 mod order_flow;
 mod reports;
+mod settings;
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
@@ -16,11 +19,12 @@ use crate::orders::Orders;
 use crate::positions::Positions;
 use crate::risk::settings::Settings;
 use crate::signals::{AnyStrategy, Parameters};
+use crate::timers::Timers;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
-    AccountId, Command, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence, SignalDirection,
-    Stamp, StrategyId, TextBytes, TextId,
+    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, Reject, Sequence,
+    SignalDirection, Stamp, StrategyId, TextBytes, TextId,
 };
 
 /// The rules that this build decides by; a change of what is decided raises it.
@@ -65,8 +69,10 @@ pub struct StrategySlot {
 /// A long effect that goes on with the next command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Continuation {
-    /// The last order that was dealt with.
-    pub after: OrderId,
+    /// What goes on.
+    pub kind: ContinueKind,
+    /// The last order, or the last account, that was dealt with.
+    pub after: u64,
     /// The sequence of the command that started it.
     pub started_by: Sequence,
     account: AccountId,
@@ -87,6 +93,7 @@ pub struct Machine {
     orders: Orders,
     settings: Settings,
     continuation: Option<Continuation>,
+    timers: Timers,
     rules_version: u32,
     system_version: u64,
     last: Stamp,
@@ -115,6 +122,7 @@ impl Machine {
             orders: Orders::new(),
             settings: Settings::new(),
             continuation: None,
+            timers: Timers::new(),
             rules_version: 0,
             system_version: 0,
             last: Stamp::default(),
@@ -152,6 +160,32 @@ impl Machine {
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
             Command::Continue(_) => self.go_on(command, out),
+            Command::BookOrderObserved(_)
+            | Command::MarkObserved(_)
+            | Command::MarkSourceSet(_)
+            | Command::SessionSet(_)
+            | Command::VenueDefined(_)
+            | Command::RouteSet(_)
+            | Command::VenueStateObserved(_)
+            | Command::BreakerReset(_)
+            | Command::ReplaceOrder(_)
+            | Command::MassCancel(_)
+            | Command::ReplaceReported(_)
+            | Command::VenueOrderStated(_)
+            | Command::TradeBusted(_)
+            | Command::TradeCorrected(_)
+            | Command::FundingApplied(_)
+            | Command::VenuePositionStated(_)
+            | Command::AccountStateSet(_)
+            | Command::ConversionSet(_)
+            | Command::ReferenceCurrencySet(_)
+            | Command::VenueBalanceStated(_)
+            | Command::TimerFired(_)
+            | Command::ReconcileStarted(_)
+            | Command::ReconcileEnded(_) => {
+                self.refuse(command, Reject::VenueLacks, 0, out);
+                0
+            }
             Command::TimeAdvanced(_) | Command::HealthObserved(_) => self.next_system_version(),
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,
@@ -171,6 +205,11 @@ impl Machine {
         self.next_system_version()
     }
 
+    /// What the core owes itself at a time.
+    pub fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
     /// The long effect that must go on before anything else.
     pub fn continuation(&self) -> Option<&Continuation> {
         self.continuation.as_ref()
@@ -180,7 +219,7 @@ impl Machine {
     pub fn digest(&self) -> u64 {
         let (after, started_by, scope) = self.continuation.map_or((0, 0, 0), |pending| {
             let scope = u64::from(pending.account.0) << 32 | u64::from(pending.instrument.0);
-            (pending.after.0, pending.started_by.0, scope)
+            (pending.after, pending.started_by.0, scope)
         });
         let words = [
             self.digest.0,

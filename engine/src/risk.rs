@@ -108,6 +108,11 @@ fn check_terms(order: &NewOrder, instrument: &Instrument, limits: &Effective) ->
             return Err(Refusal::new(Reject::PriceOffTick, instrument.tick_size.0, price));
         }
         OrderType::Market | OrderType::Limit => {}
+        OrderType::Stop
+        | OrderType::StopLimit
+        | OrderType::TrailingStop
+        | OrderType::MarketIfTouched
+        | OrderType::LimitIfTouched => return Err(Refusal::plain(Reject::TermsInvalid)),
     }
     if qty <= 0 {
         return Err(Refusal::new(Reject::QuantityNotPositive, 1, qty));
@@ -132,9 +137,9 @@ fn check_price(order: &NewOrder, view: &View<'_>) -> Result<Price, Refusal> {
         return Err(Refusal::plain(Reject::StaleMarket));
     }
     let reference_twice = view.market.reference_twice();
-    match (order.order_type, reference_twice, view.limits.price_collar) {
-        (OrderType::Limit, _, None) => Ok(order.price),
-        (OrderType::Limit, Some(reference_twice), Some(collar)) => {
+    match (order.order_type.has_limit(), reference_twice, view.limits.price_collar) {
+        (true, _, None) => Ok(order.price),
+        (true, Some(reference_twice), Some(collar)) => {
             let price_twice = i128::from(order.price.0) * 2;
             let reference = i128::from(reference_twice);
             let distance = (price_twice - reference).abs() * i128::from(Rate::ONE.0);
@@ -143,8 +148,8 @@ fn check_price(order: &NewOrder, view: &View<'_>) -> Result<Price, Refusal> {
             }
             Ok(order.price)
         }
-        (OrderType::Limit | OrderType::Market, None, _) => Err(Refusal::plain(Reject::NoReferencePrice)),
-        (OrderType::Market, Some(_), collar) => market_price(order.side, view.market, collar.unwrap_or(0)),
+        (_, None, _) => Err(Refusal::plain(Reject::NoReferencePrice)),
+        (false, Some(_), collar) => market_price(order.side, view.market, collar.unwrap_or(0)),
     }
 }
 

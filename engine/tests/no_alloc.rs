@@ -20,7 +20,7 @@ use std::cell::Cell;
 use tickwerk_domain::command::{KillSwitchSet, NewOrder, SimulatedVenueSet};
 use tickwerk_domain::{
     AccountId, ClientOrderId, Command, DurationNs, Envelope, Event, InstrumentId, OrderId, Payload, Record,
-    Reject, ReportKind, Side, SourceId, TextId, TimeNs,
+    Reject, ReportKind, Side, SourceId, StrategyId, TextId, TimeNs,
 };
 use tickwerk_engine::limits::{OPEN_ORDERS_MAX, ORDERS_MAX};
 use tickwerk_engine::{Core, Decider, EventBuffer};
@@ -146,13 +146,13 @@ fn full_stores_refuse_and_reuse_and_allocate_nothing() {
         Command::from(NewOrder { client_order_id: name(number), ..order })
     };
     // Nothing arrives at the simulated venue, so nothing is ever answered but by this test.
-    watched.feed(SimulatedVenueSet { latency: DurationNs(u64::MAX), instrument: SPOT }.into());
+    watched.feed(SimulatedVenueSet::touch(SPOT, DurationNs(u64::MAX)).into());
     let ids: Vec<_> = (0..OPEN_ORDERS_MAX).map(|number| watched.feed(order(number))).collect();
     assert_eq!(watched.core.machine().orders().open_count(), OPEN_ORDERS_MAX);
     watched.feed(order(9_000_000));
     assert_eq!(watched.reason(), Some(Reject::StoreFull));
     let (account, instrument, reason) = (AccountId(0), InstrumentId(0), TextId::NONE);
-    let switch = KillSwitchSet { account, instrument, reason, engaged: true };
+    let switch = KillSwitchSet { account, instrument, strategy: StrategyId::NONE, reason, engaged: true };
     watched.feed(switch.into());
     watched.feed(KillSwitchSet { engaged: false, ..switch }.into());
     for id in &ids {

@@ -10,10 +10,16 @@
 use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, RECORDS_PER_BLOCK};
 use tickwerk_domain::Sequence;
 
-/// Bytes that are gathered before they are hashed: enough for all lanes of the hash, little enough for a cache.
-const BATCH_SIZE: usize = 512 * 1024;
-const LENGTH_SIZE: usize = 4;
-const STAMP_SIZE: usize = 40;
+/// Bytes that are gathered before they are hashed: more than most blocks have, little enough for a cache.
+const BATCH_SIZE: usize = 1024 * 1024;
+/// Bytes that are copied at once; any frame fits.
+const STEP_SIZE: usize = 128 * 1024;
+
+const _: () = assert!(STEP_SIZE >= format::FRAME_SIZE_MAX, "a step takes in a frame");
+const _: () = assert!(
+    RECORDS_PER_BLOCK > format::RECORDS_PER_FRAME_MAX as u64,
+    "a frame has records of two blocks at most"
+);
 
 /// A head of the chain. Shown in lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -48,7 +54,7 @@ impl Chain {
     /// The chain before the first record.
     pub(crate) fn new() -> Self {
         let previous = [0; 32];
-        let mut batch = Vec::with_capacity(BATCH_SIZE + 1024);
+        let mut batch = Vec::with_capacity(BATCH_SIZE + STEP_SIZE);
         batch.extend_from_slice(&previous);
         Self { previous, through: Sequence::NONE, batch, hasher: None }
     }
@@ -76,42 +82,64 @@ impl Chain {
         ChainHead { through: self.through, head: Head(hash.into()) }
     }
 
-    /// Takes in the records of a whole frame; `on_block` hears of each block that is complete.
-    pub(crate) fn push_frame(
-        &mut self,
-        header: &FrameHeader,
-        frame: &[u8],
-        mut on_block: impl FnMut(ChainHead),
-    ) {
-        let prefix = prefix_of(header);
-        let mut at = FRAME_HEADER_SIZE;
-        for index in 0..u64::from(header.record_count) {
-            let sequence = header.first_sequence.plus(index);
-            let record = &frame[at..];
-            let (end, opaque, next) = extent(record);
-            let opaque_size = opaque.map_or(0, |opaque| LENGTH_SIZE + opaque.len());
-            let length =
-                u32::try_from(STAMP_SIZE + end + opaque_size).expect("a record is shorter than 4 GiB");
-            let start = self.batch.len();
-            self.batch.extend_from_slice(&prefix);
-            // Filled in behind the copy: a copy of what was just written in smaller parts waits for the cache.
-            let filled = &mut self.batch[start..start + LENGTH_SIZE + SEQUENCE_SIZE];
-            filled[..LENGTH_SIZE].copy_from_slice(&length.to_le_bytes());
-            filled[LENGTH_SIZE..].copy_from_slice(&sequence.0.to_le_bytes());
-            self.batch.extend_from_slice(&record[..end]);
-            if let Some(opaque) = opaque {
-                let length = u32::try_from(opaque.len()).expect("an opaque part is bounded");
-                self.batch.extend_from_slice(&length.to_le_bytes());
-                self.batch.extend_from_slice(opaque);
-            }
-            at += next;
-            self.through = sequence;
-            if sequence.0.is_multiple_of(RECORDS_PER_BLOCK) {
-                on_block(self.end_block());
-            } else if self.batch.len() >= BATCH_SIZE {
-                self.hash_batch();
-            }
+    /// Takes in whole frames that lie one behind the other; `on_block` hears of each block that is complete.
+    pub(crate) fn push(&mut self, frames: &[u8], mut on_block: impl FnMut(ChainHead)) {
+        let mut rest = frames;
+        while !rest.is_empty() {
+            let taken = self.take(rest, &mut on_block);
+            rest = &rest[taken..];
         }
+    }
+
+    /// Takes in the first of `frames`, up to the end of a block or a seal; gives their bytes.
+    ///
+    /// Many frames are copied at once and looked at in the copy: frame by frame, each would wait for the memory that
+    /// tells where the next one starts.
+    fn take(&mut self, frames: &[u8], on_block: &mut impl FnMut(ChainHead)) -> usize {
+        let start = self.batch.len();
+        self.batch.extend_from_slice(&frames[..frames.len().min(STEP_SIZE)]);
+        let mut at = start;
+        while let Some(length) = whole_frame(&self.batch[at..]) {
+            let header = FrameHeader::read(&self.batch[at..]);
+            if header.is_seal() {
+                self.batch.truncate(at);
+                return at - start + length;
+            }
+            clear_timing(&mut self.batch[at..]);
+            let left = RECORDS_PER_BLOCK - (header.first_sequence.0 - 1) % RECORDS_PER_BLOCK;
+            if u64::from(header.record_count) >= left {
+                let frame = &frames[at - start..][..length];
+                on_block(self.end_block_within(at, frame, left));
+                self.through = header.last_sequence();
+                return at - start + length;
+            }
+            self.through = header.last_sequence();
+            at += length;
+        }
+        self.batch.truncate(at);
+        if at >= BATCH_SIZE {
+            self.hash_batch();
+        }
+        at - start
+    }
+
+    /// Ends the block with the first `left` records of `frame`, which is the last in the batch, at `at`; what is left of
+    /// it starts the next block.
+    fn end_block_within(&mut self, at: usize, frame: &[u8], left: u64) -> ChainHead {
+        let mut end = FRAME_HEADER_SIZE;
+        for _ in 0..left {
+            end += extent(&frame[end..]);
+        }
+        let mut header = [0; FRAME_HEADER_SIZE];
+        header.copy_from_slice(&self.batch[at..at + FRAME_HEADER_SIZE]);
+        let first = format::u64_at(&header, 8);
+        self.batch.truncate(at + end);
+        let block = self.end_block(Sequence(first + left - 1));
+        if end < frame.len() {
+            self.batch.extend_from_slice(&header);
+            self.batch.extend_from_slice(&frame[end..]);
+        }
+        block
     }
 
     fn hash_batch(&mut self) {
@@ -119,7 +147,7 @@ impl Chain {
         self.batch.clear();
     }
 
-    fn end_block(&mut self) -> ChainHead {
+    fn end_block(&mut self, through: Sequence) -> ChainHead {
         let hash = match self.hasher.take() {
             None => blake3::hash(&self.batch),
             Some(mut hasher) => hasher.update(&self.batch).finalize(),
@@ -127,32 +155,29 @@ impl Chain {
         self.previous = hash.into();
         self.batch.clear();
         self.batch.extend_from_slice(&self.previous);
-        self.last_block()
+        ChainHead { through, head: Head(self.previous) }
     }
 }
 
-const SEQUENCE_SIZE: usize = size_of::<u64>();
-
-/// Length and stamp of a record of the frame; length and sequence are filled in for each.
-fn prefix_of(header: &FrameHeader) -> [u8; LENGTH_SIZE + STAMP_SIZE] {
-    let mut prefix = [0; LENGTH_SIZE + STAMP_SIZE];
-    let stamp = &mut prefix[LENGTH_SIZE..];
-    format::put(stamp, 8, &header.time_ns.0.to_le_bytes());
-    format::put(stamp, 16, &header.source_sequence.to_le_bytes());
-    format::put(stamp, 24, &header.correlation.0.to_le_bytes());
-    format::put(stamp, 32, &header.actor.0.to_le_bytes());
-    format::put(stamp, 36, &header.source.0.to_le_bytes());
-    prefix
+/// The length of the frame that starts `bytes`, if all of it is there.
+fn whole_frame(bytes: &[u8]) -> Option<usize> {
+    let length = format::u32_at(bytes.get(..FRAME_HEADER_SIZE)?, 0) as usize;
+    (length <= bytes.len()).then_some(length)
 }
 
-/// Of a record in a good frame: bytes of header and payload, opaque part, bytes to the next record.
-fn extent(record: &[u8]) -> (usize, Option<&[u8]>, usize) {
-    let end = format::RECORD_HEADER_SIZE + usize::from(format::u16_at(record, 6));
-    let next = format::aligned(end);
+/// Puts zeros in place of what depends on timing and place: checksum, synced through, epoch.
+fn clear_timing(frame: &mut [u8]) {
+    let header = &mut frame[..FRAME_HEADER_SIZE];
+    header[4..8].fill(0);
+    header[40..48].fill(0);
+    header[52..56].fill(0);
+}
+
+/// Bytes from a record of a good frame to the next.
+fn extent(record: &[u8]) -> usize {
+    let next = format::aligned(format::RECORD_HEADER_SIZE + usize::from(format::u16_at(record, 6)));
     if record[1] & format::RECORD_FLAG_OPAQUE == 0 {
-        return (end, None, next);
+        return next;
     }
-    let length = format::u32_at(record, next) as usize;
-    let start = next + format::OPAQUE_HEADER_SIZE;
-    (end, Some(&record[start..start + length]), start + format::aligned(length))
+    next + format::OPAQUE_HEADER_SIZE + format::aligned(format::u32_at(record, next) as usize)
 }

@@ -64,8 +64,8 @@ pub const FRAME_SIZE_MAX: usize = PLAIN_FRAME_SIZE_MAX + OPAQUE_HEADER_SIZE + OP
 pub const FRAME_FLAG_SEAL: u32 = 1;
 /// Flag of a record that is followed by an opaque part.
 pub const RECORD_FLAG_OPAQUE: u8 = 1;
-/// Records in a block of the hash chain.
-pub const RECORDS_PER_BLOCK: u64 = 1024;
+/// Records in a block of the hash chain: so many that the hash of its odd end does not count.
+pub const RECORDS_PER_BLOCK: u64 = 4096;
 /// Bytes of an entry of the `HEADS` file.
 pub const HEADS_ENTRY_SIZE: usize = 48;
 

@@ -4,7 +4,7 @@
 //! which stores it once it is durable. It can only lag, not fail.
 
 use crate::chain::{Chain, ChainHead};
-use crate::format::{self, FrameHeader};
+use crate::format;
 use crate::mmap::SegmentView;
 use crate::watermarks::Watermarks;
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
@@ -15,8 +15,6 @@ use std::time::Duration;
 
 const PAUSE_MIN: Duration = Duration::from_micros(200);
 const PAUSE_MAX: Duration = Duration::from_millis(20);
-/// Bytes that are hashed before the watermark moves.
-const STRIDE: usize = 256 * 1024;
 /// Less than this is worth a pause: following the writer frame by frame takes its cache lines from it.
 const WORTHWHILE: usize = 64 * 1024;
 
@@ -69,25 +67,19 @@ impl Hashing {
     /// Hashes some of what is published; whether there was anything.
     fn hash_published(&mut self) -> bool {
         let Self { chain, view, offset, blocks, last_block, marks, .. } = self;
-        let bytes = view.published(*offset);
-        let mut at = 0;
-        while at < bytes.len().min(STRIDE) {
-            let length = format::u32_at(bytes, at) as usize;
-            let frame = &bytes[at..at + length];
-            let header = FrameHeader::read(frame);
-            chain.push_frame(&header, frame, |block| {
-                marks.set_head(block);
-                *last_block.lock() = block;
-                if blocks.send(block).is_err() {
-                    // The sync thread is gone only after a failure, which is published.
-                }
-            });
-            at += length;
+        let frames = view.published(*offset);
+        if frames.is_empty() {
+            return false;
         }
-        *offset += at;
-        if at > 0 {
-            marks.set_chained(chain.through());
-        }
-        at > 0
+        chain.push(frames, |block| {
+            marks.set_head(block);
+            *last_block.lock() = block;
+            if blocks.send(block).is_err() {
+                // The sync thread is gone only after a failure, which is published.
+            }
+        });
+        *offset += frames.len();
+        marks.set_chained(chain.through());
+        true
     }
 }

@@ -75,6 +75,15 @@ impl SegmentWriter {
         // SAFETY: mapped, 16-aligned, and touched by this writer alone until the edge moves.
         let place = unsafe { AtomicU32::from_ptr(start.cast()) };
         place.store(word.to_le(), Ordering::Release);
+        let mut line = self.edge + 2048;
+        while line < self.edge + 2048 + length && line < self.segment.map.len() {
+            unsafe {
+                core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(
+                    self.segment.map.as_ptr().add(line).cast(),
+                )
+            };
+            line += 64;
+        }
         self.edge += length;
         self.segment.edge.store(self.edge, Ordering::Release);
     }

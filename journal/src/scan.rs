@@ -273,7 +273,7 @@ impl Scan {
     ) -> bool {
         let (heads, stored) = (&mut self.heads, &self.stored_heads.heads);
         let mut fault = None;
-        self.chain.push_frame(header, frame, |block| {
+        self.chain.push(frame, |block| {
             let differs =
                 stored.get(heads.len()).is_some_and(|head| head.is_some_and(|head| head != block.head.0));
             if differs && fault.is_none() {

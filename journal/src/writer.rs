@@ -201,7 +201,7 @@ impl Writer {
         if envelope.flags & Envelope::LAST_OF_FRAME == 0 {
             return Ok(None);
         }
-        self.finish_frame();
+        self.finish_frame(envelope);
         Ok(Some(envelope.sequence))
     }
 
@@ -283,22 +283,24 @@ impl Writer {
         Ok(())
     }
 
+    /// Publishes the frame; `last` is of its last record, and the same as its command's in all that a frame tells.
+    ///
+    /// The command's own, as it was kept, would be read before it has reached the cache.
     #[inline]
-    fn finish_frame(&mut self) {
-        let command = &self.frame.command;
+    fn finish_frame(&mut self, last: &Envelope) {
         let header = FrameHeader {
-            first_sequence: command.sequence,
-            time_ns: command.time_ns,
-            source_sequence: command.source_sequence,
-            correlation: command.correlation,
+            first_sequence: Sequence(self.next.0 - u64::from(self.frame.count)),
+            time_ns: last.time_ns,
+            source_sequence: last.source_sequence,
+            correlation: last.correlation,
             synced_through: self.marks.durable_through(),
-            actor: command.actor,
+            actor: last.actor,
             epoch: self.epoch,
             record_count: self.frame.count,
-            source: command.source,
+            source: last.source,
             flags: 0,
         };
-        self.last_time = command.time_ns;
+        self.last_time = last.time_ns;
         let size = self.frame.size;
         self.frame.count = 0;
         self.publish(&header, size);

@@ -14,7 +14,7 @@ use tickwerk_domain::command::{
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
     AccountId, Command, CorrelationId, CurrencyId, Envelope, Event, Instrument, InstrumentId, LimitKind,
-    Payload, Record, Reject, SourceId, StrategyId, TextBytes, TextId, TimeNs,
+    Payload, PositionMode, Record, Reject, SourceId, StrategyId, TextBytes, TextId, TimeNs,
 };
 use tickwerk_engine::event_buffer::EventBuffer;
 use tickwerk_engine::machine::RULES_VERSION;
@@ -277,7 +277,7 @@ impl Planner<'_> {
             let instrument = InstrumentId(numbering.number(symbol));
             let definition = settings.to_domain(instrument, symbol, currency);
             self.want(definition);
-            self.want(SimulatedVenueSet { latency: settings.venue_latency, instrument });
+            self.want(SimulatedVenueSet::touch(instrument, settings.venue_latency));
             self.names.instruments.insert(settings.symbol.clone(), definition);
         }
         Ok(())
@@ -293,7 +293,7 @@ impl Planner<'_> {
         for settings in &config.accounts {
             let name = self.text(&settings.name)?;
             let account = AccountId(numbering.number(name));
-            self.want(AccountDefined { account, name });
+            self.want(AccountDefined { account, name, mode: PositionMode::Netting });
             for (code, amount) in &settings.deposits {
                 self.want(CashTransferred { amount: *amount, account, currency: currency(code), reason });
             }
@@ -310,7 +310,7 @@ impl Planner<'_> {
             let instrument =
                 settings.instrument.as_ref().map(|symbol| self.names.instruments[symbol].instrument);
             let (instrument, kind, value) = (instrument.unwrap_or_default(), settings.kind, settings.value);
-            self.want(LimitSet { value, account, instrument, reason, kind });
+            self.want(LimitSet { value, account, instrument, strategy: StrategyId::NONE, reason, kind });
         }
         for (key, command) in &self.applied.commands {
             if let Command::LimitSet(limit) = command

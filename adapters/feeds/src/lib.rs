@@ -6,6 +6,7 @@
 
 pub mod binance;
 pub mod generator;
+pub mod order_by_order;
 pub mod reference;
 
 pub use binance::{

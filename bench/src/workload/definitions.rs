@@ -9,7 +9,7 @@ use tickwerk_domain::command::{
 };
 use tickwerk_domain::{
     AccountId, Command, CurrencyId, DurationNs, Instrument, InstrumentId, InstrumentKind, LimitKind, Money,
-    Price, Qty, Rate, Record, SourceId, StrategyId, TextBytes, TextId,
+    PositionMode, Price, Qty, Rate, Record, SourceId, StrategyId, TextBytes, TextId,
 };
 use tickwerk_engine::machine::RULES_VERSION;
 
@@ -133,24 +133,43 @@ pub fn setup() -> Vec<Record> {
     for market in &MARKETS {
         let symbol = text(market.symbol, &mut commands);
         commands.push(market.definition(symbol).into());
-        commands.push(SimulatedVenueSet { latency: VENUE_LATENCY, instrument: market.instrument }.into());
+        commands.push(SimulatedVenueSet::touch(market.instrument, VENUE_LATENCY).into());
     }
     for account in TRADERS.into_iter().chain([STRATEGIST]) {
         let name = text(&format!("account-{account}"), &mut commands);
-        commands.push(AccountDefined { account, name }.into());
+        commands.push(AccountDefined { account, name, mode: PositionMode::Netting }.into());
         for currency in [USDT, BTC, ETH] {
             let amount = Money::new(DEPOSIT);
             commands.push(CashTransferred { amount, account, currency, reason }.into());
         }
         let (instrument, kind) = (InstrumentId::NONE, LimitKind::OpenOrders);
-        commands.push(LimitSet { value: OPEN_ORDERS_MAX, account, instrument, reason, kind }.into());
+        commands.push(
+            LimitSet {
+                value: OPEN_ORDERS_MAX,
+                account,
+                instrument,
+                strategy: StrategyId::NONE,
+                reason,
+                kind,
+            }
+            .into(),
+        );
     }
     let (account, instrument, kind) = (AccountId::NONE, InstrumentId::NONE, LimitKind::PriceCollar);
-    commands.push(LimitSet { value: COLLAR.0, account, instrument, reason, kind }.into());
+    commands.push(
+        LimitSet { value: COLLAR.0, account, instrument, strategy: StrategyId::NONE, reason, kind }.into(),
+    );
     for market in &MARKETS {
         let instrument = market.instrument;
         commands.extend(market.limits().map(|(kind, value)| {
-            Command::from(LimitSet { value, account: AccountId::NONE, instrument, reason, kind })
+            Command::from(LimitSet {
+                value,
+                account: AccountId::NONE,
+                instrument,
+                strategy: StrategyId::NONE,
+                reason,
+                kind,
+            })
         }));
         commands.extend(MarketModel::new(market, 0).snapshot(&mut Random::new(SEED)));
         let name = text(&format!("trend-{instrument}"), &mut commands);

@@ -1,12 +1,14 @@
 //! All that may have happened: past facts, each caused by the command of its frame.
 
+use crate::command::NewOrder;
 use crate::fields::{AsField, FieldValue, as_field, payloads};
 use crate::record::{TypeId, record_types};
 use crate::reject::ReasonCode;
 use crate::{
-    AccountId, ClientOrderId, CurrencyId, InstrumentId, LimitKind, Liquidity, Money, OrderId, OrderStatus,
-    OrderType, PositionChange, Price, Qty, Real, Side, SignalDirection, StaleReason, StrategyId, Stream,
-    TextId, TimeInForce, TradingState,
+    AccountId, BreakerKind, BreakerState, ClientOrderId, CurrencyId, DifferenceKind, FillState, HoldReason,
+    InstrumentId, LimitKind, Liquidity, Money, OrderId, OrderStatus, OrderType, PositionChange, PositionSide,
+    Price, Qty, Rate, Real, ReconcileAction, Severity, Side, SideFilter, SignalDirection, StaleReason,
+    StrategyId, Stream, TextId, TimeInForce, TimeNs, TradingState, TrailUnit, TriggerBy, VenueId,
 };
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -30,11 +32,23 @@ pub enum LedgerBook {
     Rounding,
     /// Where deposits come from and withdrawals go to.
     External,
+    /// What funding pays and gets.
+    Funding,
+    /// The other side of adjustments to what a venue says.
+    Adjustment,
 }
 
 impl LedgerBook {
     /// Every book.
-    pub const ALL: &[Self] = &[Self::Client, Self::Venue, Self::Fee, Self::Rounding, Self::External];
+    pub const ALL: &[Self] = &[
+        Self::Client,
+        Self::Venue,
+        Self::Fee,
+        Self::Rounding,
+        Self::External,
+        Self::Funding,
+        Self::Adjustment,
+    ];
 
     /// The word for this book in text and JSON.
     pub fn word(self) -> &'static str {
@@ -44,6 +58,8 @@ impl LedgerBook {
             Self::Fee => "fee",
             Self::Rounding => "rounding",
             Self::External => "external",
+            Self::Funding => "funding",
+            Self::Adjustment => "adjustment",
         }
     }
 }
@@ -107,8 +123,52 @@ payloads! {
         account: AccountId,
         /// For which instrument; 0 for all.
         instrument: InstrumentId,
+        /// For which strategy; 0 for all.
+        strategy: StrategyId,
         /// Which limit.
         kind: LimitKind,
+    }
+    /// A soft threshold was passed, or is no longer.
+    RiskAlert {
+        /// The limit, in the unit of the rule.
+        limit: Money,
+        /// The value seen, in the unit of the rule.
+        observed: Money,
+        /// Version of all limits.
+        limits_version: u64,
+        /// For which account.
+        account: AccountId,
+        /// For which instrument; 0 for all.
+        instrument: InstrumentId,
+        /// For which strategy; 0 for all.
+        strategy: StrategyId,
+        /// Which limit.
+        kind: LimitKind,
+        /// How grave.
+        severity: Severity,
+        /// Raised or cleared.
+        raised: bool,
+    }
+    /// A breaker moved from one state to another.
+    BreakerChanged {
+        /// The limit, in the unit of the rule.
+        limit: Money,
+        /// The value seen, in the unit of the rule.
+        observed: Money,
+        /// End of the cool-down; 0 where there is none.
+        until: TimeNs,
+        /// Version of all limits.
+        limits_version: u64,
+        /// For which account.
+        account: AccountId,
+        /// For which strategy; 0 for all.
+        strategy: StrategyId,
+        /// Which breaker.
+        kind: BreakerKind,
+        /// Before.
+        from: BreakerState,
+        /// From here on.
+        state: BreakerState,
     }
     /// A kill switch was engaged or released.
     KillSwitchChanged {
@@ -118,6 +178,8 @@ payloads! {
         account: AccountId,
         /// For which instrument; 0 for all.
         instrument: InstrumentId,
+        /// For which strategy; 0 for all.
+        strategy: StrategyId,
         /// Engaged or released.
         engaged: bool,
     }
@@ -129,6 +191,8 @@ payloads! {
         account: AccountId,
         /// For which instrument; 0 for all.
         instrument: InstrumentId,
+        /// For which strategy; 0 for all.
+        strategy: StrategyId,
         /// Now.
         state: TradingState,
     }
@@ -136,6 +200,8 @@ payloads! {
     OrderApproved {
         /// What the order ties up of `reserved_currency`.
         reserved: Money,
+        /// Gross exposure of the account after it, in the reference currency; 0 where no limit asks for it.
+        gross_exposure: Money,
         /// Which order.
         order: OrderId,
         /// Version of the limits that let it through.
@@ -167,8 +233,12 @@ payloads! {
         account: AccountId,
         /// Which market.
         instrument: InstrumentId,
+        /// The strategy that asked; 0 for a client.
+        strategy: StrategyId,
         /// Which rule.
         reason: ReasonCode,
+        /// Which way.
+        side: Side,
     }
     /// An order goes to the venue.
     OrderSubmitted {
@@ -178,18 +248,166 @@ payloads! {
         price: Price,
         /// Order quantity.
         qty: Qty,
+        /// Trigger price; 0 where the venue is to trigger nothing.
+        trigger_price: Price,
+        /// What others see; 0 for all of it.
+        display_qty: Qty,
+        /// When it ends; 0 where the venue is not to end it.
+        expires_at: TimeNs,
+        /// Distance of a trailing stop, in its unit; 0 where the venue is to move nothing.
+        trail_offset: i64,
         /// Whose.
         account: AccountId,
         /// Which market.
         instrument: InstrumentId,
         /// The strategy that asked; 0 for a client.
         strategy: StrategyId,
+        /// Where it goes.
+        venue: VenueId,
         /// Which way.
         side: Side,
-        /// How it is priced.
+        /// How it is priced at the venue.
         order_type: OrderType,
-        /// How long it stands.
+        /// How long it stands at the venue.
         time_in_force: TimeInForce,
+        /// What `trail_offset` is counted in.
+        trail_unit: TrailUnit,
+        /// Which price triggers it.
+        trigger_by: TriggerBy,
+        /// Never takes liquidity.
+        post_only: bool,
+    }
+    /// An order stays in the core for now.
+    OrderHeld {
+        /// Which order.
+        order: OrderId,
+        /// Trigger price; 0 where it waits for something else.
+        trigger_price: Price,
+        /// What it asks for.
+        qty: Qty,
+        /// Whose.
+        account: AccountId,
+        /// Which market.
+        instrument: InstrumentId,
+        /// Which way.
+        side: Side,
+        /// What it waits for.
+        reason: HoldReason,
+    }
+    /// A held order's trigger price was reached, or what it waited for has come.
+    OrderTriggered {
+        /// Which order.
+        order: OrderId,
+        /// Its trigger price; 0 where it waited for something else.
+        trigger_price: Price,
+        /// The price that reached it; 0 likewise.
+        seen: Price,
+        /// What goes to the venue.
+        qty: Qty,
+        /// Which market.
+        instrument: InstrumentId,
+        /// What it had waited for.
+        reason: HoldReason,
+    }
+    /// A replace goes to the venue.
+    ReplaceSubmitted {
+        /// Which order.
+        order: OrderId,
+        /// Limit price.
+        price: Price,
+        /// Order quantity, what is filled included.
+        qty: Qty,
+        /// Trigger price; 0 where there is none.
+        trigger_price: Price,
+        /// Display quantity; 0 where all is shown.
+        display_qty: Qty,
+        /// What the order ties up of its currency if it is replaced.
+        reserved: Money,
+        /// Version of the limits that let it through.
+        limits_version: u64,
+        /// Which market.
+        instrument: InstrumentId,
+        /// Where the order is.
+        venue: VenueId,
+    }
+    /// An order has new terms.
+    OrderReplaced {
+        /// Which order.
+        order: OrderId,
+        /// Limit price.
+        price: Price,
+        /// Order quantity.
+        qty: Qty,
+        /// Trigger price; 0 where there is none.
+        trigger_price: Price,
+        /// Display quantity; 0 where all is shown.
+        display_qty: Qty,
+        /// Filled so far (FIX `CumQty`).
+        cum_qty: Qty,
+        /// What is left (FIX `LeavesQty`).
+        leaves_qty: Qty,
+        /// Which market.
+        instrument: InstrumentId,
+    }
+    /// A replace was refused; the order is as it was.
+    ReplaceRejected {
+        /// The limit, in the unit of the rule.
+        limit: Money,
+        /// The value seen, in the unit of the rule.
+        observed: Money,
+        /// Which order; 0 where it is not known.
+        order: OrderId,
+        /// Version of the limits.
+        limits_version: u64,
+        /// Whose.
+        account: AccountId,
+        /// The client's name that was asked for.
+        client_order_id: ClientOrderId,
+        /// Why.
+        reason: ReasonCode,
+    }
+    /// An order's time was over; it is done.
+    OrderExpired {
+        /// Which order.
+        order: OrderId,
+        /// Filled before that (FIX `CumQty`).
+        cum_qty: Qty,
+        /// Why.
+        reason: ReasonCode,
+    }
+    /// The orders of a mass cancel are being cancelled.
+    MassCancelStarted {
+        /// Of which account; 0 for all.
+        account: AccountId,
+        /// In which instrument; 0 for all.
+        instrument: InstrumentId,
+        /// Of which strategy; 0 for all.
+        strategy: StrategyId,
+        /// Of which side.
+        side: SideFilter,
+    }
+    /// A fill was taken back or corrected.
+    FillRestated {
+        /// Fee from here on.
+        fee: Money,
+        /// Which order.
+        order: OrderId,
+        /// The venue's id of the execution.
+        execution_id: u64,
+        /// Price from here on.
+        price: Price,
+        /// Quantity from here on; 0 for a fill that was taken back.
+        qty: Qty,
+        /// Filled so far, with the restated fill (FIX `CumQty`).
+        cum_qty: Qty,
+        /// What is left (FIX `LeavesQty`).
+        leaves_qty: Qty,
+        /// Whose.
+        account: AccountId,
+        /// Which market.
+        instrument: InstrumentId,
+        /// Busted or corrected.
+        state: FillState,
     }
     /// An order stands at the venue.
     OrderAccepted {
@@ -328,6 +546,101 @@ payloads! {
         instrument: InstrumentId,
         /// What happened.
         change: PositionChange,
+        /// Which position.
+        side: PositionSide,
+    }
+    /// Profit of an open position, marked to market; at most one an interval.
+    PositionMarked {
+        /// Profit realised so far, before fees and funding.
+        realized_total: Money,
+        /// Profit of what is open.
+        unrealized: Money,
+        /// Fees so far.
+        fees_total: Money,
+        /// Funding so far: negative for paid.
+        funding_total: Money,
+        /// Twice the price that it was marked at, so that a mid is exact.
+        mark_twice: i64,
+        /// What is open.
+        qty: Qty,
+        /// Whose.
+        account: AccountId,
+        /// Which market.
+        instrument: InstrumentId,
+        /// Which position.
+        side: PositionSide,
+    }
+    /// Funding was paid or got.
+    FundingPosted {
+        /// What the account gets; negative for paid.
+        amount: Money,
+        /// Funding so far.
+        funding_total: Money,
+        /// What is open.
+        qty: Qty,
+        /// Fraction of the value.
+        rate: Rate,
+        /// Price that the value was counted at.
+        price: Price,
+        /// Whose.
+        account: AccountId,
+        /// Which market.
+        instrument: InstrumentId,
+        /// Which position.
+        side: PositionSide,
+    }
+    /// What an account is worth, in the reference currency; at most one an interval.
+    AccountMarked {
+        /// All balances and unrealised profit.
+        equity: Money,
+        /// Sum of the values of all positions.
+        gross_exposure: Money,
+        /// Long less short positions.
+        net_exposure: Money,
+        /// Highest equity so far.
+        peak_equity: Money,
+        /// Equity when the day began.
+        day_equity: Money,
+        /// Whose.
+        account: AccountId,
+    }
+    /// The venue's view and ours differ.
+    ReconcileDiffered {
+        /// Ours, in the unit of the kind.
+        ours: Money,
+        /// The venue's, in the unit of the kind.
+        theirs: Money,
+        /// Which reconciliation.
+        run: u64,
+        /// Which order; 0 where it is about something else or not known here.
+        order: OrderId,
+        /// The venue's own id of the order.
+        venue_order_id: u64,
+        /// Whose.
+        account: AccountId,
+        /// Which market; 0 for none.
+        instrument: InstrumentId,
+        /// Of what; 0 for none.
+        currency: CurrencyId,
+        /// What differs.
+        kind: DifferenceKind,
+        /// What was done.
+        action: ReconcileAction,
+    }
+    /// A reconciliation is complete.
+    ReconcileCompleted {
+        /// Which.
+        run: u64,
+        /// Orders that the venue stated.
+        orders: u32,
+        /// Balances and positions that the venue stated.
+        figures: u32,
+        /// Differences found.
+        differences: u32,
+        /// Whose.
+        account: AccountId,
+        /// Whose view.
+        venue: VenueId,
     }
     /// Money moved between books of the ledger.
     Posted {
@@ -380,6 +693,10 @@ macro_rules! for_each_event {
                 TradingStateChanged(TradingStateChanged) = 0x0383 1 "risk.trading_state_changed",
                 /// An order passed.
                 OrderApproved(OrderApproved) = 0x0384 1 "risk.order_approved",
+                /// A soft threshold.
+                RiskAlert(RiskAlert) = 0x0386 1 "risk.alert",
+                /// A breaker.
+                BreakerChanged(BreakerChanged) = 0x0387 1 "risk.breaker_changed",
                 /// An order was refused.
                 OrderRefused(OrderRefused) = 0x0385 1 "risk.order_refused",
                 /// To the venue.
@@ -400,16 +717,42 @@ macro_rules! for_each_event {
                 CancelRejected(CancelRejected) = 0x0488 1 "order.cancel_rejected",
                 /// The same again.
                 OrderRepeated(OrderRepeated) = 0x0489 1 "order.repeated",
+                /// Kept in the core.
+                OrderHeld(OrderHeld) = 0x048A 1 "order.held",
+                /// Triggered or released.
+                OrderTriggered(OrderTriggered) = 0x048B 1 "order.triggered",
+                /// A replace to the venue.
+                ReplaceSubmitted(ReplaceSubmitted) = 0x048C 1 "order.replace_submitted",
+                /// Replaced.
+                OrderReplaced(OrderReplaced) = 0x048D 1 "order.replaced",
+                /// A replace refused.
+                ReplaceRejected(ReplaceRejected) = 0x048E 1 "order.replace_rejected",
+                /// Time over.
+                OrderExpired(OrderExpired) = 0x048F 1 "order.expired",
+                /// A mass cancel.
+                MassCancelStarted(MassCancelStarted) = 0x0490 1 "order.mass_cancel_started",
                 /// A fill without an order.
                 FillUnmatched(FillUnmatched) = 0x0581 1 "fill.unmatched",
+                /// A fill taken back or corrected.
+                FillRestated(FillRestated) = 0x0582 1 "fill.restated",
                 /// A position changed.
                 PositionChanged(PositionChanged) = 0x0681 1 "position.changed",
+                /// A position marked.
+                PositionMarked(PositionMarked) = 0x0682 1 "position.marked",
+                /// Funding.
+                FundingPosted(FundingPosted) = 0x0683 1 "position.funding_posted",
                 /// Money moved.
                 Posted(Posted) = 0x0781 1 "account.posted",
+                /// An account marked.
+                AccountMarked(AccountMarked) = 0x0782 1 "account.marked",
                 /// The digest.
                 StateDigest(StateDigest) = 0x0881 1 "system.state_digest",
                 /// A command refused.
                 CommandRefused(CommandRefused) = 0x0882 1 "system.command_refused",
+                /// A difference found.
+                ReconcileDiffered(ReconcileDiffered) = 0x0883 1 "system.reconcile_differed",
+                /// A reconciliation complete.
+                ReconcileCompleted(ReconcileCompleted) = 0x0884 1 "system.reconcile_completed",
             }
         }
     };
@@ -433,6 +776,20 @@ impl Event {
             Self::CancelSubmitted(payload) => Stream::order(payload.order),
             Self::OrderCanceled(payload) => Stream::order(payload.order),
             Self::OrderRepeated(payload) => Stream::order(payload.order),
+            Self::OrderHeld(payload) => Stream::order(payload.order),
+            Self::OrderTriggered(payload) => Stream::order(payload.order),
+            Self::ReplaceSubmitted(payload) => Stream::order(payload.order),
+            Self::OrderReplaced(payload) => Stream::order(payload.order),
+            Self::OrderExpired(payload) => Stream::order(payload.order),
+            Self::FillRestated(payload) => Stream::order(payload.order),
+            Self::ReplaceRejected(payload) => Stream::account(payload.account),
+            Self::RiskAlert(payload) => Stream::account(payload.account),
+            Self::BreakerChanged(payload) => Stream::account(payload.account),
+            Self::PositionMarked(payload) => Stream::position(payload.account, payload.instrument),
+            Self::FundingPosted(payload) => Stream::position(payload.account, payload.instrument),
+            Self::AccountMarked(payload) => Stream::account(payload.account),
+            Self::ReconcileDiffered(payload) => Stream::account(payload.account),
+            Self::ReconcileCompleted(payload) => Stream::account(payload.account),
             Self::CancelRejected(payload) => Stream::account(payload.account),
             Self::FillUnmatched(payload) => Stream::order(payload.order),
             Self::PositionChanged(payload) => Stream::position(payload.account, payload.instrument),
@@ -440,8 +797,34 @@ impl Event {
             Self::LimitChanged(_)
             | Self::KillSwitchChanged(_)
             | Self::TradingStateChanged(_)
+            | Self::MassCancelStarted(_)
             | Self::StateDigest(_)
             | Self::CommandRefused(_) => Stream::SYSTEM,
+        }
+    }
+}
+
+impl OrderSubmitted {
+    /// The order `asked` for, on its way to `venue` with all its terms.
+    pub fn new(order: OrderId, strategy: StrategyId, venue: VenueId, asked: &NewOrder) -> Self {
+        Self {
+            order,
+            price: asked.price,
+            qty: asked.qty,
+            trigger_price: asked.trigger_price,
+            display_qty: asked.display_qty,
+            expires_at: asked.expires_at,
+            trail_offset: asked.trail_offset,
+            account: asked.account,
+            instrument: asked.instrument,
+            strategy,
+            venue,
+            side: asked.side,
+            order_type: asked.order_type,
+            time_in_force: asked.time_in_force,
+            trail_unit: asked.trail_unit,
+            trigger_by: asked.trigger_by,
+            post_only: asked.post_only,
         }
     }
 }

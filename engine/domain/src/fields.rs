@@ -4,7 +4,7 @@ use crate::book::Level;
 use crate::event::Leg;
 use crate::{
     AccountId, ClientOrderId, CurrencyId, InstrumentId, Money, OrderId, Price, Qty, Rate, Real, StrategyId,
-    TextBytes, TextId, TimeNs,
+    TextBytes, TextId, TimeNs, VenueId,
 };
 
 /// The value of one field, with the unit that tells how to show it.
@@ -38,6 +38,8 @@ pub enum FieldValue<'a> {
     Currency(CurrencyId),
     /// A strategy.
     Strategy(StrategyId),
+    /// A venue.
+    Venue(VenueId),
     /// An order.
     Order(OrderId),
     /// A dictionary text.
@@ -94,6 +96,7 @@ as_field! {
     InstrumentId => |value| FieldValue::Instrument(*value);
     CurrencyId => |value| FieldValue::Currency(*value);
     StrategyId => |value| FieldValue::Strategy(*value);
+    VenueId => |value| FieldValue::Venue(*value);
     OrderId => |value| FieldValue::Order(*value);
     TextId => |value| FieldValue::Text(*value);
     TextBytes => |value| FieldValue::Inline(value.as_str());
@@ -115,6 +118,12 @@ macro_rules! payloads {
             impl $crate::fields::Fields for $name {
                 fn visit(&self, visit: &mut dyn FnMut(&'static str, $crate::fields::FieldValue<'_>)) {
                     $(visit(stringify!($field), $crate::fields::AsField::as_field(&self.$field));)*
+                }
+            }
+
+            impl $crate::sample::Sample for $name {
+                fn sample(draw: &mut dyn FnMut() -> u64) -> Self {
+                    Self { $($field: $crate::sample::Sample::sample(draw),)* }
                 }
             }
 

@@ -59,6 +59,10 @@ id!(
     SourceId(u16)
 );
 id!(
+    /// Where orders go; small and dense.
+    VenueId(u16)
+);
+id!(
     /// An order: the sequence of the record that introduced it.
     OrderId(u64)
 );
@@ -66,6 +70,11 @@ id!(
     /// Ties together what belongs together across frames; chosen by the source.
     CorrelationId(u64)
 );
+
+impl VenueId {
+    /// The simulated venue inside the core: where orders go that nothing routes elsewhere.
+    pub const SIMULATED: Self = Self(1);
+}
 
 impl SourceId {
     /// Continuations and timers of the core itself.

@@ -28,6 +28,7 @@ pub mod instrument;
 pub mod numbers;
 pub mod record;
 pub mod reject;
+pub mod sample;
 pub mod sequence;
 pub mod slot_index;
 pub mod stream;
@@ -41,7 +42,9 @@ pub use decimal::{DecimalError, format_decimal, parse_decimal, parse_decimal_i12
 pub use digest::Digest;
 pub use event::Event;
 pub use fields::{FieldValue, Fields};
-pub use ids::{AccountId, CorrelationId, CurrencyId, InstrumentId, OrderId, SourceId, StrategyId, TextId};
+pub use ids::{
+    AccountId, CorrelationId, CurrencyId, InstrumentId, OrderId, SourceId, StrategyId, TextId, VenueId,
+};
 pub use instrument::{Instrument, InstrumentKind};
 pub use numbers::{Money, Notional, Price, Qty, RATE_SCALE, Rate, Real, SCALE_MAX};
 pub use record::{Envelope, Family, Kind, Payload, Record, TypeId};
@@ -50,7 +53,10 @@ pub use sequence::{Sequence, Stamp};
 pub use slot_index::SlotIndex;
 pub use stream::{Stream, StreamType};
 pub use terms::{
-    Aggressor, ContinueKind, LimitKind, Liquidity, Mode, OrderStatus, OrderType, PositionChange, ReportKind,
-    Side, SignalDirection, StaleReason, TimeInForce, TradingState,
+    AccountState, Aggressor, BookAction, BreakerKind, BreakerState, Contingency, ContinueKind,
+    DifferenceKind, FillState, HoldReason, LimitKind, LimitUnit, Liquidity, MarkSource, Mode, OrderStatus,
+    OrderType, PositionChange, PositionEffect, PositionMode, PositionSide, QueueModel, ReconcileAction,
+    ReportKind, SelfTradePrevention, SessionState, Severity, Side, SideFilter, SignalDirection, StaleReason,
+    TimeInForce, TimerKind, TradingState, TrailUnit, TriggerBy, VenueState,
 };
 pub use time::{DurationNs, TimeNs};

@@ -208,6 +208,15 @@ macro_rules! record_types {
                 }
             }
 
+            /// A value of the type at `place` in [`Self::TYPES`], made of numbers. See [`crate::sample`].
+            ///
+            /// Panics where `place` is past the end.
+            pub fn sample(place: usize, draw: &mut dyn FnMut() -> u64) -> Self {
+                let makers: &[fn(&mut dyn FnMut() -> u64) -> Self] =
+                    &[$(|draw| Self::$variant(<$payload as $crate::sample::Sample>::sample(draw))),*];
+                makers[place](draw)
+            }
+
             /// The schema version that this build writes.
             pub fn schema_version(&self) -> u16 {
                 match self {

@@ -46,6 +46,12 @@ rejects! {
     UnknownCurrency = 4 "unknown_currency",
     /// No strategy of this kind.
     UnknownStrategyKind = 5 "unknown_strategy_kind",
+    /// The venue is not defined.
+    UnknownVenue = 6 "unknown_venue",
+    /// No such execution.
+    UnknownExecution = 7 "unknown_execution",
+    /// No such reconciliation is going on.
+    UnknownReconciliation = 8 "unknown_reconciliation",
     /// Trading is halted: globally, for the account or for the instrument.
     TradingHalted = 10 "trading_halted",
     /// Only orders that reduce the position may enter.
@@ -56,6 +62,16 @@ rejects! {
     StaleMarket = 13 "stale_market",
     /// There is no price to check or match against.
     NoReferencePrice = 14 "no_reference_price",
+    /// The instrument's session takes no orders now.
+    MarketClosed = 15 "market_closed",
+    /// Bid and ask are crossed.
+    CrossedMarket = 16 "crossed_market",
+    /// A breaker has tripped.
+    BreakerTripped = 17 "breaker_tripped",
+    /// The account is suspended or closed.
+    AccountNotActive = 18 "account_not_active",
+    /// No way to a venue is connected.
+    VenueDisconnected = 19 "venue_disconnected",
     /// The price is not positive where it must be.
     PriceNotPositive = 20 "price_not_positive",
     /// The price is not a multiple of the tick size.
@@ -84,10 +100,38 @@ rejects! {
     PriceNotAllowed = 32 "price_not_allowed",
     /// A value does not fit the arithmetic of the engine.
     ValueOverflow = 33 "value_overflow",
+    /// Gross exposure would pass its limit.
+    GrossExposureAboveLimit = 34 "gross_exposure_above_limit",
+    /// Net exposure would pass its limit.
+    NetExposureAboveLimit = 35 "net_exposure_above_limit",
+    /// Leverage would pass its limit.
+    LeverageAboveLimit = 36 "leverage_above_limit",
+    /// Orders come faster than allowed.
+    OrderRateAboveLimit = 37 "order_rate_above_limit",
+    /// Replaces come faster than allowed.
+    ReplaceRateAboveLimit = 38 "replace_rate_above_limit",
+    /// The order would trade with an order of the same account.
+    SelfTrade = 39 "self_trade",
     /// The order is already done.
     OrderDone = 40 "order_done",
     /// A cancel is already on its way.
     CancelPending = 41 "cancel_pending",
+    /// A replace is already on its way.
+    ReplacePending = 42 "replace_pending",
+    /// The new quantity is not above what is filled.
+    QuantityBelowFilled = 43 "quantity_below_filled",
+    /// A replace that changes nothing.
+    NothingToReplace = 44 "nothing_to_replace",
+    /// The order's state does not allow it.
+    IllegalMove = 45 "illegal_move",
+    /// The terms do not fit the order type.
+    TermsInvalid = 46 "terms_invalid",
+    /// The trigger price is not positive, off tick, or on the wrong side of the market.
+    TriggerInvalid = 47 "trigger_invalid",
+    /// The display quantity is not positive, off lot, or above the order quantity.
+    DisplayQuantityInvalid = 48 "display_quantity_invalid",
+    /// The expiry is missing, not allowed or past.
+    ExpiryInvalid = 49 "expiry_invalid",
     /// A fixed store has no room left.
     StoreFull = 50 "store_full",
     /// An id is outside the range of its table.
@@ -100,6 +144,14 @@ rejects! {
     ScopeInvalid = 54 "scope_invalid",
     /// The rules version is not part of this build.
     UnknownRulesVersion = 55 "unknown_rules_version",
+    /// The link is missing, not allowed, or names a group that does not fit.
+    LinkInvalid = 56 "link_invalid",
+    /// The account counts its positions in another mode.
+    PositionModeInvalid = 57 "position_mode_invalid",
+    /// There is no rate to convert a currency at.
+    NoConversionRate = 58 "no_conversion_rate",
+    /// The venue cannot do what the order asks for.
+    VenueLacks = 59 "venue_lacks",
     /// The engine cannot take more now; try again.
     EngineBusy = 60 "engine_busy",
     /// The venue refused the order.
@@ -110,12 +162,30 @@ rejects! {
     NoLiquidity = 72 "no_liquidity",
     /// The book at the venue has no room left.
     VenueBookFull = 73 "venue_book_full",
+    /// A fill-or-kill order could not be filled whole.
+    NotFilledWhole = 74 "not_filled_whole",
+    /// A post-only order would have taken liquidity.
+    WouldTake = 75 "would_take",
+    /// The price is outside the venue's band.
+    OutsidePriceBand = 76 "outside_price_band",
+    /// A fault that was asked for.
+    SimulatedFault = 77 "simulated_fault",
     /// Cancelled by request.
     CancelRequested = 80 "cancel_requested",
     /// A fill does not belong to an active order, or is larger than what is left.
     FillUnmatched = 81 "fill_unmatched",
     /// The report was seen before.
     DuplicateReport = 82 "duplicate_report",
+    /// Its time was over.
+    Expired = 83 "expired",
+    /// An order that it was linked with was filled or ended.
+    LinkedOrderDone = 84 "linked_order_done",
+    /// Its parent ended without a fill.
+    ParentUnfilled = 85 "parent_unfilled",
+    /// The venue does not know the order any more.
+    MissingAtVenue = 86 "missing_at_venue",
+    /// Cancelled by a mass cancel.
+    MassCanceled = 87 "mass_canceled",
 }
 
 impl Reject {

@@ -1,25 +1,20 @@
 //! Definitions and settings: all configuration that decides comes as commands and is checked here.
 
-use super::{Continuation, InstrumentSlot, Machine, RULES_VERSION, StrategySlot, is_in_range};
+use super::{InstrumentSlot, Machine, RULES_VERSION, StrategySlot, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::signals::AnyStrategy;
 use tickwerk_domain::command::{
-    AccountDefined, CashTransferred, CurrencyDefined, KillSwitchSet, LimitSet, RulesActivated,
-    SimulatedVenueSet, StrategyDefined, TextDefined, TradingStateSet,
+    AccountDefined, CashTransferred, CurrencyDefined, RulesActivated, SimulatedVenueSet, StrategyDefined,
+    TextDefined,
 };
 use tickwerk_domain::digest::row_hash;
-use tickwerk_domain::event::{
-    KillSwitchChanged, LEGS_PER_POSTING_MAX, LedgerBook, Leg, LimitChanged, Posted, TradingStateChanged,
-};
+use tickwerk_domain::event::{LEGS_PER_POSTING_MAX, LedgerBook, Leg, Posted};
 use tickwerk_domain::numbers::{SCALE_MAX, power_of_ten};
 use tickwerk_domain::{
-    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, OrderId, Rate, Reject,
-    SignalDirection, Stamp, StrategyId,
+    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, Rate, Reject, SignalDirection,
+    StrategyId,
 };
-
-/// Steps of a long effect that one command may take, whether or not they cause events.
-const STEPS_PER_COMMAND_MAX: usize = 1024;
 
 impl Machine {
     pub(super) fn define_text(&mut self, text: &TextDefined, out: &mut EventBuffer) -> u64 {
@@ -285,106 +280,6 @@ impl Machine {
         }
     }
 
-    pub(super) fn set_limit(&mut self, limit: &LimitSet, out: &mut EventBuffer) -> u64 {
-        let version = self.next_system_version();
-        let (account, instrument) = (limit.account, limit.instrument);
-        let set = self.check_scope(account, instrument).and_then(|()| {
-            self.settings
-                .set_limit(account, instrument, limit.kind, limit.value, &mut self.digest)
-                .map_err(|reason| (reason, i64::from(instrument.0)))
-        });
-        match set {
-            Err((reason, value)) => self.refuse(&(*limit).into(), reason, value, out),
-            Ok(previous) => {
-                let (value, limits_version) = (limit.value.max(-1), self.settings.version());
-                let event_version = self.next_system_version();
-                let kind = limit.kind;
-                out.push(
-                    event_version,
-                    LimitChanged { previous, value, limits_version, account, instrument, kind },
-                );
-            }
-        }
-        version
-    }
-
-    pub(super) fn set_trading_state(&mut self, setting: &TradingStateSet, out: &mut EventBuffer) -> u64 {
-        let version = self.next_system_version();
-        let (account, instrument, state) = (setting.account, setting.instrument, setting.state);
-        match self.check_scope(account, instrument) {
-            Err((reason, value)) => self.refuse(&(*setting).into(), reason, value, out),
-            Ok(()) => {
-                self.settings.set_state(account, instrument, state, &mut self.digest);
-                let limits_version = self.settings.version();
-                let event_version = self.next_system_version();
-                out.push(event_version, TradingStateChanged { limits_version, account, instrument, state });
-            }
-        }
-        version
-    }
-
-    pub(super) fn set_kill_switch(
-        &mut self,
-        stamp: Stamp,
-        switch: &KillSwitchSet,
-        out: &mut EventBuffer,
-    ) -> u64 {
-        let version = self.next_system_version();
-        let (account, instrument, engaged) = (switch.account, switch.instrument, switch.engaged);
-        match self.check_scope(account, instrument) {
-            Err((reason, value)) => self.refuse(&(*switch).into(), reason, value, out),
-            Ok(()) => {
-                self.settings.set_kill_switch(account, instrument, engaged, &mut self.digest);
-                let limits_version = self.settings.version();
-                let event_version = self.next_system_version();
-                out.push(event_version, KillSwitchChanged { limits_version, account, instrument, engaged });
-                if engaged {
-                    let started_by = stamp.sequence;
-                    self.cancel_open(
-                        Continuation { after: OrderId::NONE, started_by, account, instrument },
-                        out,
-                    );
-                }
-            }
-        }
-        version
-    }
-
-    /// Goes on with the long effect that is pending; anybody else's `Continue` is refused.
-    pub(super) fn go_on(&mut self, command: &tickwerk_domain::Command, out: &mut EventBuffer) -> u64 {
-        let version = self.next_system_version();
-        match self.continuation.take() {
-            Some(pending) => self.cancel_open(pending, out),
-            None => self.refuse(command, Reject::ScopeInvalid, 0, out),
-        }
-        version
-    }
-
-    /// Sends cancels for the open orders of a scope, in order of id, as many as fit; the rest goes on later.
-    fn cancel_open(&mut self, from: Continuation, out: &mut EventBuffer) {
-        let fits = |scope: u32, of: u32| scope == 0 || scope == of;
-        let mut next = self.orders.first_open_after(from.after);
-        let mut steps = 0;
-        let mut after = from.after;
-        while let Some(slot) = next {
-            // One event stays free for the digest.
-            if out.room() <= 1 || steps == STEPS_PER_COMMAND_MAX {
-                self.continuation = Some(Continuation { after, ..from });
-                return;
-            }
-            let order = self.orders.get(slot);
-            after = order.id;
-            let is_meant =
-                fits(from.account.0, order.account.0) && fits(from.instrument.0, order.instrument.0);
-            if is_meant {
-                self.request_cancel(slot, out);
-            }
-            next = self.orders.next_open(slot);
-            steps += 1;
-        }
-        self.continuation = None;
-    }
-
     pub(super) fn activate_rules(&mut self, rules: &RulesActivated, out: &mut EventBuffer) -> u64 {
         let version = self.next_system_version();
         if rules.version == RULES_VERSION {
@@ -393,17 +288,6 @@ impl Machine {
             self.refuse(&(*rules).into(), Reject::UnknownRulesVersion, i64::from(rules.version), out);
         }
         version
-    }
-
-    /// Whether a scope names things that exist; 0 means "all".
-    fn check_scope(&self, account: AccountId, instrument: InstrumentId) -> Result<(), (Reject, i64)> {
-        if !account.is_none() && self.accounts.account(account).is_none() {
-            return Err((Reject::UnknownAccount, i64::from(account.0)));
-        }
-        if !instrument.is_none() && self.instrument(instrument).is_none() {
-            return Err((Reject::UnknownInstrument, i64::from(instrument.0)));
-        }
-        Ok(())
     }
 
     pub(super) fn next_instrument_version(&mut self, instrument: InstrumentId) -> u64 {

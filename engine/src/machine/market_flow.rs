@@ -6,10 +6,7 @@ use crate::limits::INSTRUMENTS_MAX;
 use crate::signals::Observation;
 use tickwerk_domain::command::{MarketGapObserved, NewOrder, QuoteObserved, TradeObserved};
 use tickwerk_domain::event::SignalChanged;
-use tickwerk_domain::{
-    BookDelta, ClientOrderId, Event, InstrumentId, OrderType, Price, Qty, Reject, Side, Stamp, StrategyId,
-    TimeInForce,
-};
+use tickwerk_domain::{BookDelta, Event, InstrumentId, Qty, Reject, Side, Stamp, StrategyId};
 
 /// Events that one strategy may cause with one observation: a signal, an approval or refusal, an order.
 const EVENTS_PER_STRATEGY_MAX: usize = 4;
@@ -130,16 +127,8 @@ impl Machine {
             slot.retries = false;
             if wanted != 0 {
                 let side = if wanted > 0 { Side::Buy } else { Side::Sell };
-                let order = NewOrder {
-                    price: Price(0),
-                    qty: Qty(wanted.saturating_abs()),
-                    account: slot.account,
-                    instrument: slot.instrument,
-                    client_order_id: ClientOrderId::NONE,
-                    side,
-                    order_type: OrderType::Market,
-                    time_in_force: TimeInForce::Ioc,
-                };
+                let qty = Qty(wanted.saturating_abs());
+                let order = NewOrder::market(slot.account, slot.instrument, side, qty);
                 self.strategy_order(stamp, strategy, &order, out);
             }
         }

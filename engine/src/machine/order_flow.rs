@@ -12,8 +12,8 @@ use tickwerk_domain::event::{
     OrderSubmitted,
 };
 use tickwerk_domain::{
-    AccountId, CurrencyId, InstrumentId, InstrumentKind, Money, OrderId, OrderStatus, Qty, Reject, Stamp,
-    StrategyId,
+    AccountId, CurrencyId, InstrumentId, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty, Reject,
+    Stamp, StrategyId, TimeNs, TrailUnit, TriggerBy, VenueId,
 };
 
 impl Machine {
@@ -123,10 +123,20 @@ impl Machine {
         let order = self.orders.get_mut(slot);
         order.reason = reason;
         let (id, account, instrument) = (order.id, order.account, order.instrument);
+        let (strategy, side) = (order.strategy, order.side);
         let (limit, observed) = (Money::new(refusal.limit), Money::new(refusal.observed));
         let limits_version = self.settings.version();
-        let refused =
-            OrderRefused { limit, observed, order: id, limits_version, account, instrument, reason };
+        let refused = OrderRefused {
+            limit,
+            observed,
+            order: id,
+            limits_version,
+            account,
+            instrument,
+            strategy,
+            reason,
+            side,
+        };
         self.push_order(slot, refused, out);
         self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
         self.orders.set_status(slot, OrderStatus::Rejected);
@@ -139,12 +149,20 @@ impl Machine {
             order: order.id,
             price: order.price,
             qty: order.qty,
+            trigger_price: Price(0),
+            display_qty: Qty::ZERO,
+            expires_at: TimeNs::UNKNOWN,
+            trail_offset: 0,
             account: order.account,
             instrument: order.instrument,
             strategy: order.strategy,
+            venue: VenueId::SIMULATED,
             side: order.side,
             order_type: order.order_type,
             time_in_force: order.time_in_force,
+            trail_unit: TrailUnit::Price,
+            trigger_by: TriggerBy::Last,
+            post_only: false,
         };
         let OrderSubmitted { order: id, account, instrument, strategy, side, qty, .. } = submitted;
         *self.positions.get_mut(account, instrument).open_mut(side) += qty.0;
@@ -157,6 +175,7 @@ impl Machine {
         let position = self.positions.get(account, instrument);
         let approved = OrderApproved {
             reserved: Money::new(reservation.amount),
+            gross_exposure: Money::ZERO,
             order: id,
             limits_version: self.settings.version(),
             worst_long: Qty(position.worst_long()),
@@ -238,10 +257,16 @@ impl Machine {
         let refusal = match owned.map(|slot| self.orders.get(slot).status) {
             None => Some(Reject::UnknownOrder),
             Some(OrderStatus::PendingCancel) => Some(Reject::CancelPending),
-            Some(OrderStatus::Filled | OrderStatus::Canceled | OrderStatus::Rejected) => {
-                Some(Reject::OrderDone)
-            }
-            Some(OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled) => None,
+            Some(
+                OrderStatus::Filled | OrderStatus::Canceled | OrderStatus::Rejected | OrderStatus::Expired,
+            ) => Some(Reject::OrderDone),
+            Some(
+                OrderStatus::PendingNew
+                | OrderStatus::New
+                | OrderStatus::PartiallyFilled
+                | OrderStatus::PendingReplace
+                | OrderStatus::Held,
+            ) => None,
         };
         let is_known =
             is_in_range(cancel.account.0, ACCOUNTS_MAX) && self.accounts.account(cancel.account).is_some();

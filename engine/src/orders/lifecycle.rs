@@ -6,15 +6,58 @@ use tickwerk_domain::OrderStatus;
 
 /// Whether an order may go from one state to another. Staying is a move too: a second partial fill.
 pub fn is_allowed(from: OrderStatus, to: OrderStatus) -> bool {
-    use OrderStatus::{Canceled, Filled, New, PartiallyFilled, PendingCancel, PendingNew, Rejected};
+    use OrderStatus::{
+        Canceled, Expired, Filled, Held, New, PartiallyFilled, PendingCancel, PendingNew, PendingReplace,
+        Rejected,
+    };
     match from {
-        PendingNew => matches!(to, New | PartiallyFilled | Filled | PendingCancel | Canceled | Rejected),
-        New => matches!(to, PartiallyFilled | Filled | PendingCancel | Canceled),
-        PartiallyFilled => matches!(to, PartiallyFilled | Filled | PendingCancel | Canceled),
-        PendingCancel => {
-            matches!(to, PendingCancel | New | PendingNew | PartiallyFilled | Filled | Canceled | Rejected)
+        PendingNew => {
+            matches!(
+                to,
+                New | PartiallyFilled
+                    | Filled
+                    | PendingCancel
+                    | PendingReplace
+                    | Canceled
+                    | Rejected
+                    | Expired
+                    | Held
+            )
         }
-        Filled | Canceled | Rejected => false,
+        Held => matches!(to, Held | PendingNew | Filled | Canceled | Rejected | Expired),
+        New => matches!(to, PartiallyFilled | Filled | PendingCancel | PendingReplace | Canceled | Expired),
+        PartiallyFilled => {
+            matches!(to, PartiallyFilled | Filled | PendingCancel | PendingReplace | Canceled | Expired)
+        }
+        PendingCancel => {
+            matches!(
+                to,
+                PendingCancel
+                    | New
+                    | PendingNew
+                    | PartiallyFilled
+                    | PendingReplace
+                    | Filled
+                    | Canceled
+                    | Rejected
+                    | Expired
+            )
+        }
+        PendingReplace => {
+            matches!(
+                to,
+                PendingReplace
+                    | New
+                    | PendingNew
+                    | PartiallyFilled
+                    | PendingCancel
+                    | Filled
+                    | Canceled
+                    | Rejected
+                    | Expired
+            )
+        }
+        Filled | Canceled | Rejected | Expired => false,
     }
 }
 
@@ -40,6 +83,12 @@ mod tests {
     fn only_an_unconfirmed_order_can_be_rejected() {
         let rejectable: Vec<_> =
             OrderStatus::ALL.iter().filter(|from| is_allowed(**from, OrderStatus::Rejected)).collect();
-        assert_eq!(rejectable, [&OrderStatus::PendingNew, &OrderStatus::PendingCancel]);
+        let unconfirmed = [
+            &OrderStatus::PendingNew,
+            &OrderStatus::PendingCancel,
+            &OrderStatus::PendingReplace,
+            &OrderStatus::Held,
+        ];
+        assert_eq!(rejectable, unconfirmed);
     }
 }

@@ -41,8 +41,12 @@ impl AdmitKind {
     /// The part that suits a command.
     pub fn of(command: &Command) -> Self {
         match command {
-            Command::NewOrder(_) => Self::NewOrder,
-            Command::CancelOrder(_) | Command::KillSwitchSet(_) | Command::TradingStateSet(_) => Self::Cancel,
+            Command::NewOrder(_) | Command::ReplaceOrder(_) => Self::NewOrder,
+            Command::CancelOrder(_)
+            | Command::MassCancel(_)
+            | Command::KillSwitchSet(_)
+            | Command::TradingStateSet(_)
+            | Command::AccountStateSet(_) => Self::Cancel,
             Command::QuoteObserved(_)
             | Command::TradeObserved(_)
             | Command::BookDelta(_)
@@ -61,6 +65,26 @@ impl AdmitKind {
             | Command::TimeAdvanced(_)
             | Command::Continue(_)
             | Command::HealthObserved(_)
+            | Command::BookOrderObserved(_)
+            | Command::MarkObserved(_)
+            | Command::MarkSourceSet(_)
+            | Command::SessionSet(_)
+            | Command::VenueDefined(_)
+            | Command::RouteSet(_)
+            | Command::VenueStateObserved(_)
+            | Command::BreakerReset(_)
+            | Command::ReplaceReported(_)
+            | Command::VenueOrderStated(_)
+            | Command::TradeBusted(_)
+            | Command::TradeCorrected(_)
+            | Command::FundingApplied(_)
+            | Command::VenuePositionStated(_)
+            | Command::ConversionSet(_)
+            | Command::ReferenceCurrencySet(_)
+            | Command::VenueBalanceStated(_)
+            | Command::TimerFired(_)
+            | Command::ReconcileStarted(_)
+            | Command::ReconcileEnded(_)
             | Command::StreamAppended(_) => Self::Other,
         }
     }

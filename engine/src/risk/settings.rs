@@ -98,8 +98,26 @@ impl Settings {
             LimitKind::OrderQuantity | LimitKind::OrderNotional | LimitKind::PositionQuantity => {
                 !instrument.is_none()
             }
-            LimitKind::OpenOrders => instrument.is_none(),
-            LimitKind::PriceCollar => true,
+            LimitKind::PriceCollar | LimitKind::OpenOrders => {
+                kind == LimitKind::PriceCollar || instrument.is_none()
+            }
+            LimitKind::OrderQuantityMin
+            | LimitKind::GrossExposure
+            | LimitKind::NetExposure
+            | LimitKind::Leverage
+            | LimitKind::Credit
+            | LimitKind::OrderRate
+            | LimitKind::ReplaceRate
+            | LimitKind::CancelRate
+            | LimitKind::SelfTrade
+            | LimitKind::MarketAge
+            | LimitKind::DailyLoss
+            | LimitKind::Drawdown
+            | LimitKind::LossStreak
+            | LimitKind::OrderToTrade
+            | LimitKind::RejectStorm
+            | LimitKind::CoolDown
+            | LimitKind::AlertFraction => false,
         };
         if !scope_fits {
             return Err(Reject::ScopeInvalid);

@@ -9,7 +9,7 @@ use tickwerk_domain::command::{
 use tickwerk_domain::event::{CommandRefused, LimitChanged};
 use tickwerk_domain::{
     AccountId, Command, CurrencyId, DurationNs, Event, Instrument, InstrumentId, InstrumentKind, LimitKind,
-    Price, Qty, Rate, Reject, SourceId, TextBytes, TextId,
+    PositionMode, Price, Qty, Rate, Reject, SourceId, StrategyId, TextBytes, TextId,
 };
 use tickwerk_engine::{Core, Decider};
 
@@ -53,7 +53,11 @@ fn currencies_keep_their_scale() {
 #[test]
 fn accounts_have_numbers_of_their_table() {
     let mut desk = Desk::new();
-    let account = |number| AccountDefined { account: AccountId(number), name: TextId::NONE };
+    let account = |number| AccountDefined {
+        account: AccountId(number),
+        name: TextId::NONE,
+        mode: PositionMode::Netting,
+    };
     assert_eq!(desk.apply(account(63)), []);
     for number in [0, 64, u32::MAX] {
         check(&mut desk, account(number), Reject::IdOutOfRange, i64::from(number));
@@ -114,7 +118,7 @@ fn a_senseless_instrument_is_refused() {
 #[test]
 fn a_setting_of_the_venue_needs_its_instrument() {
     let mut desk = Desk::new();
-    let setting = |instrument| SimulatedVenueSet { latency: DurationNs(5), instrument };
+    let setting = |instrument| SimulatedVenueSet::touch(instrument, DurationNs(5));
     assert_eq!(desk.apply(setting(SPOT)), []);
     check(&mut desk, setting(InstrumentId(9)), Reject::UnknownInstrument, 9);
     check(&mut desk, setting(InstrumentId(u32::MAX)), Reject::UnknownInstrument, i64::from(u32::MAX));
@@ -141,6 +145,7 @@ fn limits_name_a_scope_that_exists_and_fits_their_kind() {
     check(&mut desk, limit(LimitKind::PriceCollar, AccountId(9), none, 5), Reject::UnknownAccount, 9);
     check(&mut desk, limit(LimitKind::PriceCollar, all, InstrumentId(70), 5), Reject::UnknownInstrument, 70);
     let changed = |previous, value, limits_version| LimitChanged {
+        strategy: StrategyId::NONE,
         previous,
         value,
         limits_version,
@@ -151,8 +156,13 @@ fn limits_name_a_scope_that_exists_and_fits_their_kind() {
     let set = |value| limit(LimitKind::OrderQuantity, ALICE, SPOT, value);
     assert_eq!(desk.apply(set(5)), [changed(-1, 5, 1).into()]);
     assert_eq!(desk.apply(set(i64::MIN)), [changed(5, -1, 2).into()]);
-    let switch =
-        KillSwitchSet { account: AccountId(9), instrument: none, reason: TextId::NONE, engaged: true };
+    let switch = KillSwitchSet {
+        account: AccountId(9),
+        instrument: none,
+        strategy: StrategyId::NONE,
+        reason: TextId::NONE,
+        engaged: true,
+    };
     check(&mut desk, switch, Reject::UnknownAccount, 9);
 }
 

@@ -9,8 +9,8 @@ use tickwerk_domain::command::{
 use tickwerk_domain::event::LedgerBook;
 use tickwerk_domain::{
     AccountId, ClientOrderId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind,
-    LimitKind, Liquidity, Money, OrderId, OrderType, Payload, Price, Qty, Rate, Record, Reject, ReportKind,
-    Side, SourceId, TextId, TimeInForce, TimeNs,
+    LimitKind, Liquidity, Money, OrderId, Payload, PositionMode, Price, Qty, Rate, Record, Reject,
+    ReportKind, Side, SourceId, StrategyId, TextId, TimeNs,
 };
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::{Core, Decider, EventBuffer};
@@ -174,7 +174,7 @@ pub(crate) fn definitions() -> Vec<Command> {
         vec![RulesActivated { version: 1 }.into(), currency(USD, 4).into(), currency(BTC, 8).into()];
     commands.extend([SPOT, LINEAR, INVERSE].map(|id| Command::from(instrument(id))));
     for account in [ALICE, BOB] {
-        commands.push(AccountDefined { account, name: TextId::NONE }.into());
+        commands.push(AccountDefined { account, name: TextId::NONE, mode: PositionMode::Netting }.into());
         commands.push(transfer(account, USD, USD_START));
         commands.push(transfer(account, BTC, BTC_START));
     }
@@ -198,21 +198,11 @@ pub(crate) fn quote(instrument: InstrumentId, bid: i64, ask: i64) -> QuoteObserv
 }
 
 pub(crate) fn limit_order(instrument: InstrumentId, side: Side, price: i64, qty: i64) -> NewOrder {
-    NewOrder {
-        price: Price(price),
-        qty: Qty(qty),
-        account: ALICE,
-        instrument,
-        client_order_id: ClientOrderId::NONE,
-        side,
-        order_type: OrderType::Limit,
-        time_in_force: TimeInForce::Gtc,
-    }
+    NewOrder::limit(ALICE, instrument, side, Price(price), Qty(qty))
 }
 
 pub(crate) fn market_order(instrument: InstrumentId, side: Side, qty: i64) -> NewOrder {
-    let (order_type, time_in_force) = (OrderType::Market, TimeInForce::Ioc);
-    NewOrder { order_type, time_in_force, ..limit_order(instrument, side, 0, qty) }
+    NewOrder::market(ALICE, instrument, side, Qty(qty))
 }
 
 pub(crate) fn named(order: NewOrder, name: &str) -> NewOrder {
@@ -229,11 +219,19 @@ pub(crate) fn report(order: OrderId, kind: ReportKind, reason: Option<Reject>) -
 
 pub(crate) fn fill(order: OrderId, execution_id: u64, price: i64, qty: i64, fee: i128) -> FillReported {
     let (price, qty, fee) = (Price(price), Qty(qty), Money::new(fee));
-    FillReported { order, execution_id, price, qty, fee, liquidity: Liquidity::Taker }
+    FillReported {
+        order,
+        execution_id,
+        price,
+        qty,
+        fee,
+        fee_currency: CurrencyId::NONE,
+        liquidity: Liquidity::Taker,
+    }
 }
 
 pub(crate) fn limit(kind: LimitKind, account: AccountId, instrument: InstrumentId, value: i64) -> LimitSet {
-    LimitSet { value, account, instrument, reason: TextId::NONE, kind }
+    LimitSet { value, account, instrument, strategy: StrategyId::NONE, reason: TextId::NONE, kind }
 }
 
 /// The types of events, for where their content is another test's matter.

@@ -10,8 +10,8 @@ use tickwerk_domain::command::{
 };
 use tickwerk_domain::{
     AccountId, Aggressor, BookDelta, Command, CurrencyId, DurationNs, Instrument, InstrumentId, Level,
-    LimitKind, OrderId, Price, Qty, Rate, ReportKind, Side, StaleReason, StrategyId, TextBytes, TextId,
-    TradingState,
+    LimitKind, OrderId, PositionMode, Price, Qty, Rate, ReportKind, Side, StaleReason, StrategyId, TextBytes,
+    TextId, TradingState,
 };
 
 fn delta(update_id: u64, flags: u8, side: Side, price: i64, qty: i64) -> Command {
@@ -53,16 +53,24 @@ fn steps(order: OrderId) -> Vec<Command> {
         delta(6, BookDelta::LAST, Side::Sell, 10_050, 4),
         delta(7, 0, Side::Sell, 10_060, 4),
         MarketGapObserved { expected: 1, received: 2, instrument: SPOT, reason: StaleReason::Gap }.into(),
-        SimulatedVenueSet { latency: DurationNs(9), instrument: SPOT }.into(),
+        SimulatedVenueSet::touch(SPOT, DurationNs(9)).into(),
         Instrument { taker_fee: Rate(1), ..instrument(LINEAR) }.into(),
-        AccountDefined { account: AccountId(9), name: TextId::NONE }.into(),
+        AccountDefined { account: AccountId(9), name: TextId::NONE, mode: PositionMode::Netting }.into(),
         CurrencyDefined { currency: CurrencyId(9), code: TextId::NONE, scale: 2 }.into(),
         TextDefined { text_id: TextId(9), text: TextBytes::new("nine").unwrap() }.into(),
         ema.into(),
         StrategyDefined { enabled: false, ..ema }.into(),
         limit(LimitKind::OpenOrders, ALICE, all, 5).into(),
-        KillSwitchSet { account, instrument: LINEAR, reason, engaged: true }.into(),
-        TradingStateSet { account, instrument: INVERSE, reason, state: TradingState::ReduceOnly }.into(),
+        KillSwitchSet { account, instrument: LINEAR, strategy: StrategyId::NONE, reason, engaged: true }
+            .into(),
+        TradingStateSet {
+            account,
+            instrument: INVERSE,
+            strategy: StrategyId::NONE,
+            reason,
+            state: TradingState::ReduceOnly,
+        }
+        .into(),
         transfer(ALICE, USD, 1),
         transfer(ALICE, BTC, -1),
         limit_order(SPOT, Side::Sell, 12_000, 10).into(),

@@ -5,12 +5,12 @@ use tickwerk_domain::command::{Continue, KillSwitchSet, NewOrder};
 use tickwerk_domain::event::{CommandRefused, KillSwitchChanged};
 use tickwerk_domain::{
     AccountId, Command, ContinueKind, Event, InstrumentId, OrderId, Reject, ReportKind, Sequence, Side,
-    TextId, TimeNs,
+    StrategyId, TextId, TimeNs,
 };
 use tickwerk_engine::Decider;
 
 fn kill(account: AccountId, instrument: InstrumentId) -> KillSwitchSet {
-    KillSwitchSet { account, instrument, reason: TextId::NONE, engaged: true }
+    KillSwitchSet { account, instrument, strategy: StrategyId::NONE, reason: TextId::NONE, engaged: true }
 }
 
 /// A desk with `count` open orders, every second one of Bob, every third one of the linear contract.
@@ -38,7 +38,13 @@ fn check(desk: &mut Desk, switch: KillSwitchSet, expected: &[OrderId]) -> Vec<us
     let started_by = Sequence(desk.next_id().0);
     let events = desk.apply(switch);
     let (account, instrument) = (switch.account, switch.instrument);
-    let changed = KillSwitchChanged { limits_version: 1, account, instrument, engaged: true };
+    let changed = KillSwitchChanged {
+        strategy: StrategyId::NONE,
+        limits_version: 1,
+        account,
+        instrument,
+        engaged: true,
+    };
     assert_eq!(events[0], changed.into());
     let mut all = canceled(&events);
     let mut sizes = vec![all.len()];
@@ -107,7 +113,7 @@ fn more_steps_than_one_command_may_take_are_split_too() {
 #[test]
 fn a_continue_that_nobody_owes_is_refused() {
     let mut desk = Desk::with_quotes();
-    let foreign = Continue { after: OrderId(3), started_by: Sequence(2), kind: ContinueKind::KillSwitch };
+    let foreign = Continue { after: 3, started_by: Sequence(2), kind: ContinueKind::KillSwitch };
     let refused = CommandRefused {
         value: 0,
         reason: Reject::ScopeInvalid.code(),

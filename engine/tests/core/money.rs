@@ -4,7 +4,7 @@ use super::desk::{ALICE, BTC, Desk, INVERSE, LINEAR, SPOT, USD, fill, limit_orde
 use super::seed::{Random, each_seed};
 use tickwerk_domain::event::{LedgerBook, PositionChanged, Posted};
 use tickwerk_domain::{
-    CurrencyId, Event, InstrumentId, Money, OrderId, PositionChange, Qty, ReportKind, Side,
+    CurrencyId, Event, InstrumentId, Money, OrderId, PositionChange, PositionSide, Qty, ReportKind, Side,
 };
 
 fn order(desk: &mut Desk, instrument: InstrumentId, side: Side, price: i64, qty: i64) -> OrderId {
@@ -66,6 +66,7 @@ fn a_spot_buy_pays_the_value_and_the_fee_and_gets_the_asset() {
         account: ALICE,
         instrument: SPOT,
         change: PositionChange::Opened,
+        side: PositionSide::Net,
     };
     assert_eq!(changed(&events), &expected);
 }

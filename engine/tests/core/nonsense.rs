@@ -9,9 +9,9 @@ use std::cell::Cell;
 use tickwerk_domain::command::*;
 use tickwerk_domain::{
     AccountId, Aggressor, BookDelta, ClientOrderId, Command, ContinueKind, CurrencyId, DurationNs,
-    Instrument, InstrumentId, InstrumentKind, Level, LimitKind, Liquidity, Money, OrderId, OrderType, Price,
-    Qty, Rate, ReportKind, Sequence, Side, StaleReason, StrategyId, TextBytes, TextId, TimeInForce, TimeNs,
-    TradingState, reject::ReasonCode,
+    Instrument, InstrumentId, InstrumentKind, Level, LimitKind, Liquidity, Money, OrderId, OrderType,
+    PositionMode, Price, Qty, Rate, ReportKind, Sequence, Side, StaleReason, StrategyId, TextBytes, TextId,
+    TimeInForce, TimeNs, TradingState, reject::ReasonCode,
 };
 
 /// Draws values that are extreme, just outside a table, or quite usual.
@@ -106,22 +106,19 @@ impl Extreme {
         // Mostly one field is odd, so that orders get in.
         let odd = self.0.below(8);
         let order_type = self.0.pick(OrderType::ALL);
-        let price = match order_type {
-            OrderType::Market => 0,
-            OrderType::Limit => 10 * self.0.between(900, 1_100),
-        };
+        let price = if order_type.has_limit() { 10 * self.0.between(900, 1_100) } else { 0 };
         let usual = 10 * self.0.between(1, 500);
         let qty = self.0.pick(&[usual, usual, 1 << 40, 1 << 58]);
         let markets = [SPOT, LINEAR, INVERSE, InstrumentId(10), InstrumentId(11), InstrumentId(12)];
+        let price = Price(if odd == 0 { self.signed() } else { price });
+        let qty = Qty(if odd == 1 { self.signed() } else { qty });
+        let account = if odd == 2 { self.account() } else { ALICE };
+        let instrument = if odd == 3 { self.instrument() } else { self.0.pick(&markets) };
         NewOrder {
-            price: Price(if odd == 0 { self.signed() } else { price }),
-            qty: Qty(if odd == 1 { self.signed() } else { qty }),
-            account: if odd == 2 { self.account() } else { ALICE },
-            instrument: if odd == 3 { self.instrument() } else { self.0.pick(&markets) },
             client_order_id: if self.0.one_in(6) { self.name() } else { ClientOrderId::NONE },
-            side: self.0.pick(Side::ALL),
             order_type,
             time_in_force: self.0.pick(TimeInForce::ALL),
+            ..NewOrder::limit(account, instrument, self.0.pick(Side::ALL), price, qty)
         }
         .into()
     }
@@ -186,6 +183,7 @@ impl Extreme {
             price: Price(if odd == 1 { self.signed() } else { 10_000 }),
             qty: Qty(if odd == 2 { self.signed() } else { qty }),
             fee: Money::new(if odd == 3 { self.wide() } else { 7 }),
+            fee_currency: CurrencyId::NONE,
             liquidity: self.0.pick(Liquidity::ALL),
         }
         .into()
@@ -198,17 +196,25 @@ impl Extreme {
                 value: self.signed(),
                 account,
                 instrument,
+                strategy: StrategyId::NONE,
                 reason,
                 kind: self.0.pick(LimitKind::ALL),
             }
             .into(),
-            1 => KillSwitchSet { account, instrument, reason, engaged: self.0.one_in(4) }.into(),
+            1 => KillSwitchSet {
+                account,
+                instrument,
+                strategy: StrategyId::NONE,
+                reason,
+                engaged: self.0.one_in(4),
+            }
+            .into(),
             2 => {
                 let state =
                     if self.0.one_in(4) { self.0.pick(TradingState::ALL) } else { TradingState::Active };
-                TradingStateSet { account, instrument, reason, state }.into()
+                TradingStateSet { account, instrument, strategy: StrategyId::NONE, reason, state }.into()
             }
-            3 => SimulatedVenueSet { latency: DurationNs(self.unsigned()), instrument }.into(),
+            3 => SimulatedVenueSet::touch(instrument, DurationNs(self.unsigned())).into(),
             _ => {
                 let size = self.signed();
                 let (fast, slow) = self.0.pick(&[(1, 2), (1, 2), (2, 3), (0, 0), (i64::MAX, i64::MIN)]);
@@ -237,7 +243,12 @@ impl Extreme {
 
     fn rest(&mut self, orders: &[OrderId]) -> Command {
         match self.0.below(9) {
-            0 => AccountDefined { account: self.account(), name: TextId(self.id()) }.into(),
+            0 => AccountDefined {
+                account: self.account(),
+                name: TextId(self.id()),
+                mode: PositionMode::Netting,
+            }
+            .into(),
             1 => {
                 let (currency, code) = (CurrencyId(self.id()), TextId(self.id()));
                 CurrencyDefined { currency, code, scale: self.small() }.into()
@@ -250,7 +261,7 @@ impl Extreme {
             }
             5 => TimeAdvanced { due: TimeNs(self.unsigned()) }.into(),
             6 => {
-                let (after, started_by) = (OrderId(self.unsigned()), Sequence(self.unsigned()));
+                let (after, started_by) = (self.unsigned(), Sequence(self.unsigned()));
                 Continue { after, started_by, kind: ContinueKind::KillSwitch }.into()
             }
             7 => StreamAppended {

@@ -171,10 +171,10 @@ impl Model {
         match report.kind {
             ReportKind::Accepted => order.is_accepted = true,
             ReportKind::Rejected if order.is_accepted || order.filled > 0 => {}
-            ReportKind::Rejected | ReportKind::Canceled => {
+            ReportKind::Rejected | ReportKind::Canceled | ReportKind::Expired => {
                 self.orders.remove(&report.order);
             }
-            ReportKind::CancelRejected => {}
+            ReportKind::CancelRejected | ReportKind::ReplaceRejected => {}
         }
     }
 

@@ -10,7 +10,7 @@ use tickwerk_domain::event::{
 };
 use tickwerk_domain::{
     AccountId, ClientOrderId, Event, Money, OrderId, OrderStatus, Price, Qty, Reject, ReportKind, Side,
-    StrategyId, TextId, TimeInForce,
+    StrategyId, TextId, TimeInForce, VenueId,
 };
 
 /// A desk with one order to buy 100 at 9,000, and its id.
@@ -42,18 +42,7 @@ fn unmatched(order: OrderId, execution_id: u64, price: i64, qty: i64, reason: Re
 }
 
 fn submitted(id: OrderId, asked: &NewOrder) -> Event {
-    OrderSubmitted {
-        order: id,
-        price: asked.price,
-        qty: asked.qty,
-        account: asked.account,
-        instrument: asked.instrument,
-        strategy: StrategyId::NONE,
-        side: asked.side,
-        order_type: asked.order_type,
-        time_in_force: asked.time_in_force,
-    }
-    .into()
+    OrderSubmitted::new(id, StrategyId::NONE, VenueId::SIMULATED, asked).into()
 }
 
 #[test]
@@ -64,6 +53,7 @@ fn a_new_order_is_approved_with_its_exposure_and_goes_to_the_venue() {
     // One bitcoin at 90.00, and 0.05 % of it.
     let approved = OrderApproved {
         reserved: Money::new(900_000 + 450),
+        gross_exposure: Money::ZERO,
         order: id,
         limits_version: 0,
         worst_long: Qty(100_000),
@@ -308,7 +298,9 @@ fn a_refusal_is_repeated_too_even_when_it_would_pass_by_now() {
         limits_version: 0,
         account: ALICE,
         instrument: SPOT,
+        strategy: StrategyId::NONE,
         reason,
+        side: Side::Buy,
     };
     let rejected = OrderRejected { order: id, account: ALICE, instrument: SPOT, reason };
     assert_eq!(desk.apply(order), [refused.into(), rejected.into()]);

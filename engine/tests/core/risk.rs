@@ -7,7 +7,7 @@ use super::desk::{
 use tickwerk_domain::command::{KillSwitchSet, NewOrder, TradingStateSet};
 use tickwerk_domain::{
     AccountId, Command, Event, Instrument, InstrumentId, LimitKind, Money, OrderType, Price, Qty, Reject,
-    ReportKind, Side, TextId, TradingState,
+    ReportKind, Side, StrategyId, TextId, TradingState,
 };
 
 /// Rule, limit and value seen of a refusal; `None` for an approval.
@@ -55,11 +55,11 @@ fn refused(reason: Reject) -> Outcome {
 const PLAIN: Option<(i128, i128)> = Some((0, 0));
 
 fn state(account: AccountId, instrument: InstrumentId, state: TradingState) -> Command {
-    TradingStateSet { account, instrument, reason: TextId::NONE, state }.into()
+    TradingStateSet { account, instrument, strategy: StrategyId::NONE, reason: TextId::NONE, state }.into()
 }
 
 fn kill(account: AccountId, instrument: InstrumentId, engaged: bool) -> Command {
-    KillSwitchSet { account, instrument, reason: TextId::NONE, engaged }.into()
+    KillSwitchSet { account, instrument, strategy: StrategyId::NONE, reason: TextId::NONE, engaged }.into()
 }
 
 const ALL: (AccountId, InstrumentId) = (AccountId(0), InstrumentId(0));

@@ -200,14 +200,14 @@ impl Workload {
         let reason = TextId::NONE;
         match self.random.below(5) {
             0 => {
-                let kind = self.random.pick(LimitKind::ALL);
-                let value = match kind {
-                    LimitKind::OrderQuantity => self.random.between(500, 2_000),
-                    LimitKind::OrderNotional => self.random.between(10_000, 100_000_000),
-                    LimitKind::PositionQuantity => self.random.between(2_000, 100_000),
-                    LimitKind::PriceCollar => self.random.between(500_000, 5_000_000),
-                    LimitKind::OpenOrders => self.random.between(50, 5_000),
-                };
+                let (kind, from, to) = self.random.pick(&[
+                    (LimitKind::OrderQuantity, 500, 2_000),
+                    (LimitKind::OrderNotional, 10_000, 100_000_000),
+                    (LimitKind::PositionQuantity, 2_000, 100_000),
+                    (LimitKind::PriceCollar, 500_000, 5_000_000),
+                    (LimitKind::OpenOrders, 50, 5_000),
+                ]);
+                let value = self.random.between(from, to);
                 limit(kind, account, instrument, if self.random.one_in(3) { -1 } else { value }).into()
             }
             1 => {
@@ -216,13 +216,20 @@ impl Workload {
                 } else {
                     TradingState::Active
                 };
-                TradingStateSet { account, instrument, reason, state }.into()
+                TradingStateSet { account, instrument, strategy: StrategyId::NONE, reason, state }.into()
             }
-            2 => TradingStateSet { account, instrument, reason, state: TradingState::Active }.into(),
+            2 => TradingStateSet {
+                account,
+                instrument,
+                strategy: StrategyId::NONE,
+                reason,
+                state: TradingState::Active,
+            }
+            .into(),
             3 => TimeAdvanced { due: TimeNs(1) }.into(),
             _ => {
                 let latency = DurationNs(u64::from(self.random.below(20_000)));
-                SimulatedVenueSet { latency, instrument }.into()
+                SimulatedVenueSet::touch(instrument, latency).into()
             }
         }
     }
@@ -231,7 +238,13 @@ impl Workload {
         match self.random.below(6) {
             0 => {
                 let (account, instrument) = self.scope(instrument);
-                let switch = KillSwitchSet { account, instrument, reason: TextId::NONE, engaged: true };
+                let switch = KillSwitchSet {
+                    account,
+                    instrument,
+                    strategy: StrategyId::NONE,
+                    reason: TextId::NONE,
+                    engaged: true,
+                };
                 self.release = Some(KillSwitchSet { engaged: false, ..switch });
                 switch.into()
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tickwerk_domain::command::{Continue, TimeAdvanced, TradeObserved};
 use tickwerk_domain::event::StateDigest;
 use tickwerk_domain::{
-    Aggressor, Command, ContinueKind, Envelope, InstrumentId, Mode, OrderId, Payload, Price, Qty, Record,
-    Sequence, SourceId, Stamp, TimeNs,
+    Aggressor, Command, ContinueKind, Envelope, InstrumentId, Mode, Payload, Price, Qty, Record, Sequence,
+    SourceId, Stamp, TimeNs,
 };
 use tickwerk_engine::pipeline::frame::is_last_of_frame;
 use tickwerk_engine::pipeline::{
@@ -134,7 +134,7 @@ impl Decider for Scripted {
     fn next_internal(&mut self, now: TimeNs) -> Option<Record> {
         if self.continuations > 0 {
             self.continuations -= 1;
-            let (after, started_by) = (OrderId::NONE, Sequence::NONE);
+            let (after, started_by) = (0, Sequence::NONE);
             let kind = ContinueKind::ALL[0];
             let go_on = Command::Continue(Continue { after, started_by, kind });
             return Some(self.internal(SourceId::CORE, TimeNs::UNKNOWN, go_on));

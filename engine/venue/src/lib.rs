@@ -12,6 +12,7 @@
 //! - A resting order is filled at its own price, as a maker, when the opposite touch reaches it, by price and then by
 //!   arrival; its report comes one latency after the update.
 
+pub mod book;
 mod due;
 mod orders;
 mod resting;
@@ -27,8 +28,8 @@ use tickwerk_domain::command::{FillReported, OrderReported, SimulatedVenueSet};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{CancelSubmitted, OrderSubmitted};
 use tickwerk_domain::{
-    Command, Digest, DurationNs, Instrument, InstrumentId, Liquidity, Money, OrderId, OrderType, Price, Qty,
-    Reject, ReportKind, Side, TimeInForce, TimeNs, Touch,
+    Command, CurrencyId, Digest, DurationNs, Instrument, InstrumentId, Liquidity, Money, OrderId, OrderType,
+    Price, Qty, Reject, ReportKind, Side, TimeInForce, TimeNs, Touch,
 };
 
 /// One instrument's market at the venue.
@@ -176,6 +177,15 @@ impl SimulatedVenue {
             (OrderType::Market, _) => true,
             (OrderType::Limit, Side::Buy) => there.price <= order.price,
             (OrderType::Limit, Side::Sell) => there.price >= order.price,
+            // Such orders come here once they were triggered, as what they are then.
+            (
+                OrderType::Stop
+                | OrderType::StopLimit
+                | OrderType::TrailingStop
+                | OrderType::MarketIfTouched
+                | OrderType::LimitIfTouched,
+                _,
+            ) => false,
         };
         let qty = order.leaves.min(there.qty);
         if is_marketable && qty > Qty::ZERO {
@@ -221,6 +231,7 @@ impl SimulatedVenue {
             price,
             qty,
             fee: Money::new(fee.unwrap_or(0)),
+            fee_currency: CurrencyId::NONE,
             liquidity,
         };
         self.due.push(due, Due::Fill(report), &mut self.digest);

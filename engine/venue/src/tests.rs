@@ -1,7 +1,8 @@
 //! What the venue does with orders, told as reports.
 
 use super::*;
-use tickwerk_domain::{AccountId, CurrencyId, InstrumentKind, Level, Rate, StrategyId, TextId};
+use tickwerk_domain::command::NewOrder;
+use tickwerk_domain::{AccountId, CurrencyId, InstrumentKind, Level, Rate, StrategyId, TextId, VenueId};
 
 const INSTRUMENT: InstrumentId = InstrumentId(1);
 const LATENCY: u64 = 100;
@@ -28,7 +29,7 @@ fn venue() -> SimulatedVenue {
         quantity_scale: 3,
         settlement_scale: 8,
     });
-    venue.configure(&SimulatedVenueSet { latency: DurationNs(LATENCY), instrument: INSTRUMENT });
+    venue.configure(&SimulatedVenueSet::touch(INSTRUMENT, DurationNs(LATENCY)));
     venue
 }
 
@@ -45,17 +46,9 @@ fn order(
     price: i64,
     qty: i64,
 ) -> OrderSubmitted {
-    OrderSubmitted {
-        order: OrderId(id),
-        price: Price(price),
-        qty: Qty(qty),
-        account: AccountId(1),
-        instrument: INSTRUMENT,
-        strategy: StrategyId::NONE,
-        side,
-        order_type,
-        time_in_force,
-    }
+    let plain = NewOrder::limit(AccountId(1), INSTRUMENT, side, Price(price), Qty(qty));
+    let asked = NewOrder { order_type, time_in_force, ..plain };
+    OrderSubmitted::new(OrderId(id), StrategyId::NONE, VenueId::SIMULATED, &asked)
 }
 
 /// Reports up to `now`, as short lines.
@@ -137,7 +130,7 @@ fn a_cancel_does_not_overtake_its_order_when_the_latency_falls() {
     let mut venue = venue();
     venue.observe(TimeNs(10), INSTRUMENT, touch(9_990, 5, 10_000, 300));
     venue.submit(TimeNs(10), &order(1, Side::Sell, OrderType::Limit, TimeInForce::Gtc, 10_010, 100));
-    venue.configure(&SimulatedVenueSet { latency: DurationNs(1), instrument: INSTRUMENT });
+    venue.configure(&SimulatedVenueSet::touch(INSTRUMENT, DurationNs(1)));
     venue.cancel(TimeNs(20), &CancelSubmitted { order: OrderId(1), instrument: INSTRUMENT });
     assert_eq!(reports(&mut venue, 50), Vec::<String>::new());
     assert_eq!(reports(&mut venue, 200), ["110 1 accepted", "110 1 canceled"]);

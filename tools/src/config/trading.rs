@@ -5,7 +5,7 @@ use super::instruments::{CurrencySettings, InstrumentSettings};
 use super::lists::{find, keep_list, open_list, read_name};
 use super::section::{Section, Source};
 use std::collections::BTreeMap;
-use tickwerk_domain::{LimitKind, Money, RATE_SCALE, parse_decimal_i128};
+use tickwerk_domain::{LimitKind, LimitUnit, Money, RATE_SCALE, parse_decimal_i128};
 use tickwerk_engine::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use tickwerk_engine::signals::{ParameterUnit, Parameters, STRATEGIES, StrategyKind};
 use toml::{Table, Value};
@@ -127,18 +127,15 @@ fn read_limit(
     };
     let needs_scale =
         || section.missing("instrument", "a limit of this kind is in the instrument's own unit; name one");
-    let scale = match kind {
-        LimitKind::OrderQuantity | LimitKind::PositionQuantity => {
-            instrument.ok_or_else(needs_scale)?.quantity_scale
-        }
-        LimitKind::OrderNotional => instrument.ok_or_else(needs_scale)?.settlement_scale,
-        LimitKind::PriceCollar => RATE_SCALE,
-        LimitKind::OpenOrders if symbol.is_some() => {
-            let reason =
-                "open_orders counts the orders of an account in all instruments; remove it".to_owned();
-            return Err(ConfigError::Conflict { key: section.key("instrument"), reason });
-        }
-        LimitKind::OpenOrders => 0,
+    if kind == LimitKind::OpenOrders && symbol.is_some() {
+        let reason = "open_orders counts the orders of an account in all instruments; remove it".to_owned();
+        return Err(ConfigError::Conflict { key: section.key("instrument"), reason });
+    }
+    let scale = match kind.unit() {
+        LimitUnit::Quantity => instrument.ok_or_else(needs_scale)?.quantity_scale,
+        LimitUnit::Settlement => instrument.ok_or_else(needs_scale)?.settlement_scale,
+        LimitUnit::Fraction => RATE_SCALE,
+        LimitUnit::Reference | LimitUnit::Count | LimitUnit::Duration | LimitUnit::SelfTrade => 0,
     };
     let value = section.decimal("value", scale)?;
     let value =

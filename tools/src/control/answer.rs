@@ -139,6 +139,41 @@ fn field_of(reject: Reject) -> &'static str {
         | Reject::NoLiquidity
         | Reject::VenueBookFull
         | Reject::CancelRequested
+        | Reject::UnknownVenue
+        | Reject::UnknownExecution
+        | Reject::UnknownReconciliation
+        | Reject::MarketClosed
+        | Reject::CrossedMarket
+        | Reject::BreakerTripped
+        | Reject::AccountNotActive
+        | Reject::VenueDisconnected
+        | Reject::GrossExposureAboveLimit
+        | Reject::NetExposureAboveLimit
+        | Reject::LeverageAboveLimit
+        | Reject::OrderRateAboveLimit
+        | Reject::ReplaceRateAboveLimit
+        | Reject::SelfTrade
+        | Reject::ReplacePending
+        | Reject::QuantityBelowFilled
+        | Reject::NothingToReplace
+        | Reject::IllegalMove
+        | Reject::TermsInvalid
+        | Reject::TriggerInvalid
+        | Reject::DisplayQuantityInvalid
+        | Reject::ExpiryInvalid
+        | Reject::LinkInvalid
+        | Reject::PositionModeInvalid
+        | Reject::NoConversionRate
+        | Reject::VenueLacks
+        | Reject::NotFilledWhole
+        | Reject::WouldTake
+        | Reject::OutsidePriceBand
+        | Reject::SimulatedFault
+        | Reject::Expired
+        | Reject::LinkedOrderDone
+        | Reject::ParentUnfilled
+        | Reject::MissingAtVenue
+        | Reject::MassCanceled
         | Reject::FillUnmatched => "op",
     }
 }
@@ -184,6 +219,41 @@ fn explain(reject: Reject) -> &'static str {
         | Reject::VenueBookFull
         | Reject::CancelRequested
         | Reject::FillUnmatched
+        | Reject::UnknownVenue
+        | Reject::UnknownExecution
+        | Reject::UnknownReconciliation
+        | Reject::MarketClosed
+        | Reject::CrossedMarket
+        | Reject::BreakerTripped
+        | Reject::AccountNotActive
+        | Reject::VenueDisconnected
+        | Reject::GrossExposureAboveLimit
+        | Reject::NetExposureAboveLimit
+        | Reject::LeverageAboveLimit
+        | Reject::OrderRateAboveLimit
+        | Reject::ReplaceRateAboveLimit
+        | Reject::SelfTrade
+        | Reject::ReplacePending
+        | Reject::QuantityBelowFilled
+        | Reject::NothingToReplace
+        | Reject::IllegalMove
+        | Reject::TermsInvalid
+        | Reject::TriggerInvalid
+        | Reject::DisplayQuantityInvalid
+        | Reject::ExpiryInvalid
+        | Reject::LinkInvalid
+        | Reject::PositionModeInvalid
+        | Reject::NoConversionRate
+        | Reject::VenueLacks
+        | Reject::NotFilledWhole
+        | Reject::WouldTake
+        | Reject::OutsidePriceBand
+        | Reject::SimulatedFault
+        | Reject::Expired
+        | Reject::LinkedOrderDone
+        | Reject::ParentUnfilled
+        | Reject::MissingAtVenue
+        | Reject::MassCanceled
         | Reject::DuplicateReport => "refused",
     }
 }

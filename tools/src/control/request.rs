@@ -6,8 +6,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use tickwerk_domain::command::{CancelOrder, KillSwitchSet, LimitSet, NewOrder};
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, Instrument, InstrumentId, LimitKind, OrderId, OrderType, Price, Qty,
-    RATE_SCALE, Side, TextId, TimeInForce, parse_decimal,
+    AccountId, ClientOrderId, Command, Instrument, InstrumentId, LimitKind, LimitUnit, OrderId, OrderType,
+    Price, Qty, RATE_SCALE, Side, StrategyId, TextId, TimeInForce, parse_decimal,
 };
 
 /// What a request asks for.
@@ -193,43 +193,46 @@ impl Fields<'_> {
         let instrument = self.required_instrument()?;
         let order_type = self.word("order_type", OrderType::from_word, OrderType::ALL)?;
         let default_time = match order_type {
-            OrderType::Limit => TimeInForce::Gtc,
             OrderType::Market => TimeInForce::Ioc,
+            OrderType::Limit
+            | OrderType::Stop
+            | OrderType::StopLimit
+            | OrderType::TrailingStop
+            | OrderType::MarketIfTouched
+            | OrderType::LimitIfTouched => TimeInForce::Gtc,
         };
         let time_in_force = match self.optional_text("time_in_force")? {
             None => default_time,
             Some(_) => self.word("time_in_force", TimeInForce::from_word, TimeInForce::ALL)?,
         };
-        let price = match (order_type, self.object.get("price")) {
-            (OrderType::Limit, None | Some(Value::Null)) => {
+        let has_limit = order_type.has_limit();
+        let price = match (has_limit, self.object.get("price")) {
+            (true, None | Some(Value::Null)) => {
                 return Err(Fault::new("missing_field", "price", Value::Null, "a limit order needs a price"));
             }
-            (OrderType::Market, Some(price)) if !price.is_null() => {
+            (false, Some(price)) if !price.is_null() => {
                 return Err(Fault::invalid(
                     "price",
                     price.clone(),
                     "a market order has no price; leave it out",
                 ));
             }
-            (OrderType::Limit, Some(_)) => self.decimal("price", instrument.price_scale)?,
-            (OrderType::Market, _) => 0,
+            (true, Some(_)) => self.decimal("price", instrument.price_scale)?,
+            (false, _) => 0,
         };
         let quantity = self.decimal("quantity", instrument.quantity_scale)?;
         if quantity <= 0 {
             return Err(Fault::invalid("quantity", self.object["quantity"].clone(), "must be above zero"));
         }
-        if order_type == OrderType::Limit && price <= 0 {
+        if has_limit && price <= 0 {
             return Err(Fault::invalid("price", self.object["price"].clone(), "must be above zero"));
         }
+        let side = self.word("side", Side::from_word, Side::ALL)?;
         Ok(NewOrder {
-            price: Price(price),
-            qty: Qty(quantity),
-            account,
-            instrument: instrument.instrument,
             client_order_id: client_order_id(self.text("client_order_id")?)?,
-            side: self.word("side", Side::from_word, Side::ALL)?,
             order_type,
             time_in_force,
+            ..NewOrder::limit(account, instrument.instrument, side, Price(price), Qty(quantity))
         })
     }
 
@@ -256,25 +259,19 @@ impl Fields<'_> {
     fn limit(&self) -> Result<LimitSet, Fault> {
         let kind = self.word("limit", LimitKind::from_word, LimitKind::ALL)?;
         let instrument = self.optional_instrument()?;
-        let scale = match (kind, instrument) {
-            (LimitKind::OrderQuantity | LimitKind::PositionQuantity, Some(instrument)) => {
-                instrument.quantity_scale
-            }
-            (LimitKind::OrderNotional, Some(instrument)) => instrument.settlement_scale,
-            (LimitKind::OrderQuantity | LimitKind::PositionQuantity | LimitKind::OrderNotional, None) => {
-                let message = format!("{kind} is in the instrument's own unit; name the instrument");
-                return Err(Fault::new("missing_field", "instrument", Value::Null, message));
-            }
-            (LimitKind::OpenOrders, Some(instrument)) => {
-                let value = json!(instrument.instrument.0);
-                return Err(Fault::invalid(
-                    "instrument",
-                    value,
-                    "open_orders holds for all instruments; leave it out",
-                ));
-            }
-            (LimitKind::PriceCollar, _) => RATE_SCALE,
-            (LimitKind::OpenOrders, None) => 0,
+        if let (LimitKind::OpenOrders, Some(instrument)) = (kind, instrument) {
+            let message = "open_orders holds for all instruments; leave it out";
+            return Err(Fault::invalid("instrument", json!(instrument.instrument.0), message));
+        }
+        let needs_instrument = || {
+            let message = format!("{kind} is in the instrument's own unit; name the instrument");
+            Fault::new("missing_field", "instrument", Value::Null, message)
+        };
+        let scale = match kind.unit() {
+            LimitUnit::Quantity => instrument.ok_or_else(needs_instrument)?.quantity_scale,
+            LimitUnit::Settlement => instrument.ok_or_else(needs_instrument)?.settlement_scale,
+            LimitUnit::Fraction => RATE_SCALE,
+            LimitUnit::Reference | LimitUnit::Count | LimitUnit::Duration | LimitUnit::SelfTrade => 0,
         };
         let value = match self.object.get("value") {
             Some(Value::Null) => -1,
@@ -292,7 +289,14 @@ impl Fields<'_> {
             ));
         }
         let instrument = instrument.map_or(InstrumentId::NONE, |known| known.instrument);
-        Ok(LimitSet { value, account: self.optional_account()?, instrument, reason: TextId::NONE, kind })
+        Ok(LimitSet {
+            value,
+            account: self.optional_account()?,
+            instrument,
+            strategy: StrategyId::NONE,
+            reason: TextId::NONE,
+            kind,
+        })
     }
 
     fn kill_switch(&self) -> Result<KillSwitchSet, Fault> {
@@ -302,7 +306,13 @@ impl Fields<'_> {
             None => return Err(Fault::new("missing_field", "engaged", Value::Null, "write true or false")),
         };
         let instrument = self.optional_instrument()?.map_or(InstrumentId::NONE, |known| known.instrument);
-        Ok(KillSwitchSet { account: self.optional_account()?, instrument, reason: TextId::NONE, engaged })
+        Ok(KillSwitchSet {
+            account: self.optional_account()?,
+            instrument,
+            strategy: StrategyId::NONE,
+            reason: TextId::NONE,
+            engaged,
+        })
     }
 
     fn optional_account(&self) -> Result<AccountId, Fault> {

@@ -10,8 +10,8 @@ use std::fmt::Write;
 use tickwerk_domain::book::BookDelta;
 use tickwerk_domain::event::{Leg, OrderRefused};
 use tickwerk_domain::{
-    Command, CurrencyId, Event, FieldValue, Fields, InstrumentId, InstrumentKind, LimitKind, Money, Payload,
-    RATE_SCALE, Reject, Side, format_decimal,
+    Command, CurrencyId, Event, FieldValue, Fields, InstrumentId, InstrumentKind, LimitKind, LimitUnit,
+    Money, Payload, RATE_SCALE, Reject, Side, format_decimal,
 };
 
 /// What the values of one record are counted in.
@@ -93,6 +93,7 @@ fn show_value(value: FieldValue<'_>, scales: Scales, dictionary: &Dictionary) ->
         FieldValue::Instrument(id) => named(dictionary.symbol(id), id.0),
         FieldValue::Currency(id) => named(dictionary.currency(id), id.0),
         FieldValue::Strategy(id) => named(dictionary.strategy(id), id.0),
+        FieldValue::Venue(id) => Shown::number_or_absent(u64::from(id.0)),
         FieldValue::Order(id) => Shown::number_or_absent(id.0),
         FieldValue::Text(id) => named(dictionary.text(id), id.0),
         FieldValue::Inline("") => Shown::Absent,
@@ -201,11 +202,12 @@ fn own_unit(payload: &Payload, scales: Scales, dictionary: &Dictionary) -> Optio
 }
 
 fn unit_of_limit(kind: LimitKind, scales: Scales) -> Unit {
-    match kind {
-        LimitKind::OrderQuantity | LimitKind::PositionQuantity => Unit::Decimal(scales.quantity),
-        LimitKind::OrderNotional => Unit::Decimal(scales.money),
-        LimitKind::PriceCollar => Unit::Decimal(Some(RATE_SCALE)),
-        LimitKind::OpenOrders => Unit::Count,
+    match kind.unit() {
+        LimitUnit::Quantity => Unit::Decimal(scales.quantity),
+        LimitUnit::Settlement => Unit::Decimal(scales.money),
+        LimitUnit::Reference => Unit::Decimal(None),
+        LimitUnit::Fraction => Unit::Decimal(Some(RATE_SCALE)),
+        LimitUnit::Count | LimitUnit::Duration | LimitUnit::SelfTrade => Unit::Count,
     }
 }
 

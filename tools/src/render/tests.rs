@@ -12,8 +12,8 @@ use tickwerk_domain::event::{
 };
 use tickwerk_domain::{
     AccountId, ClientOrderId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind,
-    LimitKind, Liquidity, Money, OrderId, OrderType, Price, Qty, Rate, Real, Reject, Side, SignalDirection,
-    StrategyId, TextBytes, TextId, TimeInForce,
+    LimitKind, Liquidity, Money, OrderId, PositionMode, Price, Qty, Rate, Real, Reject, Side,
+    SignalDirection, StrategyId, TextBytes, TextId, TimeInForce,
 };
 
 const TIME: TimeNs = TimeNs(1_723_161_253_937_085_768);
@@ -74,21 +74,20 @@ fn dictionary() -> Dictionary {
         dictionary.watch(&command(9, CurrencyDefined { currency, code: TextId(number + 1), scale }));
     }
     dictionary.watch(&command(11, instrument()));
-    dictionary.watch(&command(12, AccountDefined { account: AccountId(1), name: TextId(5) }));
+    dictionary.watch(&command(
+        12,
+        AccountDefined { account: AccountId(1), name: TextId(5), mode: PositionMode::Netting },
+    ));
     dictionary.watch(&command(20, new_order(Side::Sell)));
     dictionary
 }
 
 fn new_order(side: Side) -> NewOrder {
+    let (price, qty) = (Price(6_183_763), Qty(1_000_000));
     NewOrder {
-        price: Price(6_183_763),
-        qty: Qty(1_000_000),
-        account: AccountId(1),
-        instrument: InstrumentId(1),
         client_order_id: ClientOrderId::new("a-1").unwrap(),
-        side,
-        order_type: OrderType::Limit,
         time_in_force: TimeInForce::Ioc,
+        ..NewOrder::limit(AccountId(1), InstrumentId(1), side, price, qty)
     }
 }
 
@@ -143,6 +142,7 @@ fn text_lines_are_aligned_and_leave_out_what_is_absent() {
         )
     );
     let changed = LimitChanged {
+        strategy: StrategyId::NONE,
         previous: -1,
         value: 5,
         limits_version: 2,
@@ -190,6 +190,7 @@ fn a_report_takes_its_scales_from_its_order() {
         price: Price(6_183_763),
         qty: Qty(5),
         fee: Money::new(-7),
+        fee_currency: CurrencyId::NONE,
         liquidity: Liquidity::Maker,
     };
     check(
@@ -224,6 +225,7 @@ fn limits_are_in_the_unit_of_their_kind() {
         value,
         account: AccountId::NONE,
         instrument: InstrumentId(1),
+        strategy: StrategyId::NONE,
         reason: TextId::NONE,
         kind,
     };
@@ -246,6 +248,8 @@ fn limits_are_in_the_unit_of_their_kind() {
 #[test]
 fn a_refusal_is_in_the_unit_of_its_rule() {
     let refused = |order, reason: Reject, limit, observed| OrderRefused {
+        side: Side::Sell,
+        strategy: StrategyId::NONE,
         limit: Money::new(limit),
         observed: Money::new(observed),
         order: OrderId(order),
