@@ -8,6 +8,7 @@ mod control;
 mod exit;
 mod feed;
 mod follower;
+mod limit_value;
 mod render;
 mod session;
 mod setup;
