@@ -8,6 +8,7 @@ mod control;
 mod exit;
 mod feed;
 mod follower;
+mod limit_value;
 mod rebuild;
 mod render;
 mod session;

@@ -66,8 +66,8 @@ pub(crate) struct Rules {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Nameless {
     id: u64,
-    /// Orders that were taken from it.
-    takes: i64,
+    /// Items whose quantities it is the difference of: each may have left it too large by what the item was cut by.
+    items: i64,
 }
 
 /// What happened on the way. The order is that of the JSON.
@@ -307,11 +307,11 @@ impl Rebuild {
         let Some(nameless) = self.nameless.get_mut(&(side, price)) else {
             return Qty::ZERO;
         };
-        nameless.takes += 1;
-        let Nameless { id, takes } = *nameless;
+        nameless.items += 1;
+        let Nameless { id, items } = *nameless;
         let there = self.book.get(id).map_or(Qty::ZERO, |order| order.qty);
         // What is left may be no more than what the quantities were cut by.
-        let is_rest = there.0 - qty.0 <= takes * self.rules.qty_cut;
+        let is_rest = there.0 - qty.0 <= items * self.rules.qty_cut;
         let taken = if is_rest { there } else { qty };
         if self.book.reduce(id, taken) == Ok(Qty::ZERO) {
             self.nameless.remove(&(side, price));
@@ -369,7 +369,10 @@ impl Rebuild {
 
     /// Adds `qty` at a price without a name, before all orders with one.
     fn add_nameless(&mut self, side: Side, price: Price, qty: Qty) -> Result<(), BookError> {
-        if let Some(Nameless { id, .. }) = self.nameless.get(&(side, price)).copied() {
+        let named = i64::try_from(self.book.orders_at(side, price).count()).unwrap_or(i64::MAX);
+        if let Some(nameless) = self.nameless.get_mut(&(side, price)) {
+            nameless.items = nameless.items.saturating_add(named);
+            let id = nameless.id;
             let there = self.book.get(id).map_or(Qty::ZERO, |order| order.qty);
             return self.book.modify(id, price, Qty(there.0.saturating_add(qty.0)), 0);
         }
@@ -377,7 +380,7 @@ impl Rebuild {
         assert!(id > ORDER_ID_MAX, "the ids for orders without a name are used up");
         self.nameless_next -= 1;
         self.insert(BookOrder::new(id, side, price, qty, 0))?;
-        self.nameless.insert((side, price), Nameless { id, takes: 0 });
+        self.nameless.insert((side, price), Nameless { id, items: named });
         Ok(())
     }
 

@@ -107,7 +107,7 @@ impl Rebuild {
     }
 
     /// Whether two levels are equal, but for what the quantities of items were cut by: an order makes its level too small
-    /// by that, and one that was taken from what has no name leaves it too large.
+    /// by that, and what has no name may be too large by what was taken from it.
     fn is_same(&self, side: Side, rebuilt: Level, reference: Level) -> bool {
         if rebuilt == reference || self.rules.qty_cut == 0 || rebuilt.price != reference.price {
             return rebuilt == reference;
@@ -115,7 +115,7 @@ impl Rebuild {
         let nameless = self.nameless.get(&(side, rebuilt.price));
         let orders = self.book.orders_at(side, rebuilt.price).count();
         let named = i64::try_from(orders - usize::from(nameless.is_some())).unwrap_or(i64::MAX);
-        let too_large = nameless.map_or(0, |nameless| nameless.takes).saturating_mul(self.rules.qty_cut);
+        let too_large = nameless.map_or(0, |nameless| nameless.items).saturating_mul(self.rules.qty_cut);
         let too_small = named.saturating_mul(self.rules.qty_cut);
         (-too_large..=too_small).contains(&(reference.qty.0 - rebuilt.qty.0))
     }

@@ -8,9 +8,9 @@
 //! - In a call phase orders gather, market orders too (at the extreme price of their side), and
 //!   [`MatchingBook::uncross`] trades them at one price.
 //!
-//! A call tells at most `effects_max` effects on resting orders; 0 makes no headway. What goes on beyond is kept, and the book takes nothing
-//! else until [`MatchingBook::resume`] or [`MatchingBook::uncross`] has finished it. A refusal changes nothing.
-//! Stop orders are not known here: who triggers them submits what they become.
+//! A call tells at most `effects_max` effects on resting orders; 0 makes no headway. What goes on beyond is kept, and
+//! the book takes nothing else until [`MatchingBook::resume`] or [`MatchingBook::uncross`] has finished it. A refusal
+//! changes nothing. Stop orders are not known here: who triggers them submits what they become.
 
 use super::ladder::{NIL, key};
 use super::store::Reserve;
