@@ -342,7 +342,12 @@ impl Machine {
                 TimeInForce::AtTheOpen | TimeInForce::AtTheClose if !can(VenueDefined::AUCTIONS) => {
                     TimeInForce::Ioc
                 }
-                asked => asked,
+                TimeInForce::Gtc
+                | TimeInForce::Ioc
+                | TimeInForce::Day
+                | TimeInForce::Gtd
+                | TimeInForce::AtTheOpen
+                | TimeInForce::AtTheClose => asked.time_in_force,
             };
         }
         self.push_order(slot, submitted, out);
