@@ -173,7 +173,11 @@ impl Core {
             {
                 self.venue.submit(at, order);
             } else if let Event::CancelSubmitted(cancel) = event
-                && self.machine.orders().by_id(cancel.order).is_some_and(|order| order.venue == VenueId::SIMULATED)
+                && self
+                    .machine
+                    .orders()
+                    .by_id(cancel.order)
+                    .is_some_and(|order| order.venue == VenueId::SIMULATED)
             {
                 self.venue.cancel(at, cancel);
             }

@@ -22,8 +22,11 @@ use tickwerk_domain::{Contingency, HoldReason, OrderStatus, Qty, Reject, TimerKi
 impl Machine {
     /// Whether an order may join the group of its link; tells whether it has to wait for its parent.
     pub(super) fn check_link(&self, asked: &NewOrder) -> Result<bool, Reject> {
-        let group =
-            self.orders.links.find(asked.account, asked.link).map(|place| (place, self.orders.links.get(place)));
+        let group = self
+            .orders
+            .links
+            .find(asked.account, asked.link)
+            .map(|place| (place, self.orders.links.get(place)));
         if let Some((_, group)) = group
             && group.count as usize >= LINK_ORDERS_MAX
         {
@@ -32,7 +35,11 @@ impl Machine {
         match (asked.contingency, group) {
             (Contingency::None, _) => Ok(false),
             (Contingency::Oco | Contingency::Parent, None) => {
-                if self.orders.links.has_room() { Ok(false) } else { Err(Reject::StoreFull) }
+                if self.orders.links.has_room() {
+                    Ok(false)
+                } else {
+                    Err(Reject::StoreFull)
+                }
             }
             (Contingency::Oco, Some((_, group))) if group.parent.is_none() && !group.is_spent => Ok(false),
             (Contingency::Child | Contingency::BracketExit, Some((_, group))) => {

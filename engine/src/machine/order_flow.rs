@@ -80,14 +80,7 @@ impl Machine {
     }
 
     /// Decides on an order and books the result.
-    fn enter(
-        &mut self,
-        stamp: Stamp,
-        order: &Order,
-        name_key: u64,
-        asked: &NewOrder,
-        out: &mut EventBuffer,
-    ) {
+    fn enter(&mut self, stamp: Stamp, order: &Order, name_key: u64, asked: &NewOrder, out: &mut EventBuffer) {
         let is_rare = is_rare(asked);
         let decision = self.decide(stamp.time_ns, asked, is_rare);
         if decision.is_err_and(|refusal| refusal.reason == Reject::StoreFull) {
@@ -176,8 +169,8 @@ impl Machine {
         let is_held = hold.is_some() || fit.is_native;
         let checked =
             if is_held { self.worst_held(&sent, asked.order_type, asked.trigger_price)? } else { sent };
-        let ties_up_later = hold == Some(HoldReason::Parent)
-            || hold == Some(HoldReason::Trigger) && is_exclusive;
+        let ties_up_later =
+            hold == Some(HoldReason::Parent) || hold == Some(HoldReason::Trigger) && is_exclusive;
         let reservation = if ties_up_later {
             check_held(&checked, &self.view(&checked, true)?)?;
             None
@@ -460,8 +453,8 @@ impl Machine {
                 let today = needed(price, leaves);
                 // While a replace is on its way, the worse of both counts.
                 let replacement = terms.and_then(|terms| terms.replacement).filter(|_| leaves > Qty::ZERO);
-                let later = replacement
-                    .map(|new| needed(new.reserve_price, Qty(new.qty.0 - order.cum_qty.0)));
+                let later =
+                    replacement.map(|new| needed(new.reserve_price, Qty(new.qty.0 - order.cum_qty.0)));
                 let amount = later.map_or(today.amount, |later| later.amount.max(today.amount));
                 Reservation { amount, ..today }
             }

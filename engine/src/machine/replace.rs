@@ -15,7 +15,8 @@ use tickwerk_domain::command::{NewOrder, ReplaceOrder, ReplaceReported, VenueDef
 use tickwerk_domain::event::{OrderCanceled, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    HoldReason, Instrument, InstrumentKind, Money, OrderId, OrderStatus, OrderType, Price, Qty, Reject, VenueState,
+    HoldReason, Instrument, InstrumentKind, Money, OrderId, OrderStatus, OrderType, Price, Qty, Reject,
+    VenueState,
 };
 
 /// Largest open quantity of a position, far from where sums of an `i64` could overflow.
@@ -60,10 +61,8 @@ impl Machine {
             }
             OrderStatus::PendingCancel => return Err(Refusal::plain(Reject::CancelPending)),
             OrderStatus::PendingReplace => return Err(Refusal::plain(Reject::ReplacePending)),
-            OrderStatus::PendingNew
-            | OrderStatus::New
-            | OrderStatus::PartiallyFilled
-            | OrderStatus::Held => {}
+            OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled | OrderStatus::Held => {
+            }
         }
         let known = self.instrument(instrument).ok_or(Refusal::plain(Reject::UnknownInstrument))?;
         let definition = known.definition;
@@ -211,7 +210,8 @@ impl Machine {
             // It waits for another one to leave the venue; its trigger is behind it.
             return Err(Refusal::plain(Reject::IllegalMove));
         }
-        let reservation = if terms.is_counted { Some(self.check_replacement(slot, new, true)?) } else { None };
+        let reservation =
+            if terms.is_counted { Some(self.check_replacement(slot, new, true)?) } else { None };
         self.unindex(slot);
         self.uncount(slot);
         self.orders.get_mut(slot).restate(new.price, new.qty);
@@ -262,12 +262,9 @@ impl Machine {
     /// order is cancelled.
     pub(super) fn reduce_at_venue(&mut self, slot: u32, qty: Qty, out: &mut EventBuffer) {
         let order = *self.orders.get(slot);
-        let can_replace =
-            self.venues.get(order.venue).is_some_and(|venue| venue.can(VenueDefined::REPLACE));
-        let stands = matches!(
-            order.status,
-            OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled
-        );
+        let can_replace = self.venues.get(order.venue).is_some_and(|venue| venue.can(VenueDefined::REPLACE));
+        let stands =
+            matches!(order.status, OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled);
         let reservation = self.reservation_of(slot, order.reserve_price, qty);
         match reservation.filter(|_| can_replace && stands) {
             None => self.request_cancel(slot, Reject::LinkedOrderDone, out),
@@ -301,8 +298,7 @@ impl Machine {
             return Err(Reject::QuantityBelowFilled);
         }
         let replacement = self.orders.terms(slot).and_then(|terms| terms.replacement);
-        let is_as_asked =
-            replacement.is_some_and(|new| (new.price, new.qty) == (report.price, report.qty));
+        let is_as_asked = replacement.is_some_and(|new| (new.price, new.qty) == (report.price, report.qty));
         let reserve_price = match replacement {
             Some(new) if is_as_asked => new.reserve_price,
             Some(_) | None if order.order_type.has_limit() => report.price,

@@ -100,21 +100,15 @@ impl Venues {
     }
 
     fn set(&mut self, id: VenueId, venue: Venue, digest: &mut Digest) {
-        let words = [
-            u64::from(id.0) << 32 | u64::from(venue.name.0),
-            venue.capabilities,
-            venue.state as u64,
-        ];
+        let words = [u64::from(id.0) << 32 | u64::from(venue.name.0), venue.capabilities, venue.state as u64];
         let mut row = venue.row;
         digest.update(&mut row, row_hash(TAG_VENUE, &words));
         self.venues[usize::from(id.0)] = Some(Venue { row, ..venue });
     }
 
     fn set_route(&mut self, route: &RouteSet, digest: &mut Digest) {
-        let words = [
-            u64::from(route.instrument.0),
-            u64::from(route.venue.0) << 16 | u64::from(route.fallback.0),
-        ];
+        let words =
+            [u64::from(route.instrument.0), u64::from(route.venue.0) << 16 | u64::from(route.fallback.0)];
         let place = &mut self.routes[route.instrument.0 as usize];
         (place.venue, place.fallback) = (route.venue, route.fallback);
         digest.update(&mut place.row, row_hash(TAG_ROUTE, &words));
@@ -145,9 +139,7 @@ pub(super) fn fit(asked: &NewOrder, venue: &Venue, shares: bool) -> Result<Fit, 
     }
     let is_native = match asked.order_type {
         OrderType::Market | OrderType::Limit => false,
-        OrderType::TrailingStop => {
-            venue.can(VenueDefined::TRIGGERS | VenueDefined::TRAILING) && !shares
-        }
+        OrderType::TrailingStop => venue.can(VenueDefined::TRIGGERS | VenueDefined::TRAILING) && !shares,
         OrderType::Stop | OrderType::StopLimit | OrderType::MarketIfTouched | OrderType::LimitIfTouched => {
             venue.can(VenueDefined::TRIGGERS) && !shares
         }

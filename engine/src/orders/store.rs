@@ -1,17 +1,15 @@
 //! The fixed store of orders: found by id and by client order id, open ones linked in order of id, once all of them and
 //! once for each account and instrument. Rare terms stand in a slab of their own.
 
+use super::Order;
 use super::links::{Links, NO_GROUP};
 use super::terms::{Owed, Terms, is_rare};
-use super::Order;
 use crate::lifecycle;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, OPEN_ORDERS_MAX, ORDERS_MAX};
 use std::collections::VecDeque;
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::row_hash;
-use tickwerk_domain::{
-    AccountId, ClientOrderId, Digest, InstrumentId, OrderId, OrderStatus, SlotIndex,
-};
+use tickwerk_domain::{AccountId, ClientOrderId, Digest, InstrumentId, OrderId, OrderStatus, SlotIndex};
 
 /// No order.
 pub(super) const NO_SLOT: u32 = u32::MAX;
@@ -154,7 +152,12 @@ impl Orders {
     /// Moves an order to a state; the move must be allowed.
     pub(crate) fn set_status(&mut self, slot: u32, to: OrderStatus) {
         let order = self.get_mut(slot);
-        assert!(lifecycle::order::is_allowed(order.status, to), "order {}: {} to {to}", order.id, order.status);
+        assert!(
+            lifecycle::order::is_allowed(order.status, to),
+            "order {}: {} to {to}",
+            order.id,
+            order.status
+        );
         order.status = to;
         if to.is_done() {
             self.unlink(slot);
