@@ -3,13 +3,21 @@
 //! The same commands with the same stamps give the same events, on every machine and in every build. There is no
 //! clock, no I/O, no allocation after start-up and no iteration over a hash table in here.
 
+mod account_state;
+mod adjustments;
 mod continuations;
+mod conversion;
 mod definitions;
 mod fills;
+mod funding;
 mod market_flow;
+mod marks;
 mod order_flow;
 mod reports;
 mod settings;
+mod worth;
+
+pub use worth::Exposure;
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
@@ -20,11 +28,12 @@ use crate::positions::Positions;
 use crate::risk::settings::Settings;
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
+use tickwerk_domain::command::{FundingApplied, TimerFired};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
     AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, Reject, Sequence,
-    SignalDirection, Stamp, StrategyId, TextBytes, TextId,
+    SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs, TimerKind,
 };
 
 /// The rules that this build decides by; a change of what is decided raises it.
@@ -79,6 +88,18 @@ pub struct Continuation {
     instrument: InstrumentId,
 }
 
+impl Continuation {
+    /// A long effect over all accounts of an instrument, from the first.
+    fn of_instrument(kind: ContinueKind, started_by: Sequence, instrument: InstrumentId) -> Self {
+        Self { kind, after: 0, started_by, account: AccountId::NONE, instrument }
+    }
+
+    /// The last account that was dealt with.
+    fn after_account(&self) -> AccountId {
+        AccountId(u32::try_from(self.after).expect("it counts in accounts"))
+    }
+}
+
 /// All state that decides.
 #[derive(Debug)]
 pub struct Machine {
@@ -94,9 +115,16 @@ pub struct Machine {
     settings: Settings,
     continuation: Option<Continuation>,
     timers: Timers,
+    conversions: conversion::Conversions,
+    /// Funding that is being paid, while it takes more than one command.
+    funding: Option<FundingApplied>,
     rules_version: u32,
     system_version: u64,
     last: Stamp,
+    /// Time of the command that is being applied.
+    now: TimeNs,
+    /// When the UTC day of `now` ends.
+    day_ends: TimeNs,
     digest: Digest,
 }
 
@@ -123,9 +151,13 @@ impl Machine {
             settings: Settings::new(),
             continuation: None,
             timers: Timers::new(),
+            conversions: conversion::Conversions::new(),
+            funding: None,
             rules_version: 0,
             system_version: 0,
             last: Stamp::default(),
+            now: TimeNs::UNKNOWN,
+            day_ends: TimeNs::UNKNOWN,
             digest: Digest::default(),
         }
     }
@@ -138,6 +170,10 @@ impl Machine {
         assert_eq!(self.last.sequence.next(), stamp.sequence, "gap in the command order");
         assert!(self.last.time_ns <= stamp.time_ns, "time ran backwards");
         assert!(out.is_empty(), "events of another command");
+        self.now = stamp.time_ns;
+        if stamp.time_ns >= self.day_ends {
+            self.day_begins(stamp);
+        }
 
         let version = match command {
             Command::QuoteObserved(quote) => self.on_quote(stamp, quote, out),
@@ -160,9 +196,14 @@ impl Machine {
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
             Command::Continue(_) => self.go_on(command, out),
+            Command::MarkObserved(mark) => self.on_mark(mark, out),
+            Command::MarkSourceSet(setting) => self.set_mark_source(setting, out),
+            Command::FundingApplied(funding) => self.on_funding(stamp, funding, out),
+            Command::AccountStateSet(setting) => self.set_account_state(setting, out),
+            Command::ConversionSet(setting) => self.set_conversion(setting, out),
+            Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
+            Command::TimerFired(fired) => self.on_timer(stamp, fired, out),
             Command::BookOrderObserved(_)
-            | Command::MarkObserved(_)
-            | Command::MarkSourceSet(_)
             | Command::SessionSet(_)
             | Command::VenueDefined(_)
             | Command::RouteSet(_)
@@ -174,13 +215,8 @@ impl Machine {
             | Command::VenueOrderStated(_)
             | Command::TradeBusted(_)
             | Command::TradeCorrected(_)
-            | Command::FundingApplied(_)
             | Command::VenuePositionStated(_)
-            | Command::AccountStateSet(_)
-            | Command::ConversionSet(_)
-            | Command::ReferenceCurrencySet(_)
             | Command::VenueBalanceStated(_)
-            | Command::TimerFired(_)
             | Command::ReconcileStarted(_)
             | Command::ReconcileEnded(_) => {
                 self.refuse(command, Reject::VenueLacks, 0, out);
@@ -289,14 +325,6 @@ impl Machine {
             .filter(|(_, text)| !text.is_empty())
     }
 
-    /// Profit of what an account has open of an instrument, at its mark, in settlement units; 0 without a mark.
-    pub fn unrealized(&self, account: AccountId, instrument: InstrumentId) -> i128 {
-        let position = self.positions.get(account, instrument);
-        let definition = self.instrument(instrument).map(|slot| &slot.definition);
-        let mark = self.market(instrument).mark();
-        definition.zip(mark).and_then(|(definition, mark)| position.unrealized(definition, mark)).unwrap_or(0)
-    }
-
     fn refuse(&mut self, command: &Command, reason: Reject, value: i64, out: &mut EventBuffer) {
         let version = self.next_system_version();
         let refused = CommandRefused {
@@ -306,6 +334,21 @@ impl Machine {
             text: TextId::NONE,
         };
         out.push(version, refused);
+    }
+
+    /// A timer of the core is due; anybody else's word of one is refused.
+    fn on_timer(&mut self, stamp: Stamp, fired: &TimerFired, out: &mut EventBuffer) -> u64 {
+        let version = self.next_system_version();
+        if self.timers.due(fired.kind, fired.subject) != Some(fired.due) || fired.due > stamp.time_ns {
+            self.refuse(&(*fired).into(), Reject::ScopeInvalid, 0, out);
+            return version;
+        }
+        self.timers.take_away(fired.kind, fired.subject, &mut self.digest);
+        match fired.kind {
+            TimerKind::Mark => self.mark_due(stamp, fired.subject, out),
+            TimerKind::OrderExpiry | TimerKind::BreakerCooled | TimerKind::Day => {}
+        }
+        version
     }
 
     fn next_system_version(&mut self) -> u64 {

@@ -13,8 +13,8 @@ use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    AccountId, ClientOrderId, CurrencyId, InstrumentId, OrderId, OrderStatus, OrderType, Price, Qty, Side,
-    StrategyId, TimeInForce,
+    AccountId, ClientOrderId, CurrencyId, InstrumentId, OrderId, OrderStatus, OrderType, PositionSide, Price,
+    Qty, Side, StrategyId, TimeInForce,
 };
 
 /// An order and all that happened to it.
@@ -57,6 +57,8 @@ pub struct Order {
     pub reason: ReasonCode,
     /// Which way.
     pub side: Side,
+    /// The position that it is about.
+    pub position_side: PositionSide,
     /// How it is priced.
     pub order_type: OrderType,
     /// How long it stands.
@@ -96,6 +98,7 @@ impl Order {
             reserved_currency: CurrencyId::NONE,
             reason: ReasonCode::default(),
             side: asked.side,
+            position_side: PositionSide::Net,
             order_type: asked.order_type,
             time_in_force: asked.time_in_force,
             status: OrderStatus::PendingNew,
@@ -125,7 +128,10 @@ impl Order {
         // High words are nearly always the same few; turned apart, they share a word.
         let high = value_high ^ fee_high.rotate_left(21) ^ reserved_high.rotate_left(42);
         let marks = u64::from(self.is_cancel_pending) << 1 | u64::from(self.is_accepted);
-        let state = (self.status as u64) << 32 | marks << 24 | u64::from(self.reason.0);
+        let state = (self.position_side as u64) << 40
+            | (self.status as u64) << 32
+            | marks << 24
+            | u64::from(self.reason.0);
         let filled = self.cum_qty.0.cast_unsigned();
         let price = self.reserve_price.0.cast_unsigned();
         let words = [filled, high, value, fee, reserved, price, self.execution_id, self.version, state];

@@ -2,7 +2,7 @@
 
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
-use tickwerk_domain::{OrderId, Reject};
+use tickwerk_domain::{ContinueKind, OrderId, Reject};
 
 /// Steps of a long effect that one command may take, whether or not they cause events.
 const STEPS_PER_COMMAND_MAX: usize = 1024;
@@ -12,7 +12,14 @@ impl Machine {
     pub(super) fn go_on(&mut self, command: &tickwerk_domain::Command, out: &mut EventBuffer) -> u64 {
         let version = self.next_system_version();
         match self.continuation.take() {
-            Some(pending) => self.cancel_open(pending, out),
+            Some(pending) => match pending.kind {
+                ContinueKind::Funding => self.pay_funding(pending, out),
+                ContinueKind::Mark => self.mark_positions(pending, out),
+                ContinueKind::KillSwitch
+                | ContinueKind::MassCancel
+                | ContinueKind::Held
+                | ContinueKind::Reconcile => self.cancel_open(pending, out),
+            },
             None => self.refuse(command, Reject::ScopeInvalid, 0, out),
         }
         version

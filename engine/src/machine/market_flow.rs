@@ -73,6 +73,7 @@ impl Machine {
             out.push(market.version, event);
         }
         market.rehash(&mut self.digest);
+        self.arm_mark(instrument);
     }
 
     fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {

@@ -4,6 +4,7 @@ use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use crate::orders::{Order, key};
+use crate::positions::side_of;
 use crate::risk::exposure::{Reservation, margin, margin_mark};
 use crate::risk::{Refusal, View, check};
 use tickwerk_domain::command::{CancelOrder, NewOrder};
@@ -12,8 +13,8 @@ use tickwerk_domain::event::{
     OrderSubmitted,
 };
 use tickwerk_domain::{
-    AccountId, CurrencyId, InstrumentId, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty, Reject,
-    Stamp, StrategyId, TimeNs, TrailUnit, TriggerBy, VenueId,
+    AccountId, CurrencyId, InstrumentId, InstrumentKind, Money, OrderId, OrderStatus, PositionEffect,
+    PositionSide, Price, Qty, Reject, Stamp, StrategyId, TimeNs, TrailUnit, TriggerBy, VenueId,
 };
 
 impl Machine {
@@ -71,6 +72,7 @@ impl Machine {
             return;
         }
         let slot = self.orders.add(order, name_key, &mut self.digest);
+        self.orders.get_mut(slot).position_side = self.position_side(asked);
         match decision {
             Err(refusal) => self.book_refusal(slot, refusal, out),
             Ok(reservation) => self.book_approval(slot, reservation, out),
@@ -95,18 +97,38 @@ impl Machine {
             instrument: &slot.definition,
             market: self.market(asked.instrument),
             account,
-            position: self.positions.get(asked.account, asked.instrument),
+            position: self.positions.of(asked.account, asked.instrument, self.position_side(asked)),
             settlement: self.accounts.balance(asked.account, slot.definition.settlement),
             base: self.accounts.balance(asked.account, slot.definition.base),
             base_factor: slot.base_factor,
             unrealized: self.unrealized_in(asked.account, slot.definition.kind, slot.definition.settlement),
             limits: self.settings.effective(asked.account, asked.instrument),
         };
-        check(asked, &view)
+        let reservation = check(asked, &view)?;
+        let room = view.position.room_to_close(asked.side);
+        if asked.position_effect == PositionEffect::Close && asked.qty.0 > room {
+            let (limit, observed) = (i128::from(room), i128::from(asked.qty.0));
+            return Err(Refusal { reason: Reject::ReduceOnly, limit, observed });
+        }
+        Ok(reservation)
+    }
+
+    /// The position that an order is about.
+    fn position_side(&self, asked: &NewOrder) -> PositionSide {
+        if is_in_range(asked.account.0, ACCOUNTS_MAX) {
+            side_of(self.positions.mode(asked.account), asked.side, asked.position_effect)
+        } else {
+            PositionSide::Net
+        }
     }
 
     /// Profit of all contracts of an account that settle in a currency; spot positions do not count as margin.
-    fn unrealized_in(&self, account: AccountId, kind: InstrumentKind, settlement: CurrencyId) -> i128 {
+    pub(super) fn unrealized_in(
+        &self,
+        account: AccountId,
+        kind: InstrumentKind,
+        settlement: CurrencyId,
+    ) -> i128 {
         if kind == InstrumentKind::Spot {
             return 0;
         }
@@ -145,6 +167,7 @@ impl Machine {
     fn book_approval(&mut self, slot: u32, reservation: Reservation, out: &mut EventBuffer) {
         let order = self.orders.get_mut(slot);
         order.reserve_price = reservation.price;
+        let position_side = order.position_side;
         let submitted = OrderSubmitted {
             order: order.id,
             price: order.price,
@@ -165,14 +188,14 @@ impl Machine {
             post_only: false,
         };
         let OrderSubmitted { order: id, account, instrument, strategy, side, qty, .. } = submitted;
-        *self.positions.get_mut(account, instrument).open_mut(side) += qty.0;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) += qty.0;
         self.accounts.account_mut(account).open_orders += 1;
         self.accounts.rehash_account(account, &mut self.digest);
         self.tie_up(slot, reservation);
         self.positions.rehash(account, instrument, &mut self.digest);
         self.note_pending(strategy, side.sign() * qty.0);
 
-        let position = self.positions.get(account, instrument);
+        let position = self.positions.of(account, instrument, position_side);
         let approved = OrderApproved {
             reserved: Money::new(reservation.amount),
             gross_exposure: Money::ZERO,
@@ -194,6 +217,7 @@ impl Machine {
     fn tie_up(&mut self, slot: u32, reservation: Reservation) {
         let order = self.orders.get(slot);
         let (account, instrument, reserved) = (order.account, order.instrument, order.reserved);
+        let position_side = order.position_side;
         let kind = self.instrument(instrument).map(|known| known.definition.kind);
         match kind {
             Some(InstrumentKind::Spot) => {
@@ -203,7 +227,7 @@ impl Machine {
                 (row.reserved, row.reserved_currency) = (reservation.amount, reservation.currency);
             }
             Some(InstrumentKind::Linear | InstrumentKind::Inverse) => {
-                let position = self.positions.get_mut(account, instrument);
+                let position = self.positions.of_mut(account, instrument, position_side);
                 let change = reservation.amount - position.margin;
                 position.margin = reservation.amount;
                 self.accounts.reserve(account, reservation.currency, change, &mut self.digest);
@@ -237,7 +261,7 @@ impl Machine {
             }
             InstrumentKind::Linear | InstrumentKind::Inverse => {
                 let mark = margin_mark(self.market(order.instrument).reference_twice(), order.reserve_price);
-                let position = self.positions.get(order.account, order.instrument);
+                let position = self.positions.of(order.account, order.instrument, order.position_side);
                 let amount = margin(definition, position, mark).unwrap_or(position.margin);
                 Reservation { amount, currency: definition.settlement, price: mark }
             }
@@ -312,8 +336,8 @@ impl Machine {
         let order = self.orders.get(slot);
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
-        let leaves = order.leaves().0;
-        *self.positions.get_mut(account, instrument).open_mut(side) -= leaves;
+        let (leaves, position_side) = (order.leaves().0, order.position_side);
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= leaves;
         self.orders.set_status(slot, status);
         self.accounts.account_mut(account).open_orders -= 1;
         self.accounts.rehash_account(account, &mut self.digest);
