@@ -1,7 +1,7 @@
 //! Fees of makers and takers in the settlement, the base or any other currency.
 
 use super::desk::{ALICE, BTC, BTC_START, INVERSE, LINEAR, SPOT, USD, USD_START, fill};
-use super::money_kit::{BNB, book, changed, desk, equity, order, posted, trade, trade_with_fee};
+use super::money_kit::{BNB, book, changed, desk, equity, order, posted, trade_with_fee};
 use tickwerk_domain::PositionEffect::Auto;
 use tickwerk_domain::Side::{Buy, Sell};
 use tickwerk_domain::command::{CurrencyDefined, FillReported};
@@ -89,12 +89,13 @@ fn a_fee_in_a_currency_that_is_not_defined_is_kept_and_raised() {
 fn a_fee_costs_its_worth_whatever_it_is_taken_in() {
     for (fee, currency, worth) in [(30_000, USD, 30_000), (1_000_000, BNB, 30_000), (100_000, BTC, 1_000)] {
         for instrument in [SPOT, LINEAR, INVERSE] {
-            let mut desk = desk();
-            let before = equity(&desk, ALICE);
-            trade(&mut desk, (ALICE, instrument), (Buy, Auto), 10_000, 100);
-            assert_eq!(equity(&desk, ALICE), before, "a trade at the mark is worth nothing");
-            trade_with_fee(&mut desk, (ALICE, instrument), (Buy, Auto), (10_000, 100), (fee, currency));
-            assert_eq!(equity(&desk, ALICE), before - worth);
+            let after = |fee| {
+                let mut desk = desk();
+                let (way, fill) = ((Buy, Auto), (10_000, 100));
+                trade_with_fee(&mut desk, (ALICE, instrument), way, fill, (fee, currency));
+                equity(&desk, ALICE)
+            };
+            assert_eq!(after(0) - after(fee), worth, "{instrument} {currency}");
         }
     }
 }
