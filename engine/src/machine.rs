@@ -5,18 +5,27 @@
 
 mod account_state;
 mod adjustments;
+mod contingent;
 mod continuations;
 mod conversion;
 mod definitions;
+mod expiry;
 mod fills;
 mod funding;
+mod held;
 mod market_flow;
 mod marks;
+mod mass_cancel;
 mod order_flow;
+mod replace;
 mod reports;
+mod sessions;
 mod settings;
+mod venues;
 mod worth;
 
+pub use mass_cancel::Scope;
+pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
 pub use worth::Exposure;
 
 use crate::accounts::Accounts;
@@ -24,16 +33,17 @@ use crate::event_buffer::EventBuffer;
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::orders::Orders;
+use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
 use crate::risk::settings::Settings;
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
-use tickwerk_domain::command::{FundingApplied, TimerFired};
+use tickwerk_domain::command::FundingApplied;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
-    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, Reject, Sequence,
-    SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs, TimerKind,
+    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence,
+    SideFilter, SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
 };
 
 /// The rules that this build decides by; a change of what is decided raises it.
@@ -84,14 +94,17 @@ pub struct Continuation {
     pub after: u64,
     /// The sequence of the command that started it.
     pub started_by: Sequence,
-    account: AccountId,
-    instrument: InstrumentId,
+    /// The order to go on with; 0 to begin, or where it goes on with something else.
+    next: OrderId,
+    scope: Scope,
 }
 
 impl Continuation {
     /// A long effect over all accounts of an instrument, from the first.
     fn of_instrument(kind: ContinueKind, started_by: Sequence, instrument: InstrumentId) -> Self {
-        Self { kind, after: 0, started_by, account: AccountId::NONE, instrument }
+        let scope =
+            Scope { account: AccountId::NONE, instrument, strategy: StrategyId::NONE, side: SideFilter::Any };
+        Self { kind, after: 0, started_by, next: OrderId::NONE, scope }
     }
 
     /// The last account that was dealt with.
@@ -113,7 +126,12 @@ pub struct Machine {
     positions: Positions,
     orders: Orders,
     settings: Settings,
-    continuation: Option<Continuation>,
+    venues: Venues,
+    triggers: Triggers,
+    /// A bit for each instrument whose market has reached a trigger that was not paid yet.
+    firing: u64,
+    sweep: sessions::Sweep,
+    continuations: continuations::Continuations,
     timers: Timers,
     conversions: conversion::Conversions,
     /// Funding that is being paid, while it takes more than one command.
@@ -149,7 +167,11 @@ impl Machine {
             positions: Positions::new(),
             orders: Orders::new(),
             settings: Settings::new(),
-            continuation: None,
+            venues: Venues::new(),
+            triggers: Triggers::new(),
+            firing: 0,
+            sweep: sessions::Sweep::default(),
+            continuations: [None; ContinueKind::ALL.len()],
             timers: Timers::new(),
             conversions: conversion::Conversions::new(),
             funding: None,
@@ -195,23 +217,23 @@ impl Machine {
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
-            Command::Continue(_) => self.go_on(command, out),
+            Command::Continue(going_on) => self.go_on(going_on, out),
+            Command::SessionSet(session) => self.set_session(session, out),
+            Command::VenueDefined(venue) => self.define_venue(venue, out),
+            Command::RouteSet(route) => self.set_route(route, out),
+            Command::VenueStateObserved(seen) => self.on_venue_state(seen, out),
+            Command::ReplaceOrder(replace) => self.replace_order(replace, out),
+            Command::MassCancel(cancel) => self.mass_cancel(stamp, cancel, out),
+            Command::ReplaceReported(report) => self.on_replaced(report, out),
+            Command::TimerFired(fired) => self.on_timer(stamp, fired, out),
             Command::MarkObserved(mark) => self.on_mark(mark, out),
             Command::MarkSourceSet(setting) => self.set_mark_source(setting, out),
             Command::FundingApplied(funding) => self.on_funding(stamp, funding, out),
             Command::AccountStateSet(setting) => self.set_account_state(setting, out),
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
-            Command::TimerFired(fired) => self.on_timer(stamp, fired, out),
             Command::BookOrderObserved(_)
-            | Command::SessionSet(_)
-            | Command::VenueDefined(_)
-            | Command::RouteSet(_)
-            | Command::VenueStateObserved(_)
             | Command::BreakerReset(_)
-            | Command::ReplaceOrder(_)
-            | Command::MassCancel(_)
-            | Command::ReplaceReported(_)
             | Command::VenueOrderStated(_)
             | Command::TradeBusted(_)
             | Command::TradeCorrected(_)
@@ -226,6 +248,9 @@ impl Machine {
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,
         };
+        if self.owes_held() {
+            self.pay_held(stamp, out);
+        }
         self.last = stamp.after(out.len());
         version
     }
@@ -246,25 +271,17 @@ impl Machine {
         &self.timers
     }
 
-    /// The long effect that must go on before anything else.
-    pub fn continuation(&self) -> Option<&Continuation> {
-        self.continuation.as_ref()
-    }
-
     /// Digest of the whole state.
     pub fn digest(&self) -> u64 {
-        let (after, started_by, scope) = self.continuation.map_or((0, 0, 0), |pending| {
-            let scope = u64::from(pending.account.0) << 32 | u64::from(pending.instrument.0);
-            (pending.after, pending.started_by.0, scope)
-        });
         let words = [
             self.digest.0,
             self.settings.version(),
             u64::from(self.rules_version),
             self.system_version,
-            after,
-            started_by,
-            scope,
+            self.continuations_hash(),
+            self.firing,
+            self.sweep.instruments,
+            self.sweep.next.0,
         ];
         row_hash(0, &words)
     }
@@ -334,21 +351,6 @@ impl Machine {
             text: TextId::NONE,
         };
         out.push(version, refused);
-    }
-
-    /// A timer of the core is due; anybody else's word of one is refused.
-    fn on_timer(&mut self, stamp: Stamp, fired: &TimerFired, out: &mut EventBuffer) -> u64 {
-        let version = self.next_system_version();
-        if self.timers.due(fired.kind, fired.subject) != Some(fired.due) || fired.due > stamp.time_ns {
-            self.refuse(&(*fired).into(), Reject::ScopeInvalid, 0, out);
-            return version;
-        }
-        self.timers.take_away(fired.kind, fired.subject, &mut self.digest);
-        match fired.kind {
-            TimerKind::Mark => self.mark_due(stamp, fired.subject, out),
-            TimerKind::OrderExpiry | TimerKind::BreakerCooled | TimerKind::Day => {}
-        }
-        version
     }
 
     fn next_system_version(&mut self) -> u64 {

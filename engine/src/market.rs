@@ -11,7 +11,8 @@ use tickwerk_domain::command::{MarketGapObserved, QuoteObserved, TradeObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{BookRestored, BookStale};
 use tickwerk_domain::{
-    BookDelta, Digest, DurationNs, Event, InstrumentId, Level, MarkSource, Price, Qty, StaleReason, Touch,
+    BookDelta, Digest, DurationNs, Event, InstrumentId, Level, MarkSource, Price, Qty, SessionState,
+    StaleReason, TimeNs, Touch,
 };
 
 /// How far a book can be trusted.
@@ -45,11 +46,15 @@ pub struct Market {
     /// Price and quantity of the last trade; zero before the first.
     pub last_trade: Level,
     /// The venue's own mark price; none before the first.
-    pub venue_mark: Option<Price>,
+    pub(crate) venue_mark: Option<Price>,
     /// Which price marks positions.
     pub mark_source: MarkSource,
     /// Positions are told marked to market at most once in this time; 0 for never.
     pub mark_interval: DurationNs,
+    /// State of the market's session.
+    pub session: SessionState,
+    /// When the session ends; 0 for midnight UTC.
+    pub closes_at: TimeNs,
     /// Records of the instrument's stream.
     pub version: u64,
     row: u64,
@@ -71,6 +76,8 @@ impl Market {
             venue_mark: None,
             mark_source: MarkSource::Mid,
             mark_interval: DurationNs(0),
+            session: SessionState::Continuous,
+            closes_at: TimeNs::UNKNOWN,
             version: 0,
             row: 0,
             mark_row: 0,
@@ -157,6 +164,24 @@ impl Market {
         }
     }
 
+    /// The venue's own mark price, where it tells one.
+    pub fn venue_mark(&self) -> Option<i64> {
+        self.venue_mark.map(|price| price.0)
+    }
+
+    /// Whether held orders may be triggered by it: it can be trusted, and its session takes the orders that leave.
+    pub fn triggers(&self) -> bool {
+        !self.is_stale() && self.session.takes_orders()
+    }
+
+    /// When a DAY order that enters at `now` ends: with the session, or at midnight UTC.
+    pub fn day_ends(&self, now: TimeNs) -> TimeNs {
+        if self.closes_at > now {
+            return self.closes_at;
+        }
+        TimeNs((now.0 / DAY_NS).saturating_add(1).saturating_mul(DAY_NS))
+    }
+
     /// The two prices whose mean marks a position: what the instrument's source says, or the mid where that has said
     /// nothing yet, or the last trade where the touch has one side only.
     pub fn mark(&self) -> Option<(Price, Price)> {
@@ -210,6 +235,7 @@ impl Market {
             last,
             last_qty,
             self.version,
+            self.closes_at.0 << 3 | self.session as u64,
         ];
         digest.update(&mut self.row, row_hash(TAG, &words));
     }
@@ -217,3 +243,4 @@ impl Market {
 
 const TAG: u64 = 0x0101;
 const TAG_MARK: u64 = 0x0108;
+const DAY_NS: u64 = 86_400_000_000_000;

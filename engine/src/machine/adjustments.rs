@@ -99,8 +99,7 @@ impl Machine {
             return Ok(price);
         }
         let (low, high) = self.market(of.instrument).mark().ok_or(Reject::NoReferencePrice)?;
-        let mean = (i128::from(low.0) + i128::from(high.0)) / 2;
-        Ok(Price(i64::try_from(mean).expect("the mean of two prices is a price")))
+        Ok(Price(i64::midpoint(low.0, high.0)))
     }
 }
 

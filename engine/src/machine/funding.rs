@@ -49,6 +49,9 @@ impl Machine {
             InstrumentKind::Spot => return Err((Reject::TermsInvalid, i64::from(of.instrument.0))),
             InstrumentKind::Linear | InstrumentKind::Inverse => {}
         }
+        if self.funding.is_some() {
+            return Err((Reject::EngineBusy, 0));
+        }
         if !(-Rate::ONE.0..=Rate::ONE.0).contains(&funding.rate.0) {
             return Err((Reject::ValueOutOfRange, funding.rate.0));
         }
@@ -68,16 +71,16 @@ impl Machine {
 
     /// Pays funding in order of account, as many as fit; the rest goes on later.
     pub(super) fn pay_funding(&mut self, from: Continuation, out: &mut EventBuffer) {
-        let known = self.instrument(from.instrument).map(|known| known.definition);
+        let known = self.instrument(from.scope.instrument).map(|known| known.definition);
         let Some((of, funding)) = known.zip(self.funding) else {
-            self.continuation = None;
+            self.continuations[from.kind as usize] = None;
             return;
         };
         let mut after = from.after_account();
-        for account in self.positions.holders(from.instrument, after) {
+        for account in self.positions.holders(from.scope.instrument, after) {
             // One event stays free for the digest.
             if out.room() <= EVENTS_PER_ACCOUNT_MAX {
-                self.continuation = Some(Continuation { after: u64::from(after.0), ..from });
+                self.go_on_later(Continuation { after: u64::from(after.0), ..from });
                 return;
             }
             for side in self.positions.sides(account) {
@@ -86,7 +89,7 @@ impl Machine {
             self.note_worth(account);
             after = account;
         }
-        self.continuation = None;
+        self.continuations[from.kind as usize] = None;
         self.set_funding(None);
     }
 

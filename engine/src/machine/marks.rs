@@ -27,6 +27,7 @@ impl Machine {
         market.venue_mark = Some(mark.price);
         market.rehash_mark(&mut self.digest);
         self.arm_mark(mark.instrument);
+        self.look_at_triggers(mark.instrument);
         self.next_instrument_version(mark.instrument)
     }
 
@@ -71,7 +72,10 @@ impl Machine {
     /// The interval of an instrument is over: tells the marks of all who hold it.
     pub(super) fn mark_due(&mut self, stamp: Stamp, subject: u64, out: &mut EventBuffer) {
         let instrument = InstrumentId(u32::try_from(subject).unwrap_or(0));
-        if self.instrument(instrument).is_some() {
+        if self.continuations[ContinueKind::Mark as usize].is_some() {
+            // Another instrument's marks are being told; these come at the end of the next interval.
+            self.arm_mark(instrument);
+        } else if self.instrument(instrument).is_some() {
             let from = Continuation::of_instrument(ContinueKind::Mark, stamp.sequence, instrument);
             self.mark_positions(from, out);
         }
@@ -80,16 +84,16 @@ impl Machine {
     /// Tells the marks of an instrument, in order of account, as many as fit; the rest goes on later.
     pub(super) fn mark_positions(&mut self, from: Continuation, out: &mut EventBuffer) {
         let mut after = from.after_account();
-        for account in self.positions.holders(from.instrument, after) {
+        for account in self.positions.holders(from.scope.instrument, after) {
             // One event stays free for the digest.
             if out.room() <= EVENTS_PER_ACCOUNT_MAX {
-                self.continuation = Some(Continuation { after: u64::from(after.0), ..from });
+                self.go_on_later(Continuation { after: u64::from(after.0), ..from });
                 return;
             }
-            self.mark_account(account, from.instrument, out);
+            self.mark_account(account, from.scope.instrument, out);
             after = account;
         }
-        self.continuation = None;
+        self.continuations[from.kind as usize] = None;
     }
 
     fn mark_account(&mut self, account: AccountId, instrument: InstrumentId, out: &mut EventBuffer) {

@@ -137,7 +137,7 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(refused(&mut desk, mark), Reject::UnknownInstrument);
     for kind in TimerKind::ALL {
         let fired = TimerFired { due: TimeNs(1), subject: u64::from(LINEAR.0), kind: *kind };
-        assert_eq!(refused(&mut desk, fired), Reject::ScopeInvalid, "nobody else speaks for a timer");
+        assert_eq!(refused(&mut desk, fired), Reject::IllegalMove, "nobody else speaks for a timer");
     }
 }
 
