@@ -16,6 +16,23 @@ mod kill_switch;
 mod market;
 #[path = "core/money.rs"]
 mod money;
+#[path = "core/money_fees.rs"]
+mod money_fees;
+#[path = "core/money_funding.rs"]
+mod money_funding;
+#[path = "core/money_hedging.rs"]
+mod money_hedging;
+#[cfg(test)]
+#[path = "core/money_kit.rs"]
+mod money_kit;
+#[path = "core/money_marks.rs"]
+mod money_marks;
+#[path = "core/money_nonsense.rs"]
+mod money_nonsense;
+#[path = "core/money_properties.rs"]
+mod money_properties;
+#[path = "core/money_worth.rs"]
+mod money_worth;
 #[cfg(test)]
 #[path = "core/nonsense.rs"]
 mod nonsense;

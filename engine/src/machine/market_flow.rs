@@ -74,6 +74,7 @@ impl Machine {
         }
         market.rehash(&mut self.digest);
         self.look_at_triggers(instrument);
+        self.arm_mark(instrument);
     }
 
     pub(super) fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {

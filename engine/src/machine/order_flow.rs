@@ -5,6 +5,7 @@ use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use crate::orders::terms::{self, is_rare, refusal};
 use crate::orders::{Order, Terms, key};
+use crate::positions::side_of;
 use crate::risk::exposure::{Reservation, margin, margin_mark, spot_reservation};
 use crate::risk::{Refusal, View, check, check_held, market_price};
 use tickwerk_domain::command::{CancelOrder, NewOrder, VenueDefined};
@@ -14,8 +15,8 @@ use tickwerk_domain::event::{
 };
 use tickwerk_domain::{
     AccountId, Contingency, CurrencyId, HoldReason, Instrument, InstrumentId, InstrumentKind, Money, OrderId,
-    OrderStatus, OrderType, Price, Qty, Rate, Reject, Side, Stamp, StrategyId, TimeInForce, TimeNs,
-    TrailUnit, TriggerBy, VenueId,
+    OrderStatus, OrderType, PositionEffect, PositionSide, Price, Qty, Rate, Reject, Side, Stamp, StrategyId,
+    TimeInForce, TimeNs, TrailUnit, TriggerBy, VenueId,
 };
 
 /// What was decided on an order that may enter.
@@ -90,6 +91,7 @@ impl Machine {
             return;
         }
         let slot = self.orders.add(order, name_key, &mut self.digest);
+        self.orders.get_mut(slot).position_side = self.position_side(asked);
         if is_rare {
             self.orders.add_terms(slot, Terms::new(asked));
             // Nothing counts before it is approved.
@@ -214,7 +216,7 @@ impl Machine {
             instrument: &slot.definition,
             market: self.market(asked.instrument),
             account,
-            position: self.positions.get(asked.account, asked.instrument),
+            position: self.positions.of(asked.account, asked.instrument, self.position_side(asked)),
             settlement: self.accounts.balance(asked.account, slot.definition.settlement),
             base: self.accounts.balance(asked.account, slot.definition.base),
             base_factor: slot.base_factor,
@@ -226,11 +228,31 @@ impl Machine {
 
     /// Whether an order that counts in no sum may go on, and what it ties up.
     pub(super) fn risk_check(&self, asked: &NewOrder, is_held: bool) -> Result<Reservation, Refusal> {
-        check(asked, &self.view(asked, is_held)?)
+        let view = self.view(asked, is_held)?;
+        let reservation = check(asked, &view)?;
+        let room = view.position.room_to_close(asked.side);
+        if asked.position_effect == PositionEffect::Close && asked.qty.0 > room {
+            return Err(refusal(Reject::ReduceOnly, i128::from(room), i128::from(asked.qty.0)));
+        }
+        Ok(reservation)
+    }
+
+    /// The position that an order is about.
+    fn position_side(&self, asked: &NewOrder) -> PositionSide {
+        if is_in_range(asked.account.0, ACCOUNTS_MAX) {
+            side_of(self.positions.mode(asked.account), asked.side, asked.position_effect)
+        } else {
+            PositionSide::Net
+        }
     }
 
     /// Profit of all contracts of an account that settle in a currency; spot positions do not count as margin.
-    fn unrealized_in(&self, account: AccountId, kind: InstrumentKind, settlement: CurrencyId) -> i128 {
+    pub(super) fn unrealized_in(
+        &self,
+        account: AccountId,
+        kind: InstrumentKind,
+        settlement: CurrencyId,
+    ) -> i128 {
         if kind == InstrumentKind::Spot {
             return 0;
         }
@@ -361,11 +383,11 @@ impl Machine {
         }
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
-        let (leaves, has_terms) = (order.leaves().0, order.has_terms);
+        let (leaves, has_terms, position_side) = (order.leaves().0, order.has_terms, order.position_side);
         if has_terms {
             self.orders.terms_mut(slot).is_counted = true;
         }
-        *self.positions.get_mut(account, instrument).open_mut(side) += leaves;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) += leaves;
         self.count_open(slot);
         match reservation {
             Some(reservation) => self.tie_up(slot, reservation),
@@ -388,10 +410,11 @@ impl Machine {
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
         let (has_terms, counted) = (order.has_terms, self.counted_leaves(slot));
+        let position_side = order.position_side;
         let leaves = counted - self.extra_open(slot);
         assert!(has_terms, "only an order with terms can be open and count nowhere");
         self.orders.terms_mut(slot).is_counted = false;
-        *self.positions.get_mut(account, instrument).open_mut(side) -= counted;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
         self.accounts.account_mut(account).open_orders -= 1;
         self.accounts.rehash_account(account, &mut self.digest);
         self.note_pending(strategy, -side.sign() * leaves);
@@ -415,6 +438,7 @@ impl Machine {
     pub(super) fn tie_up(&mut self, slot: u32, reservation: Reservation) {
         let order = self.orders.get(slot);
         let (account, instrument, reserved) = (order.account, order.instrument, order.reserved);
+        let position_side = order.position_side;
         let kind = self.instrument(instrument).map(|known| known.definition.kind);
         match kind {
             Some(InstrumentKind::Spot) => {
@@ -424,7 +448,7 @@ impl Machine {
                 (row.reserved, row.reserved_currency) = (reservation.amount, reservation.currency);
             }
             Some(InstrumentKind::Linear | InstrumentKind::Inverse) => {
-                let position = self.positions.get_mut(account, instrument);
+                let position = self.positions.of_mut(account, instrument, position_side);
                 let change = reservation.amount - position.margin;
                 position.margin = reservation.amount;
                 self.accounts.reserve(account, reservation.currency, change, &mut self.digest);
@@ -465,7 +489,7 @@ impl Machine {
             }
             InstrumentKind::Linear | InstrumentKind::Inverse => {
                 let mark = margin_mark(self.market(order.instrument).reference_twice(), order.reserve_price);
-                let position = self.positions.get(order.account, order.instrument);
+                let position = self.positions.of(order.account, order.instrument, order.position_side);
                 let amount = margin(definition, position, mark).unwrap_or(position.margin);
                 Reservation { amount, currency: definition.settlement, price: mark }
             }
@@ -566,7 +590,8 @@ impl Machine {
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
         let (has_terms, leaves, counted) = (order.has_terms, order.leaves().0, self.counted_leaves(slot));
-        *self.positions.get_mut(account, instrument).open_mut(side) -= counted;
+        let position_side = order.position_side;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
         self.orders.set_status(slot, status);
         self.accounts.account_mut(account).open_orders -= 1;
         self.accounts.rehash_account(account, &mut self.digest);
@@ -589,7 +614,7 @@ impl Machine {
 /// The approval of an order that was counted, with the exposure after it.
 pub(super) fn approved(machine: &Machine, slot: u32, reserved: i128, currency: CurrencyId) -> OrderApproved {
     let order = machine.orders.get(slot);
-    let position = machine.positions.get(order.account, order.instrument);
+    let position = machine.positions.of(order.account, order.instrument, order.position_side);
     OrderApproved {
         reserved: Money::new(reserved),
         gross_exposure: Money::ZERO,
