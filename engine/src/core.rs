@@ -186,15 +186,21 @@ impl Core {
             | Command::StreamAppended(_) => {}
         }
         for event in events.events() {
-            if let Event::OrderSubmitted(order) = event {
-                if order.venue == VenueId::SIMULATED {
-                    self.venue.submit(at, order);
-                }
-            } else if let Event::ReplaceSubmitted(replace) = event {
-                if replace.venue == VenueId::SIMULATED {
-                    self.venue.replace(at, replace);
-                }
-            } else if let Event::CancelSubmitted(cancel) = event {
+            if let Event::OrderSubmitted(order) = event
+                && order.venue == VenueId::SIMULATED
+            {
+                self.venue.submit(at, order);
+            } else if let Event::ReplaceSubmitted(replace) = event
+                && replace.venue == VenueId::SIMULATED
+            {
+                self.venue.replace(at, replace);
+            } else if let Event::CancelSubmitted(cancel) = event
+                && self
+                    .machine
+                    .orders()
+                    .by_id(cancel.order)
+                    .is_some_and(|order| order.venue == VenueId::SIMULATED)
+            {
                 self.venue.cancel(at, cancel);
             }
         }

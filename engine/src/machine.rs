@@ -3,19 +3,30 @@
 //! The same commands with the same stamps give the same events, on every machine and in every build. There is no
 //! clock, no I/O, no allocation after start-up and no iteration over a hash table in here.
 
+mod contingent;
 mod continuations;
 mod definitions;
+mod expiry;
 mod fills;
+mod held;
 mod market_flow;
+mod mass_cancel;
 mod order_flow;
+mod replace;
 mod reports;
+mod sessions;
 mod settings;
+mod venues;
+
+pub use mass_cancel::Scope;
+pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::orders::Orders;
+use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
 use crate::risk::settings::Settings;
 use crate::signals::{AnyStrategy, Parameters};
@@ -23,7 +34,7 @@ use crate::timers::Timers;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
-    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, Reject, Sequence,
+    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence,
     SignalDirection, Stamp, StrategyId, TextBytes, TextId,
 };
 
@@ -75,8 +86,9 @@ pub struct Continuation {
     pub after: u64,
     /// The sequence of the command that started it.
     pub started_by: Sequence,
-    account: AccountId,
-    instrument: InstrumentId,
+    /// The order to go on with; 0 to begin, or where it goes on with something else.
+    next: OrderId,
+    scope: Scope,
 }
 
 /// All state that decides.
@@ -92,7 +104,12 @@ pub struct Machine {
     positions: Positions,
     orders: Orders,
     settings: Settings,
-    continuation: Option<Continuation>,
+    venues: Venues,
+    triggers: Triggers,
+    /// A bit for each instrument whose market has reached a trigger that was not paid yet.
+    firing: u64,
+    sweep: sessions::Sweep,
+    continuations: continuations::Continuations,
     timers: Timers,
     rules_version: u32,
     system_version: u64,
@@ -121,7 +138,11 @@ impl Machine {
             positions: Positions::new(),
             orders: Orders::new(),
             settings: Settings::new(),
-            continuation: None,
+            venues: Venues::new(),
+            triggers: Triggers::new(),
+            firing: 0,
+            sweep: sessions::Sweep::default(),
+            continuations: [None; ContinueKind::ALL.len()],
             timers: Timers::new(),
             rules_version: 0,
             system_version: 0,
@@ -159,18 +180,19 @@ impl Machine {
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
-            Command::Continue(_) => self.go_on(command, out),
+            Command::Continue(going_on) => self.go_on(going_on, out),
+            Command::SessionSet(session) => self.set_session(session, out),
+            Command::VenueDefined(venue) => self.define_venue(venue, out),
+            Command::RouteSet(route) => self.set_route(route, out),
+            Command::VenueStateObserved(seen) => self.on_venue_state(seen, out),
+            Command::ReplaceOrder(replace) => self.replace_order(replace, out),
+            Command::MassCancel(cancel) => self.mass_cancel(stamp, cancel, out),
+            Command::ReplaceReported(report) => self.on_replaced(report, out),
+            Command::TimerFired(fired) => self.on_timer(stamp, fired, out),
             Command::BookOrderObserved(_)
             | Command::MarkObserved(_)
             | Command::MarkSourceSet(_)
-            | Command::SessionSet(_)
-            | Command::VenueDefined(_)
-            | Command::RouteSet(_)
-            | Command::VenueStateObserved(_)
             | Command::BreakerReset(_)
-            | Command::ReplaceOrder(_)
-            | Command::MassCancel(_)
-            | Command::ReplaceReported(_)
             | Command::VenueOrderStated(_)
             | Command::TradeBusted(_)
             | Command::TradeCorrected(_)
@@ -180,7 +202,6 @@ impl Machine {
             | Command::ConversionSet(_)
             | Command::ReferenceCurrencySet(_)
             | Command::VenueBalanceStated(_)
-            | Command::TimerFired(_)
             | Command::ReconcileStarted(_)
             | Command::ReconcileEnded(_) => {
                 self.refuse(command, Reject::VenueLacks, 0, out);
@@ -190,6 +211,9 @@ impl Machine {
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,
         };
+        if self.owes_held() {
+            self.pay_held(stamp, out);
+        }
         self.last = stamp.after(out.len());
         version
     }
@@ -210,25 +234,17 @@ impl Machine {
         &self.timers
     }
 
-    /// The long effect that must go on before anything else.
-    pub fn continuation(&self) -> Option<&Continuation> {
-        self.continuation.as_ref()
-    }
-
     /// Digest of the whole state.
     pub fn digest(&self) -> u64 {
-        let (after, started_by, scope) = self.continuation.map_or((0, 0, 0), |pending| {
-            let scope = u64::from(pending.account.0) << 32 | u64::from(pending.instrument.0);
-            (pending.after, pending.started_by.0, scope)
-        });
         let words = [
             self.digest.0,
             self.settings.version(),
             u64::from(self.rules_version),
             self.system_version,
-            after,
-            started_by,
-            scope,
+            self.continuations_hash(),
+            self.firing,
+            self.sweep.instruments,
+            self.sweep.next.0,
         ];
         row_hash(0, &words)
     }

@@ -154,8 +154,11 @@ impl SimulatedVenue {
     /// Where something happened by `now` of which no report comes yet, that it did is told by a `TimeAdvanced`: the
     /// journal then says that it has happened, and a replay does it at the same place.
     pub fn next_report(&mut self, now: TimeNs) -> Option<(TimeNs, OrderId, Command)> {
-        let mut silent = None;
-        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+        let mut silent: Option<(TimeNs, OrderId)> = None;
+        // What is due later waits for its own turn, as the core may owe something in between.
+        while let Some(due) =
+            self.next_due().filter(|due| *due <= silent.map_or(now, |(happened, _)| happened))
+        {
             if let Some((expires_at, slot)) = self.orders.next_expiry().filter(|(at, _)| *at <= due) {
                 let order = self.orders.get(slot).order;
                 self.expire(slot, expires_at);
