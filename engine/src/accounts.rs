@@ -6,13 +6,15 @@
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::event::{LedgerBook, Leg};
-use tickwerk_domain::{AccountId, CurrencyId, Digest, TextId};
+use tickwerk_domain::{AccountId, AccountState, CurrencyId, Digest, TextId};
 
 /// A trading account.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Account {
     /// Whether it was defined.
     pub is_defined: bool,
+    /// What it may do.
+    pub state: AccountState,
     /// Its name.
     pub name: TextId,
     /// Orders that are not done.
@@ -20,6 +22,19 @@ pub struct Account {
     /// Records of its stream.
     pub version: u64,
     row: u64,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            is_defined: false,
+            state: AccountState::Active,
+            name: TextId::NONE,
+            open_orders: 0,
+            version: 0,
+            row: 0,
+        }
+    }
 }
 
 /// A currency.

@@ -3,12 +3,17 @@
 //! The same commands with the same stamps give the same events, on every machine and in every build. There is no
 //! clock, no I/O, no allocation after start-up and no iteration over a hash table in here.
 
+mod alerts;
+mod breakers;
 mod continuations;
 mod definitions;
+mod exposures;
 mod fills;
 mod market_flow;
 mod order_flow;
+mod reference;
 mod reports;
+mod risk_checks;
 mod settings;
 
 use crate::accounts::Accounts;
@@ -17,14 +22,17 @@ use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::orders::Orders;
 use crate::positions::Positions;
+use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
+use crate::risk::subjects::Subjects;
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
     AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, Reject, Sequence,
-    SignalDirection, Stamp, StrategyId, TextBytes, TextId,
+    SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
+    TimerKind,
 };
 
 /// The rules that this build decides by; a change of what is decided raises it.
@@ -77,6 +85,7 @@ pub struct Continuation {
     pub started_by: Sequence,
     account: AccountId,
     instrument: InstrumentId,
+    strategy: StrategyId,
 }
 
 /// All state that decides.
@@ -92,8 +101,14 @@ pub struct Machine {
     positions: Positions,
     orders: Orders,
     settings: Settings,
+    subjects: Subjects,
+    resting: Resting,
     continuation: Option<Continuation>,
     timers: Timers,
+    /// Time of the command that is being applied.
+    now: TimeNs,
+    /// When the UTC day of `now` ends.
+    day_ends: TimeNs,
     rules_version: u32,
     system_version: u64,
     last: Stamp,
@@ -121,8 +136,12 @@ impl Machine {
             positions: Positions::new(),
             orders: Orders::new(),
             settings: Settings::new(),
+            subjects: Subjects::new(),
+            resting: Resting::new(),
             continuation: None,
             timers: Timers::new(),
+            now: TimeNs::UNKNOWN,
+            day_ends: TimeNs::UNKNOWN,
             rules_version: 0,
             system_version: 0,
             last: Stamp::default(),
@@ -138,6 +157,10 @@ impl Machine {
         assert_eq!(self.last.sequence.next(), stamp.sequence, "gap in the command order");
         assert!(self.last.time_ns <= stamp.time_ns, "time ran backwards");
         assert!(out.is_empty(), "events of another command");
+        self.now = stamp.time_ns;
+        if stamp.time_ns >= self.day_ends {
+            self.day_begins(stamp);
+        }
 
         let version = match command {
             Command::QuoteObserved(quote) => self.on_quote(stamp, quote, out),
@@ -158,6 +181,10 @@ impl Machine {
             Command::LimitSet(limit) => self.set_limit(limit, out),
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
+            Command::BreakerReset(reset) => self.reset_breaker(reset, out),
+            Command::TimerFired(fired) if fired.kind == TimerKind::BreakerCooled => {
+                self.on_breaker_timer(stamp, fired, out)
+            }
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
             Command::Continue(_) => self.go_on(command, out),
             Command::BookOrderObserved(_)
@@ -167,7 +194,6 @@ impl Machine {
             | Command::VenueDefined(_)
             | Command::RouteSet(_)
             | Command::VenueStateObserved(_)
-            | Command::BreakerReset(_)
             | Command::ReplaceOrder(_)
             | Command::MassCancel(_)
             | Command::ReplaceReported(_)
@@ -218,7 +244,8 @@ impl Machine {
     /// Digest of the whole state.
     pub fn digest(&self) -> u64 {
         let (after, started_by, scope) = self.continuation.map_or((0, 0, 0), |pending| {
-            let scope = u64::from(pending.account.0) << 32 | u64::from(pending.instrument.0);
+            let strategy = u64::from(pending.strategy.0) << 16;
+            let scope = u64::from(pending.account.0) << 32 | strategy | u64::from(pending.instrument.0);
             (pending.after, pending.started_by.0, scope)
         });
         let words = [
@@ -297,6 +324,13 @@ impl Machine {
         definition.zip(mark).and_then(|(definition, mark)| position.unrealized(definition, mark)).unwrap_or(0)
     }
 
+    /// A new UTC day, before its first command, on what was known at midnight; at most once a day.
+    fn day_begins(&mut self, stamp: Stamp) {
+        let day = stamp.time_ns.0 / DAY_NS;
+        self.day_ends = TimeNs((day + 1).saturating_mul(DAY_NS));
+        self.restart_risk_day();
+    }
+
     fn refuse(&mut self, command: &Command, reason: Reject, value: i64, out: &mut EventBuffer) {
         let version = self.next_system_version();
         let refused = CommandRefused {
@@ -330,6 +364,9 @@ impl Machine {
         self.accounts.rehash_account(account, &mut self.digest);
     }
 }
+
+/// A UTC day; the Unix epoch knows no leap seconds.
+const DAY_NS: u64 = 86_400_000_000_000;
 
 /// Whether a number may index a table of `count` places; 0 means "none" and is no place.
 fn is_in_range(number: u32, count: usize) -> bool {

@@ -9,7 +9,7 @@ use book::Book;
 use tickwerk_domain::command::{MarketGapObserved, QuoteObserved, TradeObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{BookRestored, BookStale};
-use tickwerk_domain::{BookDelta, Digest, Event, InstrumentId, Level, Price, Qty, StaleReason, Touch};
+use tickwerk_domain::{BookDelta, Digest, Event, InstrumentId, Level, Price, Qty, SessionState, StaleReason, TimeNs, Touch};
 
 /// How far a book can be trusted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +41,10 @@ pub struct Market {
     pub touch: Touch,
     /// Price and quantity of the last trade; zero before the first.
     pub last_trade: Level,
+    /// State of the market's session.
+    pub session: SessionState,
+    /// When it was last heard of.
+    pub observed_at: TimeNs,
     /// Records of the instrument's stream.
     pub version: u64,
     row: u64,
@@ -58,6 +62,8 @@ impl Market {
             quote_update_id: 0,
             touch: Touch::default(),
             last_trade: Level::default(),
+            session: SessionState::Continuous,
+            observed_at: TimeNs::UNKNOWN,
             version: 0,
             row: 0,
         }
@@ -176,6 +182,7 @@ impl Market {
             last,
             last_qty,
             self.version,
+            self.observed_at.0.rotate_left(3) ^ self.session as u64,
         ];
         digest.update(&mut self.row, row_hash(TAG, &words));
     }

@@ -233,6 +233,11 @@ impl Positions {
         &mut self.rows[account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize]
     }
 
+    /// A bit for each instrument in which the account has a position.
+    pub(crate) fn open_bits(&self, account: AccountId) -> u64 {
+        self.open[account.0 as usize]
+    }
+
     /// Instruments in which the account has a position, in order of number.
     pub fn open(&self, account: AccountId) -> impl Iterator<Item = InstrumentId> + use<> {
         let mut rest = self.open[account.0 as usize];

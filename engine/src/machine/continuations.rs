@@ -32,8 +32,9 @@ impl Machine {
             }
             let order = self.orders.get(slot);
             after = order.id.0;
-            let is_meant =
-                fits(from.account.0, order.account.0) && fits(from.instrument.0, order.instrument.0);
+            let is_meant = fits(from.account.0, order.account.0)
+                && fits(from.instrument.0, order.instrument.0)
+                && fits(from.strategy.0, order.strategy.0);
             if is_meant {
                 self.request_cancel(slot, out);
             }

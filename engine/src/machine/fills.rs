@@ -48,6 +48,7 @@ impl Machine {
         self.push_position(&order, instrument, &booked, out);
         let legs = legs(instrument, order.side, base_factor, fill, &booked);
         self.post(order.account, &legs, out);
+        self.count_fill(&order, fill, &booked, out);
         Ok(())
     }
 

@@ -1,18 +1,20 @@
 //! New orders and cancels: duplicate check, risk check, and the order that goes to the venue.
 
+use super::risk_checks::Message;
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
-use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
+use crate::limits::ACCOUNTS_MAX;
 use crate::orders::{Order, key};
 use crate::risk::exposure::{Reservation, margin, margin_mark};
-use crate::risk::{Refusal, View, check};
+use crate::risk::self_trade::Makers;
+use crate::risk::{Approval, Refusal};
 use tickwerk_domain::command::{CancelOrder, NewOrder};
 use tickwerk_domain::event::{
     CancelRejected, CancelSubmitted, OrderApproved, OrderRefused, OrderRejected, OrderRepeated,
     OrderSubmitted,
 };
 use tickwerk_domain::{
-    AccountId, CurrencyId, InstrumentId, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty, Reject,
+    AccountId, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty, Reject,
     Stamp, StrategyId, TimeNs, TrailUnit, TriggerBy, VenueId,
 };
 
@@ -22,6 +24,7 @@ impl Machine {
         let id = OrderId(stamp.sequence.0);
         let name = &asked.client_order_id;
         let name_key = key(asked.account, name);
+        self.watch_before(asked.account, StrategyId::NONE, asked.instrument, out);
         let known =
             if name.is_none() { None } else { self.orders.find_client(asked.account, name, name_key) };
         match known {
@@ -56,6 +59,7 @@ impl Machine {
         asked: &NewOrder,
         out: &mut EventBuffer,
     ) {
+        self.watch_before(asked.account, strategy, asked.instrument, out);
         let id = OrderId(stamp.sequence.plus(out.len() as u64 + 1).0);
         let name_key = key(asked.account, &asked.client_order_id);
         self.enter(&Order::new(id, strategy, asked, name_key), name_key, asked, out);
@@ -63,7 +67,12 @@ impl Machine {
 
     /// Decides on an order and books the result.
     fn enter(&mut self, order: &Order, name_key: u64, asked: &NewOrder, out: &mut EventBuffer) {
-        let decision = self.decide(asked);
+        let decision = self.decide(asked, order.strategy);
+        let makers = match decision {
+            Ok(_) => self.makers_of(asked, order.strategy, false),
+            Err(Refusal { reason: Reject::SelfTrade, .. }) => self.makers_of(asked, order.strategy, true),
+            Err(_) => None,
+        };
         if decision.is_err_and(|refusal| refusal.reason == Reject::StoreFull) {
             let (id, account, instrument) = (order.id, asked.account, asked.instrument);
             let reason = Reject::StoreFull.code();
@@ -73,49 +82,24 @@ impl Machine {
         let slot = self.orders.add(order, name_key, &mut self.digest);
         match decision {
             Err(refusal) => self.book_refusal(slot, refusal, out),
-            Ok(reservation) => self.book_approval(slot, reservation, out),
+            Ok(approval) => self.book_approval(slot, &approval, makers.as_ref(), out),
         }
         self.orders.commit(slot, &mut self.digest);
+        if let (Err(_), Some(makers)) = (decision, &makers) {
+            self.cancel_makers(makers, out);
+        }
+        let refused = decision.err().map(|refusal| refusal.reason);
+        self.count_message((asked.account, asked.instrument, order.strategy), Message::Order, refused, out);
     }
 
-    fn decide(&self, asked: &NewOrder) -> Result<Reservation, Refusal> {
+    fn decide(&self, asked: &NewOrder, strategy: StrategyId) -> Result<Approval, Refusal> {
         if !self.orders.has_room() {
             return Err(Refusal::plain(Reject::StoreFull));
         }
-        let unknown_account = Refusal::plain(Reject::UnknownAccount);
-        if !is_in_range(asked.account.0, ACCOUNTS_MAX) {
-            return Err(unknown_account);
+        if asked.order_type.is_triggered() {
+            return Err(Refusal::plain(Reject::TermsInvalid));
         }
-        let account = self.accounts.account(asked.account).ok_or(unknown_account)?;
-        if !is_in_range(asked.instrument.0, INSTRUMENTS_MAX) {
-            return Err(Refusal::plain(Reject::UnknownInstrument));
-        }
-        let slot = self.instrument(asked.instrument).ok_or(Refusal::plain(Reject::UnknownInstrument))?;
-        let view = View {
-            instrument: &slot.definition,
-            market: self.market(asked.instrument),
-            account,
-            position: self.positions.get(asked.account, asked.instrument),
-            settlement: self.accounts.balance(asked.account, slot.definition.settlement),
-            base: self.accounts.balance(asked.account, slot.definition.base),
-            base_factor: slot.base_factor,
-            unrealized: self.unrealized_in(asked.account, slot.definition.kind, slot.definition.settlement),
-            limits: self.settings.effective(asked.account, asked.instrument),
-        };
-        check(asked, &view)
-    }
-
-    /// Profit of all contracts of an account that settle in a currency; spot positions do not count as margin.
-    fn unrealized_in(&self, account: AccountId, kind: InstrumentKind, settlement: CurrencyId) -> i128 {
-        if kind == InstrumentKind::Spot {
-            return 0;
-        }
-        let is_counted = |instrument: &InstrumentId| {
-            let definition = self.instrument(*instrument).map(|slot| &slot.definition);
-            definition.is_some_and(|of| of.settlement == settlement && of.kind != InstrumentKind::Spot)
-        };
-        let counted = self.positions.open(account).filter(is_counted);
-        counted.map(|instrument| self.unrealized(account, instrument)).sum()
+        self.check_order(asked, strategy, None)
     }
 
     fn book_refusal(&mut self, slot: u32, refusal: Refusal, out: &mut EventBuffer) {
@@ -142,7 +126,21 @@ impl Machine {
         self.orders.set_status(slot, OrderStatus::Rejected);
     }
 
-    fn book_approval(&mut self, slot: u32, reservation: Reservation, out: &mut EventBuffer) {
+    /// Orders that would meet another one of their account give way to it.
+    fn cancel_makers(&mut self, makers: &Makers, out: &mut EventBuffer) {
+        for slot in makers.slots() {
+            self.request_cancel(*slot, out);
+        }
+    }
+
+    fn book_approval(
+        &mut self,
+        slot: u32,
+        approval: &Approval,
+        makers: Option<&Makers>,
+        out: &mut EventBuffer,
+    ) {
+        let reservation = approval.reservation;
         let order = self.orders.get_mut(slot);
         order.reserve_price = reservation.price;
         let submitted = OrderSubmitted {
@@ -165,7 +163,13 @@ impl Machine {
             post_only: false,
         };
         let OrderSubmitted { order: id, account, instrument, strategy, side, qty, .. } = submitted;
-        *self.positions.get_mut(account, instrument).open_mut(side) += qty.0;
+        let open = self.positions.get_mut(account, instrument).open_mut(side);
+        if submitted.order_type.has_limit() {
+            self.resting.note(account, instrument, side, submitted.price, *open == 0);
+        } else {
+            self.resting.note_market(account, instrument, side, *open == 0);
+        }
+        *open += qty.0;
         self.accounts.account_mut(account).open_orders += 1;
         self.accounts.rehash_account(account, &mut self.digest);
         self.tie_up(slot, reservation);
@@ -175,7 +179,7 @@ impl Machine {
         let position = self.positions.get(account, instrument);
         let approved = OrderApproved {
             reserved: Money::new(reservation.amount),
-            gross_exposure: Money::ZERO,
+            gross_exposure: Money::new(approval.gross_exposure),
             order: id,
             limits_version: self.settings.version(),
             worst_long: Qty(position.worst_long()),
@@ -186,6 +190,9 @@ impl Machine {
             open_orders: self.accounts.account(account).map_or(0, |row| row.open_orders),
         };
         self.push_order(slot, approved, out);
+        if let Some(makers) = makers {
+            self.cancel_makers(makers, out);
+        }
         self.push_order(slot, submitted, out);
     }
 
@@ -273,7 +280,12 @@ impl Machine {
         // The stream of an account that is not known has no versions.
         let version = if is_known { self.next_account_version(cancel.account) } else { 0 };
         match (refusal, owned) {
-            (None, Some(slot)) => self.request_cancel(slot, out),
+            (None, Some(slot)) => {
+                self.request_cancel(slot, out);
+                let order = self.orders.get(slot);
+                let asked = (order.account, order.instrument, order.strategy);
+                self.count_message(asked, Message::Cancel, None, out);
+            }
             (reason, _) => {
                 let order = owned.map_or(OrderId::NONE, |slot| self.orders.get(slot).id);
                 let (account, client_order_id) = (cancel.account, cancel.client_order_id);

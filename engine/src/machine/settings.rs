@@ -2,6 +2,7 @@
 
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
+use crate::risk::settings::Scope;
 use tickwerk_domain::command::{KillSwitchSet, LimitSet, TradingStateSet};
 use tickwerk_domain::event::{KillSwitchChanged, LimitChanged, TradingStateChanged};
 use tickwerk_domain::{AccountId, ContinueKind, InstrumentId, Reject, Stamp, StrategyId};
@@ -11,9 +12,11 @@ impl Machine {
         let version = self.next_system_version();
         let (account, instrument, strategy) = (limit.account, limit.instrument, limit.strategy);
         let set = self.check_scope(account, instrument, strategy).and_then(|()| {
-            self.settings
-                .set_limit(account, instrument, limit.kind, limit.value, &mut self.digest)
-                .map_err(|reason| (reason, i64::from(instrument.0)))
+            let scope = Scope { account, instrument, strategy };
+            self.settings.set_limit(scope, limit.kind, limit.value, &mut self.digest).map_err(|reason| {
+                let is_value = reason == Reject::ValueOutOfRange;
+                (reason, if is_value { limit.value } else { i64::from(instrument.0) })
+            })
         });
         match set {
             Err((reason, value)) => self.refuse(&(*limit).into(), reason, value, out),
@@ -37,7 +40,8 @@ impl Machine {
         match self.check_scope(account, instrument, strategy) {
             Err((reason, value)) => self.refuse(&(*setting).into(), reason, value, out),
             Ok(()) => {
-                self.settings.set_state(account, instrument, state, &mut self.digest);
+                let scope = Scope { account, instrument, strategy };
+                self.settings.set_state(scope, state, &mut self.digest);
                 let limits_version = self.settings.version();
                 let event_version = self.next_system_version();
                 out.push(
@@ -61,7 +65,8 @@ impl Machine {
         match self.check_scope(account, instrument, strategy) {
             Err((reason, value)) => self.refuse(&(*switch).into(), reason, value, out),
             Ok(()) => {
-                self.settings.set_kill_switch(account, instrument, engaged, &mut self.digest);
+                let scope = Scope { account, instrument, strategy };
+                self.settings.set_kill_switch(scope, engaged, &mut self.digest);
                 let limits_version = self.settings.version();
                 let event_version = self.next_system_version();
                 out.push(
@@ -77,6 +82,7 @@ impl Machine {
                             started_by,
                             account,
                             instrument,
+                            strategy,
                         },
                         out,
                     );
@@ -86,8 +92,8 @@ impl Machine {
         version
     }
 
-    /// Whether a scope names things that exist; 0 means "all".
-    fn check_scope(
+    /// Whether a scope names things that exist; 0 means "all", and a strategy stands alone.
+    pub(super) fn check_scope(
         &self,
         account: AccountId,
         instrument: InstrumentId,
@@ -99,7 +105,9 @@ impl Machine {
         if !instrument.is_none() && self.instrument(instrument).is_none() {
             return Err((Reject::UnknownInstrument, i64::from(instrument.0)));
         }
-        if !strategy.is_none() {
+        let is_known = self.strategies.get(strategy.0 as usize).is_some_and(Option::is_some);
+        let is_alone = account.is_none() && instrument.is_none();
+        if !strategy.is_none() && !(is_known && is_alone) {
             return Err((Reject::ScopeInvalid, i64::from(strategy.0)));
         }
         Ok(())
