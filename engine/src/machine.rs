@@ -31,8 +31,7 @@ use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
     AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, Reject, Sequence,
-    SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
-    TimerKind,
+    SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs, TimerKind,
 };
 
 /// The rules that this build decides by; a change of what is decided raises it.

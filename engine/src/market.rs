@@ -9,7 +9,9 @@ use book::Book;
 use tickwerk_domain::command::{MarketGapObserved, QuoteObserved, TradeObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{BookRestored, BookStale};
-use tickwerk_domain::{BookDelta, Digest, Event, InstrumentId, Level, Price, Qty, SessionState, StaleReason, TimeNs, Touch};
+use tickwerk_domain::{
+    BookDelta, Digest, Event, InstrumentId, Level, Price, Qty, SessionState, StaleReason, TimeNs, Touch,
+};
 
 /// How far a book can be trusted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -73,10 +73,8 @@ impl Machine {
         };
         let Some(now) = self.worth_of(id) else { return };
         let known = self.subjects.get(id).worth;
-        let worth = known.map_or(Worth { day: now, peak: now }, |known| Worth {
-            peak: known.peak.max(now),
-            ..known
-        });
+        let worth =
+            known.map_or(Worth { day: now, peak: now }, |known| Worth { peak: known.peak.max(now), ..known });
         if known != Some(worth) {
             self.subjects.get_mut(id).worth = Some(worth);
             self.subjects.commit_state(id, &mut self.digest);

@@ -47,7 +47,8 @@ impl Machine {
     /// nothing converts it.
     pub(crate) fn credit_used(&self, account: AccountId, except: Option<CurrencyId>) -> Option<i128> {
         let mut used: i128 = 0;
-        for currency in (0..).take(CURRENCIES_MAX).map(CurrencyId).filter(|currency| Some(*currency) != except)
+        for currency in
+            (0..).take(CURRENCIES_MAX).map(CurrencyId).filter(|currency| Some(*currency) != except)
         {
             let short = self.accounts.balance(account, currency).available().min(0);
             used = used.saturating_sub(self.in_reference(currency, short)?);

@@ -1,11 +1,11 @@
 //! New orders and cancels: duplicate check, risk check, and the order that goes to the venue.
 
-use super::risk_checks::Message;
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::ACCOUNTS_MAX;
 use crate::orders::{Order, key};
 use crate::risk::exposure::{Reservation, margin, margin_mark};
+use crate::risk::rate::Message;
 use crate::risk::self_trade::Makers;
 use crate::risk::{Approval, Refusal};
 use tickwerk_domain::command::{CancelOrder, NewOrder};
@@ -14,8 +14,8 @@ use tickwerk_domain::event::{
     OrderSubmitted,
 };
 use tickwerk_domain::{
-    AccountId, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty, Reject,
-    Stamp, StrategyId, TimeNs, TrailUnit, TriggerBy, VenueId,
+    AccountId, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty, Reject, Stamp, StrategyId, TimeNs,
+    TrailUnit, TriggerBy, VenueId,
 };
 
 impl Machine {

@@ -11,6 +11,7 @@ impl Machine {
     }
 
     /// The currency that exposures, equity and losses are counted in.
+    #[expect(clippy::unused_self, reason = "it will be set by command")]
     pub(crate) fn reference_currency(&self) -> CurrencyId {
         CurrencyId(1)
     }

@@ -8,6 +8,7 @@ use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use crate::orders::Order;
 use crate::positions::Booked;
+use crate::risk::rate::Message;
 use crate::risk::self_trade::{Makers, Resting, makers, mode};
 use crate::risk::settings::bit;
 use crate::risk::subjects::{SubjectId, Subjects};
@@ -17,17 +18,6 @@ use tickwerk_domain::{
     AccountId, BreakerKind, CurrencyId, InstrumentId, InstrumentKind, LimitKind, PositionChange, Reject,
     SelfTradePrevention, StrategyId,
 };
-
-/// What a command asks of the venue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Message {
-    /// A new order.
-    Order,
-    /// A replace.
-    Replace,
-    /// A cancel.
-    Cancel,
-}
 
 /// Limits that count messages, fills or refusals.
 const COUNTED: u32 = bit(LimitKind::OrderRate)
@@ -58,7 +48,12 @@ impl Machine {
     }
 
     /// The open orders that must give way to an order that was let through, or that was refused and takes them along.
-    pub(super) fn makers_of(&self, asked: &NewOrder, strategy: StrategyId, is_refused: bool) -> Option<Makers> {
+    pub(super) fn makers_of(
+        &self,
+        asked: &NewOrder,
+        strategy: StrategyId,
+        is_refused: bool,
+    ) -> Option<Makers> {
         let wanted =
             if is_refused { SelfTradePrevention::CancelBoth } else { SelfTradePrevention::CancelMaker };
         let limits = self.settings.effective(asked.account, asked.instrument);
@@ -188,12 +183,7 @@ impl Machine {
 
     fn count_let_through(&mut self, id: SubjectId, message: Message, out: &mut EventBuffer) {
         let (limits, now) = (self.limits_of(id), self.now);
-        let kind = match message {
-            Message::Order => LimitKind::OrderRate,
-            Message::Replace => LimitKind::ReplaceRate,
-            Message::Cancel => LimitKind::CancelRate,
-        };
-        let (rate, ratio) = (limits.get(kind), limits.get(LimitKind::OrderToTrade));
+        let (rate, ratio) = (limits.get(message.rate()), limits.get(LimitKind::OrderToTrade));
         if rate.is_none() && ratio.is_none() {
             return;
         }

@@ -105,11 +105,11 @@ impl Machine {
         if !instrument.is_none() && self.instrument(instrument).is_none() {
             return Err((Reject::UnknownInstrument, i64::from(instrument.0)));
         }
+        if strategy.is_none() {
+            return Ok(());
+        }
         let is_known = self.strategies.get(strategy.0 as usize).is_some_and(Option::is_some);
         let is_alone = account.is_none() && instrument.is_none();
-        if !strategy.is_none() && !(is_known && is_alone) {
-            return Err((Reject::ScopeInvalid, i64::from(strategy.0)));
-        }
-        Ok(())
+        if is_known && is_alone { Ok(()) } else { Err((Reject::ScopeInvalid, i64::from(strategy.0))) }
     }
 }

@@ -58,6 +58,9 @@ mod tests {
     fn the_fraction_is_reached_and_then_the_limit() {
         let at = |observed| Watched { kind: LimitKind::OpenOrders, limit: 10, observed }.severity(80_000_000);
         assert_eq!([at(0), at(7), at(8)], [None, None, Some(Severity::Warning)]);
-        assert_eq!([at(9), at(10), at(11)], [Severity::Warning, Severity::Critical, Severity::Critical].map(Some));
+        assert_eq!(
+            [at(9), at(10), at(11)],
+            [Severity::Warning, Severity::Critical, Severity::Critical].map(Some)
+        );
     }
 }

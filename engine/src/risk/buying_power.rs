@@ -75,4 +75,3 @@ fn afford(order: &NewOrder, view: &View<'_>, needed: i128, available: i128) -> R
     }
     Ok(())
 }
-

@@ -10,6 +10,28 @@ use tickwerk_domain::{LimitKind, Reject, TimeNs};
 /// Units of one token.
 const TOKEN: u64 = 1_000_000_000;
 
+/// What a command asks of the venue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// A new order.
+    Order,
+    /// A replace.
+    Replace,
+    /// A cancel.
+    Cancel,
+}
+
+impl Message {
+    /// The limit of how often it may be asked.
+    pub fn rate(self) -> LimitKind {
+        match self {
+            Self::Order => LimitKind::OrderRate,
+            Self::Replace => LimitKind::ReplaceRate,
+            Self::Cancel => LimitKind::CancelRate,
+        }
+    }
+}
+
 /// What is missing of a bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Bucket {
@@ -82,7 +104,9 @@ mod tests {
     fn a_second_brings_as_many_tokens_as_the_rate_says() {
         for rate in [1, 3, 7, 1_000] {
             let mut bucket = Bucket::default();
-            let at = |bucket: &mut Bucket, now| (0..rate + 5).filter(|_| taken_at(bucket, rate, now)).count() as i64;
+            let at = |bucket: &mut Bucket, now| {
+                (0..rate + 5).filter(|_| taken_at(bucket, rate, now)).count() as i64
+            };
             assert_eq!(at(&mut bucket, 10 * TOKEN), rate, "a burst");
             assert_eq!(at(&mut bucket, 10 * TOKEN), 0);
             let of_one = TOKEN.div_ceil(rate.unsigned_abs());

@@ -33,7 +33,10 @@ impl Default for Resting {
 impl Resting {
     /// No orders.
     pub fn new() -> Self {
-        Self { best: vec![[Price(0); 2]; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(), ordered: vec![0; ACCOUNTS_MAX].into() }
+        Self {
+            best: vec![[Price(0); 2]; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
+            ordered: vec![0; ACCOUNTS_MAX].into(),
+        }
     }
 
     /// An order with a limit price is open from here on; `was_empty` where it is the only one of its side.
