@@ -87,7 +87,11 @@ fn spoken(events: &[Event]) -> Option<(Reject, i128, i128)> {
     }
     refused.map(|refused| {
         assert_eq!(refused.strategy, STRATEGY);
-        (Reject::from_code(refused.reason).unwrap(), refused.limit.get(), refused.observed.get())
+        (
+            Reject::from_code(refused.reason).expect("a known reason"),
+            refused.limit.get(),
+            refused.observed.get(),
+        )
     })
 }
 
