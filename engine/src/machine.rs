@@ -5,22 +5,33 @@
 
 mod alerts;
 mod breakers;
+mod contingent;
 mod continuations;
 mod definitions;
+mod expiry;
 mod exposures;
 mod fills;
+mod held;
 mod market_flow;
+mod mass_cancel;
 mod order_flow;
 mod reference;
+mod replace;
 mod reports;
 mod risk_checks;
+mod sessions;
 mod settings;
+mod venues;
+
+pub use mass_cancel::Scope;
+pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::orders::Orders;
+use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
 use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
@@ -30,8 +41,8 @@ use crate::timers::Timers;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
-    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, Reject, Sequence,
-    SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs, TimerKind,
+    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence,
+    SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
 };
 
 /// The rules that this build decides by; a change of what is decided raises it.
@@ -82,9 +93,9 @@ pub struct Continuation {
     pub after: u64,
     /// The sequence of the command that started it.
     pub started_by: Sequence,
-    account: AccountId,
-    instrument: InstrumentId,
-    strategy: StrategyId,
+    /// The order to go on with; 0 to begin, or where it goes on with something else.
+    next: OrderId,
+    scope: Scope,
 }
 
 /// All state that decides.
@@ -102,7 +113,12 @@ pub struct Machine {
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
-    continuation: Option<Continuation>,
+    venues: Venues,
+    triggers: Triggers,
+    /// A bit for each instrument whose market has reached a trigger that was not paid yet.
+    firing: u64,
+    sweep: sessions::Sweep,
+    continuations: continuations::Continuations,
     timers: Timers,
     /// Time of the command that is being applied.
     now: TimeNs,
@@ -137,7 +153,11 @@ impl Machine {
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
-            continuation: None,
+            venues: Venues::new(),
+            triggers: Triggers::new(),
+            firing: 0,
+            sweep: sessions::Sweep::default(),
+            continuations: [None; ContinueKind::ALL.len()],
             timers: Timers::new(),
             now: TimeNs::UNKNOWN,
             day_ends: TimeNs::UNKNOWN,
@@ -181,21 +201,19 @@ impl Machine {
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
             Command::BreakerReset(reset) => self.reset_breaker(reset, out),
-            Command::TimerFired(fired) if fired.kind == TimerKind::BreakerCooled => {
-                self.on_breaker_timer(stamp, fired, out)
-            }
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
-            Command::Continue(_) => self.go_on(command, out),
+            Command::Continue(going_on) => self.go_on(going_on, out),
+            Command::SessionSet(session) => self.set_session(session, out),
+            Command::VenueDefined(venue) => self.define_venue(venue, out),
+            Command::RouteSet(route) => self.set_route(route, out),
+            Command::VenueStateObserved(seen) => self.on_venue_state(seen, out),
+            Command::ReplaceOrder(replace) => self.replace_order(replace, out),
+            Command::MassCancel(cancel) => self.mass_cancel(stamp, cancel, out),
+            Command::ReplaceReported(report) => self.on_replaced(report, out),
+            Command::TimerFired(fired) => self.on_timer(stamp, fired, out),
             Command::BookOrderObserved(_)
             | Command::MarkObserved(_)
             | Command::MarkSourceSet(_)
-            | Command::SessionSet(_)
-            | Command::VenueDefined(_)
-            | Command::RouteSet(_)
-            | Command::VenueStateObserved(_)
-            | Command::ReplaceOrder(_)
-            | Command::MassCancel(_)
-            | Command::ReplaceReported(_)
             | Command::VenueOrderStated(_)
             | Command::TradeBusted(_)
             | Command::TradeCorrected(_)
@@ -205,7 +223,6 @@ impl Machine {
             | Command::ConversionSet(_)
             | Command::ReferenceCurrencySet(_)
             | Command::VenueBalanceStated(_)
-            | Command::TimerFired(_)
             | Command::ReconcileStarted(_)
             | Command::ReconcileEnded(_) => {
                 self.refuse(command, Reject::VenueLacks, 0, out);
@@ -215,6 +232,9 @@ impl Machine {
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,
         };
+        if self.owes_held() {
+            self.pay_held(stamp, out);
+        }
         self.last = stamp.after(out.len());
         version
     }
@@ -235,26 +255,17 @@ impl Machine {
         &self.timers
     }
 
-    /// The long effect that must go on before anything else.
-    pub fn continuation(&self) -> Option<&Continuation> {
-        self.continuation.as_ref()
-    }
-
     /// Digest of the whole state.
     pub fn digest(&self) -> u64 {
-        let (after, started_by, scope) = self.continuation.map_or((0, 0, 0), |pending| {
-            let strategy = u64::from(pending.strategy.0) << 16;
-            let scope = u64::from(pending.account.0) << 32 | strategy | u64::from(pending.instrument.0);
-            (pending.after, pending.started_by.0, scope)
-        });
         let words = [
             self.digest.0,
             self.settings.version(),
             u64::from(self.rules_version),
             self.system_version,
-            after,
-            started_by,
-            scope,
+            self.continuations_hash(),
+            self.firing,
+            self.sweep.instruments,
+            self.sweep.next.0,
         ];
         row_hash(0, &words)
     }

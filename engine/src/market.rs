@@ -45,6 +45,8 @@ pub struct Market {
     pub last_trade: Level,
     /// State of the market's session.
     pub session: SessionState,
+    /// When the session ends; 0 for midnight UTC.
+    pub closes_at: TimeNs,
     /// When it was last heard of.
     pub observed_at: TimeNs,
     /// Records of the instrument's stream.
@@ -65,6 +67,7 @@ impl Market {
             touch: Touch::default(),
             last_trade: Level::default(),
             session: SessionState::Continuous,
+            closes_at: TimeNs::UNKNOWN,
             observed_at: TimeNs::UNKNOWN,
             version: 0,
             row: 0,
@@ -151,6 +154,24 @@ impl Market {
         }
     }
 
+    /// The venue's own mark price, where it tells one.
+    pub fn venue_mark(&self) -> Option<i64> {
+        None
+    }
+
+    /// Whether held orders may be triggered by it: it can be trusted, and its session takes the orders that leave.
+    pub fn triggers(&self) -> bool {
+        !self.is_stale() && self.session.takes_orders()
+    }
+
+    /// When a DAY order that enters at `now` ends: with the session, or at midnight UTC.
+    pub fn day_ends(&self, now: TimeNs) -> TimeNs {
+        if self.closes_at > now {
+            return self.closes_at;
+        }
+        TimeNs((now.0 / DAY_NS).saturating_add(1).saturating_mul(DAY_NS))
+    }
+
     /// The two prices whose mean marks a position.
     pub fn mark(&self) -> Option<(Price, Price)> {
         if self.touch.is_two_sided() {
@@ -184,10 +205,12 @@ impl Market {
             last,
             last_qty,
             self.version,
-            self.observed_at.0.rotate_left(3) ^ self.session as u64,
+            self.closes_at.0 << 3 | self.session as u64,
+            self.observed_at.0,
         ];
         digest.update(&mut self.row, row_hash(TAG, &words));
     }
 }
 
 const TAG: u64 = 0x0101;
+const DAY_NS: u64 = 86_400_000_000_000;

@@ -3,7 +3,7 @@
 //! Units: prices and quantities at the instrument's scales, money at the settlement currency's, exposure and losses in
 //! the reference currency. A refusal carries the limit and the value seen, in the unit of its rule. Each rule is a file;
 //! [`rules::RULES`] lists them all. A cancel passes no rule at all. A replace is checked as the order that it would
-//! make, with the order as it is counted as gone.
+//! make, with the order as it is counted as gone; an order that was held is checked again when it leaves.
 
 pub mod account_exposure;
 pub mod alerts;
@@ -29,13 +29,13 @@ mod switches;
 use crate::accounts::{Account, Balance};
 use crate::machine::Machine;
 use crate::market::Market;
-use crate::orders::Order;
 use crate::positions::Position;
 use exposure::Reservation;
+use rate::Message;
 use settings::Effective;
 use subjects::Subject;
 use tickwerk_domain::command::NewOrder;
-use tickwerk_domain::{Instrument, InstrumentKind, Qty, Reject, Side, TimeNs};
+use tickwerk_domain::{Instrument, Reject, TimeNs};
 
 /// What the check reads.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +46,8 @@ pub struct View<'a> {
     pub market: &'a Market,
     /// The account.
     pub account: &'a Account,
-    /// The account's position in the instrument, without an order that is replaced.
+    /// The account's position in the instrument, without an order that is replaced or leaves.
     pub position: &'a Position,
-    /// The same with that order.
-    pub booked: &'a Position,
     /// What the account has of the settlement currency.
     pub settlement: &'a Balance,
     /// What the account has of the base currency.
@@ -64,8 +62,9 @@ pub struct View<'a> {
     pub subject: &'a Subject,
     /// The strategy that asks.
     pub strategy: Option<StrategyView<'a>>,
-    /// The order that this one is to replace.
-    pub replaced: Option<Replaced>,
+    /// What the order is: a new one, or what a replace would make; none for an order that was let in before and leaves
+    /// now.
+    pub message: Option<Message>,
     /// Whether the order stays in the core for now; its price is looked at when it leaves.
     pub is_held: bool,
     /// Now.
@@ -83,17 +82,6 @@ pub struct StrategyView<'a> {
     pub subject: &'a Subject,
     /// What its orders filled to and would fill to, signed.
     pub held: i64,
-}
-
-/// An order that is to be replaced, as it is counted now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Replaced {
-    /// What is left to fill.
-    pub leaves: Qty,
-    /// Filled so far.
-    pub filled: Qty,
-    /// What it ties up; spot only.
-    pub reserved: i128,
 }
 
 /// Who is counted: the account, or the strategy.
@@ -134,46 +122,12 @@ impl Refusal {
     }
 }
 
-impl Replaced {
-    /// An open order as it is.
-    pub fn of(order: &Order) -> Self {
-        Self { leaves: order.leaves(), filled: order.cum_qty, reserved: order.reserved }
-    }
-}
-
 impl<'a> View<'a> {
-    /// What the order would leave open: its quantity less what the replaced order filled.
-    pub fn open_qty(&self, order: &NewOrder) -> Qty {
-        Qty(order.qty.0.saturating_sub(self.replaced.map_or(0, |replaced| replaced.filled.0)))
-    }
-
     fn parties(&self) -> impl Iterator<Item = Party<'a>> + use<'a> {
         let account = Party { limits: self.limits, subject: self.subject };
         let strategy = self.strategy.map(|of| Party { limits: of.limits, subject: of.subject });
         std::iter::once(account).chain(strategy)
     }
-}
-
-/// Answers whether `order` may enter, and what it leads to.
-pub fn check(order: &NewOrder, view: &View<'_>) -> Result<Approval, Refusal> {
-    let Some(replaced) = view.replaced else {
-        return check_rules(order, view);
-    };
-    let mut position = *view.position;
-    let open = position.open_mut(order.side);
-    *open = open.saturating_sub(replaced.leaves.0);
-    let (mut settlement, mut base) = (*view.settlement, *view.base);
-    let tied_up = match (view.instrument.kind, order.side) {
-        (InstrumentKind::Spot, Side::Buy) => Some(&mut settlement),
-        (InstrumentKind::Spot, Side::Sell) => Some(&mut base),
-        // The margin of a contract is the position's.
-        (InstrumentKind::Linear | InstrumentKind::Inverse, _) => None,
-    };
-    if let Some(balance) = tied_up {
-        balance.reserved -= replaced.reserved;
-    }
-    let without = View { position: &position, settlement: &settlement, base: &base, ..*view };
-    check_rules(order, &without)
 }
 
 /// Answers whether an order may be held that ties up nothing before it leaves: what is about itself alone.
@@ -183,8 +137,8 @@ pub fn check_held(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
     steps::check(order, view)
 }
 
-/// All rules in order; the first that does not hold refuses.
-fn check_rules(order: &NewOrder, view: &View<'_>) -> Result<Approval, Refusal> {
+/// Answers whether `order` may enter, and what it leads to: all rules in order; the first that does not hold refuses.
+pub fn check(order: &NewOrder, view: &View<'_>) -> Result<Approval, Refusal> {
     switches::check(order, view)?;
     breakers::check(view, || reducing::is_reducing(order, view))?;
     session::check(view)?;

@@ -10,7 +10,7 @@ use crate::risk::account_exposure::mark_of;
 use crate::risk::breakers::{Breaker, is_allowed};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::{SubjectId, Worth};
-use tickwerk_domain::command::{BreakerReset, TimerFired};
+use tickwerk_domain::command::BreakerReset;
 use tickwerk_domain::event::BreakerChanged;
 use tickwerk_domain::{
     AccountId, BreakerKind, BreakerState, DurationNs, InstrumentId, InstrumentKind, LimitKind, Money, Qty,
@@ -196,23 +196,6 @@ impl Machine {
         if breaker.state == BreakerState::Cooling && breaker.until <= stamp.time_ns {
             self.arm(id, kind, out);
         }
-    }
-
-    /// A timer of a breaker is due; anybody else's word of one is refused.
-    pub(super) fn on_breaker_timer(
-        &mut self,
-        stamp: Stamp,
-        fired: &TimerFired,
-        out: &mut EventBuffer,
-    ) -> u64 {
-        let version = self.next_system_version();
-        if self.timers.due(fired.kind, fired.subject) != Some(fired.due) || fired.due > stamp.time_ns {
-            self.refuse(&(*fired).into(), Reject::ScopeInvalid, 0, out);
-            return version;
-        }
-        self.timers.take_away(fired.kind, fired.subject, &mut self.digest);
-        self.breaker_cooled(stamp, fired.subject, out);
-        version
     }
 
     /// Arms breakers by command; one that is armed already is refused, for all accounts only where none is tripped.

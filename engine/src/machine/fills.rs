@@ -37,10 +37,13 @@ impl Machine {
 
         *self.positions.get_mut(order.account, order.instrument).open_mut(order.side) -= fill.qty.0;
         self.note_held(&order, fill.qty);
+        if order.has_terms {
+            self.rare_fill(slot, fill.qty);
+        }
         if is_filled {
             self.finish(slot, OrderStatus::Filled);
         } else {
-            if order.status != OrderStatus::PendingCancel {
+            if !matches!(order.status, OrderStatus::PendingCancel | OrderStatus::PendingReplace) {
                 self.orders.set_status(slot, OrderStatus::PartiallyFilled);
             }
             self.tie_up_again(slot);

@@ -75,6 +75,7 @@ impl Machine {
             out.push(market.version, event);
         }
         market.rehash(&mut self.digest);
+        self.look_at_triggers(instrument);
     }
 
     /// A market that is heard of; a gap is no news.
@@ -85,7 +86,7 @@ impl Machine {
         market
     }
 
-    fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {
+    pub(super) fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {
         &mut self.markets[instrument.0 as usize]
     }
 

@@ -9,10 +9,10 @@ use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use crate::orders::Order;
 use crate::positions::Booked;
 use crate::risk::rate::Message;
-use crate::risk::self_trade::{Makers, Resting, makers, mode};
+use crate::risk::self_trade::{Resting, makers, mode};
 use crate::risk::settings::bit;
 use crate::risk::subjects::{SubjectId, Subjects};
-use crate::risk::{Approval, Refusal, Replaced, StrategyView, View, check};
+use crate::risk::{Approval, Refusal, StrategyView, View, check, check_held};
 use tickwerk_domain::command::{FillReported, NewOrder};
 use tickwerk_domain::{
     AccountId, BreakerKind, CurrencyId, InstrumentId, InstrumentKind, LimitKind, PositionChange, Reject,
@@ -37,41 +37,72 @@ impl Machine {
         &self.resting
     }
 
-    /// Decides whether an order, or the order that a replace would make, may enter.
-    pub(super) fn check_order(
+    /// Whether an order that counts in no sum may go on, and what it leads to. `message` says what asks for it; none does
+    /// where it was let in before.
+    pub(super) fn risk_check(
         &self,
         asked: &NewOrder,
         strategy: StrategyId,
-        replaced: Option<Replaced>,
+        message: Option<Message>,
+        is_held: bool,
     ) -> Result<Approval, Refusal> {
-        self.with_view(asked, strategy, replaced, |view| check(asked, view))?
+        self.with_view(asked, strategy, message, is_held, |view| check(asked, view))?
     }
 
-    /// The open orders that must give way to an order that was let through, or that was refused and takes them along.
-    pub(super) fn makers_of(
-        &self,
+    /// Whether an order may be held that ties up nothing before it leaves.
+    pub(super) fn check_held_order(&self, asked: &NewOrder, strategy: StrategyId) -> Result<(), Refusal> {
+        self.with_view(asked, strategy, Some(Message::Order), true, |view| check_held(asked, view))?
+    }
+
+    /// Open orders that an order on its way to the venue would meet give way to it.
+    pub(super) fn give_way_to(&mut self, slot: u32, out: &mut EventBuffer) {
+        let order = self.orders.get(slot);
+        if self.prevents_self_trades(order.account, order.instrument, order.strategy) {
+            let strategy = order.strategy;
+            let sent = self.as_sent(slot);
+            self.give_way(&sent, strategy, false, out);
+        }
+    }
+
+    /// The same for an order as it is asked for; also where it was refused and takes the others along.
+    pub(super) fn give_way(
+        &mut self,
         asked: &NewOrder,
         strategy: StrategyId,
         is_refused: bool,
-    ) -> Option<Makers> {
+        out: &mut EventBuffer,
+    ) {
+        if !self.prevents_self_trades(asked.account, asked.instrument, strategy) {
+            return;
+        }
         let wanted =
             if is_refused { SelfTradePrevention::CancelBoth } else { SelfTradePrevention::CancelMaker };
-        let limits = self.settings.effective(asked.account, asked.instrument);
-        let own = self.settings.strategy(strategy);
-        if !limits.has_any(bit(LimitKind::SelfTrade)) && !own.has_any(bit(LimitKind::SelfTrade)) {
-            return None;
-        }
-        let found = self.with_view(asked, strategy, None, |view| {
-            (mode(view) == wanted).then(|| makers(asked, view)).filter(|makers| !makers.is_empty())
+        let found = self.with_view(asked, strategy, None, false, |view| {
+            (mode(view) == wanted).then(|| makers(asked, view))
         });
-        found.ok().flatten()
+        if let Ok(Some(makers)) = found {
+            for slot in makers.slots() {
+                self.request_cancel(*slot, Reject::SelfTrade, out);
+            }
+        }
+    }
+
+    fn prevents_self_trades(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        strategy: StrategyId,
+    ) -> bool {
+        self.settings.effective(account, instrument).has_any(bit(LimitKind::SelfTrade))
+            || self.settings.strategy(strategy).has_any(bit(LimitKind::SelfTrade))
     }
 
     fn with_view<T>(
         &self,
         asked: &NewOrder,
         strategy: StrategyId,
-        replaced: Option<Replaced>,
+        message: Option<Message>,
+        is_held: bool,
         read: impl FnOnce(&View<'_>) -> T,
     ) -> Result<T, Refusal> {
         let unknown_account = Refusal::plain(Reject::UnknownAccount);
@@ -101,7 +132,6 @@ impl Machine {
             market: self.market(asked.instrument),
             account,
             position,
-            booked: position,
             settlement: self.accounts.balance(asked.account, settlement),
             base: self.accounts.balance(asked.account, slot.definition.base),
             base_factor: slot.base_factor,
@@ -109,8 +139,8 @@ impl Machine {
             limits,
             subject: self.subjects.get(SubjectId::Account(asked.account)),
             strategy: if has_own { self.strategy_view(strategy) } else { None },
-            replaced,
-            is_held: false,
+            message,
+            is_held,
             now: self.now,
             machine: self,
         };

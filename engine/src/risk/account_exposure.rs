@@ -97,7 +97,7 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
 fn after(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
     let mut with_order = *view.position;
     let open = with_order.open_mut(order.side);
-    *open = open.saturating_add(view.open_qty(order).0);
+    *open = open.saturating_add(order.qty.0);
     let mark = mark_of(view.market).unwrap_or(price);
     let own = Exposure::of(view.instrument, &with_order, mark).ok_or(Reject::ValueOverflow)?;
     let own = view.machine.exposure_in_reference(view.instrument.settlement, &own)?;

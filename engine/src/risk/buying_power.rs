@@ -18,7 +18,7 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<R
 }
 
 fn check_spot(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Reservation, Refusal> {
-    let open = view.open_qty(order);
+    let open = order.qty;
     let reservation = spot_reservation(view.instrument, view.base_factor, order.side, price, open);
     let reservation = reservation.ok_or_else(|| Refusal::plain(Reject::ValueOverflow))?;
     match order.side {
@@ -39,15 +39,15 @@ fn check_contract(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Res
     let mark = margin_mark(view.market.reference_twice(), price);
     let mut with_order = *view.position;
     let open = with_order.open_mut(order.side);
-    *open = open.saturating_add(view.open_qty(order).0);
+    *open = open.saturating_add(order.qty.0);
     let needed = margin(instrument, &with_order, mark).ok_or_else(overflow)?;
-    let before = margin(instrument, view.booked, mark).ok_or_else(overflow)?;
+    let before = margin(instrument, view.position, mark).ok_or_else(overflow)?;
     let reservation = Reservation { amount: needed, currency: instrument.settlement, price: mark };
     if needed <= before {
         return Ok(reservation);
     }
     let rate = Rate(instrument.taker_fee.0.max(0));
-    let fee = instrument.fee(price, view.open_qty(order), rate).ok_or_else(overflow)?;
+    let fee = instrument.fee(price, order.qty, rate).ok_or_else(overflow)?;
     let available = view.settlement.available() + view.position.margin + view.unrealized;
     afford(order, view, needed + fee, available)?;
     Ok(reservation)

@@ -12,7 +12,7 @@ const BASE_UNITS_MAX: i128 = 1 << 100;
 
 /// The account's position, and what the strategy holds itself.
 pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
-    let open = view.open_qty(order).0;
+    let open = order.qty.0;
     let units_max = i64::try_from(BASE_UNITS_MAX / view.base_factor.max(1)).unwrap_or(i64::MAX);
     let set = view.limits.get(LimitKind::PositionQuantity).unwrap_or(i64::MAX);
     let limit = set.min(POSITION_MAX).min(units_max);
@@ -25,8 +25,7 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
     }
     let Some(strategy) = view.strategy else { return Ok(()) };
     let Some(limit) = strategy.limits.get(LimitKind::PositionQuantity) else { return Ok(()) };
-    let replaced = view.replaced.map_or(0, |replaced| replaced.leaves.0);
-    let held = strategy.held.saturating_add(order.side.sign().saturating_mul(open.saturating_sub(replaced)));
+    let held = strategy.held.saturating_add(order.side.sign().saturating_mul(open));
     let worst = order.side.sign().saturating_mul(held);
     if worst > limit { Err(Refusal::new(Reject::PositionAboveLimit, limit, worst)) } else { Ok(()) }
 }

@@ -72,14 +72,15 @@ impl Bucket {
 
 /// The rate of new orders, or of replaces where one is asked for, of the account and of the strategy.
 pub(super) fn check(view: &View<'_>) -> Result<(), Refusal> {
-    let is_replace = view.replaced.is_some();
-    let (kind, reason) = if is_replace {
-        (LimitKind::ReplaceRate, Reject::ReplaceRateAboveLimit)
-    } else {
-        (LimitKind::OrderRate, Reject::OrderRateAboveLimit)
+    // A held order took its token when it came.
+    let Some(message) = view.message else { return Ok(()) };
+    let (is_replace, reason) = match message {
+        Message::Order => (false, Reject::OrderRateAboveLimit),
+        Message::Replace => (true, Reject::ReplaceRateAboveLimit),
+        Message::Cancel => return Ok(()),
     };
     for party in view.parties() {
-        let Some(rate) = party.limits.get(kind) else { continue };
+        let Some(rate) = party.limits.get(message.rate()) else { continue };
         let bucket = if is_replace { &party.subject.replaces } else { &party.subject.orders };
         if !bucket.has_token(rate, view.now) {
             return Err(Refusal::new(reason, rate, bucket.taken(rate, view.now).saturating_add(1)));

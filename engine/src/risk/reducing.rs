@@ -1,6 +1,6 @@
 //! What counts as reducing a position, in one place.
 //!
-//! An order *reduces* when its open quantity is at most the room: what is open the other way, less what open orders of
+//! An order *reduces* when its quantity is at most the room: what is open the other way, less what open orders of
 //! its own side would already take from it (a replaced order's old quantity counted as gone). So all of them together
 //! bring the position back towards zero, and never through it. An order that says that it opens never reduces.
 //!
@@ -27,14 +27,14 @@ pub fn room(position: &Position, side: Side) -> i64 {
 /// Whether the order only brings its position back towards zero.
 #[inline]
 pub(super) fn is_reducing(order: &NewOrder, view: &View<'_>) -> bool {
-    let open = view.open_qty(order).0;
+    let open = order.qty.0;
     order.position_effect != PositionEffect::Open && open > 0 && open <= room(view.position, order.side)
 }
 
 /// An order that says that it only reduces must do so.
 pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
     let must_reduce = order.reduce_only || order.position_effect == PositionEffect::Close;
-    if must_reduce && view.open_qty(order).0 > room(view.position, order.side) {
+    if must_reduce && order.qty.0 > room(view.position, order.side) {
         return Err(refusal(order, view));
     }
     Ok(())
@@ -42,5 +42,5 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
 
 /// Only orders that reduce may enter, and this one would do more.
 pub(super) fn refusal(order: &NewOrder, view: &View<'_>) -> Refusal {
-    Refusal::new(Reject::ReduceOnly, room(view.position, order.side), view.open_qty(order).0)
+    Refusal::new(Reject::ReduceOnly, room(view.position, order.side), order.qty.0)
 }

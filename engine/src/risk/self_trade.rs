@@ -7,7 +7,7 @@ use super::{Refusal, View};
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::{
-    AccountId, InstrumentId, LimitKind, OrderStatus, OrderType, Price, Reject, SelfTradePrevention, Side,
+    AccountId, InstrumentId, LimitKind, OrderId, OrderStatus, Price, Reject, SelfTradePrevention, Side,
 };
 
 /// Open orders of its account that one order may cancel; an order that would meet more is refused.
@@ -39,7 +39,8 @@ impl Resting {
         }
     }
 
-    /// An order with a limit price is open from here on; `was_empty` where it is the only one of its side.
+    /// An order is open from here on, at a limit price or at 0 for one that rests nowhere; `was_empty` where it is the
+    /// only one of its side.
     pub fn note(
         &mut self,
         account: AccountId,
@@ -50,20 +51,16 @@ impl Resting {
     ) {
         self.ordered[account.0 as usize] |= 1 << instrument.0;
         let best = &mut self.best[index(account, instrument)][side as usize];
+        let (price, worst) = match side {
+            Side::Buy => (price, Price(i64::MIN)),
+            Side::Sell if price.0 == 0 => (Price(i64::MAX), Price(i64::MAX)),
+            Side::Sell => (price, Price(i64::MAX)),
+        };
+        let known = if was_empty { worst } else { *best };
         *best = match side {
-            _ if was_empty => price,
-            Side::Buy => price.max(*best),
-            Side::Sell => price.min(*best),
+            Side::Buy => price.max(known),
+            Side::Sell => price.min(known),
         };
-    }
-
-    /// A market order is open from here on: it rests nowhere.
-    pub fn note_market(&mut self, account: AccountId, instrument: InstrumentId, side: Side, was_empty: bool) {
-        let worst = match side {
-            Side::Buy => Price(i64::MIN),
-            Side::Sell => Price(i64::MAX),
-        };
-        self.note(account, instrument, side, worst, was_empty);
     }
 
     /// A bit for each instrument that the account may have open orders in.
@@ -125,7 +122,7 @@ pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
         return found;
     }
     let orders = view.machine.orders();
-    let mut next = orders.first_open_after(tickwerk_domain::OrderId::NONE);
+    let mut next = orders.first_own_from(account, instrument, OrderId::NONE);
     let mut steps = 0;
     while let Some(slot) = next {
         if steps == STEPS_MAX {
@@ -133,9 +130,11 @@ pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
             break;
         }
         let resting = orders.get(slot);
-        let is_own = (resting.account, resting.instrument) == (account, instrument) && resting.side != side;
-        let rests = resting.order_type != OrderType::Market && resting.status != OrderStatus::Held;
-        if is_own && rests && meets(side, order.price, resting.price) {
+        let rests = resting.price.0 != 0 && resting.status != OrderStatus::Held;
+        let new = orders.terms(slot).and_then(|terms| terms.replacement);
+        let is_met = meets(side, order.price, resting.price)
+            || new.is_some_and(|new| meets(side, order.price, new.price));
+        if resting.side != side && rests && is_met {
             if found.count == MAKERS_MAX {
                 found.has_more = true;
                 break;
@@ -144,7 +143,7 @@ pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
             found.slots[found.count] = slot;
             found.count += 1;
         }
-        next = orders.next_open(slot);
+        next = orders.next_own(slot);
         steps += 1;
     }
     found
@@ -159,7 +158,9 @@ pub(crate) fn mode(view: &View<'_>) -> SelfTradePrevention {
 
 /// Refuses an order that would meet an own one, unless the own one can give way.
 pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
+    // A held order meets nobody before it leaves.
     let is_refused = match mode(view) {
+        _ if view.is_held => return Ok(()),
         SelfTradePrevention::Off => return Ok(()),
         SelfTradePrevention::CancelMaker => makers(order, view).has_more,
         SelfTradePrevention::CancelTaker

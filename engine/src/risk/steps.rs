@@ -19,11 +19,6 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
     if qty <= 0 {
         return Err(Refusal::new(Reject::QuantityNotPositive, 1, qty));
     }
-    if let Some(replaced) = view.replaced
-        && qty <= replaced.filled.0
-    {
-        return Err(Refusal::new(Reject::QuantityBelowFilled, replaced.filled.0, qty));
-    }
     if qty % instrument.lot_size.0 != 0 {
         return Err(Refusal::new(Reject::QuantityOffLot, instrument.lot_size.0, qty));
     }

@@ -242,7 +242,7 @@ fn a_cooling_breaker_may_be_reset_earlier_and_its_timer_is_gone() {
     let foreign = TimerFired { due: TimeNs(1), subject: 1, kind: TimerKind::BreakerCooled };
     let events = desk.apply(foreign);
     let Event::CommandRefused(refused) = events[0] else { panic!("{events:?}") };
-    assert_eq!(refused.reason, Reject::ScopeInvalid.code());
+    assert_eq!(refused.reason, Reject::IllegalMove.code());
 }
 
 #[test]
