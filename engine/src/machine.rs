@@ -5,11 +5,14 @@
 
 mod account_state;
 mod adjustments;
+mod alerts;
+mod breakers;
 mod contingent;
 mod continuations;
 mod conversion;
 mod definitions;
 mod expiry;
+mod exposures;
 mod fills;
 mod funding;
 mod held;
@@ -19,6 +22,7 @@ mod mass_cancel;
 mod order_flow;
 mod replace;
 mod reports;
+mod risk_checks;
 mod sessions;
 mod settings;
 mod venues;
@@ -35,7 +39,9 @@ use crate::market::Market;
 use crate::orders::Orders;
 use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
+use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
+use crate::risk::subjects::Subjects;
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
 use tickwerk_domain::command::FundingApplied;
@@ -126,6 +132,8 @@ pub struct Machine {
     positions: Positions,
     orders: Orders,
     settings: Settings,
+    subjects: Subjects,
+    resting: Resting,
     venues: Venues,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
@@ -169,6 +177,8 @@ impl Machine {
             positions: Positions::new(),
             orders: Orders::new(),
             settings: Settings::new(),
+            subjects: Subjects::new(),
+            resting: Resting::new(),
             venues: Venues::new(),
             triggers: Triggers::new(),
             firing: 0,
@@ -219,6 +229,7 @@ impl Machine {
             Command::LimitSet(limit) => self.set_limit(limit, out),
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
+            Command::BreakerReset(reset) => self.reset_breaker(reset, out),
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
             Command::Continue(going_on) => self.go_on(going_on, out),
             Command::SessionSet(session) => self.set_session(session, out),
@@ -236,7 +247,6 @@ impl Machine {
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
             Command::BookOrderObserved(_)
-            | Command::BreakerReset(_)
             | Command::VenueOrderStated(_)
             | Command::TradeBusted(_)
             | Command::TradeCorrected(_)
@@ -381,6 +391,7 @@ impl Machine {
         self.accounts.rehash_account(account, &mut self.digest);
     }
 }
+
 
 /// Whether a number may index a table of `count` places; 0 means "none" and is no place.
 fn is_in_range(number: u32, count: usize) -> bool {

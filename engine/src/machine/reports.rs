@@ -36,6 +36,7 @@ impl Machine {
                 self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
                 self.finish(slot, OrderStatus::Rejected);
                 self.positions.rehash(account, instrument, &mut self.digest);
+                self.count_end(slot, true, out);
             }
             ReportKind::Canceled if is_open => {
                 let order = self.orders.get_mut(slot);
@@ -44,6 +45,7 @@ impl Machine {
                 self.finish(slot, OrderStatus::Canceled);
                 self.positions.rehash(account, instrument, &mut self.digest);
                 self.let_strategy_retry(slot);
+                self.count_end(slot, false, out);
             }
             ReportKind::CancelRejected if is_cancel_pending => {
                 let order = self.orders.get_mut(slot);
