@@ -7,6 +7,7 @@ mod account_state;
 mod adjustments;
 mod alerts;
 mod breakers;
+mod cancels;
 mod contingent;
 mod continuations;
 mod conversion;
@@ -25,6 +26,7 @@ mod reports;
 mod risk_checks;
 mod sessions;
 mod settings;
+mod sums;
 mod venues;
 mod worth;
 
@@ -391,7 +393,6 @@ impl Machine {
         self.accounts.rehash_account(account, &mut self.digest);
     }
 }
-
 
 /// Whether a number may index a table of `count` places; 0 means "none" and is no place.
 fn is_in_range(number: u32, count: usize) -> bool {
