@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod core;
 pub mod decider;
 pub mod event_buffer;
+pub mod lifecycle;
 pub mod limits;
 pub mod machine;
 pub mod market;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod client;
+pub(crate) mod book;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod inspect;

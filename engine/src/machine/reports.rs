@@ -2,7 +2,7 @@
 
 use super::Machine;
 use crate::event_buffer::EventBuffer;
-use tickwerk_domain::command::{FillReported, OrderReported};
+use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::event::{CancelRejected, FillUnmatched, OrderAccepted, OrderCanceled, OrderRejected};
 use tickwerk_domain::{OrderStatus, Qty, Reject, ReportKind};
 
@@ -17,7 +17,8 @@ impl Machine {
         let (version, status, is_accepted) = (order.version, order.status, order.is_accepted);
         let is_cancel_pending = order.is_cancel_pending;
         let (id, account, instrument, cum_qty) = (order.id, order.account, order.instrument, order.cum_qty);
-        let (is_open, reason) = (!status.is_done(), report.reason);
+        // A held order is not at the venue, which can have nothing to say of it.
+        let (is_open, reason) = (!status.is_done() && status != OrderStatus::Held, report.reason);
         match report.kind {
             ReportKind::Accepted if is_open && !is_accepted => {
                 self.orders.get_mut(slot).is_accepted = true;
@@ -48,11 +49,7 @@ impl Machine {
                 let order = self.orders.get_mut(slot);
                 order.is_cancel_pending = false;
                 let client_order_id = order.client_order_id;
-                let back = match (order.is_accepted, cum_qty > Qty::ZERO) {
-                    (_, true) => OrderStatus::PartiallyFilled,
-                    (true, false) => OrderStatus::New,
-                    (false, false) => OrderStatus::PendingNew,
-                };
+                let back = self.standing_status(slot);
                 // Where the cancel crossed a fill that ended the order, only the answer is left to tell.
                 if is_open {
                     self.orders.set_status(slot, back);
@@ -63,6 +60,7 @@ impl Machine {
                     out,
                 );
             }
+            ReportKind::ReplaceRejected if is_open && self.replace_refused(slot, reason, out) => {}
             ReportKind::Accepted
             | ReportKind::Expired
             | ReportKind::ReplaceRejected
@@ -73,6 +71,21 @@ impl Machine {
             }
         }
         self.orders.commit(slot, &mut self.digest);
+        version
+    }
+
+    pub(super) fn on_replaced(&mut self, report: &ReplaceReported, out: &mut EventBuffer) -> u64 {
+        let Some(slot) = self.orders.find(report.order) else {
+            self.refuse(&(*report).into(), Reject::UnknownOrder, report.order.0.cast_signed(), out);
+            return 0;
+        };
+        let order = self.orders.get_mut(slot);
+        order.version += 1;
+        let version = order.version;
+        if let Err(reason) = self.replace_confirmed(slot, report, out) {
+            self.refuse(&(*report).into(), reason, report.order.0.cast_signed(), out);
+            self.orders.commit(slot, &mut self.digest);
+        }
         version
     }
 
@@ -103,7 +116,7 @@ impl Machine {
             Some(Reject::DuplicateReport)
         } else if fill.fee.get().unsigned_abs() > FEE_MAX {
             Some(Reject::ValueOverflow)
-        } else if fill.qty <= Qty::ZERO || fill.qty > order.leaves() {
+        } else if fill.qty <= Qty::ZERO || fill.qty > order.leaves() || order.status == OrderStatus::Held {
             Some(Reject::FillUnmatched)
         } else {
             None
