@@ -1,10 +1,12 @@
 //! The subcommands: one file each, with its options and a `run` that gives the exit code.
 
 pub(crate) mod bench;
+mod client;
 pub(crate) mod book;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod inspect;
+pub(crate) mod limits;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod send;
