@@ -386,7 +386,6 @@ impl Machine {
     }
 }
 
-
 /// Whether a number may index a table of `count` places; 0 means "none" and is no place.
 fn is_in_range(number: u32, count: usize) -> bool {
     number != 0 && (number as usize) < count

@@ -1,8 +1,8 @@
 //! The subcommands: one file each, with its options and a `run` that gives the exit code.
 
 pub(crate) mod bench;
-mod client;
 pub(crate) mod book;
+mod client;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod inspect;

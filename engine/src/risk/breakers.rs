@@ -35,18 +35,6 @@ impl Breaker {
     }
 }
 
-/// The limit that trips a breaker.
-pub const fn limit_of(kind: BreakerKind) -> LimitKind {
-    match kind {
-        BreakerKind::DailyLoss => LimitKind::DailyLoss,
-        BreakerKind::Drawdown => LimitKind::Drawdown,
-        BreakerKind::LossStreak => LimitKind::LossStreak,
-        BreakerKind::OrderToTrade => LimitKind::OrderToTrade,
-        BreakerKind::StaleFeed => LimitKind::StaleFeed,
-        BreakerKind::RejectStorm => LimitKind::RejectStorm,
-    }
-}
-
 /// Whether a state may follow another.
 pub fn is_allowed(from: BreakerState, to: BreakerState) -> bool {
     match from {

@@ -82,7 +82,8 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
 
 impl Scope {
     fn fields(&self) -> Map<String, Value> {
-        let named = [("account", &self.account), ("instrument", &self.instrument), ("strategy", &self.strategy)];
+        let named =
+            [("account", &self.account), ("instrument", &self.instrument), ("strategy", &self.strategy)];
         let given = named.into_iter().filter_map(|(key, name)| Some((key.to_owned(), json!(name.as_ref()?))));
         given.collect()
     }
@@ -122,7 +123,8 @@ fn shown(result: &Value) -> String {
         line(&mut text, what, &value, &scope_text(&row));
     }
     for row in rows("breakers") {
-        let value = format!("{} at {} of {}", plain(&row["state"]), plain(&row["observed"]), plain(&row["limit"]));
+        let value =
+            format!("{} at {} of {}", plain(&row["state"]), plain(&row["observed"]), plain(&row["limit"]));
         line(&mut text, &format!("breaker {}", plain(&row["breaker"])), &value, &scope_text(&row));
     }
     for row in rows("accounts") {
@@ -208,7 +210,8 @@ fn rule_json(rule: &Rule) -> Value {
 }
 
 fn rule_text(rule: &Rule) -> String {
-    let mut text = format!("{}\n  {}\n  example: {}\n", rule.name, rule.sentence, rule.example.replace('`', ""));
+    let mut text =
+        format!("{}\n  {}\n  example: {}\n", rule.name, rule.sentence, rule.example.replace('`', ""));
     if let Some(reason) = rule.reason {
         let _infallible = writeln!(text, "  refuses with: {} ({})", reason.word(), reason.code().0);
     }

@@ -73,8 +73,13 @@ fn scales_of(scope: Scope, machine: &Machine) -> LimitScales {
     LimitScales {
         quantity: definition.map(|known| known.quantity_scale),
         settlement: definition.map(|known| known.settlement_scale),
-        reference: machine.reference_currency().map(|(_, scale)| scale),
+        reference: reference_scale(machine),
     }
+}
+
+/// Decimals of the reference currency; `None` where none is set.
+fn reference_scale(machine: &Machine) -> Option<u8> {
+    machine.accounts().currency(machine.reference_currency()).map(|currency| currency.scale)
 }
 
 /// Breakers that stop an account or a strategy now.
@@ -84,10 +89,7 @@ fn breakers(asked: LimitScope, machine: &Machine) -> Vec<Value> {
         for kind in BreakerKind::ALL {
             let breaker = machine.subjects().get(id).breaker(*kind);
             if breaker.state != BreakerState::Armed {
-                let scales = LimitScales {
-                    reference: machine.reference_currency().map(|(_, scale)| scale),
-                    ..LimitScales::default()
-                };
+                let scales = LimitScales { reference: reference_scale(machine), ..LimitScales::default() };
                 let show = |value| show_limit(kind.limit(), value, scales);
                 let mut row = name.clone();
                 row["breaker"] = json!(kind.word());
@@ -122,7 +124,7 @@ fn fits(asked: AccountId, account: AccountId) -> bool {
 
 /// What each account is worth and has at stake, in the reference currency.
 fn accounts(asked: LimitScope, machine: &Machine) -> Vec<Value> {
-    let Some((_, scale)) = machine.reference_currency() else {
+    let Some(scale) = reference_scale(machine) else {
         return Vec::new();
     };
     let meant = machine.accounts().accounts().filter(|(account, _)| fits(asked.account, *account));
