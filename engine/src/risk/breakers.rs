@@ -6,7 +6,7 @@
 
 use super::{Refusal, View};
 use tickwerk_domain::digest::words_of;
-use tickwerk_domain::{BreakerKind, BreakerState, LimitKind, Reject, TimeNs};
+use tickwerk_domain::{BreakerState, Reject, TimeNs};
 
 /// A breaker of an account or strategy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
