@@ -3,28 +3,34 @@
 //! The same commands with the same stamps give the same events, on every machine and in every build. There is no
 //! clock, no I/O, no allocation after start-up and no iteration over a hash table in here.
 
+mod account_state;
+mod adjustments;
 mod alerts;
 mod breakers;
 mod contingent;
 mod continuations;
+mod conversion;
 mod definitions;
 mod expiry;
 mod exposures;
 mod fills;
+mod funding;
 mod held;
 mod market_flow;
+mod marks;
 mod mass_cancel;
 mod order_flow;
-mod reference;
 mod replace;
 mod reports;
 mod risk_checks;
 mod sessions;
 mod settings;
 mod venues;
+mod worth;
 
 pub use mass_cancel::Scope;
 pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
+pub use worth::Exposure;
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
@@ -38,11 +44,12 @@ use crate::risk::settings::Settings;
 use crate::risk::subjects::Subjects;
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
+use tickwerk_domain::command::FundingApplied;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
     AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence,
-    SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
+    SideFilter, SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
 };
 
 /// The rules that this build decides by; a change of what is decided raises it.
@@ -98,6 +105,20 @@ pub struct Continuation {
     scope: Scope,
 }
 
+impl Continuation {
+    /// A long effect over all accounts of an instrument, from the first.
+    fn of_instrument(kind: ContinueKind, started_by: Sequence, instrument: InstrumentId) -> Self {
+        let scope =
+            Scope { account: AccountId::NONE, instrument, strategy: StrategyId::NONE, side: SideFilter::Any };
+        Self { kind, after: 0, started_by, next: OrderId::NONE, scope }
+    }
+
+    /// The last account that was dealt with.
+    fn after_account(&self) -> AccountId {
+        AccountId(u32::try_from(self.after).expect("it counts in accounts"))
+    }
+}
+
 /// All state that decides.
 #[derive(Debug)]
 pub struct Machine {
@@ -120,13 +141,16 @@ pub struct Machine {
     sweep: sessions::Sweep,
     continuations: continuations::Continuations,
     timers: Timers,
+    conversions: conversion::Conversions,
+    /// Funding that is being paid, while it takes more than one command.
+    funding: Option<FundingApplied>,
+    rules_version: u32,
+    system_version: u64,
+    last: Stamp,
     /// Time of the command that is being applied.
     now: TimeNs,
     /// When the UTC day of `now` ends.
     day_ends: TimeNs,
-    rules_version: u32,
-    system_version: u64,
-    last: Stamp,
     digest: Digest,
 }
 
@@ -159,11 +183,13 @@ impl Machine {
             sweep: sessions::Sweep::default(),
             continuations: [None; ContinueKind::ALL.len()],
             timers: Timers::new(),
-            now: TimeNs::UNKNOWN,
-            day_ends: TimeNs::UNKNOWN,
+            conversions: conversion::Conversions::new(),
+            funding: None,
             rules_version: 0,
             system_version: 0,
             last: Stamp::default(),
+            now: TimeNs::UNKNOWN,
+            day_ends: TimeNs::UNKNOWN,
             digest: Digest::default(),
         }
     }
@@ -211,17 +237,17 @@ impl Machine {
             Command::MassCancel(cancel) => self.mass_cancel(stamp, cancel, out),
             Command::ReplaceReported(report) => self.on_replaced(report, out),
             Command::TimerFired(fired) => self.on_timer(stamp, fired, out),
+            Command::MarkObserved(mark) => self.on_mark(mark, out),
+            Command::MarkSourceSet(setting) => self.set_mark_source(setting, out),
+            Command::FundingApplied(funding) => self.on_funding(stamp, funding, out),
+            Command::AccountStateSet(setting) => self.set_account_state(setting, out),
+            Command::ConversionSet(setting) => self.set_conversion(setting, out),
+            Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
             Command::BookOrderObserved(_)
-            | Command::MarkObserved(_)
-            | Command::MarkSourceSet(_)
             | Command::VenueOrderStated(_)
             | Command::TradeBusted(_)
             | Command::TradeCorrected(_)
-            | Command::FundingApplied(_)
             | Command::VenuePositionStated(_)
-            | Command::AccountStateSet(_)
-            | Command::ConversionSet(_)
-            | Command::ReferenceCurrencySet(_)
             | Command::VenueBalanceStated(_)
             | Command::ReconcileStarted(_)
             | Command::ReconcileEnded(_) => {
@@ -326,21 +352,6 @@ impl Machine {
             .filter(|(_, text)| !text.is_empty())
     }
 
-    /// Profit of what an account has open of an instrument, at its mark, in settlement units; 0 without a mark.
-    pub fn unrealized(&self, account: AccountId, instrument: InstrumentId) -> i128 {
-        let position = self.positions.get(account, instrument);
-        let definition = self.instrument(instrument).map(|slot| &slot.definition);
-        let mark = self.market(instrument).mark();
-        definition.zip(mark).and_then(|(definition, mark)| position.unrealized(definition, mark)).unwrap_or(0)
-    }
-
-    /// A new UTC day, before its first command, on what was known at midnight; at most once a day.
-    fn day_begins(&mut self, stamp: Stamp) {
-        let day = stamp.time_ns.0 / DAY_NS;
-        self.day_ends = TimeNs((day + 1).saturating_mul(DAY_NS));
-        self.restart_risk_day();
-    }
-
     fn refuse(&mut self, command: &Command, reason: Reject, value: i64, out: &mut EventBuffer) {
         let version = self.next_system_version();
         let refused = CommandRefused {
@@ -374,9 +385,6 @@ impl Machine {
         self.accounts.rehash_account(account, &mut self.digest);
     }
 }
-
-/// A UTC day; the Unix epoch knows no leap seconds.
-const DAY_NS: u64 = 86_400_000_000_000;
 
 /// Whether a number may index a table of `count` places; 0 means "none" and is no place.
 fn is_in_range(number: u32, count: usize) -> bool {

@@ -16,8 +16,8 @@ use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    AccountId, ClientOrderId, CurrencyId, InstrumentId, OrderId, OrderStatus, OrderType, Price, Qty, Side,
-    StrategyId, TimeInForce, VenueId,
+    AccountId, ClientOrderId, CurrencyId, InstrumentId, OrderId, OrderStatus, OrderType, PositionSide, Price,
+    Qty, Side, StrategyId, TimeInForce, VenueId,
 };
 
 /// An order and all that happened to it.
@@ -62,6 +62,8 @@ pub struct Order {
     pub venue: VenueId,
     /// Which way.
     pub side: Side,
+    /// The position that it is about.
+    pub position_side: PositionSide,
     /// How it is priced.
     pub order_type: OrderType,
     /// How long it stands.
@@ -107,6 +109,7 @@ impl Order {
             reason: ReasonCode::default(),
             venue: VenueId::NONE,
             side: asked.side,
+            position_side: PositionSide::Net,
             order_type: asked.order_type,
             time_in_force: asked.time_in_force,
             status: OrderStatus::PendingNew,
@@ -150,8 +153,8 @@ impl Order {
         // High words are nearly always the same few; turned apart, they share a word.
         let high = value_high ^ fee_high.rotate_left(21) ^ reserved_high.rotate_left(42);
         let marks = u64::from(self.is_cancel_pending) << 1 | u64::from(self.is_accepted);
-        let venue = u64::from(self.venue.0) << 40;
-        let state = venue | (self.status as u64) << 32 | marks << 24 | u64::from(self.reason.0);
+        let place = (self.position_side as u64) << 56 | u64::from(self.venue.0) << 40;
+        let state = place | (self.status as u64) << 32 | marks << 24 | u64::from(self.reason.0);
         let filled = self.cum_qty.0.cast_unsigned();
         let price = self.reserve_price.0.cast_unsigned();
         let words = [filled, high, value, fee, reserved, price, self.execution_id, self.version, state];

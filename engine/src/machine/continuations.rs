@@ -25,7 +25,9 @@ impl Machine {
                     ContinueKind::KillSwitch | ContinueKind::MassCancel => self.cancel_open(pending, out),
                     // The machine pays what it owes to held orders at the end of every command.
                     ContinueKind::Held => {}
-                    ContinueKind::Reconcile | ContinueKind::Funding | ContinueKind::Mark => {
+                    ContinueKind::Funding => self.pay_funding(pending, out),
+                    ContinueKind::Mark => self.mark_positions(pending, out),
+                    ContinueKind::Reconcile => {
                         self.continuations[pending.kind as usize] = None;
                         self.refuse(&(*command).into(), Reject::IllegalMove, 0, out);
                     }

@@ -20,8 +20,9 @@ impl Machine {
         self.timers.take_away(fired.kind, fired.subject, &mut self.digest);
         match fired.kind {
             TimerKind::OrderExpiry => self.order_expires(OrderId(fired.subject), out),
+            TimerKind::Mark => self.mark_due(stamp, fired.subject, out),
             TimerKind::BreakerCooled => self.breaker_cooled(stamp, fired.subject, out),
-            TimerKind::Mark | TimerKind::Day => {
+            TimerKind::Day => {
                 self.refuse(&(*fired).into(), Reject::IllegalMove, fired.due.0.cast_signed(), out);
             }
         }

@@ -1,33 +1,30 @@
 //! What the exposure and credit rules count over all instruments and currencies of an account.
 
 use super::Machine;
-use crate::limits::CURRENCIES_MAX;
 use crate::risk::account_exposure::{Exposure, mark_of};
-use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, Reject};
+use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, PositionSide, Reject};
 
 impl Machine {
-    /// Exposure of an account in all instruments but one, with open orders at their worst.
+    /// Exposure of an account in all positions but one, with open orders at their worst.
     pub(crate) fn exposure_except(
         &self,
         account: AccountId,
-        except: Option<InstrumentId>,
+        except: Option<(InstrumentId, PositionSide)>,
     ) -> Result<Exposure, Reject> {
         let mut sum = Exposure::default();
-        let mut rest = self.positions.open_bits(account) | self.resting.ordered(account);
-        rest &= except.map_or(u64::MAX, |instrument| !(1 << instrument.0));
-        while rest != 0 {
-            let instrument = InstrumentId(rest.trailing_zeros());
-            rest &= rest - 1;
-            let position = self.positions.get(account, instrument);
-            if position.qty == 0 && position.open_buys == 0 && position.open_sells == 0 {
-                continue;
+        for instrument in self.positions.busy(account) {
+            for side in self.positions.sides(account) {
+                let position = self.positions.of(account, instrument, *side);
+                if position.is_idle() || except == Some((instrument, *side)) {
+                    continue;
+                }
+                let slot = self.instrument(instrument).ok_or(Reject::UnknownInstrument)?;
+                let mark = mark_of(self.market(instrument)).ok_or(Reject::NoReferencePrice)?;
+                let own = Exposure::of(&slot.definition, position, mark);
+                let own = own.ok_or(Reject::ValueOverflow)?;
+                let own = self.exposure_in_reference(slot.definition.settlement, &own)?;
+                sum = sum.plus(&own).ok_or(Reject::ValueOverflow)?;
             }
-            let slot = self.instrument(instrument).ok_or(Reject::UnknownInstrument)?;
-            let mark = mark_of(self.market(instrument)).ok_or(Reject::NoReferencePrice)?;
-            let own = Exposure::of(&slot.definition, position, mark);
-            let own = own.ok_or(Reject::ValueOverflow)?;
-            let own = self.exposure_in_reference(slot.definition.settlement, &own)?;
-            sum = sum.plus(&own).ok_or(Reject::ValueOverflow)?;
         }
         Ok(sum)
     }
@@ -47,9 +44,7 @@ impl Machine {
     /// nothing converts it.
     pub(crate) fn credit_used(&self, account: AccountId, except: Option<CurrencyId>) -> Option<i128> {
         let mut used: i128 = 0;
-        for currency in
-            (0..).take(CURRENCIES_MAX).map(CurrencyId).filter(|currency| Some(*currency) != except)
-        {
+        for currency in self.accounts.held(account).filter(|currency| Some(*currency) != except) {
             let short = self.accounts.balance(account, currency).available().min(0);
             used = used.saturating_sub(self.in_reference(currency, short)?);
         }

@@ -76,6 +76,7 @@ impl Machine {
         }
         market.rehash(&mut self.digest);
         self.look_at_triggers(instrument);
+        self.arm_mark(instrument);
     }
 
     /// A market that is heard of; a gap is no news.

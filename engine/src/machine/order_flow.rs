@@ -5,6 +5,7 @@ use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use crate::orders::terms::{self, is_rare, refusal};
 use crate::orders::{Order, Terms, key};
+use crate::positions::side_of;
 use crate::risk::collar::market_price;
 use crate::risk::exposure::{Reservation, margin, margin_mark, spot_reservation};
 use crate::risk::rate::Message;
@@ -16,8 +17,8 @@ use tickwerk_domain::event::{
 };
 use tickwerk_domain::{
     AccountId, Contingency, CurrencyId, HoldReason, Instrument, InstrumentKind, LimitKind, Money, OrderId,
-    OrderStatus, OrderType, Price, Qty, Rate, Reject, Side, Stamp, StrategyId, TimeInForce, TimeNs,
-    TrailUnit, TriggerBy, VenueId,
+    OrderStatus, OrderType, PositionSide, Price, Qty, Rate, Reject, Side, Stamp, StrategyId, TimeInForce,
+    TimeNs, TrailUnit, TriggerBy, VenueId,
 };
 
 /// What was decided on an order that may enter.
@@ -94,6 +95,7 @@ impl Machine {
             return;
         }
         let slot = self.orders.add(order, name_key, &mut self.digest);
+        self.orders.get_mut(slot).position_side = self.position_side(asked);
         if is_rare {
             self.orders.add_terms(slot, Terms::new(asked));
             // Nothing counts before it is approved.
@@ -228,6 +230,15 @@ impl Machine {
         Ok(NewOrder { order_type: OrderType::Limit, price, ..*sent })
     }
 
+    /// The position that an order is about.
+    pub(crate) fn position_side(&self, asked: &NewOrder) -> PositionSide {
+        if is_in_range(asked.account.0, ACCOUNTS_MAX) {
+            side_of(self.positions.mode(asked.account), asked.side, asked.position_effect)
+        } else {
+            PositionSide::Net
+        }
+    }
+
     pub(super) fn book_refusal(&mut self, slot: u32, refusal: Refusal, out: &mut EventBuffer) {
         let reason = refusal.reason.code();
         let order = self.orders.get_mut(slot);
@@ -341,12 +352,13 @@ impl Machine {
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
         let (leaves, has_terms, price) = (order.leaves().0, order.has_terms, order.price);
+        let position_side = order.position_side;
         if has_terms {
             self.orders.terms_mut(slot).is_counted = true;
         }
-        let open = self.positions.get_mut(account, instrument).open_mut(side);
-        self.resting.note(account, instrument, side, price, *open == 0);
-        *open += leaves;
+        let was_empty = !self.positions.has_open(account, instrument, side);
+        self.resting.note(account, instrument, side, price, was_empty);
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) += leaves;
         self.count_open(slot);
         match reservation {
             Some(reservation) => self.tie_up(slot, reservation),
@@ -369,10 +381,11 @@ impl Machine {
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
         let (has_terms, counted) = (order.has_terms, self.counted_leaves(slot));
+        let position_side = order.position_side;
         let leaves = counted - self.extra_open(slot);
         assert!(has_terms, "only an order with terms can be open and count nowhere");
         self.orders.terms_mut(slot).is_counted = false;
-        *self.positions.get_mut(account, instrument).open_mut(side) -= counted;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
         self.accounts.account_mut(account).open_orders -= 1;
         self.accounts.rehash_account(account, &mut self.digest);
         self.note_pending(strategy, -side.sign() * leaves);
@@ -396,6 +409,7 @@ impl Machine {
     pub(super) fn tie_up(&mut self, slot: u32, reservation: Reservation) {
         let order = self.orders.get(slot);
         let (account, instrument, reserved) = (order.account, order.instrument, order.reserved);
+        let position_side = order.position_side;
         let kind = self.instrument(instrument).map(|known| known.definition.kind);
         match kind {
             Some(InstrumentKind::Spot) => {
@@ -405,7 +419,7 @@ impl Machine {
                 (row.reserved, row.reserved_currency) = (reservation.amount, reservation.currency);
             }
             Some(InstrumentKind::Linear | InstrumentKind::Inverse) => {
-                let position = self.positions.get_mut(account, instrument);
+                let position = self.positions.of_mut(account, instrument, position_side);
                 let change = reservation.amount - position.margin;
                 position.margin = reservation.amount;
                 self.accounts.reserve(account, reservation.currency, change, &mut self.digest);
@@ -446,7 +460,7 @@ impl Machine {
             }
             InstrumentKind::Linear | InstrumentKind::Inverse => {
                 let mark = margin_mark(self.market(order.instrument).reference_twice(), order.reserve_price);
-                let position = self.positions.get(order.account, order.instrument);
+                let position = self.positions.of(order.account, order.instrument, order.position_side);
                 let amount = margin(definition, position, mark).unwrap_or(position.margin);
                 Reservation { amount, currency: definition.settlement, price: mark }
             }
@@ -552,7 +566,8 @@ impl Machine {
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
         let (has_terms, leaves, counted) = (order.has_terms, order.leaves().0, self.counted_leaves(slot));
-        *self.positions.get_mut(account, instrument).open_mut(side) -= counted;
+        let position_side = order.position_side;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
         self.orders.set_status(slot, status);
         self.accounts.account_mut(account).open_orders -= 1;
         self.accounts.rehash_account(account, &mut self.digest);
@@ -575,7 +590,7 @@ impl Machine {
 /// The approval of an order that was counted, with the exposure after it; without one it ties up nothing yet.
 pub(super) fn approved(machine: &Machine, slot: u32, approval: Option<&Approval>) -> OrderApproved {
     let order = machine.orders.get(slot);
-    let position = machine.positions.get(order.account, order.instrument);
+    let position = machine.positions.of(order.account, order.instrument, order.position_side);
     OrderApproved {
         reserved: Money::new(approval.map_or(0, |approval| approval.reservation.amount)),
         gross_exposure: Money::new(approval.map_or(0, |approval| approval.gross_exposure)),

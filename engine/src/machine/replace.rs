@@ -182,7 +182,7 @@ impl Machine {
         let watches_trigger = is_held || terms.is_some_and(|terms| terms.is_native && !terms.is_fired);
         let seen =
             if watches_trigger { self.worst_held(&sent, order.order_type, new.trigger_price)? } else { sent };
-        let margin = self.positions.get(order.account, order.instrument).margin;
+        let margin = self.positions.of(order.account, order.instrument, order.position_side).margin;
         self.uncount(slot);
         let checked = self.risk_check(&seen, order.strategy, Some(Message::Replace), watches_trigger);
         self.count(slot, None);
@@ -211,7 +211,7 @@ impl Machine {
                 spot_reservation(&known.definition, known.base_factor, order.side, price, leaves)
             }
             InstrumentKind::Linear | InstrumentKind::Inverse => {
-                let amount = self.positions.get(order.account, order.instrument).margin;
+                let amount = self.positions.of(order.account, order.instrument, order.position_side).margin;
                 Some(Reservation { amount, currency: known.definition.settlement, price })
             }
         }
@@ -255,7 +255,8 @@ impl Machine {
         // From here on either price may be met at the venue.
         self.resting.note(order.account, order.instrument, order.side, new.price, false);
         self.give_way(&NewOrder { price: new.price, ..self.as_sent(slot) }, order.strategy, false, out);
-        *self.positions.get_mut(order.account, order.instrument).open_mut(order.side) += extra_open;
+        *self.positions.of_mut(order.account, order.instrument, order.position_side).open_mut(order.side) +=
+            extra_open;
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
         self.orders.set_status(slot, OrderStatus::PendingReplace);
@@ -320,7 +321,8 @@ impl Machine {
             Some(_) | None if order.order_type.has_limit() => report.price,
             Some(_) | None => order.reserve_price,
         };
-        let open = *self.positions.get_mut(order.account, order.instrument).open_mut(order.side);
+        let open =
+            *self.positions.of_mut(order.account, order.instrument, order.position_side).open_mut(order.side);
         let fits = open.checked_add(report.qty.0).is_some_and(|open| open <= OPEN_MAX);
         if !fits || report.price.0 < 0 || self.reservation_of(slot, reserve_price, report.qty).is_none() {
             return Err(Reject::ValueOverflow);
@@ -360,7 +362,8 @@ impl Machine {
             return false;
         };
         self.orders.terms_mut(slot).replacement = None;
-        *self.positions.get_mut(order.account, order.instrument).open_mut(order.side) -= new.extra_open;
+        *self.positions.of_mut(order.account, order.instrument, order.position_side).open_mut(order.side) -=
+            new.extra_open;
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
         if order.status != OrderStatus::PendingCancel {

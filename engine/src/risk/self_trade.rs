@@ -20,8 +20,6 @@ const STEPS_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Resting {
     best: Box<[[Price; 2]]>,
-    /// Per account, a bit for each instrument that it ever had an order in.
-    ordered: Box<[u64]>,
 }
 
 impl Default for Resting {
@@ -33,10 +31,7 @@ impl Default for Resting {
 impl Resting {
     /// No orders.
     pub fn new() -> Self {
-        Self {
-            best: vec![[Price(0); 2]; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
-            ordered: vec![0; ACCOUNTS_MAX].into(),
-        }
+        Self { best: vec![[Price(0); 2]; ACCOUNTS_MAX * INSTRUMENTS_MAX].into() }
     }
 
     /// An order is open from here on, at a limit price or at 0 for one that rests nowhere; `was_empty` where it is the
@@ -49,7 +44,6 @@ impl Resting {
         price: Price,
         was_empty: bool,
     ) {
-        self.ordered[account.0 as usize] |= 1 << instrument.0;
         let best = &mut self.best[index(account, instrument)][side as usize];
         let (price, worst) = match side {
             Side::Buy => (price, Price(i64::MIN)),
@@ -61,11 +55,6 @@ impl Resting {
             Side::Buy => price.max(known),
             Side::Sell => price.min(known),
         };
-    }
-
-    /// A bit for each instrument that the account may have open orders in.
-    pub fn ordered(&self, account: AccountId) -> u64 {
-        self.ordered[account.0 as usize]
     }
 
     /// Whether an order at `price` (0 for any) may meet an open order of the other side, where there is one.
@@ -114,10 +103,7 @@ impl Makers {
 pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
     let mut found = Makers { slots: [0; MAKERS_MAX], count: 0, first: Price(0), has_more: false };
     let (account, instrument, side) = (order.account, order.instrument, order.side);
-    let has_none = match side {
-        Side::Buy => view.position.open_sells == 0,
-        Side::Sell => view.position.open_buys == 0,
-    };
+    let has_none = !view.machine.positions().has_open(account, instrument, side.opposite());
     if has_none || !view.machine.resting().may_meet(account, instrument, side, order.price) {
         return found;
     }
