@@ -231,7 +231,7 @@ impl Machine {
     }
 
     /// The position that an order is about.
-    pub(super) fn position_side(&self, asked: &NewOrder) -> PositionSide {
+    pub(crate) fn position_side(&self, asked: &NewOrder) -> PositionSide {
         if is_in_range(asked.account.0, ACCOUNTS_MAX) {
             side_of(self.positions.mode(asked.account), asked.side, asked.position_effect)
         } else {
@@ -356,8 +356,8 @@ impl Machine {
         if has_terms {
             self.orders.terms_mut(slot).is_counted = true;
         }
-        let is_first = !self.positions.has_open(account, instrument, side);
-        self.resting.note(account, instrument, side, price, is_first);
+        let was_empty = !self.positions.has_open(account, instrument, side);
+        self.resting.note(account, instrument, side, price, was_empty);
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) += leaves;
         self.count_open(slot);
         match reservation {
