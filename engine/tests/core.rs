@@ -40,6 +40,23 @@ mod nonsense;
 mod oracle;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_held.rs"]
+mod orders_held;
+#[path = "core/orders_linked.rs"]
+mod orders_linked;
+#[path = "core/orders_mass_cancel.rs"]
+mod orders_mass_cancel;
+#[path = "core/orders_nonsense.rs"]
+mod orders_nonsense;
+#[path = "core/orders_replace.rs"]
+mod orders_replace;
+#[cfg(test)]
+#[path = "core/orders_support.rs"]
+mod orders_support;
+#[path = "core/orders_terms.rs"]
+mod orders_terms;
+#[path = "core/orders_venues.rs"]
+mod orders_venues;
 #[path = "core/replay.rs"]
 mod replay;
 #[path = "core/risk.rs"]
@@ -47,6 +64,8 @@ mod risk;
 #[cfg(test)]
 #[path = "core/seed.rs"]
 mod seed;
+#[path = "core/states.rs"]
+mod states;
 #[path = "core/strategies.rs"]
 mod strategies;
 #[cfg(test)]

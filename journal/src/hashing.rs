@@ -88,6 +88,7 @@ impl Hashing {
         }
         chain.push(frames, |block| {
             marks.set_head(block);
+            marks.set_chained(block.through);
             *last_block.lock() = block;
             if blocks.send(block).is_err() {
                 // The sync thread is gone only after a failure, which is published.

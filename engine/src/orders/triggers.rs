@@ -208,7 +208,10 @@ fn key(queue: usize, price: i64) -> i64 {
 
 /// How far the market lets each queue reach.
 pub(crate) fn thresholds(market: &Market) -> Thresholds {
-    let price = |level: Level| (level.qty > Qty::ZERO && level.price.0 > 0).then_some(level.price.0);
+    let price = |level: Level| {
+        let is_real = level.qty > Qty::ZERO && (1..NEVER.0).contains(&level.price.0);
+        is_real.then_some(level.price.0)
+    };
     let (bid, ask, last) = (price(market.touch.bid), price(market.touch.ask), price(market.last_trade));
     let twice = bid.zip(ask).and_then(|(bid, ask)| bid.checked_add(ask));
     let mut thresholds = [NEVER.1; QUEUES];

@@ -1,9 +1,10 @@
 //! An order book, order by order: who stands where in which queue.
 //!
 //! [`OrderBook`] is what a feed does to a book; it matches nothing, and a crossed book is legal. [`MatchingBook`] puts
-//! the rules of an exchange on it. Units: prices and quantities are mantissas of one instrument. Invariants: a level's quantity is the sum of
-//! its orders' and is positive; a queue is sorted by priority, then by id; the digest depends on the orders alone, not
-//! on how they came. Everything is allocated by [`OrderBook::new`]; a full store is an error and changes nothing.
+//! the rules of an exchange on it. Units: prices and quantities are mantissas of one instrument. Invariants: a level's
+//! quantity is the sum of its orders' and is positive; a queue is sorted by priority, then by id; the digest depends on
+//! the orders alone, not on how they came. Everything is allocated at construction; a full store is an error and
+//! changes nothing.
 
 mod auction;
 mod ladder;
