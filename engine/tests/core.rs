@@ -16,6 +16,8 @@ mod kill_switch;
 mod market;
 #[path = "core/money.rs"]
 mod money;
+#[path = "core/money_digest.rs"]
+mod money_digest;
 #[path = "core/money_fees.rs"]
 mod money_fees;
 #[path = "core/money_funding.rs"]
