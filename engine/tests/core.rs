@@ -83,6 +83,8 @@ mod seed;
 mod states;
 #[path = "core/strategies.rs"]
 mod strategies;
+#[path = "core/venue.rs"]
+mod venue;
 #[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;
