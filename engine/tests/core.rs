@@ -42,12 +42,15 @@ mod nonsense;
 mod oracle;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_digest.rs"]
+mod orders_digest;
 #[path = "core/orders_held.rs"]
 mod orders_held;
 #[path = "core/orders_linked.rs"]
 mod orders_linked;
 #[path = "core/orders_mass_cancel.rs"]
 mod orders_mass_cancel;
+#[cfg(test)]
 #[path = "core/orders_nonsense.rs"]
 mod orders_nonsense;
 #[path = "core/orders_replace.rs"]

@@ -327,9 +327,6 @@ impl Machine {
             }
             let venue = self.venues.get(order.venue);
             let can = |capability| venue.is_some_and(|venue| venue.can(capability));
-            if can(VenueDefined::EXPIRY) {
-                submitted.expires_at = terms.expires_at;
-            }
             submitted.time_in_force = match asked.time_in_force {
                 TimeInForce::Fok => TimeInForce::Fok,
                 _ if submitted.order_type == OrderType::Market && terms.is_fired => TimeInForce::Ioc,
@@ -337,8 +334,16 @@ impl Machine {
                 TimeInForce::AtTheOpen | TimeInForce::AtTheClose if !can(VenueDefined::AUCTIONS) => {
                     TimeInForce::Ioc
                 }
-                asked => asked,
+                TimeInForce::Gtc
+                | TimeInForce::Ioc
+                | TimeInForce::Day
+                | TimeInForce::Gtd
+                | TimeInForce::AtTheOpen
+                | TimeInForce::AtTheClose => asked.time_in_force,
             };
+            if matches!(submitted.time_in_force, TimeInForce::Day | TimeInForce::Gtd) {
+                submitted.expires_at = terms.expires_at;
+            }
         }
         self.push_order(slot, submitted, out);
     }
