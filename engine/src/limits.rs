@@ -30,10 +30,15 @@ pub const ORDERS_MAX: usize = 65_536;
 pub const OPEN_ORDERS_MAX: usize = 32_768;
 /// Timers that may be set at one time: one for each open order and a few for each account and instrument.
 pub const TIMERS_MAX: usize = 65_536;
+/// Executions that are remembered: the window in which a fill is known again, and can be taken back or corrected.
+pub const EXECUTIONS_MAX: usize = 131_072;
+/// Fills without an order that are kept.
+pub const UNMATCHED_FILLS_MAX: usize = 256;
 /// Venues, with number 0 left out.
 pub const VENUES_MAX: usize = 16;
 
 const _: () = assert!(ORDERS_MAX.is_power_of_two(), "the order index masks with it");
 const _: () = assert!(TIMERS_MAX.is_power_of_two() && TIMERS_MAX >= OPEN_ORDERS_MAX + 16 * 64);
+const _: () = assert!(EXECUTIONS_MAX.is_power_of_two(), "the execution index masks with it");
 const _: () = assert!(OPEN_ORDERS_MAX < ORDERS_MAX, "there is always a done order to forget");
 const _: () = assert!(INSTRUMENTS_MAX <= 64 && ACCOUNTS_MAX <= 64, "sets of them are one 64-bit word");

@@ -8,15 +8,19 @@ mod definitions;
 mod fills;
 mod market_flow;
 mod order_flow;
+mod reconcile;
 mod reports;
+mod restated;
 mod settings;
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
+use crate::executions::{Executions, UnmatchedFills};
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::orders::Orders;
 use crate::positions::Positions;
+use crate::reconciliation::Reconciliations;
 use crate::risk::settings::Settings;
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
@@ -91,6 +95,9 @@ pub struct Machine {
     accounts: Accounts,
     positions: Positions,
     orders: Orders,
+    executions: Executions,
+    unmatched_fills: UnmatchedFills,
+    reconciliations: Reconciliations,
     settings: Settings,
     continuation: Option<Continuation>,
     timers: Timers,
@@ -120,6 +127,9 @@ impl Machine {
             accounts: Accounts::new(),
             positions: Positions::new(),
             orders: Orders::new(),
+            executions: Executions::new(),
+            unmatched_fills: UnmatchedFills::new(),
+            reconciliations: Reconciliations::new(),
             settings: Settings::new(),
             continuation: None,
             timers: Timers::new(),
@@ -148,6 +158,14 @@ impl Machine {
             Command::CancelOrder(cancel) => self.cancel_order(cancel, out),
             Command::OrderReported(report) => self.on_report(report, out),
             Command::FillReported(fill) => self.on_fill(fill, out),
+            Command::ReplaceReported(report) => self.on_replaced(report, out),
+            Command::TradeBusted(bust) => self.on_bust(bust, out),
+            Command::TradeCorrected(correction) => self.on_correction(correction, out),
+            Command::ReconcileStarted(start) => self.start_reconciliation(stamp, start, out),
+            Command::VenueOrderStated(stated) => self.on_order_stated(stated, out),
+            Command::VenueBalanceStated(stated) => self.on_balance_stated(stated, out),
+            Command::VenuePositionStated(stated) => self.on_position_stated(stated, out),
+            Command::ReconcileEnded(end) => self.end_reconciliation(stamp, end, out),
             Command::InstrumentDefined(instrument) => self.define_instrument(instrument, out),
             Command::AccountDefined(account) => self.define_account(account, out),
             Command::CurrencyDefined(currency) => self.define_currency(currency, out),
@@ -170,19 +188,11 @@ impl Machine {
             | Command::BreakerReset(_)
             | Command::ReplaceOrder(_)
             | Command::MassCancel(_)
-            | Command::ReplaceReported(_)
-            | Command::VenueOrderStated(_)
-            | Command::TradeBusted(_)
-            | Command::TradeCorrected(_)
             | Command::FundingApplied(_)
-            | Command::VenuePositionStated(_)
             | Command::AccountStateSet(_)
             | Command::ConversionSet(_)
             | Command::ReferenceCurrencySet(_)
-            | Command::VenueBalanceStated(_)
-            | Command::TimerFired(_)
-            | Command::ReconcileStarted(_)
-            | Command::ReconcileEnded(_) => {
+            | Command::TimerFired(_) => {
                 self.refuse(command, Reject::VenueLacks, 0, out);
                 0
             }
@@ -236,6 +246,21 @@ impl Machine {
     /// Orders.
     pub fn orders(&self) -> &Orders {
         &self.orders
+    }
+
+    /// Fills that were booked.
+    pub fn executions(&self) -> &Executions {
+        &self.executions
+    }
+
+    /// Fills that fit no order.
+    pub fn unmatched_fills(&self) -> &UnmatchedFills {
+        &self.unmatched_fills
+    }
+
+    /// Reconciliations that are going on.
+    pub fn reconciliations(&self) -> &Reconciliations {
+        &self.reconciliations
     }
 
     /// Positions.

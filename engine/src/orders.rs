@@ -112,6 +112,13 @@ impl Order {
         if self.status.is_done() { Qty::ZERO } else { Qty(self.qty.0 - self.cum_qty.0) }
     }
 
+    /// The venue's terms from here on.
+    pub(crate) fn restate(&mut self, price: Price, qty: Qty) {
+        (self.price, self.qty) = (price, qty);
+        let words = [price.0, qty.0].map(i64::cast_unsigned);
+        self.fixed_hash = row_hash(self.fixed_hash, &words);
+    }
+
     /// Whether a new order with the same name asks for the same.
     pub fn has_content_of(&self, asked: &NewOrder) -> bool {
         let mine = (self.price, self.qty, self.instrument, self.side, self.order_type, self.time_in_force);

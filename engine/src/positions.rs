@@ -123,6 +123,15 @@ impl Position {
         Some(Booked { change, realized, cash, rounding })
     }
 
+    /// Sets what is open and what it cost, in cost units. Profit and fees stay what they were; no money moves.
+    pub(crate) fn adjust(&mut self, instrument: &Instrument, qty: i64, open_cost: i128) {
+        (self.qty, self.open_cost) = (qty, open_cost);
+        if instrument.kind == InstrumentKind::Spot {
+            // As if the cost had been paid by trades, so that the last close leaves no more than rounding.
+            self.unsettled = -self.open_cost_posted(instrument);
+        }
+    }
+
     /// Cost of what is open in settlement units, rounded half-even where it is finer.
     pub fn open_cost_posted(&self, instrument: &Instrument) -> i128 {
         cost_unit(instrument).map_or(0, |unit| divide_half_even(self.open_cost, unit))

@@ -23,8 +23,14 @@ mod nonsense;
 mod oracle;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/reconcile.rs"]
+mod reconcile;
 #[path = "core/replay.rs"]
 mod replay;
+#[path = "core/reports_late.rs"]
+mod reports_late;
+#[path = "core/reports_restated.rs"]
+mod reports_restated;
 #[path = "core/risk.rs"]
 mod risk;
 #[cfg(test)]

@@ -2,16 +2,17 @@
 
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
-use tickwerk_domain::{OrderId, Reject};
+use tickwerk_domain::{ContinueKind, OrderId, Reject};
 
 /// Steps of a long effect that one command may take, whether or not they cause events.
-const STEPS_PER_COMMAND_MAX: usize = 1024;
+pub(super) const STEPS_PER_COMMAND_MAX: usize = 1024;
 
 impl Machine {
     /// Goes on with the long effect that is pending; anybody else's `Continue` is refused.
     pub(super) fn go_on(&mut self, command: &tickwerk_domain::Command, out: &mut EventBuffer) -> u64 {
         let version = self.next_system_version();
         match self.continuation.take() {
+            Some(pending) if pending.kind == ContinueKind::Reconcile => self.end_missing(pending, out),
             Some(pending) => self.cancel_open(pending, out),
             None => self.refuse(command, Reject::ScopeInvalid, 0, out),
         }

@@ -6,9 +6,7 @@ use crate::orders::Order;
 use crate::positions::Booked;
 use tickwerk_domain::command::FillReported;
 use tickwerk_domain::event::{LedgerBook, Leg, OrderFilled, OrderPartiallyFilled, PositionChanged};
-use tickwerk_domain::{
-    CurrencyId, Instrument, InstrumentKind, Money, OrderStatus, PositionSide, Qty, Reject, Side,
-};
+use tickwerk_domain::{CurrencyId, Instrument, InstrumentKind, Money, PositionSide, Qty, Reject, Side};
 
 impl Machine {
     /// Books a fill; nothing has changed where it is an error.
@@ -31,20 +29,11 @@ impl Machine {
         row.cum_qty.0 += fill.qty.0;
         row.cum_value += value;
         row.cum_fee += fill.fee.get();
-        row.execution_id = fill.execution_id;
-        let is_filled = row.cum_qty == row.qty;
+        row.execution_id = row.execution_id.max(fill.execution_id);
+        // A fill that crossed the order's end leaves it as it ended.
+        let is_filled = row.cum_qty == row.qty && !order.status.is_done();
         self.push_fill(slot, fill, is_filled, out);
-
-        *self.positions.get_mut(order.account, order.instrument).open_mut(order.side) -= fill.qty.0;
-        self.note_held(&order, fill.qty);
-        if is_filled {
-            self.finish(slot, OrderStatus::Filled);
-        } else {
-            if order.status != OrderStatus::PendingCancel {
-                self.orders.set_status(slot, OrderStatus::PartiallyFilled);
-            }
-            self.tie_up_again(slot);
-        }
+        self.settle_fill(slot, &order, fill.qty);
         self.push_position(&order, instrument, &booked, out);
         let legs = legs(instrument, order.side, base_factor, fill, &booked);
         self.post(order.account, &legs, out);
@@ -60,7 +49,7 @@ impl Machine {
             last_price: fill.price,
             last_qty: fill.qty,
             cum_qty: order.cum_qty,
-            leaves_qty: Qty(order.qty.0 - order.cum_qty.0),
+            leaves_qty: order.leaves(),
             account: order.account,
             instrument: order.instrument,
             side: order.side,
@@ -89,7 +78,7 @@ impl Machine {
         }
     }
 
-    fn push_position(
+    pub(super) fn push_position(
         &mut self,
         order: &Order,
         instrument: &Instrument,
@@ -116,7 +105,7 @@ impl Machine {
     }
 
     /// A strategy's fill moves from pending to held.
-    fn note_held(&mut self, order: &Order, qty: Qty) {
+    pub(super) fn note_held(&mut self, order: &Order, qty: Qty) {
         let change = order.side.sign() * qty.0;
         if let Some(strategy) = self.strategies.get_mut(order.strategy.0 as usize).and_then(Option::as_mut) {
             strategy.held += change;
@@ -126,7 +115,7 @@ impl Machine {
 }
 
 /// The transfers of a fill: what the venue pays or gets, the asset for spot, the fee, and differences of rounding.
-fn legs(
+pub(super) fn legs(
     instrument: &Instrument,
     side: Side,
     base_factor: i128,

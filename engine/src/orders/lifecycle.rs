@@ -26,8 +26,9 @@ pub fn is_allowed(from: OrderStatus, to: OrderStatus) -> bool {
         }
         Held => matches!(to, Held | PendingNew | Filled | Canceled | Rejected | Expired),
         New => matches!(to, PartiallyFilled | Filled | PendingCancel | PendingReplace | Canceled | Expired),
+        // Back to `New` where the only fill was taken back (FIX appendix D, trade cancel).
         PartiallyFilled => {
-            matches!(to, PartiallyFilled | Filled | PendingCancel | PendingReplace | Canceled | Expired)
+            matches!(to, New | PartiallyFilled | Filled | PendingCancel | PendingReplace | Canceled | Expired)
         }
         PendingCancel => {
             matches!(
