@@ -29,6 +29,8 @@ mod reconcile;
 mod replay;
 #[path = "core/reports_late.rs"]
 mod reports_late;
+#[path = "core/reports_model.rs"]
+mod reports_model;
 #[path = "core/reports_restated.rs"]
 mod reports_restated;
 #[path = "core/risk.rs"]
