@@ -408,7 +408,7 @@ fn run(seed: u64, steps: usize) -> Model {
 
 #[test]
 fn no_interleaving_leads_to_an_illegal_state() {
-    let (seeds, steps) = if is_long() { (500, 10_000) } else { (12, 1_200) };
+    let (seeds, steps) = if is_long() { (100, 10_000) } else { (12, 1_200) };
     let told = std::cell::RefCell::new((0, 0, 0, BTreeSet::new()));
     each_seed(seeds, |seed| {
         let model = run(seed, steps);
