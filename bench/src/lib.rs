@@ -4,6 +4,7 @@
 //! [`recording`] keeps what a core made of the workload, for those who measure one part alone.
 
 pub mod append;
+pub mod matching;
 pub mod recording;
 pub mod rings;
 pub mod throughput;

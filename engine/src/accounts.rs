@@ -3,16 +3,22 @@
 //! Invariant: every leg moves one amount from one book to another, so the sum over all books of a currency is zero
 //! after every command. Units: the currency's scale.
 
+pub mod lifecycle;
+pub mod worth;
+
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::event::{LedgerBook, Leg};
-use tickwerk_domain::{AccountId, CurrencyId, Digest, TextId};
+use tickwerk_domain::{AccountId, AccountState, CurrencyId, Digest, TextId};
+use worth::Worths;
 
 /// A trading account.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Account {
     /// Whether it was defined.
     pub is_defined: bool,
+    /// What it may do.
+    pub state: AccountState,
     /// Its name.
     pub name: TextId,
     /// Orders that are not done.
@@ -20,6 +26,19 @@ pub struct Account {
     /// Records of its stream.
     pub version: u64,
     row: u64,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            is_defined: false,
+            state: AccountState::Active,
+            name: TextId::NONE,
+            open_orders: 0,
+            version: 0,
+            row: 0,
+        }
+    }
 }
 
 /// A currency.
@@ -57,6 +76,10 @@ pub struct Accounts {
     accounts: Box<[Account]>,
     currencies: Box<[Currency]>,
     balances: Box<[Balance]>,
+    /// Per account, a bit for each currency that it ever had.
+    held: Box<[u64]>,
+    /// What accounts are worth, where that is counted.
+    pub(crate) worths: Worths,
     /// Per currency, the books that belong to no account, by [`LedgerBook`].
     books: Box<[[i128; LedgerBook::ALL.len()]]>,
     book_rows: Box<[u64]>,
@@ -75,6 +98,8 @@ impl Accounts {
             accounts: vec![Account::default(); ACCOUNTS_MAX].into(),
             currencies: vec![Currency::default(); CURRENCIES_MAX].into(),
             balances: vec![Balance::default(); ACCOUNTS_MAX * CURRENCIES_MAX].into(),
+            held: vec![0; ACCOUNTS_MAX].into(),
+            worths: Worths::new(),
             books: vec![[0; LedgerBook::ALL.len()]; CURRENCIES_MAX].into(),
             book_rows: vec![0; CURRENCIES_MAX].into(),
         }
@@ -110,6 +135,21 @@ impl Accounts {
     #[inline]
     pub fn balance(&self, account: AccountId, currency: CurrencyId) -> &Balance {
         &self.balances[account.0 as usize * CURRENCIES_MAX + currency.0 as usize]
+    }
+
+    /// Currencies that the account ever had, in order of number.
+    pub fn held(&self, account: AccountId) -> impl Iterator<Item = CurrencyId> + use<> {
+        let mut rest = self.held[account.0 as usize];
+        std::iter::from_fn(move || {
+            let next = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest - 1;
+            Some(CurrencyId(next))
+        })
+    }
+
+    /// What is kept of an account's worth; its number in range.
+    pub fn worth(&self, account: AccountId) -> &worth::Worth {
+        self.worths.get(account)
     }
 
     /// A book of a currency that belongs to no account; [`LedgerBook::Client`] gives the sum over all accounts.
@@ -161,7 +201,10 @@ impl Accounts {
 
     fn add(&mut self, account: AccountId, currency: CurrencyId, book: LedgerBook, amount: i128) {
         match book {
-            LedgerBook::Client => self.balance_mut(account, currency).cash += amount,
+            LedgerBook::Client => {
+                self.held[account.0 as usize] |= 1 << currency.0;
+                self.balance_mut(account, currency).cash += amount;
+            }
             LedgerBook::Venue
             | LedgerBook::Fee
             | LedgerBook::Rounding
@@ -201,8 +244,9 @@ impl Accounts {
     /// Brings the digest up to date with an account's row.
     pub(crate) fn rehash_account(&mut self, id: AccountId, digest: &mut Digest) {
         let account = self.account_mut(id);
-        let words =
-            [u64::from(id.0), u64::from(account.name.0), u64::from(account.open_orders), account.version];
+        let named = u64::from(id.0) << 32 | u64::from(account.name.0);
+        let orders = (account.state as u64) << 32 | u64::from(account.open_orders);
+        let words = [u64::from(account.is_defined), named, orders, account.version];
         digest.update(&mut account.row, row_hash(TAG_ACCOUNT, &words));
     }
 
@@ -224,3 +268,4 @@ const TAG_ACCOUNT: u64 = 0x0701;
 const TAG_CURRENCY: u64 = 0x0702;
 const TAG_BALANCE: u64 = 0x0703;
 const TAG_BOOKS: u64 = 0x0704;
+const _: () = assert!(CURRENCIES_MAX <= 64, "a set of them is one 64-bit word");

@@ -13,6 +13,7 @@ use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::StateDigest;
 use tickwerk_domain::{
     Command, CorrelationId, Digest, Envelope, Event, InstrumentId, Payload, Record, SourceId, Stamp, TimeNs,
+    VenueId,
 };
 use tickwerk_venue::{SimulatedVenue, VENUE_ORDERS_MAX};
 
@@ -167,9 +168,17 @@ impl Core {
             | Command::StreamAppended(_) => {}
         }
         for event in events.events() {
-            if let Event::OrderSubmitted(order) = event {
+            if let Event::OrderSubmitted(order) = event
+                && order.venue == VenueId::SIMULATED
+            {
                 self.venue.submit(at, order);
-            } else if let Event::CancelSubmitted(cancel) = event {
+            } else if let Event::CancelSubmitted(cancel) = event
+                && self
+                    .machine
+                    .orders()
+                    .by_id(cancel.order)
+                    .is_some_and(|order| order.venue == VenueId::SIMULATED)
+            {
                 self.venue.cancel(at, cancel);
             }
         }

@@ -5,27 +5,15 @@
 //! id that is not above the highest one booked is taken for a repeat: a fill raised for a person is better than one
 //! that is booked twice.
 //!
-//! Fills that fit no order are kept likewise, the newest [`UNMATCHED_FILLS_MAX`] of them.
+//! What a fill may become stands in the table of [`lifecycle::fill`](crate::lifecycle::fill). An unmatched fill stays
+//! one: a report of the same fill that fits later is booked as a fill of its own. Fills that fit no order are kept likewise, the newest [`UNMATCHED_FILLS_MAX`] of them.
 
+use crate::lifecycle::fill::is_allowed;
 use crate::limits::{EXECUTIONS_MAX, UNMATCHED_FILLS_MAX};
 use tickwerk_domain::command::FillReported;
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{CurrencyId, Digest, FillState, Liquidity, Money, OrderId, Price, Qty, SlotIndex};
-
-/// The moves that a fill may make (FIX `ExecType` Trade Cancel and Trade Correct). Nothing leaves `Busted`, and an
-/// unmatched fill stays one: a report of the same fill that fits later is booked as a fill of its own.
-pub const ALLOWED: &[(FillState, FillState)] = &[
-    (FillState::Booked, FillState::Corrected),
-    (FillState::Booked, FillState::Busted),
-    (FillState::Corrected, FillState::Corrected),
-    (FillState::Corrected, FillState::Busted),
-];
-
-/// Whether a fill may go from one state to another.
-pub fn is_allowed(from: FillState, to: FillState) -> bool {
-    ALLOWED.contains(&(from, to))
-}
 
 /// A fill as it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,6 +8,7 @@ pub mod core;
 pub mod decider;
 pub mod event_buffer;
 pub mod executions;
+pub mod lifecycle;
 pub mod limits;
 pub mod machine;
 pub mod market;

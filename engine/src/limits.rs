@@ -36,9 +36,19 @@ pub const EXECUTIONS_MAX: usize = 131_072;
 pub const UNMATCHED_FILLS_MAX: usize = 256;
 /// Venues, with number 0 left out.
 pub const VENUES_MAX: usize = 16;
+/// Orders of an instrument that wait for one kind of price to rise, or to fall, to their triggers.
+pub const TRIGGERS_PER_PRICE_MAX: usize = 512;
+/// Trailing stops that wait in one instrument; each observation looks at all of them.
+pub const TRAILING_PER_INSTRUMENT_MAX: usize = 256;
+/// Groups of linked orders that are remembered, those of done orders included.
+pub const LINKS_MAX: usize = 16_384;
+/// Orders of one link that may be open at one time.
+pub const LINK_ORDERS_MAX: usize = 8;
 
 const _: () = assert!(ORDERS_MAX.is_power_of_two(), "the order index masks with it");
 const _: () = assert!(TIMERS_MAX.is_power_of_two() && TIMERS_MAX >= OPEN_ORDERS_MAX + 16 * 64);
 const _: () = assert!(EXECUTIONS_MAX.is_power_of_two(), "the execution index masks with it");
+const _: () = assert!(LINKS_MAX.is_power_of_two(), "the index of links masks with it");
+const _: () = assert!(VENUES_MAX <= 1 << 16, "a venue's number has 16 bits");
 const _: () = assert!(OPEN_ORDERS_MAX < ORDERS_MAX, "there is always a done order to forget");
 const _: () = assert!(INSTRUMENTS_MAX <= 64 && ACCOUNTS_MAX <= 64, "sets of them are one 64-bit word");

@@ -3,15 +3,32 @@
 //! The same commands with the same stamps give the same events, on every machine and in every build. There is no
 //! clock, no I/O, no allocation after start-up and no iteration over a hash table in here.
 
+mod account_state;
+mod adjustments;
+mod contingent;
 mod continuations;
+mod conversion;
 mod definitions;
+mod expiry;
 mod fills;
+mod funding;
+mod held;
 mod market_flow;
+mod marks;
+mod mass_cancel;
 mod order_flow;
 mod reconcile;
+mod replace;
 mod reports;
 mod restated;
+mod sessions;
 mod settings;
+mod venues;
+mod worth;
+
+pub use mass_cancel::Scope;
+pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
+pub use worth::Exposure;
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
@@ -19,16 +36,18 @@ use crate::executions::{Executions, UnmatchedFills};
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::orders::Orders;
+use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
 use crate::reconciliation::Reconciliations;
 use crate::risk::settings::Settings;
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
+use tickwerk_domain::command::FundingApplied;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
-    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, Reject, Sequence,
-    SignalDirection, Stamp, StrategyId, TextBytes, TextId,
+    AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence,
+    SideFilter, SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
 };
 
 /// The rules that this build decides by; a change of what is decided raises it.
@@ -79,8 +98,23 @@ pub struct Continuation {
     pub after: u64,
     /// The sequence of the command that started it.
     pub started_by: Sequence,
-    account: AccountId,
-    instrument: InstrumentId,
+    /// The order to go on with; 0 to begin, or where it goes on with something else.
+    next: OrderId,
+    scope: Scope,
+}
+
+impl Continuation {
+    /// A long effect over all accounts of an instrument, from the first.
+    fn of_instrument(kind: ContinueKind, started_by: Sequence, instrument: InstrumentId) -> Self {
+        let scope =
+            Scope { account: AccountId::NONE, instrument, strategy: StrategyId::NONE, side: SideFilter::Any };
+        Self { kind, after: 0, started_by, next: OrderId::NONE, scope }
+    }
+
+    /// The last account that was dealt with.
+    fn after_account(&self) -> AccountId {
+        AccountId(u32::try_from(self.after).expect("it counts in accounts"))
+    }
 }
 
 /// All state that decides.
@@ -99,11 +133,23 @@ pub struct Machine {
     unmatched_fills: UnmatchedFills,
     reconciliations: Reconciliations,
     settings: Settings,
-    continuation: Option<Continuation>,
+    venues: Venues,
+    triggers: Triggers,
+    /// A bit for each instrument whose market has reached a trigger that was not paid yet.
+    firing: u64,
+    sweep: sessions::Sweep,
+    continuations: continuations::Continuations,
     timers: Timers,
+    conversions: conversion::Conversions,
+    /// Funding that is being paid, while it takes more than one command.
+    funding: Option<FundingApplied>,
     rules_version: u32,
     system_version: u64,
     last: Stamp,
+    /// Time of the command that is being applied.
+    now: TimeNs,
+    /// When the UTC day of `now` ends.
+    day_ends: TimeNs,
     digest: Digest,
 }
 
@@ -131,11 +177,19 @@ impl Machine {
             unmatched_fills: UnmatchedFills::new(),
             reconciliations: Reconciliations::new(),
             settings: Settings::new(),
-            continuation: None,
+            venues: Venues::new(),
+            triggers: Triggers::new(),
+            firing: 0,
+            sweep: sessions::Sweep::default(),
+            continuations: [None; ContinueKind::ALL.len()],
             timers: Timers::new(),
+            conversions: conversion::Conversions::new(),
+            funding: None,
             rules_version: 0,
             system_version: 0,
             last: Stamp::default(),
+            now: TimeNs::UNKNOWN,
+            day_ends: TimeNs::UNKNOWN,
             digest: Digest::default(),
         }
     }
@@ -148,6 +202,10 @@ impl Machine {
         assert_eq!(self.last.sequence.next(), stamp.sequence, "gap in the command order");
         assert!(self.last.time_ns <= stamp.time_ns, "time ran backwards");
         assert!(out.is_empty(), "events of another command");
+        self.now = stamp.time_ns;
+        if stamp.time_ns >= self.day_ends {
+            self.day_begins(stamp);
+        }
 
         let version = match command {
             Command::QuoteObserved(quote) => self.on_quote(stamp, quote, out),
@@ -158,7 +216,6 @@ impl Machine {
             Command::CancelOrder(cancel) => self.cancel_order(cancel, out),
             Command::OrderReported(report) => self.on_report(report, out),
             Command::FillReported(fill) => self.on_fill(fill, out),
-            Command::ReplaceReported(report) => self.on_replaced(report, out),
             Command::TradeBusted(bust) => self.on_bust(bust, out),
             Command::TradeCorrected(correction) => self.on_correction(correction, out),
             Command::ReconcileStarted(start) => self.start_reconciliation(stamp, start, out),
@@ -177,22 +234,22 @@ impl Machine {
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
-            Command::Continue(_) => self.go_on(command, out),
-            Command::BookOrderObserved(_)
-            | Command::MarkObserved(_)
-            | Command::MarkSourceSet(_)
-            | Command::SessionSet(_)
-            | Command::VenueDefined(_)
-            | Command::RouteSet(_)
-            | Command::VenueStateObserved(_)
-            | Command::BreakerReset(_)
-            | Command::ReplaceOrder(_)
-            | Command::MassCancel(_)
-            | Command::FundingApplied(_)
-            | Command::AccountStateSet(_)
-            | Command::ConversionSet(_)
-            | Command::ReferenceCurrencySet(_)
-            | Command::TimerFired(_) => {
+            Command::Continue(going_on) => self.go_on(going_on, out),
+            Command::SessionSet(session) => self.set_session(session, out),
+            Command::VenueDefined(venue) => self.define_venue(venue, out),
+            Command::RouteSet(route) => self.set_route(route, out),
+            Command::VenueStateObserved(seen) => self.on_venue_state(seen, out),
+            Command::ReplaceOrder(replace) => self.replace_order(replace, out),
+            Command::MassCancel(cancel) => self.mass_cancel(stamp, cancel, out),
+            Command::ReplaceReported(report) => self.on_replaced(report, out),
+            Command::TimerFired(fired) => self.on_timer(stamp, fired, out),
+            Command::MarkObserved(mark) => self.on_mark(mark, out),
+            Command::MarkSourceSet(setting) => self.set_mark_source(setting, out),
+            Command::FundingApplied(funding) => self.on_funding(stamp, funding, out),
+            Command::AccountStateSet(setting) => self.set_account_state(setting, out),
+            Command::ConversionSet(setting) => self.set_conversion(setting, out),
+            Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
+            Command::BookOrderObserved(_) | Command::BreakerReset(_) => {
                 self.refuse(command, Reject::VenueLacks, 0, out);
                 0
             }
@@ -200,6 +257,9 @@ impl Machine {
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,
         };
+        if self.owes_held() {
+            self.pay_held(stamp, out);
+        }
         self.last = stamp.after(out.len());
         version
     }
@@ -220,25 +280,17 @@ impl Machine {
         &self.timers
     }
 
-    /// The long effect that must go on before anything else.
-    pub fn continuation(&self) -> Option<&Continuation> {
-        self.continuation.as_ref()
-    }
-
     /// Digest of the whole state.
     pub fn digest(&self) -> u64 {
-        let (after, started_by, scope) = self.continuation.map_or((0, 0, 0), |pending| {
-            let scope = u64::from(pending.account.0) << 32 | u64::from(pending.instrument.0);
-            (pending.after, pending.started_by.0, scope)
-        });
         let words = [
             self.digest.0,
             self.settings.version(),
             u64::from(self.rules_version),
             self.system_version,
-            after,
-            started_by,
-            scope,
+            self.continuations_hash(),
+            self.firing,
+            self.sweep.instruments,
+            self.sweep.next.0,
         ];
         row_hash(0, &words)
     }
@@ -312,14 +364,6 @@ impl Machine {
             .zip(self.texts.iter())
             .map(|(id, text)| (id, text.as_str()))
             .filter(|(_, text)| !text.is_empty())
-    }
-
-    /// Profit of what an account has open of an instrument, at its mark, in settlement units; 0 without a mark.
-    pub fn unrealized(&self, account: AccountId, instrument: InstrumentId) -> i128 {
-        let position = self.positions.get(account, instrument);
-        let definition = self.instrument(instrument).map(|slot| &slot.definition);
-        let mark = self.market(instrument).mark();
-        definition.zip(mark).and_then(|(definition, mark)| position.unrealized(definition, mark)).unwrap_or(0)
     }
 
     fn refuse(&mut self, command: &Command, reason: Reject, value: i64, out: &mut EventBuffer) {

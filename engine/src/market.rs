@@ -1,6 +1,7 @@
 //! What is known of each market: an L2 book, the best quote and the last trade.
 //!
 //! Invariant: [`Market::touch`] is never taken from a half-applied update: a book counts when its last part has come.
+//! What marks a position is the mid price, the last trade or the venue's own mark, as is set for the instrument.
 //! Where a feed gives both a book and quotes, the one with the higher update id wins; without ids, the later one.
 
 pub mod book;
@@ -9,7 +10,10 @@ use book::Book;
 use tickwerk_domain::command::{MarketGapObserved, QuoteObserved, TradeObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{BookRestored, BookStale};
-use tickwerk_domain::{BookDelta, Digest, Event, InstrumentId, Level, Price, Qty, StaleReason, Touch};
+use tickwerk_domain::{
+    BookDelta, Digest, DurationNs, Event, InstrumentId, Level, MarkSource, Price, Qty, SessionState,
+    StaleReason, TimeNs, Touch,
+};
 
 /// How far a book can be trusted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,9 +45,20 @@ pub struct Market {
     pub touch: Touch,
     /// Price and quantity of the last trade; zero before the first.
     pub last_trade: Level,
+    /// The venue's own mark price; none before the first.
+    pub(crate) venue_mark: Option<Price>,
+    /// Which price marks positions.
+    pub mark_source: MarkSource,
+    /// Positions are told marked to market at most once in this time; 0 for never.
+    pub mark_interval: DurationNs,
+    /// State of the market's session.
+    pub session: SessionState,
+    /// When the session ends; 0 for midnight UTC.
+    pub closes_at: TimeNs,
     /// Records of the instrument's stream.
     pub version: u64,
     row: u64,
+    mark_row: u64,
 }
 
 impl Market {
@@ -58,8 +73,14 @@ impl Market {
             quote_update_id: 0,
             touch: Touch::default(),
             last_trade: Level::default(),
+            venue_mark: None,
+            mark_source: MarkSource::Mid,
+            mark_interval: DurationNs(0),
+            session: SessionState::Continuous,
+            closes_at: TimeNs::UNKNOWN,
             version: 0,
             row: 0,
+            mark_row: 0,
         }
     }
 
@@ -143,13 +164,51 @@ impl Market {
         }
     }
 
-    /// The two prices whose mean marks a position.
+    /// The venue's own mark price, where it tells one.
+    pub fn venue_mark(&self) -> Option<i64> {
+        self.venue_mark.map(|price| price.0)
+    }
+
+    /// Whether held orders may be triggered by it: it can be trusted, and its session takes the orders that leave.
+    pub fn triggers(&self) -> bool {
+        !self.is_stale() && self.session.takes_orders()
+    }
+
+    /// When a DAY order that enters at `now` ends: with the session, or at midnight UTC.
+    pub fn day_ends(&self, now: TimeNs) -> TimeNs {
+        if self.closes_at > now {
+            return self.closes_at;
+        }
+        TimeNs((now.0 / DAY_NS).saturating_add(1).saturating_mul(DAY_NS))
+    }
+
+    /// The two prices whose mean marks a position: what the instrument's source says, or the mid where that has said
+    /// nothing yet, or the last trade where the touch has one side only.
     pub fn mark(&self) -> Option<(Price, Price)> {
-        if self.touch.is_two_sided() {
+        let last = (self.last_trade.qty > Qty::ZERO).then_some(self.last_trade.price);
+        let told = match self.mark_source {
+            MarkSource::Mid => None,
+            MarkSource::Last => last,
+            MarkSource::Venue => self.venue_mark,
+        };
+        if let Some(price) = told {
+            Some((price, price))
+        } else if self.touch.is_two_sided() {
             Some((self.touch.bid.price, self.touch.ask.price))
         } else {
-            (self.last_trade.qty > Qty::ZERO).then_some((self.last_trade.price, self.last_trade.price))
+            last.map(|price| (price, price))
         }
+    }
+
+    /// Brings the digest up to date with the venue's mark and the settings of marks, which change seldom.
+    pub(crate) fn rehash_mark(&mut self, digest: &mut Digest) {
+        let (is_told, price) = self.venue_mark.map_or((0, 0), |price| (1, price.0.cast_unsigned()));
+        let words = [
+            u64::from(self.instrument.0) << 32 | is_told << 8 | self.mark_source as u64,
+            price,
+            self.mark_interval.0,
+        ];
+        digest.update(&mut self.mark_row, row_hash(TAG_MARK, &words));
     }
 
     /// Brings the digest up to date with this market.
@@ -176,9 +235,12 @@ impl Market {
             last,
             last_qty,
             self.version,
+            self.closes_at.0 << 3 | self.session as u64,
         ];
         digest.update(&mut self.row, row_hash(TAG, &words));
     }
 }
 
 const TAG: u64 = 0x0101;
+const TAG_MARK: u64 = 0x0108;
+const DAY_NS: u64 = 86_400_000_000_000;

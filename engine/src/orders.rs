@@ -1,20 +1,23 @@
-//! Orders: their rows, the fixed store that holds them, and the moves that FIX allows between their states.
+//! Orders: their rows, the fixed store that holds them, and what waits in it for a price.
 //!
 //! A done order stays in the store, so that its client order id is known, until a new order needs its slot: the
 //! oldest done order goes first, and at least `ORDERS_MAX − OPEN_ORDERS_MAX` done ones are remembered.
 
-pub mod lifecycle;
+mod links;
 mod store;
+pub mod terms;
+pub mod triggers;
 
 pub use store::Orders;
 pub(crate) use store::key;
+pub use terms::Terms;
 
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    AccountId, ClientOrderId, CurrencyId, InstrumentId, OrderId, OrderStatus, OrderType, Price, Qty, Side,
-    StrategyId, TimeInForce,
+    AccountId, ClientOrderId, CurrencyId, InstrumentId, OrderId, OrderStatus, OrderType, PositionSide, Price,
+    Qty, Side, StrategyId, TimeInForce, VenueId,
 };
 
 /// An order and all that happened to it.
@@ -55,8 +58,12 @@ pub struct Order {
     pub reserved_currency: CurrencyId,
     /// Why it was refused; 0 where it was not.
     pub reason: ReasonCode,
+    /// Where it goes; 0 where it was refused before that was known.
+    pub venue: VenueId,
     /// Which way.
     pub side: Side,
+    /// The position that it is about.
+    pub position_side: PositionSide,
     /// How it is priced.
     pub order_type: OrderType,
     /// How long it stands.
@@ -67,9 +74,14 @@ pub struct Order {
     pub is_accepted: bool,
     /// Whether a cancel is on its way that the venue has not answered; it may cross the fill that ends the order.
     pub is_cancel_pending: bool,
+    /// Whether it has rare terms: a row of [`Terms`] beside it.
+    pub has_terms: bool,
     fixed_hash: u64,
     previous_open: u32,
     next_open: u32,
+    /// Links among the open orders of the same account and instrument.
+    previous_own: u32,
+    next_own: u32,
 }
 
 impl Order {
@@ -95,15 +107,20 @@ impl Order {
             strategy,
             reserved_currency: CurrencyId::NONE,
             reason: ReasonCode::default(),
+            venue: VenueId::NONE,
             side: asked.side,
+            position_side: PositionSide::Net,
             order_type: asked.order_type,
             time_in_force: asked.time_in_force,
             status: OrderStatus::PendingNew,
             is_accepted: false,
             is_cancel_pending: false,
+            has_terms: false,
             fixed_hash: row_hash(TAG, &[id.0, owner, price, qty, terms, u64::from(strategy.0), name_key]),
             previous_open: store::NO_SLOT,
             next_open: store::NO_SLOT,
+            previous_own: store::NO_SLOT,
+            next_own: store::NO_SLOT,
         }
     }
 
@@ -112,17 +129,21 @@ impl Order {
         if self.status.is_done() { Qty::ZERO } else { Qty(self.qty.0 - self.cum_qty.0) }
     }
 
-    /// The venue's terms from here on.
+    /// Takes another price or quantity: what was fixed is hashed anew, on top of what it was.
     pub(crate) fn restate(&mut self, price: Price, qty: Qty) {
         (self.price, self.qty) = (price, qty);
-        let words = [price.0, qty.0].map(i64::cast_unsigned);
-        self.fixed_hash = row_hash(self.fixed_hash, &words);
+        let words = [self.fixed_hash, price.0.cast_unsigned(), qty.0.cast_unsigned()];
+        self.fixed_hash = row_hash(TAG, &words);
     }
 
-    /// Whether a new order with the same name asks for the same.
-    pub fn has_content_of(&self, asked: &NewOrder) -> bool {
-        let mine = (self.price, self.qty, self.instrument, self.side, self.order_type, self.time_in_force);
-        mine == (asked.price, asked.qty, asked.instrument, asked.side, asked.order_type, asked.time_in_force)
+    /// What it asked for, as long as it has no rare terms.
+    pub(crate) fn plain(&self) -> NewOrder {
+        NewOrder {
+            client_order_id: self.client_order_id,
+            order_type: self.order_type,
+            time_in_force: self.time_in_force,
+            ..NewOrder::limit(self.account, self.instrument, self.side, self.price, self.qty)
+        }
     }
 
     fn hash(&self) -> u64 {
@@ -132,7 +153,8 @@ impl Order {
         // High words are nearly always the same few; turned apart, they share a word.
         let high = value_high ^ fee_high.rotate_left(21) ^ reserved_high.rotate_left(42);
         let marks = u64::from(self.is_cancel_pending) << 1 | u64::from(self.is_accepted);
-        let state = (self.status as u64) << 32 | marks << 24 | u64::from(self.reason.0);
+        let place = (self.position_side as u64) << 56 | u64::from(self.venue.0) << 40;
+        let state = place | (self.status as u64) << 32 | marks << 24 | u64::from(self.reason.0);
         let filled = self.cum_qty.0.cast_unsigned();
         let price = self.reserve_price.0.cast_unsigned();
         let words = [filled, high, value, fee, reserved, price, self.execution_id, self.version, state];

@@ -1,5 +1,8 @@
 //! Positions with their exact open cost.
 //!
+//! An account counts in one of two modes. *Netting*: one position an instrument, which a trade may carry through zero.
+//! *Hedging*: a long and a short position side by side, each of which only its own orders open and close.
+//!
 //! Units: quantities at the instrument's scale; cost in *cost units*, which are 10⁻ᵏ of a settlement-currency unit,
 //! where k is what price and quantity scale have together beyond the settlement scale (0 for inverse contracts, whose
 //! value is rounded when it is posted). Cost is signed like the quantity.
@@ -7,11 +10,14 @@
 //! A partial close releases cost × closed ÷ open, rounded half-even to the settlement scale; the last close releases
 //! the remainder, and what postings and realised profit differ by then goes to the rounding book.
 
-use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
-use tickwerk_domain::digest::{row_hash, words_of};
+pub mod lifecycle;
+mod table;
+
+pub use table::Positions;
+
 use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
 use tickwerk_domain::{
-    AccountId, Digest, Instrument, InstrumentId, InstrumentKind, PositionChange, Price, Qty, Side,
+    Instrument, InstrumentKind, PositionChange, PositionEffect, PositionMode, PositionSide, Price, Qty, Side,
 };
 
 /// What an account holds of an instrument.
@@ -33,9 +39,22 @@ pub struct Position {
     pub open_sells: i64,
     /// Margin that is tied up for it; contracts only.
     pub margin: i128,
-    /// Records of its stream.
+    /// Records of it; both sides of a hedged pair share one stream, whose version the long row counts.
     pub version: u64,
     row: u64,
+}
+
+/// The position that an order is about. In hedging mode `Auto` opens.
+pub fn side_of(mode: PositionMode, side: Side, effect: PositionEffect) -> PositionSide {
+    match (mode, effect, side) {
+        (PositionMode::Netting, PositionEffect::Auto | PositionEffect::Open | PositionEffect::Close, _) => {
+            PositionSide::Net
+        }
+        (PositionMode::Hedging, PositionEffect::Auto | PositionEffect::Open, Side::Buy)
+        | (PositionMode::Hedging, PositionEffect::Close, Side::Sell) => PositionSide::Long,
+        (PositionMode::Hedging, PositionEffect::Auto | PositionEffect::Open, Side::Sell)
+        | (PositionMode::Hedging, PositionEffect::Close, Side::Buy) => PositionSide::Short,
+    }
 }
 
 /// What a fill did to a position, in settlement units.
@@ -60,6 +79,20 @@ impl Position {
     /// The position if all open sells were filled.
     pub fn worst_short(&self) -> i64 {
         self.qty.saturating_sub(self.open_sells)
+    }
+
+    /// What an order of `side` may still close, less what open orders close already.
+    pub fn room_to_close(&self, side: Side) -> i64 {
+        let (open, already) = match side {
+            Side::Buy => (self.qty.saturating_neg(), self.open_buys),
+            Side::Sell => (self.qty, self.open_sells),
+        };
+        open.saturating_sub(already).max(0)
+    }
+
+    /// Whether nothing is open and no order would change that.
+    pub fn is_idle(&self) -> bool {
+        self.qty == 0 && self.open_buys == 0 && self.open_sells == 0
     }
 
     /// What open orders of a side sum up to.
@@ -113,23 +146,8 @@ impl Position {
         self.open_cost = open_cost;
         self.qty = after;
         self.realized = realized_total;
-        let change = match (before, closing, opening) {
-            (0, _, _) => PositionChange::Opened,
-            (_, 0, _) => PositionChange::Increased,
-            (_, _, 0) if after == 0 => PositionChange::Closed,
-            (_, _, 0) => PositionChange::Reduced,
-            _ => PositionChange::Flipped,
-        };
+        let change = lifecycle::change(before, after);
         Some(Booked { change, realized, cash, rounding })
-    }
-
-    /// Sets what is open and what it cost, in cost units. Profit and fees stay what they were; no money moves.
-    pub(crate) fn adjust(&mut self, instrument: &Instrument, qty: i64, open_cost: i128) {
-        (self.qty, self.open_cost) = (qty, open_cost);
-        if instrument.kind == InstrumentKind::Spot {
-            // As if the cost had been paid by trades, so that the last close leaves no more than rounding.
-            self.unsettled = -self.open_cost_posted(instrument);
-        }
     }
 
     /// Cost of what is open in settlement units, rounded half-even where it is finer.
@@ -151,6 +169,13 @@ impl Position {
         };
         Some(divide_half_even(twice_gain, cost_unit(instrument)? << 1))
     }
+}
+
+/// Value of `open` of an instrument at the mean of two prices, never negative, in settlement units, rounded half-even.
+pub fn value_at(instrument: &Instrument, open: i64, (low, high): (Price, Price)) -> Option<i128> {
+    let open = Qty(open.saturating_abs());
+    let twice = cost(instrument, low, open)?.checked_add(cost(instrument, high, open)?)?;
+    Some(divide_half_even(twice.abs(), cost_unit(instrument)? << 1))
 }
 
 /// cost × closing ÷ (open × unit), rounded half-even; 0 ≤ closing < open. The product of cost and closing may be wider
@@ -207,92 +232,6 @@ fn exact_cost(instrument: &Instrument, price: Price, qty: Qty) -> Option<i128> {
         InstrumentKind::Inverse => instrument.value_posted(price, qty),
     }
 }
-
-/// All positions, by account and instrument.
-#[derive(Debug)]
-pub struct Positions {
-    rows: Box<[Position]>,
-    /// Per account, a bit for each instrument with an open position.
-    open: Box<[u64]>,
-}
-
-impl Default for Positions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Positions {
-    /// No positions.
-    pub fn new() -> Self {
-        Self {
-            rows: vec![Position::default(); ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
-            open: vec![0; ACCOUNTS_MAX].into(),
-        }
-    }
-
-    /// The position; both numbers in range.
-    #[inline]
-    pub fn get(&self, account: AccountId, instrument: InstrumentId) -> &Position {
-        &self.rows[account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize]
-    }
-
-    #[inline]
-    pub(crate) fn get_mut(&mut self, account: AccountId, instrument: InstrumentId) -> &mut Position {
-        &mut self.rows[account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize]
-    }
-
-    /// Instruments in which the account has a position, in order of number.
-    pub fn open(&self, account: AccountId) -> impl Iterator<Item = InstrumentId> + use<> {
-        let mut rest = self.open[account.0 as usize];
-        std::iter::from_fn(move || {
-            let next = (rest != 0).then(|| rest.trailing_zeros())?;
-            rest &= rest - 1;
-            Some(InstrumentId(next))
-        })
-    }
-
-    /// All positions that ever were, in order of account and instrument.
-    pub fn all(&self) -> impl Iterator<Item = (AccountId, InstrumentId, &Position)> {
-        self.rows.iter().enumerate().filter(|(_, position)| position.version > 0).map(|(index, position)| {
-            let number = |value: usize| u32::try_from(value).expect("tables are small");
-            let (account, instrument) = (number(index / INSTRUMENTS_MAX), number(index % INSTRUMENTS_MAX));
-            (AccountId(account), InstrumentId(instrument), position)
-        })
-    }
-
-    /// Brings the digest and the set of open positions up to date with a row.
-    pub(crate) fn rehash(&mut self, account: AccountId, instrument: InstrumentId, digest: &mut Digest) {
-        let position = self.get_mut(account, instrument);
-        let [cost_high, cost] = words_of(position.open_cost);
-        let [realized_high, realized] = words_of(position.realized);
-        let [fees_high, fees] = words_of(position.fees);
-        let [unsettled_high, unsettled] = words_of(position.unsettled);
-        let [margin_high, margin] = words_of(position.margin);
-        // High words are nearly always the same few; turned apart, they share a word.
-        let highs = [realized_high, fees_high, unsettled_high, margin_high];
-        let highs = highs.iter().fold(cost_high, |turned, high| turned.rotate_left(13) ^ high);
-        let words = [
-            u64::from(account.0) << 32 | u64::from(instrument.0),
-            position.qty.cast_unsigned(),
-            highs,
-            cost,
-            realized,
-            fees,
-            unsettled,
-            margin,
-            position.open_buys.cast_unsigned(),
-            position.open_sells.cast_unsigned(),
-            position.version,
-        ];
-        digest.update(&mut position.row, row_hash(TAG, &words));
-        let is_open = u64::from(position.qty != 0);
-        let bits = &mut self.open[account.0 as usize];
-        *bits = *bits & !(1 << instrument.0) | is_open << instrument.0;
-    }
-}
-
-const TAG: u64 = 0x0601;
 
 #[cfg(test)]
 mod tests;

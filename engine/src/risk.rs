@@ -35,6 +35,8 @@ pub struct View<'a> {
     pub unrealized: i128,
     /// The limits that apply.
     pub limits: Effective,
+    /// Whether the order stays in the core for now; its price is looked at when it leaves.
+    pub is_held: bool,
 }
 
 /// Why an order may not enter.
@@ -137,7 +139,8 @@ fn check_price(order: &NewOrder, view: &View<'_>) -> Result<Price, Refusal> {
         return Err(Refusal::plain(Reject::StaleMarket));
     }
     let reference_twice = view.market.reference_twice();
-    match (order.order_type.has_limit(), reference_twice, view.limits.price_collar) {
+    let collar = view.limits.price_collar.filter(|_| !view.is_held);
+    match (order.order_type.has_limit(), reference_twice, collar) {
         (true, _, None) => Ok(order.price),
         (true, Some(reference_twice), Some(collar)) => {
             let price_twice = i128::from(order.price.0) * 2;
@@ -153,8 +156,14 @@ fn check_price(order: &NewOrder, view: &View<'_>) -> Result<Price, Refusal> {
     }
 }
 
+/// Answers whether an order may be held that ties up nothing before it leaves: switches, price and quantity alone.
+pub fn check_held(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
+    check_switches(order, view)?;
+    check_terms(order, view.instrument, &view.limits)
+}
+
 /// The touch that a market order meets, moved against it by the collar.
-fn market_price(side: Side, market: &Market, collar: i64) -> Result<Price, Refusal> {
+pub(crate) fn market_price(side: Side, market: &Market, collar: i64) -> Result<Price, Refusal> {
     let touch = market.touch.opposite(side);
     let price = if touch.qty > Qty::ZERO { touch.price } else { market.last_trade.price };
     let slack = match side {

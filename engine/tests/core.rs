@@ -16,6 +16,23 @@ mod kill_switch;
 mod market;
 #[path = "core/money.rs"]
 mod money;
+#[path = "core/money_fees.rs"]
+mod money_fees;
+#[path = "core/money_funding.rs"]
+mod money_funding;
+#[path = "core/money_hedging.rs"]
+mod money_hedging;
+#[cfg(test)]
+#[path = "core/money_kit.rs"]
+mod money_kit;
+#[path = "core/money_marks.rs"]
+mod money_marks;
+#[path = "core/money_nonsense.rs"]
+mod money_nonsense;
+#[path = "core/money_properties.rs"]
+mod money_properties;
+#[path = "core/money_worth.rs"]
+mod money_worth;
 #[cfg(test)]
 #[path = "core/nonsense.rs"]
 mod nonsense;
@@ -23,6 +40,23 @@ mod nonsense;
 mod oracle;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_held.rs"]
+mod orders_held;
+#[path = "core/orders_linked.rs"]
+mod orders_linked;
+#[path = "core/orders_mass_cancel.rs"]
+mod orders_mass_cancel;
+#[path = "core/orders_nonsense.rs"]
+mod orders_nonsense;
+#[path = "core/orders_replace.rs"]
+mod orders_replace;
+#[cfg(test)]
+#[path = "core/orders_support.rs"]
+mod orders_support;
+#[path = "core/orders_terms.rs"]
+mod orders_terms;
+#[path = "core/orders_venues.rs"]
+mod orders_venues;
 #[path = "core/reconcile.rs"]
 mod reconcile;
 #[path = "core/replay.rs"]
@@ -38,6 +72,8 @@ mod risk;
 #[cfg(test)]
 #[path = "core/seed.rs"]
 mod seed;
+#[path = "core/states.rs"]
+mod states;
 #[path = "core/strategies.rs"]
 mod strategies;
 #[cfg(test)]

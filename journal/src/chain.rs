@@ -1,11 +1,12 @@
-//! The hash chain: one head for each block of 1,024 records, over content and never over timing.
+//! The hash chain: one head for each block of 4,096 records, over content and never over timing.
 //!
-//! head = BLAKE3(previous head ‖ for each record: length u32 ‖ canonical bytes); the first previous head is 32 zeros.
-//! Canonical bytes: sequence u64 ‖ `time_ns` u64 ‖ source sequence u64 ‖ correlation u64 ‖ actor u32 ‖ source u16 ‖
-//! 0 u16 ‖ record header as it lies on the disk [32] ‖ payload ‖ (opaque length u32 ‖ opaque, where there is one).
-//! Invariant: the same records give the same head on every machine, whatever the frames, segments, syncs and restarts;
-//! the journal id is in no head. The head of an unfinished block is that of its records so far; without any, it is the
-//! previous head. Frames given here are known to be whole; nothing fails.
+//! head = BLAKE3(previous head ‖ for each frame that has records in the block: its header, with zeros in place of
+//! checksum, `synced through` and epoch ‖ those of its records that are in the block, as they lie in the frame); the
+//! first previous head is 32 zeros. The header tells the frame's length, its first sequence and the count of its
+//! records, and each record its own length, so no two contents have the same bytes.
+//! Invariant: the same frames give the same head on every machine, whatever the segments, syncs and restarts; the
+//! journal id is in no head, and neither is a seal. The head of an unfinished block is that of its records so far;
+//! without any, it is the previous head. Frames given here are known to be whole; nothing fails.
 
 use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, RECORDS_PER_BLOCK};
 use tickwerk_domain::Sequence;
@@ -14,6 +15,8 @@ use tickwerk_domain::Sequence;
 const BATCH_SIZE: usize = 1024 * 1024;
 /// Bytes that are copied at once; any frame fits.
 const STEP_SIZE: usize = 128 * 1024;
+/// Less than this is hashed each time that a head is asked for.
+const SETTLE_SIZE: usize = 64 * 1024;
 
 const _: () = assert!(STEP_SIZE >= format::FRAME_SIZE_MAX, "a step takes in a frame");
 const _: () = assert!(
@@ -82,11 +85,19 @@ impl Chain {
         ChainHead { through: self.through, head: Head(hash.into()) }
     }
 
+    /// Hashes most of what is gathered, so that the heads of this block that are asked for again and again cost little.
+    pub(crate) fn settle(&mut self) {
+        if self.batch.len() >= SETTLE_SIZE {
+            self.hash_batch();
+        }
+    }
+
     /// Takes in whole frames that lie one behind the other; `on_block` hears of each block that is complete.
     pub(crate) fn push(&mut self, frames: &[u8], mut on_block: impl FnMut(ChainHead)) {
         let mut rest = frames;
         while !rest.is_empty() {
             let taken = self.take(rest, &mut on_block);
+            assert!(taken > 0, "frames are whole");
             rest = &rest[taken..];
         }
     }
@@ -162,7 +173,7 @@ impl Chain {
 /// The length of the frame that starts `bytes`, if all of it is there.
 fn whole_frame(bytes: &[u8]) -> Option<usize> {
     let length = format::u32_at(bytes.get(..FRAME_HEADER_SIZE)?, 0) as usize;
-    (length <= bytes.len()).then_some(length)
+    (FRAME_HEADER_SIZE..=bytes.len()).contains(&length).then_some(length)
 }
 
 /// Puts zeros in place of what depends on timing and place: checksum, synced through, epoch.

@@ -3,6 +3,7 @@
 //! It reads back published frames only, publishes how far it is, and hands each complete block to the sync thread,
 //! which stores it once it is durable. It can only lag, not fail.
 
+use crate::bell::Bell;
 use crate::chain::{Chain, ChainHead};
 use crate::format;
 use crate::mmap::SegmentView;
@@ -13,8 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-const PAUSE_MIN: Duration = Duration::from_micros(200);
+const PAUSE_MIN: Duration = Duration::from_micros(100);
 const PAUSE_MAX: Duration = Duration::from_millis(20);
+/// Longer pauses the writer may end.
+const WAKES_BY_ITSELF: Duration = Duration::from_micros(500);
 /// Less than this is worth a pause: following the writer frame by frame takes its cache lines from it.
 const WORTHWHILE: usize = 64 * 1024;
 
@@ -25,6 +28,8 @@ pub(crate) struct Hashing {
     pub(crate) view: SegmentView,
     pub(crate) offset: usize,
     pub(crate) views: Receiver<SegmentView>,
+    /// Rung by the writer now and then.
+    pub(crate) bell: Arc<Bell>,
     pub(crate) blocks: Sender<ChainHead>,
     /// The last complete block, for the activation page of the next segment.
     pub(crate) last_block: Arc<Mutex<ChainHead>>,
@@ -39,7 +44,7 @@ impl Hashing {
         while !self.stop.load(Ordering::Acquire) {
             let finished = self.view.is_finished();
             if !finished && self.view.edge() - self.offset < WORTHWHILE {
-                std::thread::park_timeout(pause);
+                self.wait(pause);
             }
             if self.hash_published() {
                 pause = PAUSE_MIN;
@@ -53,15 +58,25 @@ impl Hashing {
                         continue;
                     }
                     Err(TryRecvError::Disconnected) => break,
-                    Err(TryRecvError::Empty) => std::thread::park_timeout(pause),
+                    Err(TryRecvError::Empty) => self.wait(pause),
                 }
             }
             if pause > PAUSE_MIN && self.marks.head().through != self.chain.through() {
+                self.chain.settle();
                 self.marks.set_head(self.chain.head());
             }
             pause = (pause * 2).min(PAUSE_MAX);
         }
         self.chain
+    }
+
+    /// Sleeps; a writer that has written a lot meanwhile ends a long sleep, but is not bothered with short ones.
+    fn wait(&self, pause: Duration) {
+        if pause > WAKES_BY_ITSELF {
+            self.bell.wait(pause, || self.view.edge() - self.offset >= WORTHWHILE);
+        } else {
+            std::thread::park_timeout(pause);
+        }
     }
 
     /// Hashes some of what is published; whether there was anything.
@@ -73,6 +88,7 @@ impl Hashing {
         }
         chain.push(frames, |block| {
             marks.set_head(block);
+            marks.set_chained(block.through);
             *last_block.lock() = block;
             if blocks.send(block).is_err() {
                 // The sync thread is gone only after a failure, which is published.

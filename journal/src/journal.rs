@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Bytes after which the populating thread is woken.
-const POPULATE_INTERVAL: usize = 128 * 1024;
+/// Bytes after which threads that sleep are woken to follow the writer.
+const NUDGE_INTERVAL: usize = 128 * 1024;
 const PREPARED_PAUSE: Duration = Duration::from_millis(1);
 
 /// A journal that is open for writing.
@@ -107,7 +107,9 @@ pub(crate) fn open(opening: Opening) -> Result<Journal, FileError> {
         uses: use_sender,
         last_block: Arc::clone(&last_block),
         chain: None,
+        chain_bell: Arc::default(),
         populate: None,
+        next_nudge: 0,
         threads: Vec::new(),
         sync: None,
     };
@@ -151,6 +153,7 @@ pub(crate) fn open(opening: Opening) -> Result<Journal, FileError> {
             views: receiver,
             blocks: block_sender,
             last_block,
+            bell: Arc::clone(&crew.chain_bell),
             marks: marks.clone(),
             stop: Arc::clone(&stop),
         };
@@ -197,14 +200,16 @@ fn populate(
     threads.push(spawner.spawn("journal-populate", move || {
         prepare::run_populate(&receiver, ahead, &thread_bell, &stop);
     })?);
-    Ok(Populate { views, bell, next: 0 })
+    Ok(Populate { views, bell, ahead, size: active.size() })
 }
 
 #[derive(Debug)]
 struct Populate {
     views: Sender<SegmentView>,
     bell: Arc<Bell>,
-    next: usize,
+    ahead: usize,
+    /// Of the segment in use.
+    size: usize,
 }
 
 /// The threads that work for the writer, and the lock that they work under.
@@ -221,7 +226,10 @@ pub(crate) struct Crew {
     uses: Sender<Unsynced>,
     last_block: Arc<Mutex<ChainHead>>,
     chain: Option<(Sender<SegmentView>, JoinHandle<Chain>)>,
+    chain_bell: Arc<Bell>,
     populate: Option<Populate>,
+    /// The edge at which those who follow the writer are looked after.
+    next_nudge: usize,
     threads: Vec<JoinHandle<()>>,
     sync: Option<JoinHandle<Result<(), Failure>>>,
 }
@@ -245,8 +253,9 @@ impl Crew {
         drop(self.uses.send(Unsynced::new(file, view.clone())));
         if let Some(populate) = &mut self.populate {
             drop(populate.views.send(view.clone()));
-            populate.next = 0;
+            populate.size = view.size();
         }
+        self.next_nudge = 0;
         if let Some((views, _)) = &self.chain {
             drop(views.send(view));
         }
@@ -258,11 +267,23 @@ impl Crew {
         if self.nudges_sync {
             self.requests.bell.nudge();
         }
-        if let Some(populate) = &mut self.populate
-            && edge >= populate.next
-        {
-            populate.next = edge + POPULATE_INTERVAL;
-            populate.bell.nudge();
+        if edge >= self.next_nudge {
+            self.nudge_followers(edge);
+        }
+    }
+
+    /// Wakes the threads that follow the writer, if they sleep.
+    #[cold]
+    fn nudge_followers(&mut self, edge: usize) {
+        let is_new = self.next_nudge == 0;
+        self.next_nudge = edge + NUDGE_INTERVAL;
+        self.chain_bell.nudge();
+        if let Some(populate) = &self.populate {
+            // At the end of the segment it would wake in vain, and take a processor for it.
+            let is_done = edge.saturating_add(populate.ahead) >= populate.size + 2 * NUDGE_INTERVAL;
+            if is_new || !is_done {
+                populate.bell.nudge();
+            }
         }
     }
 

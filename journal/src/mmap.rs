@@ -15,6 +15,11 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+/// How far ahead of the edge memory is asked for: longer than it takes to come, and not past the caches.
+const FETCH_DISTANCE: usize = 2048;
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE_SIZE: usize = 64;
+
 #[derive(Debug)]
 struct Segment {
     map: MmapRaw,
@@ -75,15 +80,7 @@ impl SegmentWriter {
         // SAFETY: mapped, 16-aligned, and touched by this writer alone until the edge moves.
         let place = unsafe { AtomicU32::from_ptr(start.cast()) };
         place.store(word.to_le(), Ordering::Release);
-        let mut line = self.edge + 2048;
-        while line < self.edge + 2048 + length && line < self.segment.map.len() {
-            unsafe {
-                core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_ET0 }>(
-                    self.segment.map.as_ptr().add(line).cast(),
-                )
-            };
-            line += 64;
-        }
+        fetch_ahead(start, length);
         self.edge += length;
         self.segment.edge.store(self.edge, Ordering::Release);
     }
@@ -101,6 +98,23 @@ impl SegmentWriter {
     pub(crate) fn finish(&mut self) {
         self.segment.finished.store(true, Ordering::Release);
     }
+}
+
+/// Asks for as many cache lines as a frame of `length` bytes at `start` has, some way ahead of it.
+///
+/// A frame is written in words, and what waits to be written covers only a few lines: without this, each new line would
+/// be waited for.
+#[inline]
+fn fetch_ahead(start: *const u8, length: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for offset in (0..length.min(FETCH_DISTANCE)).step_by(CACHE_LINE_SIZE) {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        let line = start.wrapping_add(FETCH_DISTANCE + offset);
+        // SAFETY: a hint: it reads nothing, and is ignored past the end of the mapping.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (start, length);
 }
 
 impl SegmentView {

@@ -23,6 +23,8 @@ const ZEROS_SIZE: usize = 1024 * 1024;
 /// How much at once: each step is a moment in which the writer may overtake.
 const POPULATE_STEP: usize = 128 * 1024;
 const POPULATE_PAUSE: Duration = Duration::from_millis(1);
+/// The pause where nothing is left to do in the segment; the first frame of the next one ends it.
+const POPULATED_PAUSE: Duration = Duration::from_millis(20);
 
 /// A segment that is ready.
 #[derive(Debug)]
@@ -155,7 +157,8 @@ pub(crate) fn run_populate(views: &Receiver<SegmentView>, ahead: usize, bell: &B
         *done = (*done).max(view.edge() / PAGE_SIZE * PAGE_SIZE);
         let target = view.edge().saturating_add(ahead).min(view.size());
         if *done >= target || target - *done < POPULATE_STEP && target < view.size() {
-            bell.wait(POPULATE_PAUSE, || false);
+            let at_the_end = *done >= view.size();
+            bell.wait(if at_the_end { POPULATED_PAUSE } else { POPULATE_PAUSE }, || false);
             continue;
         }
         let length = POPULATE_STEP.min(view.size() - *done);

@@ -5,9 +5,8 @@
 //! Invariant: rkyv checks that bytes are valid, not what they are; type id and version come from the record header.
 //! Encoding cannot fail but for a buffer that is too small; decoding fails on anything that is not exactly the type.
 
-use crate::format::PAYLOAD_SIZE_MAX;
 use rkyv::rancor::{Failure, Strategy};
-use rkyv::ser::{Positional, Writer};
+use rkyv::ser::writer::Buffer;
 use rkyv::{Archived, api};
 use tickwerk_domain::{Command, Event, Kind, Payload, TypeId};
 
@@ -98,7 +97,10 @@ trait Coded: Sized {
 
 mod commands {
     use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, TypeId, api, encode_struct};
-    #[expect(clippy::wildcard_imports, reason = "the macro names every payload of the module")]
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the macro names every payload of the module")
+    )]
     use tickwerk_domain::command::*;
     use tickwerk_domain::{BookDelta, Instrument};
     tickwerk_domain::for_each_command!(codec);
@@ -106,69 +108,22 @@ mod commands {
 
 mod events {
     use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, TypeId, api, encode_struct};
-    #[expect(clippy::wildcard_imports, reason = "the macro names every payload of the module")]
+    #[cfg_attr(
+        not(test),
+        expect(clippy::wildcard_imports, reason = "the macro names every payload of the module")
+    )]
     use tickwerk_domain::event::*;
     tickwerk_domain::for_each_event!(codec);
-}
-
-/// Takes an archive in whole words.
-///
-/// What rkyv builds field by field then stays in registers, and a checksum that reads words right behind finds whole
-/// ones: a processor makes a wide load wait until smaller stores before it have reached the cache.
-struct Words<'a> {
-    space: &'a mut [u8],
-    length: usize,
-}
-
-const WORD_SIZE: usize = size_of::<u64>();
-
-impl Positional for Words<'_> {
-    #[inline(always)]
-    fn pos(&self) -> usize {
-        self.length
-    }
-}
-
-impl Writer<Failure> for Words<'_> {
-    #[inline(always)]
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let length = bytes.len();
-        let size = crate::format::aligned(length);
-        if self.length != 0 || length > PAYLOAD_SIZE_MAX || self.space.len() < size {
-            return Err(Failure);
-        }
-        let space = &mut self.space[..size];
-        macro_rules! word {
-            ($($index:literal)*) => {$(
-                let at = $index * WORD_SIZE;
-                if at + WORD_SIZE <= length {
-                    let word = u64::from_ne_bytes(crate::format::bytes_at(bytes, at));
-                    space[at..at + WORD_SIZE].copy_from_slice(&word.to_ne_bytes());
-                } else if at < size {
-                    let mut word = [0; WORD_SIZE];
-                    let rest = length.saturating_sub(at);
-                    word[..rest].copy_from_slice(&bytes[length - rest..]);
-                    space[at..at + WORD_SIZE].copy_from_slice(&word);
-                }
-            )*};
-        }
-        word!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
-        self.length = length;
-        Ok(())
-    }
 }
 
 #[inline]
 fn encode_struct<T>(payload: &T, space: &mut [u8]) -> Result<usize, NoSpace>
 where
-    T: for<'a> rkyv::Serialize<Strategy<Words<'a>, Failure>>,
+    T: for<'a> rkyv::Serialize<Strategy<Buffer<'a>, Failure>>,
 {
-    let mut words = Words { space, length: 0 };
-    api::serialize_using::<_, Failure>(payload, &mut words).map_err(|Failure| NoSpace)?;
-    Ok(words.length)
+    let mut buffer = Buffer::from(space);
+    api::serialize_using::<_, Failure>(payload, &mut buffer).map_err(|Failure| NoSpace)?;
+    Ok(buffer.len())
 }
 
 /// Writes `payload` at the start of `space` and tells its length.

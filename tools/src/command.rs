@@ -1,6 +1,7 @@
 //! The subcommands: one file each, with its options and a `run` that gives the exit code.
 
 pub(crate) mod bench;
+pub(crate) mod book;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod inspect;

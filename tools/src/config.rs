@@ -14,11 +14,13 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod trading;
+mod venues;
 
 pub(crate) use error::ConfigError;
 pub(crate) use instruments::{CurrencySettings, InstrumentSettings};
 pub(crate) use settings::{Acknowledge, ControlSettings, EngineSettings, FeedSettings, JournalSettings, Pin};
 pub(crate) use trading::{AccountSettings, LimitSettings, StrategySettings};
+pub(crate) use venues::{MarkSettings, RouteSettings, SIMULATED};
 
 use overrides::{LISTS, Overrides, SECTIONS};
 use section::{Section, Source};
@@ -33,7 +35,11 @@ pub(crate) struct Config {
     pub(crate) feed: FeedSettings,
     pub(crate) control: ControlSettings,
     pub(crate) currencies: Vec<CurrencySettings>,
+    pub(crate) venues: Vec<venues::VenueSettings>,
     pub(crate) instruments: Vec<InstrumentSettings>,
+    /// What exposures, equity and losses are counted in.
+    pub(crate) reference: Option<CurrencySettings>,
+    pub(crate) conversions: Vec<venues::ConversionSettings>,
     pub(crate) accounts: Vec<AccountSettings>,
     pub(crate) limits: Vec<LimitSettings>,
     pub(crate) strategies: Vec<StrategySettings>,
@@ -75,14 +81,30 @@ impl Config {
         let (file, mut dump) = (&mut file, Table::new());
         let feed = settings::read_feed(file, &mut dump, source)?;
         let currencies = instruments::read_currencies(file, &mut dump, source)?;
-        let instruments = instruments::read_instruments(file, &mut dump, source, &currencies)?;
+        let venues = venues::read_venues(file, &mut dump, source)?;
+        let instruments = instruments::read_instruments(file, &mut dump, source, &currencies, &venues)?;
+        let reference = venues::read_reference(file, &mut dump, source, &currencies)?;
+        let conversions =
+            venues::read_conversions(file, &mut dump, source, &currencies, &instruments, reference.as_ref())?;
         let accounts = trading::read_accounts(file, &mut dump, source, &currencies)?;
+        let strategies = trading::read_strategies(file, &mut dump, source, &instruments, &accounts)?;
         let config = Self {
             journal: settings::read_journal(file, &mut dump, source)?,
             engine: settings::read_engine(file, &mut dump, source, &feed)?,
             control: settings::read_control(file, &mut dump, source)?,
-            limits: trading::read_limits(file, &mut dump, source, &instruments, &accounts)?,
-            strategies: trading::read_strategies(file, &mut dump, source, &instruments, &accounts)?,
+            limits: trading::read_limits(
+                file,
+                &mut dump,
+                source,
+                &instruments,
+                &accounts,
+                &strategies,
+                reference.as_ref(),
+            )?,
+            strategies,
+            venues,
+            reference,
+            conversions,
             feed,
             currencies,
             instruments,

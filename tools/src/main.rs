@@ -8,6 +8,8 @@ mod control;
 mod exit;
 mod feed;
 mod follower;
+mod limit_value;
+mod rebuild;
 mod render;
 mod session;
 mod setup;
@@ -40,6 +42,8 @@ enum Command {
     Verify(command::verify::Options),
     /// Shows how a journal lies on the disk.
     Inspect(command::inspect::Options),
+    /// Rebuilds a real exchange's book from order-by-order data, shows it and checks it.
+    Book(command::book::Options),
     /// Checks or prints a configuration.
     Config(command::config::Options),
     /// Measures this machine.
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Replay(options) => command::replay::run(&options),
         Command::Verify(options) => command::verify::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),
+        Command::Book(options) => command::book::run(&options),
         Command::Config(options) => command::config::run(&options),
         Command::Bench(options) => command::bench::run(&options),
     };

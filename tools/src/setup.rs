@@ -4,17 +4,18 @@
 //! from the journal itself, so that a restart with the same configuration journals nothing, a start that was cut short
 //! goes on where it stopped, and a limit that was changed by hand since then stays as it is.
 
-use crate::config::Config;
+use crate::config::{Config, MarkSettings, RouteSettings, SIMULATED};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use tickwerk_domain::command::{
-    AccountDefined, CashTransferred, CurrencyDefined, LimitSet, RulesActivated, SimulatedVenueSet,
-    StrategyDefined, TextDefined,
+    AccountDefined, CashTransferred, ConversionSet, CurrencyDefined, LimitSet, MarkSourceSet,
+    ReferenceCurrencySet, RouteSet, RulesActivated, SimulatedVenueSet, StrategyDefined, TextDefined,
+    VenueDefined,
 };
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
     AccountId, Command, CorrelationId, CurrencyId, Envelope, Event, Instrument, InstrumentId, LimitKind,
-    Payload, PositionMode, Record, Reject, SourceId, StrategyId, TextBytes, TextId, TimeNs,
+    Payload, Record, Reject, SourceId, StrategyId, TextBytes, TextId, TimeNs, VenueId,
 };
 use tickwerk_engine::event_buffer::EventBuffer;
 use tickwerk_engine::machine::RULES_VERSION;
@@ -31,7 +32,12 @@ enum Key {
     Venue(InstrumentId),
     Account(AccountId),
     Deposit(AccountId, CurrencyId),
-    Limit(AccountId, InstrumentId, LimitKind),
+    VenueDefined(VenueId),
+    Route(InstrumentId),
+    Mark(InstrumentId),
+    Reference,
+    Conversion(CurrencyId),
+    Limit(AccountId, InstrumentId, StrategyId, LimitKind),
     Strategy(StrategyId),
 }
 
@@ -78,7 +84,17 @@ fn key_of(command: &Command) -> Option<Key> {
     } else if let Command::CashTransferred(deposit) = command {
         Key::Deposit(deposit.account, deposit.currency)
     } else if let Command::LimitSet(limit) = command {
-        Key::Limit(limit.account, limit.instrument, limit.kind)
+        Key::Limit(limit.account, limit.instrument, limit.strategy, limit.kind)
+    } else if let Command::VenueDefined(venue) = command {
+        Key::VenueDefined(venue.venue)
+    } else if let Command::RouteSet(route) = command {
+        Key::Route(route.instrument)
+    } else if let Command::MarkSourceSet(mark) = command {
+        Key::Mark(mark.instrument)
+    } else if let Command::ReferenceCurrencySet(_) = command {
+        Key::Reference
+    } else if let Command::ConversionSet(conversion) = command {
+        Key::Conversion(conversion.currency)
     } else if let Command::StrategyDefined(strategy) = command {
         Key::Strategy(strategy.strategy)
     } else {
@@ -86,11 +102,26 @@ fn key_of(command: &Command) -> Option<Key> {
     })
 }
 
+/// A currency as requests speak of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Currency {
+    pub(crate) id: CurrencyId,
+    /// Decimals of its amounts.
+    pub(crate) scale: u8,
+}
+
 /// The numbers that names were given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     pub(crate) accounts: BTreeMap<String, AccountId>,
     pub(crate) instruments: BTreeMap<String, Instrument>,
+    pub(crate) currencies: BTreeMap<String, Currency>,
+    pub(crate) strategies: BTreeMap<String, StrategyId>,
+    pub(crate) venues: BTreeMap<String, VenueId>,
+    /// The currency that exposures and losses are counted in, where one is configured.
+    pub(crate) reference: Option<Currency>,
+    /// Every text that has a number.
+    pub(crate) texts: BTreeMap<String, TextId>,
     /// The person or service that a feed's and the control socket's commands are sent on behalf of.
     pub(crate) feed_actor: TextId,
     pub(crate) control_actor: TextId,
@@ -170,6 +201,11 @@ impl Applied {
             | Key::Instrument(_)
             | Key::Venue(_)
             | Key::Account(_)
+            | Key::VenueDefined(_)
+            | Key::Route(_)
+            | Key::Mark(_)
+            | Key::Reference
+            | Key::Conversion(_)
             | Key::Limit(..)
             | Key::Strategy(_) => self.commands.get(&key) == Some(command),
         }
@@ -224,10 +260,14 @@ impl Planner<'_> {
         self.want(RulesActivated { version: RULES_VERSION });
         let currencies = self.currencies(config)?;
         let currency = |code: &str| currencies.get(code).copied().unwrap_or_default();
+        self.venues(config)?;
         self.instruments(config, &currency)?;
+        self.conversions(config, &currency);
         self.accounts(config, &currency)?;
+        self.strategies(config)?;
         self.limits(config)?;
-        self.strategies(config)
+        self.names.texts.clone_from(&self.texts);
+        Ok(())
     }
 
     fn want(&mut self, command: impl Into<Command>) {
@@ -262,6 +302,8 @@ impl Planner<'_> {
             let currency = CurrencyId(numbering.number(code));
             self.want(CurrencyDefined { currency, code, scale: settings.scale });
             ids.insert(settings.code.clone(), currency);
+            let known = Currency { id: currency, scale: settings.scale };
+            self.names.currencies.insert(settings.code.clone(), known);
         }
         Ok(ids)
     }
@@ -277,10 +319,61 @@ impl Planner<'_> {
             let instrument = InstrumentId(numbering.number(symbol));
             let definition = settings.to_domain(instrument, symbol, currency);
             self.want(definition);
-            self.want(SimulatedVenueSet::touch(instrument, settings.venue_latency));
+            self.want(SimulatedVenueSet { instrument, ..settings.simulation });
+            self.route(instrument, settings.route.as_ref());
+            let mark =
+                MarkSourceSet { interval: settings.mark.interval, instrument, source: settings.mark.source };
+            let is_default = settings.mark == MarkSettings::default();
+            if !is_default || self.applied.commands.contains_key(&Key::Mark(instrument)) {
+                self.want(mark);
+            }
             self.names.instruments.insert(settings.symbol.clone(), definition);
         }
         Ok(())
+    }
+
+    /// Number 1 is the simulated venue's, which needs no definition.
+    fn venues(&mut self, config: &Config) -> Result<()> {
+        let known = self.numbers(|command| {
+            let Command::VenueDefined(known) = command else { return None };
+            Some((known.name, u32::from(known.venue.0)))
+        });
+        let mut numbering = Numbering::new(known);
+        numbering.next = numbering.next.max(u32::from(VenueId::SIMULATED.0) + 1);
+        self.names.venues.insert(SIMULATED.to_owned(), VenueId::SIMULATED);
+        for settings in &config.venues {
+            let name = self.text(&settings.name)?;
+            let number = u16::try_from(numbering.number(name)).context("more venues than numbers")?;
+            let (venue, capabilities) = (VenueId(number), settings.capabilities);
+            self.want(VenueDefined { capabilities, venue, name });
+            self.names.venues.insert(settings.name.clone(), venue);
+        }
+        Ok(())
+    }
+
+    /// The route of an instrument; back to the simulated venue where an earlier configuration had another.
+    fn route(&mut self, instrument: InstrumentId, settings: Option<&RouteSettings>) {
+        if let Some(route) = settings {
+            let venue = self.names.venues[&route.venue];
+            let fallback = route.fallback.as_ref().map(|name| self.names.venues[name]).unwrap_or_default();
+            self.want(RouteSet { instrument, venue, fallback });
+        } else if self.applied.commands.contains_key(&Key::Route(instrument)) {
+            self.want(RouteSet { instrument, venue: VenueId::SIMULATED, fallback: VenueId::NONE });
+        }
+    }
+
+    fn conversions(&mut self, config: &Config, currency: &impl Fn(&str) -> CurrencyId) {
+        if let Some(reference) = &config.reference {
+            let id = currency(&reference.code);
+            self.names.reference = Some(Currency { id, scale: reference.scale });
+            self.want(ReferenceCurrencySet { currency: id });
+        }
+        for settings in &config.conversions {
+            let instrument =
+                settings.instrument.as_ref().map(|symbol| self.names.instruments[symbol].instrument);
+            let (rate, currency) = (settings.rate, currency(&settings.currency));
+            self.want(ConversionSet { rate, currency, instrument: instrument.unwrap_or_default() });
+        }
     }
 
     fn accounts(&mut self, config: &Config, currency: &impl Fn(&str) -> CurrencyId) -> Result<()> {
@@ -293,7 +386,7 @@ impl Planner<'_> {
         for settings in &config.accounts {
             let name = self.text(&settings.name)?;
             let account = AccountId(numbering.number(name));
-            self.want(AccountDefined { account, name, mode: PositionMode::Netting });
+            self.want(AccountDefined { account, name, mode: settings.mode });
             for (code, amount) in &settings.deposits {
                 self.want(CashTransferred { amount: *amount, account, currency: currency(code), reason });
             }
@@ -309,8 +402,10 @@ impl Planner<'_> {
             let account = settings.account.as_ref().map(|name| self.names.accounts[name]).unwrap_or_default();
             let instrument =
                 settings.instrument.as_ref().map(|symbol| self.names.instruments[symbol].instrument);
+            let strategy =
+                settings.strategy.as_ref().map(|name| self.names.strategies[name]).unwrap_or_default();
             let (instrument, kind, value) = (instrument.unwrap_or_default(), settings.kind, settings.value);
-            self.want(LimitSet { value, account, instrument, strategy: StrategyId::NONE, reason, kind });
+            self.want(LimitSet { value, account, instrument, strategy, reason, kind });
         }
         for (key, command) in &self.applied.commands {
             if let Command::LimitSet(limit) = command
@@ -331,6 +426,7 @@ impl Planner<'_> {
         for settings in &config.strategies {
             let name = self.text(&settings.name)?;
             let strategy = StrategyId(numbering.number(name));
+            self.names.strategies.insert(settings.name.clone(), strategy);
             let instrument = self.names.instruments[&settings.instrument];
             self.want(StrategyDefined {
                 parameters: settings.parameters,

@@ -538,7 +538,7 @@ payloads! {
         realized: Money,
         /// Profit realised so far, before fees.
         realized_total: Money,
-        /// Profit of what is open, at the mid price.
+        /// Profit of what is open, at its mark.
         unrealized: Money,
         /// Fees so far.
         fees_total: Money,

@@ -13,12 +13,12 @@ pub struct ReasonCode(pub u16);
 as_field! { ReasonCode => |value| FieldValue::Word(Reject::from_code(*value).map_or("none", Reject::word)); }
 
 macro_rules! rejects {
-    ($($(#[$meta:meta])* $variant:ident = $number:literal $word:literal,)*) => {
+    ($(#[doc = $doc:literal] $variant:ident = $number:literal $word:literal,)*) => {
         /// Why something was refused.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u16)]
         pub enum Reject {
-            $($(#[$meta])* $variant = $number,)*
+            $(#[doc = $doc] $variant = $number,)*
         }
 
         impl Reject {
@@ -30,6 +30,14 @@ macro_rules! rejects {
                 match self {
                     $(Self::$variant => $word,)*
                 }
+            }
+
+            /// What the reason says, as a sentence.
+            pub fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $doc,)*
+                }
+                .trim_start()
             }
         }
     };

@@ -560,6 +560,20 @@ impl OrderType {
     }
 }
 
+impl BreakerKind {
+    /// The limit that trips it.
+    pub fn limit(self) -> LimitKind {
+        match self {
+            Self::DailyLoss => LimitKind::DailyLoss,
+            Self::Drawdown => LimitKind::Drawdown,
+            Self::LossStreak => LimitKind::LossStreak,
+            Self::OrderToTrade => LimitKind::OrderToTrade,
+            Self::StaleFeed => LimitKind::MarketAge,
+            Self::RejectStorm => LimitKind::RejectStorm,
+        }
+    }
+}
+
 impl SideFilter {
     /// Whether orders of `side` are meant.
     pub fn includes(self, side: Side) -> bool {

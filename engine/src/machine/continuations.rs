@@ -1,46 +1,60 @@
 //! Long effects: what does not fit one command goes on with the next, before timers, venue and lanes.
+//!
+//! There is at most one of each kind; they go on in order of kind.
 
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
-use tickwerk_domain::{ContinueKind, OrderId, Reject};
+use tickwerk_domain::command::Continue;
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::{ContinueKind, Reject};
 
 /// Steps of a long effect that one command may take, whether or not they cause events.
 pub(super) const STEPS_PER_COMMAND_MAX: usize = 1024;
 
+/// The long effects that are pending, by kind.
+pub(super) type Continuations = [Option<Continuation>; ContinueKind::ALL.len()];
+
 impl Machine {
     /// Goes on with the long effect that is pending; anybody else's `Continue` is refused.
-    pub(super) fn go_on(&mut self, command: &tickwerk_domain::Command, out: &mut EventBuffer) -> u64 {
+    pub(super) fn go_on(&mut self, command: &Continue, out: &mut EventBuffer) -> u64 {
         let version = self.next_system_version();
-        match self.continuation.take() {
-            Some(pending) if pending.kind == ContinueKind::Reconcile => self.end_missing(pending, out),
-            Some(pending) => self.cancel_open(pending, out),
-            None => self.refuse(command, Reject::ScopeInvalid, 0, out),
+        match self.continuation().copied().filter(|pending| pending.kind == command.kind) {
+            None => self.refuse(&(*command).into(), Reject::ScopeInvalid, 0, out),
+            Some(pending) => {
+                match pending.kind {
+                    ContinueKind::KillSwitch | ContinueKind::MassCancel => self.cancel_open(pending, out),
+                    // The machine pays what it owes to held orders at the end of every command.
+                    ContinueKind::Held => {}
+                    ContinueKind::Funding => self.pay_funding(pending, out),
+                    ContinueKind::Mark => self.mark_positions(pending, out),
+                    ContinueKind::Reconcile => self.end_missing(pending, out),
+                }
+            }
         }
         version
     }
 
-    /// Sends cancels for the open orders of a scope, in order of id, as many as fit; the rest goes on later.
-    pub(super) fn cancel_open(&mut self, from: Continuation, out: &mut EventBuffer) {
-        let fits = |scope: u32, of: u32| scope == 0 || scope == of;
-        let mut next = self.orders.first_open_after(OrderId(from.after));
-        let mut steps = 0;
-        let mut after = from.after;
-        while let Some(slot) = next {
-            // One event stays free for the digest.
-            if out.room() <= 1 || steps == STEPS_PER_COMMAND_MAX {
-                self.continuation = Some(Continuation { after, ..from });
-                return;
-            }
-            let order = self.orders.get(slot);
-            after = order.id.0;
-            let is_meant =
-                fits(from.account.0, order.account.0) && fits(from.instrument.0, order.instrument.0);
-            if is_meant {
-                self.request_cancel(slot, out);
-            }
-            next = self.orders.next_open(slot);
-            steps += 1;
-        }
-        self.continuation = None;
+    /// The long effect that must go on before anything else: the first in order of kind.
+    pub fn continuation(&self) -> Option<&Continuation> {
+        self.continuations.iter().flatten().next()
+    }
+
+    /// Goes on with the next command.
+    pub(super) fn go_on_later(&mut self, pending: Continuation) {
+        self.continuations[pending.kind as usize] = Some(pending);
+    }
+
+    pub(super) fn continuations_hash(&self) -> u64 {
+        self.continuations.iter().flatten().fold(0, |hash, pending| {
+            let words = [
+                hash,
+                pending.after,
+                pending.next.0,
+                pending.started_by.0,
+                u64::from(pending.scope.account.0) << 32 | u64::from(pending.scope.instrument.0),
+                u64::from(pending.scope.strategy.0) << 8 | pending.scope.side as u64,
+            ];
+            row_hash(pending.kind as u64 + 1, &words)
+        })
     }
 }

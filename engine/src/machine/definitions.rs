@@ -2,18 +2,17 @@
 
 use super::{InstrumentSlot, Machine, RULES_VERSION, StrategySlot, is_in_range};
 use crate::event_buffer::EventBuffer;
-use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
+use crate::limits::{CURRENCIES_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::signals::AnyStrategy;
 use tickwerk_domain::command::{
-    AccountDefined, CashTransferred, CurrencyDefined, RulesActivated, SimulatedVenueSet, StrategyDefined,
-    TextDefined,
+    CashTransferred, CurrencyDefined, RulesActivated, SimulatedVenueSet, StrategyDefined, TextDefined,
 };
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{LEGS_PER_POSTING_MAX, LedgerBook, Leg, Posted};
 use tickwerk_domain::numbers::{SCALE_MAX, power_of_ten};
 use tickwerk_domain::{
-    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, Rate, Reject, SignalDirection,
-    StrategyId,
+    AccountId, AccountState, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, Rate, Reject,
+    SignalDirection, StrategyId,
 };
 
 impl Machine {
@@ -48,19 +47,6 @@ impl Machine {
         } else {
             self.accounts.define_currency(currency.currency, currency.code, currency.scale, &mut self.digest);
         }
-        version
-    }
-
-    pub(super) fn define_account(&mut self, account: &AccountDefined, out: &mut EventBuffer) -> u64 {
-        let number = account.account.0;
-        if !is_in_range(number, ACCOUNTS_MAX) {
-            self.refuse(&(*account).into(), Reject::IdOutOfRange, i64::from(number), out);
-            return 0;
-        }
-        let row = self.accounts.account_mut(account.account);
-        row.version += 1;
-        let version = row.version;
-        self.accounts.define_account(account.account, account.name, &mut self.digest);
         version
     }
 
@@ -245,11 +231,14 @@ impl Machine {
         }
         let row = self.accounts.account_mut(transfer.account);
         row.version += 1;
-        let version = row.version;
+        let (version, is_closed) = (row.version, row.state == AccountState::Closed);
         if self.accounts.currency(transfer.currency).is_none() {
             self.refuse(&(*transfer).into(), Reject::UnknownCurrency, i64::from(transfer.currency.0), out);
         } else if amount.unsigned_abs() > TRANSFER_MAX {
             self.refuse(&(*transfer).into(), Reject::ValueOutOfRange, shown, out);
+        } else if amount > 0 && is_closed {
+            // What a closed account still has may leave.
+            self.refuse(&(*transfer).into(), Reject::AccountNotActive, shown, out);
         } else if amount < 0
             && self.accounts.balance(transfer.account, transfer.currency).available() + amount < 0
         {
@@ -262,6 +251,7 @@ impl Machine {
             };
             let leg = Leg { amount: Money::new(amount.abs()), currency: transfer.currency, from, to };
             self.post(transfer.account, &[leg], out);
+            self.shift_worth(transfer.account, transfer.currency, amount);
         }
         self.accounts.rehash_account(transfer.account, &mut self.digest);
         version

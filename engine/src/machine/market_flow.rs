@@ -73,9 +73,11 @@ impl Machine {
             out.push(market.version, event);
         }
         market.rehash(&mut self.digest);
+        self.look_at_triggers(instrument);
+        self.arm_mark(instrument);
     }
 
-    fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {
+    pub(super) fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {
         &mut self.markets[instrument.0 as usize]
     }
 

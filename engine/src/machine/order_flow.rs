@@ -3,18 +3,37 @@
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
-use crate::orders::{Order, key};
-use crate::risk::exposure::{Reservation, margin, margin_mark};
-use crate::risk::{Refusal, View, check};
-use tickwerk_domain::command::{CancelOrder, NewOrder};
+use crate::orders::terms::{self, is_rare, refusal};
+use crate::orders::{Order, Terms, key};
+use crate::positions::side_of;
+use crate::risk::exposure::{Reservation, margin, margin_mark, spot_reservation};
+use crate::risk::{Refusal, View, check, check_held, market_price};
+use tickwerk_domain::command::{CancelOrder, NewOrder, VenueDefined};
 use tickwerk_domain::event::{
-    CancelRejected, CancelSubmitted, OrderApproved, OrderRefused, OrderRejected, OrderRepeated,
-    OrderSubmitted,
+    CancelRejected, CancelSubmitted, OrderApproved, OrderCanceled, OrderRefused, OrderRejected,
+    OrderRepeated, OrderSubmitted,
 };
 use tickwerk_domain::{
-    AccountId, CurrencyId, InstrumentId, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty, Reject,
-    Stamp, StrategyId, TimeNs, TrailUnit, TriggerBy, VenueId,
+    AccountId, Contingency, CurrencyId, HoldReason, Instrument, InstrumentId, InstrumentKind, Money, OrderId,
+    OrderStatus, OrderType, PositionEffect, PositionSide, Price, Qty, Rate, Reject, Side, Stamp, StrategyId,
+    TimeInForce, TimeNs, TrailUnit, TriggerBy, VenueId,
 };
+
+/// What was decided on an order that may enter.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    venue: VenueId,
+    /// Its quantity, where it asked for an amount of money.
+    qty: Qty,
+    /// What it waits for in the core; none where it leaves.
+    hold: Option<HoldReason>,
+    /// Whether the venue watches its trigger.
+    is_native: bool,
+    /// When it ends; 0 where nothing ends it.
+    expires_at: TimeNs,
+    /// What it ties up; none where it ties up nothing before it leaves.
+    reservation: Option<Reservation>,
+}
 
 impl Machine {
     /// A client's order; its command is the first record of the order's stream.
@@ -28,9 +47,9 @@ impl Machine {
             None => {
                 let mut order = Order::new(id, StrategyId::NONE, asked, name_key);
                 order.version = 1;
-                self.enter(&order, name_key, asked, out);
+                self.enter(stamp, &order, name_key, asked, out);
             }
-            Some(slot) if self.orders.get(slot).has_content_of(asked) => {
+            Some(slot) if self.orders.has_content_of(slot, asked) => {
                 let (order, status, reason) = {
                     let first = self.orders.get(slot);
                     (first.id, first.status, first.reason)
@@ -58,12 +77,13 @@ impl Machine {
     ) {
         let id = OrderId(stamp.sequence.plus(out.len() as u64 + 1).0);
         let name_key = key(asked.account, &asked.client_order_id);
-        self.enter(&Order::new(id, strategy, asked, name_key), name_key, asked, out);
+        self.enter(stamp, &Order::new(id, strategy, asked, name_key), name_key, asked, out);
     }
 
     /// Decides on an order and books the result.
-    fn enter(&mut self, order: &Order, name_key: u64, asked: &NewOrder, out: &mut EventBuffer) {
-        let decision = self.decide(asked);
+    fn enter(&mut self, stamp: Stamp, order: &Order, name_key: u64, asked: &NewOrder, out: &mut EventBuffer) {
+        let is_rare = is_rare(asked);
+        let decision = self.decide(stamp.time_ns, asked, is_rare);
         if decision.is_err_and(|refusal| refusal.reason == Reject::StoreFull) {
             let (id, account, instrument) = (order.id, asked.account, asked.instrument);
             let reason = Reject::StoreFull.code();
@@ -71,14 +91,20 @@ impl Machine {
             return;
         }
         let slot = self.orders.add(order, name_key, &mut self.digest);
+        self.orders.get_mut(slot).position_side = self.position_side(asked);
+        if is_rare {
+            self.orders.add_terms(slot, Terms::new(asked));
+            // Nothing counts before it is approved.
+            self.orders.terms_mut(slot).is_counted = false;
+        }
         match decision {
             Err(refusal) => self.book_refusal(slot, refusal, out),
-            Ok(reservation) => self.book_approval(slot, reservation, out),
+            Ok(entry) => self.book_approval(slot, &entry, is_rare, out),
         }
         self.orders.commit(slot, &mut self.digest);
     }
 
-    fn decide(&self, asked: &NewOrder) -> Result<Reservation, Refusal> {
+    fn decide(&self, now: TimeNs, asked: &NewOrder, is_rare: bool) -> Result<Entry, Refusal> {
         if !self.orders.has_room() {
             return Err(Refusal::plain(Reject::StoreFull));
         }
@@ -86,27 +112,147 @@ impl Machine {
         if !is_in_range(asked.account.0, ACCOUNTS_MAX) {
             return Err(unknown_account);
         }
-        let account = self.accounts.account(asked.account).ok_or(unknown_account)?;
+        self.accounts.account(asked.account).ok_or(unknown_account)?;
+        let unknown_instrument = Refusal::plain(Reject::UnknownInstrument);
         if !is_in_range(asked.instrument.0, INSTRUMENTS_MAX) {
-            return Err(Refusal::plain(Reject::UnknownInstrument));
+            return Err(unknown_instrument);
         }
+        let definition = &self.instrument(asked.instrument).ok_or(unknown_instrument)?.definition;
+        if !self.market(asked.instrument).session.takes_orders() {
+            return Err(Refusal::plain(Reject::MarketClosed));
+        }
+        if is_rare {
+            return self.decide_rare(now, asked, definition);
+        }
+        if asked.order_type == OrderType::Market
+            && asked.time_in_force == TimeInForce::Gtc
+            && asked.price.0 == 0
+        {
+            return Err(Refusal::plain(Reject::TermsInvalid));
+        }
+        let (venue, row) = self.venues.choose(VenueId::NONE, asked.instrument).map_err(Refusal::plain)?;
+        if asked.time_in_force == TimeInForce::Fok && !row.can(VenueDefined::FILL_OR_KILL) {
+            return Err(Refusal::plain(Reject::VenueLacks));
+        }
+        let reservation = Some(self.risk_check(asked, false)?);
+        let (qty, expires_at) = (asked.qty, TimeNs::UNKNOWN);
+        Ok(Entry { venue, qty, hold: None, is_native: false, expires_at, reservation })
+    }
+
+    fn decide_rare(&self, now: TimeNs, asked: &NewOrder, definition: &Instrument) -> Result<Entry, Refusal> {
+        terms::check(asked, definition, now)?;
+        let market = self.market(asked.instrument);
+        let (venue, row) = self.venues.choose(asked.venue, asked.instrument).map_err(Refusal::plain)?;
+        let waits = self.check_link(asked).map_err(Refusal::plain)?;
+        let is_exclusive = matches!(asked.contingency, Contingency::Oco | Contingency::BracketExit);
+        let fit = super::venues::fit(asked, row, is_exclusive).map_err(Refusal::plain)?;
+        let hold = if waits { Some(HoldReason::Parent) } else { fit.hold };
+        if hold == Some(HoldReason::Trigger) && !self.has_trigger_room(asked) {
+            return Err(Refusal::plain(Reject::StoreFull));
+        }
+        let qty = if asked.quantity_in_quote {
+            let collar = self.settings.effective(asked.account, asked.instrument).price_collar;
+            let worst = market_price(asked.side, market, collar.unwrap_or(0))?;
+            terms::quantity_for(asked.qty.0, worst, definition)?
+        } else {
+            asked.qty
+        };
+        let expires_at = match asked.time_in_force {
+            TimeInForce::Gtd => asked.expires_at,
+            TimeInForce::Day => market.day_ends(now),
+            TimeInForce::Gtc
+            | TimeInForce::Ioc
+            | TimeInForce::Fok
+            | TimeInForce::AtTheOpen
+            | TimeInForce::AtTheClose => TimeNs::UNKNOWN,
+        };
+        let order_type = asked.order_type.once_triggered();
+        let sent = NewOrder { order_type, qty, quantity_in_quote: false, ..*asked };
+        let is_held = hold.is_some() || fit.is_native;
+        let checked =
+            if is_held { self.worst_held(&sent, asked.order_type, asked.trigger_price)? } else { sent };
+        let ties_up_later =
+            hold == Some(HoldReason::Parent) || hold == Some(HoldReason::Trigger) && is_exclusive;
+        let reservation = if ties_up_later {
+            check_held(&checked, &self.view(&checked, true)?)?;
+            None
+        } else {
+            Some(self.risk_check(&checked, is_held)?)
+        };
+        Ok(Entry { venue, qty, hold, is_native: fit.is_native, expires_at, reservation })
+    }
+
+    /// An order that waits for its trigger as the risk check is to see it: a limit order at the worst price that it may
+    /// meet, which for a stop is its trigger moved against it by the collar.
+    pub(super) fn worst_held(
+        &self,
+        sent: &NewOrder,
+        order_type: OrderType,
+        trigger: Price,
+    ) -> Result<NewOrder, Refusal> {
+        if order_type.has_limit() || !order_type.is_triggered() || trigger.0 <= 0 {
+            return Ok(*sent);
+        }
+        let collar = self.settings.effective(sent.account, sent.instrument).price_collar.unwrap_or(0);
+        let tick = self.instrument(sent.instrument).map_or(1, |known| known.definition.tick_size.0);
+        let (trigger, tick) = (i128::from(trigger.0), i128::from(tick));
+        let worst = match sent.side {
+            Side::Buy => {
+                let moved = trigger + trigger * i128::from(collar) / i128::from(Rate::ONE.0);
+                -(-moved).div_euclid(tick) * tick
+            }
+            Side::Sell => trigger,
+        };
+        let overflow = refusal(Reject::ValueOverflow, 0, worst);
+        let price = i64::try_from(worst).map(Price).map_err(|_| overflow)?;
+        Ok(NewOrder { order_type: OrderType::Limit, price, ..*sent })
+    }
+
+    /// What the risk check reads for an order whose account and instrument are in range.
+    fn view(&self, asked: &NewOrder, is_held: bool) -> Result<View<'_>, Refusal> {
         let slot = self.instrument(asked.instrument).ok_or(Refusal::plain(Reject::UnknownInstrument))?;
-        let view = View {
+        let account = self.accounts.account(asked.account).ok_or(Refusal::plain(Reject::UnknownAccount))?;
+        Ok(View {
             instrument: &slot.definition,
             market: self.market(asked.instrument),
             account,
-            position: self.positions.get(asked.account, asked.instrument),
+            position: self.positions.of(asked.account, asked.instrument, self.position_side(asked)),
             settlement: self.accounts.balance(asked.account, slot.definition.settlement),
             base: self.accounts.balance(asked.account, slot.definition.base),
             base_factor: slot.base_factor,
             unrealized: self.unrealized_in(asked.account, slot.definition.kind, slot.definition.settlement),
             limits: self.settings.effective(asked.account, asked.instrument),
-        };
-        check(asked, &view)
+            is_held,
+        })
+    }
+
+    /// Whether an order that counts in no sum may go on, and what it ties up.
+    pub(super) fn risk_check(&self, asked: &NewOrder, is_held: bool) -> Result<Reservation, Refusal> {
+        let view = self.view(asked, is_held)?;
+        let reservation = check(asked, &view)?;
+        let room = view.position.room_to_close(asked.side);
+        if asked.position_effect == PositionEffect::Close && asked.qty.0 > room {
+            return Err(refusal(Reject::ReduceOnly, i128::from(room), i128::from(asked.qty.0)));
+        }
+        Ok(reservation)
+    }
+
+    /// The position that an order is about.
+    fn position_side(&self, asked: &NewOrder) -> PositionSide {
+        if is_in_range(asked.account.0, ACCOUNTS_MAX) {
+            side_of(self.positions.mode(asked.account), asked.side, asked.position_effect)
+        } else {
+            PositionSide::Net
+        }
     }
 
     /// Profit of all contracts of an account that settle in a currency; spot positions do not count as margin.
-    fn unrealized_in(&self, account: AccountId, kind: InstrumentKind, settlement: CurrencyId) -> i128 {
+    pub(super) fn unrealized_in(
+        &self,
+        account: AccountId,
+        kind: InstrumentKind,
+        settlement: CurrencyId,
+    ) -> i128 {
         if kind == InstrumentKind::Spot {
             return 0;
         }
@@ -118,7 +264,7 @@ impl Machine {
         counted.map(|instrument| self.unrealized(account, instrument)).sum()
     }
 
-    fn book_refusal(&mut self, slot: u32, refusal: Refusal, out: &mut EventBuffer) {
+    pub(super) fn book_refusal(&mut self, slot: u32, refusal: Refusal, out: &mut EventBuffer) {
         let reason = refusal.reason.code();
         let order = self.orders.get_mut(slot);
         order.reason = reason;
@@ -142,13 +288,48 @@ impl Machine {
         self.orders.set_status(slot, OrderStatus::Rejected);
     }
 
-    fn book_approval(&mut self, slot: u32, reservation: Reservation, out: &mut EventBuffer) {
+    fn book_approval(&mut self, slot: u32, entry: &Entry, is_rare: bool, out: &mut EventBuffer) {
         let order = self.orders.get_mut(slot);
-        order.reserve_price = reservation.price;
-        let submitted = OrderSubmitted {
+        order.venue = entry.venue;
+        if order.qty != entry.qty {
+            order.restate(order.price, entry.qty);
+        }
+        if is_rare {
+            let terms = self.orders.terms_mut(slot);
+            (terms.is_native, terms.expires_at) = (entry.is_native, entry.expires_at);
+        }
+        let event = match entry.reservation {
+            Some(reservation) => {
+                self.count(slot, Some(reservation));
+                approved(self, slot, reservation.amount, reservation.currency)
+            }
+            None => {
+                self.count_open(slot);
+                approved(self, slot, 0, CurrencyId::NONE)
+            }
+        };
+        self.push_order(slot, event, out);
+        match entry.hold {
+            Some(reason) => self.hold(slot, reason, out),
+            None => self.submit(slot, out),
+        }
+        if is_rare {
+            self.set_expiry(slot);
+            self.join_link(slot);
+        }
+    }
+
+    /// Sends an order to its venue, with the terms that the venue takes care of.
+    pub(super) fn submit(&mut self, slot: u32, out: &mut EventBuffer) {
+        let order = *self.orders.get(slot);
+        if order.has_terms {
+            // One that was held may be older than a reconciliation whose view cannot know it.
+            self.reconciliations.spare(order.account, slot, order.id, &mut self.digest);
+        }
+        let mut submitted = OrderSubmitted {
             order: order.id,
             price: order.price,
-            qty: order.qty,
+            qty: order.leaves(),
             trigger_price: Price(0),
             display_qty: Qty::ZERO,
             expires_at: TimeNs::UNKNOWN,
@@ -156,7 +337,7 @@ impl Machine {
             account: order.account,
             instrument: order.instrument,
             strategy: order.strategy,
-            venue: VenueId::SIMULATED,
+            venue: order.venue,
             side: order.side,
             order_type: order.order_type,
             time_in_force: order.time_in_force,
@@ -164,36 +345,99 @@ impl Machine {
             trigger_by: TriggerBy::Last,
             post_only: false,
         };
-        let OrderSubmitted { order: id, account, instrument, strategy, side, qty, .. } = submitted;
-        *self.positions.get_mut(account, instrument).open_mut(side) += qty.0;
+        if let Some(terms) = self.orders.terms(slot) {
+            let asked = &terms.asked;
+            submitted.post_only = asked.post_only;
+            submitted.display_qty = terms.display_qty.min(submitted.qty);
+            if terms.is_native {
+                submitted.trigger_price = terms.trigger_price;
+                (submitted.trail_offset, submitted.trail_unit) = (asked.trail_offset, asked.trail_unit);
+                submitted.trigger_by = asked.trigger_by;
+            } else {
+                submitted.order_type = asked.order_type.once_triggered();
+            }
+            let venue = self.venues.get(order.venue);
+            let can = |capability| venue.is_some_and(|venue| venue.can(capability));
+            if can(VenueDefined::EXPIRY) {
+                submitted.expires_at = terms.expires_at;
+            }
+            submitted.time_in_force = match asked.time_in_force {
+                TimeInForce::Fok => TimeInForce::Fok,
+                _ if submitted.order_type == OrderType::Market && terms.is_fired => TimeInForce::Ioc,
+                TimeInForce::Day | TimeInForce::Gtd if !can(VenueDefined::EXPIRY) => TimeInForce::Gtc,
+                TimeInForce::AtTheOpen | TimeInForce::AtTheClose if !can(VenueDefined::AUCTIONS) => {
+                    TimeInForce::Ioc
+                }
+                asked => asked,
+            };
+        }
+        self.push_order(slot, submitted, out);
+    }
+
+    /// Takes an order into all sums; without a reservation it ties up what it needs at the price of its last one.
+    pub(super) fn count(&mut self, slot: u32, reservation: Option<Reservation>) {
+        let order = self.orders.get_mut(slot);
+        if let Some(reservation) = reservation {
+            order.reserve_price = reservation.price;
+        }
+        let (account, instrument, strategy, side) =
+            (order.account, order.instrument, order.strategy, order.side);
+        let (leaves, has_terms, position_side) = (order.leaves().0, order.has_terms, order.position_side);
+        if has_terms {
+            self.orders.terms_mut(slot).is_counted = true;
+        }
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) += leaves;
+        self.count_open(slot);
+        match reservation {
+            Some(reservation) => self.tie_up(slot, reservation),
+            None => self.tie_up_again(slot),
+        }
+        self.positions.rehash(account, instrument, &mut self.digest);
+        self.note_pending(strategy, side.sign() * leaves);
+    }
+
+    /// Counts an order among the open ones of its account, and nowhere else.
+    pub(super) fn count_open(&mut self, slot: u32) {
+        let account = self.orders.get(slot).account;
         self.accounts.account_mut(account).open_orders += 1;
         self.accounts.rehash_account(account, &mut self.digest);
-        self.tie_up(slot, reservation);
-        self.positions.rehash(account, instrument, &mut self.digest);
-        self.note_pending(strategy, side.sign() * qty.0);
+    }
 
-        let position = self.positions.get(account, instrument);
-        let approved = OrderApproved {
-            reserved: Money::new(reservation.amount),
-            gross_exposure: Money::ZERO,
-            order: id,
-            limits_version: self.settings.version(),
-            worst_long: Qty(position.worst_long()),
-            worst_short: Qty(position.worst_short()),
-            account,
-            instrument,
-            reserved_currency: reservation.currency,
-            open_orders: self.accounts.account(account).map_or(0, |row| row.open_orders),
-        };
-        self.push_order(slot, approved, out);
-        self.push_order(slot, submitted, out);
+    /// Takes an open order out of all sums that it is in.
+    pub(super) fn uncount(&mut self, slot: u32) {
+        let order = self.orders.get(slot);
+        let (account, instrument, strategy, side) =
+            (order.account, order.instrument, order.strategy, order.side);
+        let (has_terms, counted) = (order.has_terms, self.counted_leaves(slot));
+        let position_side = order.position_side;
+        let leaves = counted - self.extra_open(slot);
+        assert!(has_terms, "only an order with terms can be open and count nowhere");
+        self.orders.terms_mut(slot).is_counted = false;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
+        self.accounts.account_mut(account).open_orders -= 1;
+        self.accounts.rehash_account(account, &mut self.digest);
+        self.note_pending(strategy, -side.sign() * leaves);
+        self.tie_up_again(slot);
+        self.positions.rehash(account, instrument, &mut self.digest);
+    }
+
+    /// What an open order adds to the open quantity of its position: a replace on its way at its worst.
+    fn counted_leaves(&self, slot: u32) -> i64 {
+        let is_counted = self.orders.terms(slot).is_none_or(|terms| terms.is_counted);
+        if is_counted { self.orders.get(slot).leaves().0 + self.extra_open(slot) } else { 0 }
+    }
+
+    fn extra_open(&self, slot: u32) -> i64 {
+        let terms = self.orders.terms(slot).filter(|terms| terms.is_counted);
+        terms.and_then(|terms| terms.replacement).map_or(0, |new| new.extra_open)
     }
 
     /// Books what an order ties up: its own amount for spot, the margin of its position for contracts. The caller
     /// rehashes the position when it is through with it.
-    fn tie_up(&mut self, slot: u32, reservation: Reservation) {
+    pub(super) fn tie_up(&mut self, slot: u32, reservation: Reservation) {
         let order = self.orders.get(slot);
         let (account, instrument, reserved) = (order.account, order.instrument, order.reserved);
+        let position_side = order.position_side;
         let kind = self.instrument(instrument).map(|known| known.definition.kind);
         match kind {
             Some(InstrumentKind::Spot) => {
@@ -203,7 +447,7 @@ impl Machine {
                 (row.reserved, row.reserved_currency) = (reservation.amount, reservation.currency);
             }
             Some(InstrumentKind::Linear | InstrumentKind::Inverse) => {
-                let position = self.positions.get_mut(account, instrument);
+                let position = self.positions.of_mut(account, instrument, position_side);
                 let change = reservation.amount - position.margin;
                 position.margin = reservation.amount;
                 self.accounts.reserve(account, reservation.currency, change, &mut self.digest);
@@ -212,7 +456,7 @@ impl Machine {
         }
     }
 
-    /// Ties up what an order and its position need now, after a fill or an end.
+    /// Ties up what an order and its position need now, after a fill, a replace or an end.
     pub(super) fn tie_up_again(&mut self, slot: u32) {
         let order = self.orders.get(slot);
         let Some(known) = self.instrument(order.instrument) else {
@@ -220,24 +464,31 @@ impl Machine {
         };
         let definition = &known.definition;
         let reservation = match definition.kind {
-            InstrumentKind::Spot if order.leaves() == Qty::ZERO => {
-                Reservation { amount: 0, currency: order.reserved_currency, price: order.reserve_price }
-            }
             InstrumentKind::Spot => {
-                let (leaves, price) = (order.leaves(), order.reserve_price);
-                let needed = crate::risk::exposure::spot_reservation(
-                    definition,
-                    known.base_factor,
-                    order.side,
-                    price,
-                    leaves,
-                );
-                // Less is left than what passed the check, so its value fits.
-                needed.unwrap_or(Reservation { amount: 0, currency: order.reserved_currency, price })
+                let terms = self.orders.terms(slot);
+                let is_counted = terms.is_none_or(|terms| terms.is_counted);
+                let (leaves, price) =
+                    (if is_counted { order.leaves() } else { Qty::ZERO }, order.reserve_price);
+                let nothing = Reservation { amount: 0, currency: order.reserved_currency, price };
+                let needed = |price, leaves: Qty| {
+                    if leaves <= Qty::ZERO {
+                        return nothing;
+                    }
+                    // No more is left than what passed the check, so its value fits.
+                    spot_reservation(definition, known.base_factor, order.side, price, leaves)
+                        .unwrap_or(nothing)
+                };
+                let today = needed(price, leaves);
+                // While a replace is on its way, the worse of both counts.
+                let replacement = terms.and_then(|terms| terms.replacement).filter(|_| leaves > Qty::ZERO);
+                let later =
+                    replacement.map(|new| needed(new.reserve_price, Qty(new.qty.0 - order.cum_qty.0)));
+                let amount = later.map_or(today.amount, |later| later.amount.max(today.amount));
+                Reservation { amount, ..today }
             }
             InstrumentKind::Linear | InstrumentKind::Inverse => {
                 let mark = margin_mark(self.market(order.instrument).reference_twice(), order.reserve_price);
-                let position = self.positions.get(order.account, order.instrument);
+                let position = self.positions.of(order.account, order.instrument, order.position_side);
                 let amount = margin(definition, position, mark).unwrap_or(position.margin);
                 Reservation { amount, currency: definition.settlement, price: mark }
             }
@@ -247,13 +498,7 @@ impl Machine {
 
     /// A cancel; no risk rule stands in its way.
     pub(super) fn cancel_order(&mut self, cancel: &CancelOrder, out: &mut EventBuffer) -> u64 {
-        let slot = if cancel.order.is_none() {
-            let name_key = key(cancel.account, &cancel.client_order_id);
-            self.orders.find_client(cancel.account, &cancel.client_order_id, name_key)
-        } else {
-            self.orders.find(cancel.order)
-        };
-        let owned = slot.filter(|slot| self.orders.get(*slot).account == cancel.account);
+        let owned = self.find_owned(cancel.account, cancel.order, &cancel.client_order_id);
         let refusal = match owned.map(|slot| self.orders.get(slot).status) {
             None => Some(Reject::UnknownOrder),
             Some(OrderStatus::PendingCancel) => Some(Reject::CancelPending),
@@ -273,7 +518,7 @@ impl Machine {
         // The stream of an account that is not known has no versions.
         let version = if is_known { self.next_account_version(cancel.account) } else { 0 };
         match (refusal, owned) {
-            (None, Some(slot)) => self.request_cancel(slot, out),
+            (None, Some(slot)) => self.request_cancel(slot, Reject::CancelRequested, out),
             (reason, _) => {
                 let order = owned.map_or(OrderId::NONE, |slot| self.orders.get(slot).id);
                 let (account, client_order_id) = (cancel.account, cancel.client_order_id);
@@ -288,22 +533,53 @@ impl Machine {
         version
     }
 
-    fn next_account_version(&mut self, account: AccountId) -> u64 {
+    /// An account's order by its id or, where that is 0, by the client's name.
+    pub(super) fn find_owned(
+        &self,
+        account: AccountId,
+        order: OrderId,
+        name: &tickwerk_domain::ClientOrderId,
+    ) -> Option<u32> {
+        let slot = if order.is_none() {
+            self.orders.find_client(account, name, key(account, name))
+        } else {
+            self.orders.find(order)
+        };
+        slot.filter(|slot| self.orders.get(*slot).account == account)
+    }
+
+    pub(super) fn next_account_version(&mut self, account: AccountId) -> u64 {
         let row = self.accounts.account_mut(account);
         row.version += 1;
         row.version
     }
 
-    /// Sends a cancel for an order, unless one is on its way.
-    pub(super) fn request_cancel(&mut self, slot: u32, out: &mut EventBuffer) {
-        let order = self.orders.get(slot);
-        if order.status == OrderStatus::PendingCancel {
-            return;
+    /// Cancels an order: at once where it is held, by the venue where it is there, unless a cancel is on its way.
+    pub(super) fn request_cancel(&mut self, slot: u32, reason: Reject, out: &mut EventBuffer) {
+        let order = *self.orders.get(slot);
+        match order.status {
+            OrderStatus::PendingCancel => return,
+            OrderStatus::Held => {
+                let reason = reason.code();
+                self.orders.get_mut(slot).reason = reason;
+                self.push_order(slot, OrderCanceled { order: order.id, cum_qty: order.cum_qty, reason }, out);
+                self.finish(slot, OrderStatus::Canceled);
+                self.positions.rehash(order.account, order.instrument, &mut self.digest);
+            }
+            OrderStatus::PendingNew
+            | OrderStatus::New
+            | OrderStatus::PartiallyFilled
+            | OrderStatus::PendingReplace
+            | OrderStatus::Filled
+            | OrderStatus::Canceled
+            | OrderStatus::Rejected
+            | OrderStatus::Expired => {
+                self.orders.set_status(slot, OrderStatus::PendingCancel);
+                self.orders.get_mut(slot).is_cancel_pending = true;
+                let (order, instrument) = (order.id, order.instrument);
+                self.push_order(slot, CancelSubmitted { order, instrument }, out);
+            }
         }
-        let (id, instrument) = (order.id, order.instrument);
-        self.orders.set_status(slot, OrderStatus::PendingCancel);
-        self.orders.get_mut(slot).is_cancel_pending = true;
-        self.push_order(slot, CancelSubmitted { order: id, instrument }, out);
         self.orders.commit(slot, &mut self.digest);
     }
 
@@ -312,13 +588,17 @@ impl Machine {
         let order = self.orders.get(slot);
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
-        let leaves = order.leaves().0;
-        *self.positions.get_mut(account, instrument).open_mut(side) -= leaves;
+        let (has_terms, leaves, counted) = (order.has_terms, order.leaves().0, self.counted_leaves(slot));
+        let position_side = order.position_side;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
         self.orders.set_status(slot, status);
         self.accounts.account_mut(account).open_orders -= 1;
         self.accounts.rehash_account(account, &mut self.digest);
         self.note_pending(strategy, -side.sign() * leaves);
         self.tie_up_again(slot);
+        if has_terms {
+            self.rare_end(slot, status);
+        }
     }
 
     /// What a strategy's open orders would add changes.
@@ -327,5 +607,23 @@ impl Machine {
             slot.pending += change;
             self.rehash_strategy(strategy.0 as usize);
         }
+    }
+}
+
+/// The approval of an order that was counted, with the exposure after it.
+pub(super) fn approved(machine: &Machine, slot: u32, reserved: i128, currency: CurrencyId) -> OrderApproved {
+    let order = machine.orders.get(slot);
+    let position = machine.positions.of(order.account, order.instrument, order.position_side);
+    OrderApproved {
+        reserved: Money::new(reserved),
+        gross_exposure: Money::ZERO,
+        order: order.id,
+        limits_version: machine.settings.version(),
+        worst_long: Qty(position.worst_long()),
+        worst_short: Qty(position.worst_short()),
+        account: order.account,
+        instrument: order.instrument,
+        reserved_currency: currency,
+        open_orders: machine.accounts.account(order.account).map_or(0, |row| row.open_orders),
     }
 }

@@ -17,27 +17,24 @@
 //!
 //! The same view again finds nothing but what can only be raised. A new run of an account gives an unfinished one up.
 
-use super::{Continuation, Machine, is_in_range};
+use super::continuations::STEPS_PER_COMMAND_MAX;
+use super::{Continuation, Machine, Scope, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX, VENUES_MAX};
-use crate::machine::continuations::STEPS_PER_COMMAND_MAX;
 use crate::orders::Order;
 use crate::reconciliation::Reconciliation;
-use crate::risk::exposure::{margin, margin_mark};
 use tickwerk_domain::command::{
-    ReconcileEnded, ReconcileStarted, VenueBalanceStated, VenueOrderStated, VenuePositionStated,
+    ReconcileEnded, ReconcileStarted, ReplaceReported, VenueBalanceStated, VenueOrderStated,
+    VenuePositionStated,
 };
-use tickwerk_domain::event::{LedgerBook, Leg, PositionChanged, ReconcileCompleted, ReconcileDiffered};
+use tickwerk_domain::event::{ReconcileCompleted, ReconcileDiffered};
 use tickwerk_domain::{
-    AccountId, Command, ContinueKind, CurrencyId, DifferenceKind, InstrumentId, InstrumentKind, Money,
-    OrderId, OrderStatus, PositionChange, PositionSide, Price, Qty, ReconcileAction, Reject, Stamp, VenueId,
+    AccountId, Command, ContinueKind, CurrencyId, DifferenceKind, InstrumentId, Money, OrderId, OrderStatus,
+    Price, Qty, ReconcileAction, Reject, SideFilter, Stamp, StrategyId,
 };
 
 /// Events that ending one order may cause, and one for the completion and one for the digest.
 const EVENTS_PER_END: usize = 8;
-
-/// Largest balance that is taken over, far from where sums of an `i128` could overflow.
-const BALANCE_MAX: u128 = 1 << 90;
 
 impl Machine {
     pub(super) fn start_reconciliation(
@@ -110,7 +107,7 @@ impl Machine {
         match slot {
             Some(slot) if !self.orders.get(slot).status.is_done() => self.compare_order(slot, stated, out),
             Some(_) => {
-                self.differ_in_order(stated, DifferenceKind::OrderUnknown, 0, stated.qty.0, false, out)
+                self.differ_in_order(stated, DifferenceKind::OrderUnknown, 0, stated.qty.0, false, out);
             }
             None => {
                 let (instrument, side) = (stated.instrument, stated.side);
@@ -147,8 +144,9 @@ impl Machine {
         if other_price || other_qty {
             // What a replace on its way asks for may be there already; its answer tells.
             let is_restated = order.status != OrderStatus::PendingReplace
-                && stated.qty > stated.cum_qty
-                && self.restate_terms(slot, stated.price, stated.qty).is_ok();
+                && stated.qty > stated.cum_qty.max(order.cum_qty)
+                && (!has_limit || stated.price.0 > 0)
+                && self.replace_confirmed(slot, &self.stated_terms(slot, stated), out).is_ok();
             if other_price {
                 let (ours, theirs) = (order.price.0, stated.price.0);
                 self.differ_in_order(stated, DifferenceKind::OrderTerms, ours, theirs, is_restated, out);
@@ -157,11 +155,23 @@ impl Machine {
                 let (ours, theirs) = (order.qty.0, stated.qty.0);
                 self.differ_in_order(stated, DifferenceKind::OrderTerms, ours, theirs, is_restated, out);
             }
-            if is_restated {
-                self.push_replaced(slot, Price(0), Qty::ZERO, out);
-            }
         }
         self.orders.commit(slot, &mut self.digest);
+    }
+
+    /// The order's terms with the price and quantity that are stated.
+    fn stated_terms(&self, slot: u32, stated: &VenueOrderStated) -> ReplaceReported {
+        let (order, terms) = (self.orders.get(slot), self.orders.terms(slot));
+        let (trigger_price, display_qty) =
+            terms.map_or((Price(0), Qty::ZERO), |terms| (terms.trigger_price, terms.display_qty));
+        ReplaceReported {
+            order: order.id,
+            venue_order_id: stated.venue_order_id,
+            price: if order.order_type.has_limit() { stated.price } else { order.price },
+            qty: stated.qty,
+            trigger_price,
+            display_qty,
+        }
     }
 
     fn differ_in_order(
@@ -208,17 +218,13 @@ impl Machine {
             Ok(version) => version,
             Err(version) => return version,
         };
-        let known = is_in_range(currency.0, CURRENCIES_MAX) && self.accounts.currency(currency).is_some();
-        if !known {
-            self.refuse(&(*stated).into(), Reject::UnknownCurrency, i64::from(currency.0), out);
-            return version;
-        }
-        if stated.cash.get().unsigned_abs() > BALANCE_MAX {
-            self.refuse(&(*stated).into(), Reject::ValueOutOfRange, i64::from(currency.0), out);
+        let is_known = is_in_range(currency.0, CURRENCIES_MAX) && self.accounts.currency(currency).is_some();
+        let ours = if is_known { self.accounts.balance(account, currency).cash } else { 0 };
+        if let Err(reason) = self.adjust_balance(account, currency, stated.cash.get(), out) {
+            self.refuse(&(*stated).into(), reason, i64::from(currency.0), out);
             return version;
         }
         self.note_figure(account);
-        let ours = self.accounts.balance(account, currency).cash;
         if ours != stated.cash.get() {
             let differed = ReconcileDiffered {
                 ours: Money::new(ours),
@@ -233,26 +239,8 @@ impl Machine {
                 action: ReconcileAction::Adjusted,
             };
             self.differ(differed, out);
-            self.adjust_balance(account, currency, stated.cash.get(), out);
         }
         version
-    }
-
-    /// Sets a balance, against the adjustment book.
-    fn adjust_balance(
-        &mut self,
-        account: AccountId,
-        currency: CurrencyId,
-        cash: i128,
-        out: &mut EventBuffer,
-    ) {
-        let change = cash - self.accounts.balance(account, currency).cash;
-        let (from, to) = if change < 0 {
-            (LedgerBook::Client, LedgerBook::Adjustment)
-        } else {
-            (LedgerBook::Adjustment, LedgerBook::Client)
-        };
-        self.post(account, &[Leg { amount: Money::new(change.abs()), currency, from, to }], out);
     }
 
     pub(super) fn on_position_stated(&mut self, stated: &VenuePositionStated, out: &mut EventBuffer) -> u64 {
@@ -266,14 +254,17 @@ impl Machine {
             self.refuse(&(*stated).into(), Reject::UnknownInstrument, i64::from(instrument.0), out);
             return version;
         }
-        if stated.side != PositionSide::Net {
+        if !self.positions.sides(account).contains(&stated.side) {
             self.refuse(&(*stated).into(), Reject::PositionModeInvalid, i64::from(instrument.0), out);
             return version;
         }
         self.note_figure(account);
-        let ours = self.positions.get(account, instrument).qty;
+        let ours = self.positions.of(account, instrument, stated.side).qty;
         if ours != stated.qty.0 {
-            let differed = |action| ReconcileDiffered {
+            let adjusted =
+                self.adjust_position(account, instrument, stated.side, stated.qty, stated.price, out);
+            let action = adjusted.map_or(ReconcileAction::Raised, |()| ReconcileAction::Adjusted);
+            let differed = ReconcileDiffered {
                 ours: Money::new(i128::from(ours)),
                 theirs: Money::new(i128::from(stated.qty.0)),
                 run: stated.run,
@@ -285,71 +276,9 @@ impl Machine {
                 kind: DifferenceKind::Position,
                 action,
             };
-            match self.adjusted_cost(stated) {
-                Some((cost, price)) => {
-                    self.differ(differed(ReconcileAction::Adjusted), out);
-                    self.adjust_position(stated, cost, price, out);
-                }
-                None => self.differ(differed(ReconcileAction::Raised), out),
-            }
+            self.differ(differed, out);
         }
         version
-    }
-
-    /// Cost of a stated position in cost units and the price it is counted at: the stated one or the mark. `None`
-    /// where there is no price, or where the value does not fit.
-    fn adjusted_cost(&self, stated: &VenuePositionStated) -> Option<(i128, Price)> {
-        let definition = &self.instrument(stated.instrument)?.definition;
-        let qty = stated.qty.0;
-        if qty == 0 {
-            return Some((0, stated.price));
-        }
-        let mark = self.market(stated.instrument).reference_twice().map(|twice| Price(twice / 2));
-        let price = Some(stated.price).filter(|price| price.0 != 0).or(mark)?;
-        let mut trial = crate::positions::Position::default();
-        let side = if qty < 0 { tickwerk_domain::Side::Sell } else { tickwerk_domain::Side::Buy };
-        trial.book(definition, side, price, Qty(qty.checked_abs()?))?;
-        Some((trial.open_cost, price))
-    }
-
-    /// Sets a position and what is tied up for it. No money moves: balances are stated on their own.
-    fn adjust_position(
-        &mut self,
-        stated: &VenuePositionStated,
-        cost: i128,
-        price: Price,
-        out: &mut EventBuffer,
-    ) {
-        let (account, instrument) = (stated.account, stated.instrument);
-        let Some(definition) = self.instrument(instrument).map(|known| known.definition) else {
-            return;
-        };
-        self.positions.get_mut(account, instrument).adjust(&definition, stated.qty.0, cost);
-        if definition.kind != InstrumentKind::Spot {
-            let mark = margin_mark(self.market(instrument).reference_twice(), price);
-            let position = self.positions.get(account, instrument);
-            let before = position.margin;
-            let needed = margin(&definition, position, mark).unwrap_or(before);
-            self.positions.get_mut(account, instrument).margin = needed;
-            self.accounts.reserve(account, definition.settlement, needed - before, &mut self.digest);
-        }
-        let unrealized = Money::new(self.unrealized(account, instrument));
-        let position = self.positions.get_mut(account, instrument);
-        position.version += 1;
-        let changed = PositionChanged {
-            open_cost: Money::new(position.open_cost_posted(&definition)),
-            realized: Money::ZERO,
-            realized_total: Money::new(position.realized),
-            unrealized,
-            fees_total: Money::new(position.fees),
-            qty: Qty(position.qty),
-            account,
-            instrument,
-            change: PositionChange::Adjusted,
-            side: PositionSide::Net,
-        };
-        out.push(position.version, changed);
-        self.positions.rehash(account, instrument, &mut self.digest);
     }
 
     pub(super) fn end_reconciliation(
@@ -364,13 +293,14 @@ impl Machine {
                 self.refuse(&(*end).into(), Reject::UnknownReconciliation, end.run.cast_signed(), out);
             }
             Some(account) => {
-                let from = Continuation {
-                    kind: ContinueKind::Reconcile,
-                    after: 0,
-                    started_by: stamp.sequence,
+                let scope = Scope {
                     account,
                     instrument: InstrumentId::NONE,
+                    strategy: StrategyId::NONE,
+                    side: SideFilter::Any,
                 };
+                let (kind, started_by) = (ContinueKind::Reconcile, stamp.sequence);
+                let from = Continuation { kind, after: 0, started_by, next: OrderId::NONE, scope };
                 self.end_missing(from, out);
             }
         }
@@ -379,11 +309,12 @@ impl Machine {
 
     /// Ends the orders that the venue did not state, as many as fit, in order of id; the rest goes on later.
     pub(super) fn end_missing(&mut self, from: Continuation, out: &mut EventBuffer) {
-        let Some(&going_on) = self.reconciliations.of(from.account) else {
-            self.continuation = None;
+        let account = from.scope.account;
+        self.continuations[ContinueKind::Reconcile as usize] = None;
+        let Some(&going_on) = self.reconciliations.of(account) else {
             return;
         };
-        let mut next = self.orders.first_open_after(OrderId(from.after));
+        let mut next = self.orders.first_open_from(from.next);
         let (mut after, mut steps) = (from.after, 0);
         while let Some(slot) = next {
             let order = *self.orders.get(slot);
@@ -391,23 +322,22 @@ impl Machine {
                 break;
             }
             if out.room() <= EVENTS_PER_END || steps == STEPS_PER_COMMAND_MAX {
-                self.continuation = Some(Continuation { after, ..from });
+                self.go_on_later(Continuation { after, next: order.id, ..from });
                 return;
             }
             after = order.id.0;
             steps += 1;
             next = self.orders.next_open(slot);
-            if self.is_missing(slot, &order, from.account, &going_on) {
+            if self.is_missing(slot, &order, account, &going_on) {
                 self.end_one_missing(slot, &order, &going_on, out);
             }
         }
-        self.continuation = None;
-        self.complete(from.account, out);
+        self.complete(account, out);
     }
 
     fn is_missing(&self, slot: u32, order: &Order, account: AccountId, of: &Reconciliation) -> bool {
         order.account == account
-            && venue_of(order) == of.venue
+            && order.venue == of.venue
             && order.status != OrderStatus::Held
             && !self.reconciliations.is_stated(account, slot)
     }
@@ -447,9 +377,4 @@ impl Machine {
             out,
         );
     }
-}
-
-/// Where an order is: the simulated venue is the only one so far.
-fn venue_of(_order: &Order) -> VenueId {
-    VenueId::SIMULATED
 }

@@ -9,14 +9,14 @@
 use super::Machine;
 use crate::event_buffer::EventBuffer;
 use crate::executions::{Execution, UnmatchedFill};
-use crate::orders::{Order, lifecycle};
+use crate::lifecycle;
+use crate::orders::Order;
 use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::event::{
-    CancelRejected, FillUnmatched, OrderAccepted, OrderCanceled, OrderExpired, OrderRejected, OrderReplaced,
-    ReplaceRejected,
+    CancelRejected, FillUnmatched, OrderAccepted, OrderCanceled, OrderExpired, OrderRejected,
 };
 use tickwerk_domain::reject::ReasonCode;
-use tickwerk_domain::{InstrumentKind, Money, OrderStatus, Price, Qty, Reject, ReportKind};
+use tickwerk_domain::{OrderStatus, Price, Qty, Reject, ReportKind};
 
 impl Machine {
     pub(super) fn on_report(&mut self, report: &OrderReported, out: &mut EventBuffer) -> u64 {
@@ -37,12 +37,8 @@ impl Machine {
             ReportKind::Expired => self.end(slot, OrderStatus::Expired, reason, out),
             ReportKind::CancelRejected => self.cancel_refused(slot, reason, out),
             ReportKind::ReplaceRejected => {
-                if self.orders.get(slot).status == OrderStatus::PendingReplace {
-                    self.replace_refused(slot, reason, out);
-                    Ok(())
-                } else {
-                    Err(Reject::DuplicateReport)
-                }
+                let is_taken = self.replace_refused(slot, reason, out);
+                if is_taken { Ok(()) } else { Err(Reject::DuplicateReport) }
             }
         };
         if let Err(problem) = taken {
@@ -76,7 +72,7 @@ impl Machine {
     fn reject(&mut self, slot: u32, reason: ReasonCode, out: &mut EventBuffer) -> Result<(), Reject> {
         let order = self.orders.get_mut(slot);
         let was_there = order.is_accepted || order.cum_qty > Qty::ZERO;
-        if was_there || !lifecycle::is_allowed(order.status, OrderStatus::Rejected) {
+        if was_there || !lifecycle::order::is_allowed(order.status, OrderStatus::Rejected) {
             return Err(Reject::DuplicateReport);
         }
         order.reason = reason;
@@ -84,7 +80,7 @@ impl Machine {
         self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
         self.finish(slot, OrderStatus::Rejected);
         self.positions.rehash(account, instrument, &mut self.digest);
-        self.after_end(slot, out);
+        self.after_end(slot);
         Ok(())
     }
 
@@ -109,7 +105,7 @@ impl Machine {
         }
         self.finish(slot, status);
         self.positions.rehash(account, instrument, &mut self.digest);
-        self.after_end(slot, out);
+        self.after_end(slot);
         Ok(())
     }
 
@@ -122,29 +118,15 @@ impl Machine {
         order.is_cancel_pending = false;
         let order = *order;
         if !order.status.is_done() {
-            self.orders.set_status(slot, standing(&order));
+            let standing = self.standing_status(slot);
+            self.orders.set_status(slot, standing);
         }
         let (id, account, client_order_id) = (order.id, order.account, order.client_order_id);
         self.push_account(account, CancelRejected { order: id, account, client_order_id, reason }, out);
         Ok(())
     }
 
-    /// The venue refused the replace: the order is as it was.
-    fn replace_refused(&mut self, slot: u32, reason: ReasonCode, out: &mut EventBuffer) {
-        let order = *self.orders.get(slot);
-        self.orders.set_status(slot, standing(&order));
-        let rejected = ReplaceRejected {
-            limit: Money::ZERO,
-            observed: Money::ZERO,
-            order: order.id,
-            limits_version: self.settings.version(),
-            account: order.account,
-            client_order_id: order.client_order_id,
-            reason,
-        };
-        self.push_account(order.account, rejected, out);
-    }
-
+    /// The venue has replaced an order, asked or not.
     pub(super) fn on_replaced(&mut self, report: &ReplaceReported, out: &mut EventBuffer) -> u64 {
         let Some(slot) = self.orders.find(report.order) else {
             self.refuse(&(*report).into(), Reject::UnknownOrder, report.order.0.cast_signed(), out);
@@ -152,104 +134,29 @@ impl Machine {
         };
         let order = self.orders.get_mut(slot);
         order.version += 1;
-        let version = order.version;
-        let (is_done, is_held) = (order.status.is_done(), order.status == OrderStatus::Held);
-        let repeats = order.status != OrderStatus::PendingReplace
-            && (order.price, order.qty) == (report.price, report.qty);
-        let problem = if is_done || repeats {
-            Some(Reject::DuplicateReport)
-        } else if is_held {
-            Some(Reject::IllegalMove)
+        let (version, was_done) = (order.version, order.status.is_done());
+        let replaced = if self.repeats_terms(slot, report) {
+            Err(Reject::DuplicateReport)
         } else {
-            self.replace_confirmed(slot, report, out).err()
+            self.replace_confirmed(slot, report, out)
         };
-        if let Some(problem) = problem {
-            self.refuse(&(*report).into(), problem, report.order.0.cast_signed(), out);
+        if let Err(reason) = replaced {
+            self.refuse(&(*report).into(), reason, report.order.0.cast_signed(), out);
+        } else if !was_done && self.orders.get(slot).status.is_done() {
+            self.after_end(slot);
         }
         self.orders.commit(slot, &mut self.digest);
         version
     }
 
-    fn replace_confirmed(
-        &mut self,
-        slot: u32,
-        report: &ReplaceReported,
-        out: &mut EventBuffer,
-    ) -> Result<(), Reject> {
-        self.restate_terms(slot, report.price, report.qty)?;
-        let order = *self.orders.get(slot);
-        if order.status == OrderStatus::PendingReplace {
-            self.orders.set_status(slot, standing(&order));
-        }
-        self.push_replaced(slot, report.trigger_price, report.display_qty, out);
-        Ok(())
-    }
-
-    /// Gives an open order the venue's price and quantity, with what follows for exposure and what it ties up.
-    pub(super) fn restate_terms(&mut self, slot: u32, price: Price, qty: Qty) -> Result<(), Reject> {
-        let order = *self.orders.get(slot);
-        let known = self.instrument(order.instrument).ok_or(Reject::UnknownInstrument)?;
-        let (definition, base_factor) = (known.definition, known.base_factor);
-        if qty <= order.cum_qty {
-            return Err(Reject::QuantityBelowFilled);
-        }
-        if order.order_type.has_limit() && price.0 <= 0 {
-            return Err(Reject::PriceNotPositive);
-        }
-        let (price, reserve_price) =
-            if order.order_type.has_limit() { (price, price) } else { (order.price, order.reserve_price) };
-        let leaves = Qty(qty.0 - order.cum_qty.0);
-        let added = leaves.0 - order.leaves().0;
-        let mut position = *self.positions.get(order.account, order.instrument);
-        let open = position.open_mut(order.side);
-        *open = open.checked_add(added).ok_or(Reject::ValueOverflow)?;
-        let fits = match definition.kind {
-            InstrumentKind::Spot => crate::risk::exposure::spot_reservation(
-                &definition,
-                base_factor,
-                order.side,
-                reserve_price,
-                leaves,
-            )
-            .is_some(),
-            InstrumentKind::Linear | InstrumentKind::Inverse => {
-                let mark = self.market(order.instrument).reference_twice();
-                let mark = crate::risk::exposure::margin_mark(mark, reserve_price);
-                crate::risk::exposure::margin(&definition, &position, mark).is_some()
-            }
-        };
-        if !fits || definition.value_posted(reserve_price, qty).is_none() {
-            return Err(Reject::ValueOverflow);
-        }
-        *self.positions.get_mut(order.account, order.instrument).open_mut(order.side) += added;
-        let row = self.orders.get_mut(slot);
-        row.restate(price, qty);
-        row.reserve_price = reserve_price;
-        self.note_pending(order.strategy, order.side.sign() * added);
-        self.tie_up_again(slot);
-        self.positions.rehash(order.account, order.instrument, &mut self.digest);
-        Ok(())
-    }
-
-    pub(super) fn push_replaced(
-        &mut self,
-        slot: u32,
-        trigger_price: Price,
-        display_qty: Qty,
-        out: &mut EventBuffer,
-    ) {
-        let order = *self.orders.get(slot);
-        let replaced = OrderReplaced {
-            order: order.id,
-            price: order.price,
-            qty: order.qty,
-            trigger_price,
-            display_qty,
-            cum_qty: order.cum_qty,
-            leaves_qty: order.leaves(),
-            instrument: order.instrument,
-        };
-        self.push_order(slot, replaced, out);
+    /// Whether an order has these terms, and no replace on its way that they could answer.
+    fn repeats_terms(&self, slot: u32, report: &ReplaceReported) -> bool {
+        let (order, terms) = (self.orders.get(slot), self.orders.terms(slot));
+        let is_pending = terms.is_some_and(|terms| terms.replacement.is_some());
+        let (trigger, display) =
+            terms.map_or((Price(0), Qty::ZERO), |terms| (terms.trigger_price, terms.display_qty));
+        let told = (report.price, report.qty, report.trigger_price, report.display_qty);
+        !is_pending && (order.price, order.qty, trigger, display) == told
     }
 
     pub(super) fn on_fill(&mut self, fill: &FillReported, out: &mut EventBuffer) -> u64 {
@@ -266,11 +173,8 @@ impl Machine {
             self.refuse(&(*fill).into(), Reject::DuplicateReport, fill.order.0.cast_signed(), out);
         } else if let Err(problem) = self.take_fill(slot, fill, out) {
             self.raise_fill(Some(slot), fill, problem, out);
-        } else {
-            self.after_fill(slot, fill.qty, out);
-            if !was_done && self.orders.get(slot).status.is_done() {
-                self.after_end(slot, out);
-            }
+        } else if !was_done && self.orders.get(slot).status.is_done() {
+            self.after_end(slot);
         }
         self.orders.commit(slot, &mut self.digest);
         version
@@ -294,8 +198,8 @@ impl Machine {
         if fill.qty <= Qty::ZERO || fill.qty > fillable(order) {
             return Err(Reject::FillUnmatched);
         }
-        self.book_fill(slot, &instrument, base_factor, fill, out)?;
-        let execution = Execution::booked(fill, fill.fee.get(), true);
+        let booked = self.book_fill(slot, &instrument, base_factor, fill, out)?;
+        let execution = Execution::booked(fill, booked.fee_counted, booked.is_fee_counted);
         self.executions.book(&execution, &mut self.digest);
         Ok(())
     }
@@ -307,16 +211,21 @@ impl Machine {
             || self.executions.by_id(order.id, execution_id).is_some()
     }
 
-    /// What a booked fill does to its order's state and exposure; `before` is the order as it was. A fill that crossed
-    /// the order's end finds no exposure and leaves it done. The caller rehashes the position.
+    /// What a booked fill does to its order's state and exposure, and to linked orders; `before` is the order as it was.
+    /// A fill that crossed the order's end finds no exposure and leaves it done; its group has gone on without it. The
+    /// caller rehashes the position.
     pub(super) fn settle_fill(&mut self, slot: u32, before: &Order, qty: Qty) {
-        self.note_held(before, qty);
+        self.note_held(before.strategy, before.side, qty);
         if before.status.is_done() {
             self.note_pending(before.strategy, before.side.sign() * qty.0);
             self.tie_up_again(slot);
             return;
         }
-        *self.positions.get_mut(before.account, before.instrument).open_mut(before.side) -= qty.0;
+        let &Order { account, instrument, position_side, .. } = before;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(before.side) -= qty.0;
+        if before.has_terms {
+            self.rare_fill(slot, qty);
+        }
         let order = self.orders.get(slot);
         if order.cum_qty == order.qty {
             self.finish(slot, OrderStatus::Filled);
@@ -354,12 +263,8 @@ impl Machine {
         }
     }
 
-    /// Where the effects of a booked fill on other orders go. Order, position and ledger are settled by now.
-    #[expect(clippy::unused_self, reason = "the one place for what a fill does to linked orders")]
-    fn after_fill(&mut self, _slot: u32, _qty: Qty, _out: &mut EventBuffer) {}
-
-    /// Where the effects of an order's end on others go: once for each order that a report or a fill ended.
-    pub(super) fn after_end(&mut self, slot: u32, _out: &mut EventBuffer) {
+    /// What an order's end means for the strategy that asked: once for each order that a venue ended.
+    pub(super) fn after_end(&mut self, slot: u32) {
         match self.orders.get(slot).status {
             OrderStatus::Canceled | OrderStatus::Expired => self.let_strategy_retry(slot),
             OrderStatus::PendingNew
@@ -401,14 +306,5 @@ pub(super) fn fillable(order: &Order) -> Qty {
         | OrderStatus::Filled
         | OrderStatus::Canceled
         | OrderStatus::Expired => Qty(order.qty.0 - order.cum_qty.0),
-    }
-}
-
-/// The state of an order at the venue with nothing on its way.
-pub(super) fn standing(order: &Order) -> OrderStatus {
-    match (order.is_accepted, order.cum_qty > Qty::ZERO) {
-        (_, true) => OrderStatus::PartiallyFilled,
-        (true, false) => OrderStatus::New,
-        (false, false) => OrderStatus::PendingNew,
     }
 }

@@ -6,14 +6,15 @@
 //! nothing left. What does not fit is refused and changes nothing.
 
 use super::Machine;
-use super::fills::legs;
+use super::fills::{Executed, FEE_LEG, leg, trade_legs};
 use super::reports::FEE_MAX;
 use crate::event_buffer::EventBuffer;
-use crate::executions::{Execution, is_allowed};
+use crate::executions::Execution;
+use crate::lifecycle::fill::is_allowed;
 use crate::orders::Order;
 use tickwerk_domain::command::{TradeBusted, TradeCorrected};
-use tickwerk_domain::event::FillRestated;
-use tickwerk_domain::{Command, FillState, Instrument, Money, OrderId, OrderStatus, Qty, Reject, Side};
+use tickwerk_domain::event::{FillRestated, LedgerBook};
+use tickwerk_domain::{Command, FillState, Instrument, Money, OrderId, OrderStatus, Qty, Reject};
 
 impl Machine {
     pub(super) fn on_bust(&mut self, bust: &TradeBusted, out: &mut EventBuffer) -> u64 {
@@ -68,7 +69,7 @@ impl Machine {
         match restated {
             Err(problem) => self.refuse(command, problem, execution_id.cast_signed(), out),
             // A correction may fill an order whole.
-            Ok(()) if !was_done && self.orders.get(slot).status.is_done() => self.after_end(slot, out),
+            Ok(()) if !was_done && self.orders.get(slot).status.is_done() => self.after_end(slot),
             Ok(()) => {}
         }
         self.orders.commit(slot, &mut self.digest);
@@ -91,21 +92,45 @@ impl Machine {
         }
         let known = self.instrument(order.instrument).ok_or(Reject::UnknownInstrument)?;
         let (instrument, base_factor) = (known.definition, known.base_factor);
-        let now = (to.state != FillState::Busted).then_some(to);
-        let restated = self.restated_order(&order, &instrument, &from, now)?;
+        let from_executed = self.as_executed(&instrument, &from)?;
+        let now = if to.state == FillState::Busted {
+            None
+        } else {
+            Some(self.executed(&instrument, base_factor, &to.as_fill())?)
+        };
+        let restated = self.restated_order(&order, &instrument, &from_executed, now.as_ref())?;
 
         let row = self.orders.get_mut(slot);
         (row.cum_qty, row.cum_value, row.cum_fee) = (restated.cum_qty, restated.cum_value, restated.cum_fee);
-        self.executions.restate(place, to, &mut self.digest);
+        let (fee_counted, is_fee_counted) =
+            now.map_or((0, true), |now| (now.fee_counted, now.is_fee_counted));
+        let to = Execution { fee_counted: Money::new(fee_counted), is_fee_counted, ..*to };
+        self.executions.restate(place, &to, &mut self.digest);
         self.settle_restated(slot, &order);
-        self.push_restated(slot, to, out);
-        self.book_again(&order, &instrument, base_factor, &reversal(&from), order.side.opposite(), out);
+        self.push_restated(slot, &to, out);
+        self.unbook_fill(slot, &from_executed, out).expect("it was tried on a copy");
         if let Some(now) = now {
-            self.book_again(&order, &instrument, base_factor, now, order.side, out);
+            self.book_again(&order, &instrument, base_factor, &now, out);
         }
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
         Ok(())
+    }
+
+    /// A remembered execution as it was booked.
+    #[expect(clippy::unused_self, reason = "it stands beside `executed`, which looks rates up")]
+    fn as_executed(&self, instrument: &Instrument, known: &Execution) -> Result<Executed, Reject> {
+        let fee_currency =
+            if known.fee_currency.is_none() { instrument.settlement } else { known.fee_currency };
+        Ok(Executed {
+            price: known.price,
+            qty: known.qty,
+            value: instrument.value_posted(known.price, known.qty).ok_or(Reject::ValueOverflow)?,
+            fee: known.fee.get(),
+            fee_currency,
+            fee_counted: known.fee_counted.get(),
+            is_fee_counted: known.is_fee_counted,
+        })
     }
 
     /// The order with `to` in place of `from`, where order, position and exposure have room for that.
@@ -113,23 +138,21 @@ impl Machine {
         &self,
         order: &Order,
         instrument: &Instrument,
-        from: &Execution,
-        to: Option<&Execution>,
+        from: &Executed,
+        to: Option<&Executed>,
     ) -> Result<Order, Reject> {
-        let value = |fill: &Execution| instrument.value_posted(fill.price, fill.qty);
-        let (qty, fee) = to.map_or((0, 0), |to| (to.qty.0, to.fee_counted.get()));
-        let value_to = to.map_or(Some(0), value).ok_or(Reject::ValueOverflow)?;
+        let (qty, value, fee) = to.map_or((0, 0, 0), |to| (to.qty.0, to.value, to.fee_counted));
         let change = qty - from.qty.0;
         if order.cum_qty.0.checked_add(change).is_none_or(|cum_qty| cum_qty > order.qty.0) {
             return Err(Reject::FillUnmatched);
         }
         let mut restated = *order;
         restated.cum_qty.0 += change;
-        restated.cum_value += value_to - value(from).ok_or(Reject::ValueOverflow)?;
-        restated.cum_fee += fee - from.fee_counted.get();
+        restated.cum_value += value - from.value;
+        restated.cum_fee += fee - from.fee_counted;
 
         // What is booked below is tried on a copy first.
-        let mut position = *self.positions.get(order.account, order.instrument);
+        let mut position = *self.positions.of(order.account, order.instrument, order.position_side);
         let open = position.open_mut(order.side);
         if !order.status.is_done() {
             *open = open.checked_sub(change).ok_or(Reject::ValueOverflow)?;
@@ -146,12 +169,12 @@ impl Machine {
     fn settle_restated(&mut self, slot: u32, before: &Order) {
         let order = *self.orders.get(slot);
         let change = order.cum_qty.0 - before.cum_qty.0;
-        self.note_held(before, Qty(change));
         if before.status.is_done() {
-            self.note_pending(before.strategy, before.side.sign() * change);
             return;
         }
-        *self.positions.get_mut(before.account, before.instrument).open_mut(before.side) -= change;
+        self.note_pending(before.strategy, -before.side.sign() * change);
+        let &Order { account, instrument, position_side, .. } = before;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(before.side) -= change;
         if order.cum_qty == order.qty {
             self.finish(slot, OrderStatus::Filled);
         } else if order.cum_qty == Qty::ZERO && order.status == OrderStatus::PartiallyFilled {
@@ -178,27 +201,28 @@ impl Machine {
         self.push_order(slot, restated, out);
     }
 
-    /// Books a fill, or the reversal of one, to position and ledger alone. The caller has tried that it fits.
+    /// Books a corrected fill to position and ledger alone. The caller has tried that it fits.
     fn book_again(
         &mut self,
         order: &Order,
         instrument: &Instrument,
         base_factor: i128,
-        fill: &Execution,
-        side: Side,
+        now: &Executed,
         out: &mut EventBuffer,
     ) {
-        let position = self.positions.get_mut(order.account, order.instrument);
-        let booked = position.book(instrument, side, fill.price, fill.qty).expect("it was tried on a copy");
-        position.fees += fill.fee_counted.get();
-        self.push_position(order, instrument, &booked, out);
-        let legs = legs(instrument, side, base_factor, &fill.as_fill(), &booked);
-        self.post(order.account, &legs, out);
+        let &Order { account, position_side, side, strategy, .. } = order;
+        let position = self.positions.of_mut(account, order.instrument, position_side);
+        let booked = position.book(instrument, side, now.price, now.qty).expect("it was tried on a copy");
+        position.fees += now.fee_counted;
+        self.take_from_held(strategy, side, Qty(-now.qty.0));
+        self.push_position((account, position_side), instrument, booked.change, booked.realized, out);
+        let mut legs = trade_legs(instrument, side, base_factor, now.qty, &booked);
+        legs[FEE_LEG] = leg(now.fee_currency, LedgerBook::Fee, -now.fee);
+        self.post(account, &legs, out);
+        if !now.is_fee_counted {
+            self.accounts.worths.change(account, &mut self.digest, |worth| worth.fees_uncounted += 1);
+        }
+        self.note_worth(account);
+        self.arm_mark(order.instrument);
     }
-}
-
-/// The fill that takes another one back, on the other side.
-fn reversal(fill: &Execution) -> Execution {
-    let [fee, fee_counted] = [fill.fee, fill.fee_counted].map(|fee| Money::new(-fee.get()));
-    Execution { fee, fee_counted, ..*fill }
 }

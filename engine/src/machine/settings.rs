@@ -1,10 +1,11 @@
 //! Limits, kill switches and trading states: set by commands, told by events, each with a new version.
 
-use super::{Continuation, Machine};
+use super::Machine;
+use super::mass_cancel::Scope;
 use crate::event_buffer::EventBuffer;
 use tickwerk_domain::command::{KillSwitchSet, LimitSet, TradingStateSet};
 use tickwerk_domain::event::{KillSwitchChanged, LimitChanged, TradingStateChanged};
-use tickwerk_domain::{AccountId, ContinueKind, InstrumentId, Reject, Stamp, StrategyId};
+use tickwerk_domain::{AccountId, ContinueKind, InstrumentId, Reject, SideFilter, Stamp, StrategyId};
 
 impl Machine {
     pub(super) fn set_limit(&mut self, limit: &LimitSet, out: &mut EventBuffer) -> u64 {
@@ -69,17 +70,8 @@ impl Machine {
                     KillSwitchChanged { limits_version, account, instrument, strategy, engaged },
                 );
                 if engaged {
-                    let started_by = stamp.sequence;
-                    self.cancel_open(
-                        Continuation {
-                            kind: ContinueKind::KillSwitch,
-                            after: 0,
-                            started_by,
-                            account,
-                            instrument,
-                        },
-                        out,
-                    );
+                    let scope = Scope { account, instrument, strategy, side: SideFilter::Any };
+                    self.start_cancel(ContinueKind::KillSwitch, stamp.sequence, scope, out);
                 }
             }
         }

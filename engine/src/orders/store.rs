@@ -1,10 +1,15 @@
-//! The fixed store of orders: found by id and by client order id, open ones linked in order of id.
+//! The fixed store of orders: found by id and by client order id, open ones linked in order of id, once all of them and
+//! once for each account and instrument. Rare terms stand in a slab of their own.
 
-use super::{Order, lifecycle};
-use crate::limits::{OPEN_ORDERS_MAX, ORDERS_MAX};
+use super::Order;
+use super::links::{Links, NO_GROUP};
+use super::terms::{Owed, Terms, is_rare};
+use crate::lifecycle;
+use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, OPEN_ORDERS_MAX, ORDERS_MAX};
 use std::collections::VecDeque;
+use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::row_hash;
-use tickwerk_domain::{AccountId, ClientOrderId, Digest, OrderId, OrderStatus, SlotIndex};
+use tickwerk_domain::{AccountId, ClientOrderId, Digest, InstrumentId, OrderId, OrderStatus, SlotIndex};
 
 /// No order.
 pub(super) const NO_SLOT: u32 = u32::MAX;
@@ -19,6 +24,14 @@ pub struct Orders {
     name_keys: Vec<u64>,
     /// Hash of each row as it counts in the digest; packed, so that a row can be forgotten without reading it.
     hashes: Vec<u64>,
+    /// Place of each row's terms, packed likewise; only read where the row says that it has any.
+    terms_of: Vec<u32>,
+    terms: Vec<Terms>,
+    free_terms: Vec<u32>,
+    pub(crate) links: Links,
+    /// Orders that the core owes something, in the order of what happened; some may be done by now.
+    owed: VecDeque<(OrderId, u32)>,
+    tickets: u64,
     /// Done orders, the oldest first.
     done: VecDeque<u32>,
     by_id: SlotIndex,
@@ -26,6 +39,8 @@ pub struct Orders {
     first_open: u32,
     last_open: u32,
     open_count: usize,
+    /// First and last open order by account and instrument.
+    own: Box<[(u32, u32)]>,
 }
 
 impl Default for Orders {
@@ -42,12 +57,19 @@ impl Orders {
             ids: Vec::with_capacity(ORDERS_MAX),
             name_keys: Vec::with_capacity(ORDERS_MAX),
             hashes: Vec::with_capacity(ORDERS_MAX),
+            terms_of: Vec::with_capacity(ORDERS_MAX),
+            terms: Vec::with_capacity(ORDERS_MAX),
+            free_terms: Vec::with_capacity(ORDERS_MAX),
+            links: Links::new(),
+            owed: VecDeque::with_capacity(ORDERS_MAX),
+            tickets: 0,
             done: VecDeque::with_capacity(ORDERS_MAX),
             by_id: SlotIndex::new(ORDERS_MAX),
             by_client_id: SlotIndex::new(ORDERS_MAX),
             first_open: NO_SLOT,
             last_open: NO_SLOT,
             open_count: 0,
+            own: vec![(NO_SLOT, NO_SLOT); ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
         }
     }
 
@@ -109,6 +131,7 @@ impl Orders {
             self.ids.push(order.id);
             self.name_keys.push(name_key);
             self.hashes.push(0);
+            self.terms_of.push(NO_SLOT);
             u32::try_from(self.rows.len() - 1).expect("ORDERS_MAX fits 32 bits")
         } else {
             let slot = self.done.pop_front().expect("fewer orders may be open than the store holds");
@@ -129,7 +152,12 @@ impl Orders {
     /// Moves an order to a state; the move must be allowed.
     pub(crate) fn set_status(&mut self, slot: u32, to: OrderStatus) {
         let order = self.get_mut(slot);
-        assert!(lifecycle::is_allowed(order.status, to), "order {}: {} to {to}", order.id, order.status);
+        assert!(
+            lifecycle::order::is_allowed(order.status, to),
+            "order {}: {} to {to}",
+            order.id,
+            order.status
+        );
         order.status = to;
         if to.is_done() {
             self.unlink(slot);
@@ -139,17 +167,181 @@ impl Orders {
 
     /// Brings the digest up to date with an order.
     pub(crate) fn commit(&mut self, slot: u32, digest: &mut Digest) {
-        let hash = self.get(slot).hash();
+        let order = self.get(slot);
+        let (hash, has_terms, id) = (order.hash(), order.has_terms, order.id);
         digest.update(&mut self.hashes[slot as usize], hash);
+        if has_terms {
+            let terms = self.terms_mut(slot);
+            let hash = terms.hash(id.0);
+            digest.update(&mut terms.row, hash);
+        }
     }
 
-    /// Slots of open orders in order of id, from the first one after `after`.
-    pub(crate) fn first_open_after(&self, after: OrderId) -> Option<u32> {
-        let mut slot = match self.find(after) {
-            Some(slot) if !self.get(slot).status.is_done() => self.get(slot).next_open,
-            Some(_) | None => self.first_open,
-        };
-        while slot != NO_SLOT && self.get(slot).id <= after {
+    /// The rare terms of the order in a slot, where it has any.
+    #[inline]
+    pub(crate) fn terms(&self, slot: u32) -> Option<&Terms> {
+        let has_terms = self.get(slot).has_terms;
+        has_terms.then(|| &self.terms[self.terms_of[slot as usize] as usize])
+    }
+
+    /// The rare terms of an order that has some, to be changed; [`Orders::commit`] follows.
+    pub(crate) fn terms_mut(&mut self, slot: u32) -> &mut Terms {
+        assert!(self.get(slot).has_terms, "the order in slot {slot} has rare terms");
+        &mut self.terms[self.terms_of[slot as usize] as usize]
+    }
+
+    /// The rare terms of an order that is remembered, where it has any.
+    pub fn terms_by_id(&self, id: OrderId) -> Option<&Terms> {
+        self.find(id).and_then(|slot| self.terms(slot))
+    }
+
+    /// Gives an order terms; one that was plain gets the terms that it has had all along.
+    pub(crate) fn add_terms(&mut self, slot: u32, terms: Terms) {
+        assert!(!self.get(slot).has_terms, "the order in slot {slot} has terms already");
+        let place = self.free_terms.pop().unwrap_or_else(|| {
+            self.terms.push(terms);
+            u32::try_from(self.terms.len() - 1).expect("ORDERS_MAX fits 32 bits")
+        });
+        self.terms[place as usize] = terms;
+        self.terms_of[slot as usize] = place;
+        self.get_mut(slot).has_terms = true;
+    }
+
+    /// Whether a new order with the same name asks for the same.
+    pub(crate) fn has_content_of(&self, slot: u32, asked: &NewOrder) -> bool {
+        match self.terms(slot) {
+            Some(terms) => terms.asked == *asked,
+            None => !is_rare(asked) && self.get(slot).plain() == *asked,
+        }
+    }
+
+    /// Notes what the core owes an open order with terms; to end it goes before all else.
+    pub(crate) fn owe(&mut self, slot: u32, owed: Owed, digest: &mut Digest) {
+        let id = self.get(slot).id;
+        let ticket = self.tickets + 1;
+        let terms = self.terms_mut(slot);
+        let is_final = matches!(terms.owed, Owed::Cancel(_) | Owed::Expire);
+        let is_queued = terms.owed != Owed::Nothing;
+        let is_weaker = is_queued && owed == Owed::Reduce;
+        if !is_final && !is_weaker {
+            terms.owed = owed;
+        }
+        if !is_queued {
+            assert!(self.owed.len() < ORDERS_MAX, "an order is owed one thing at a time");
+            self.terms_mut(slot).ticket = ticket;
+            self.tickets = ticket;
+            self.owed.push_back((id, slot));
+        }
+        self.commit(slot, digest);
+    }
+
+    /// Whether the core owes an order anything.
+    #[inline]
+    pub(crate) fn is_any_owed(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// The next order that is owed something, if it is still open.
+    pub(crate) fn take_owed(&mut self) -> Option<(u32, Owed)> {
+        let (id, slot) = self.owed.pop_front()?;
+        let order = self.get(slot);
+        if order.id != id || !order.has_terms {
+            return Some((slot, Owed::Nothing));
+        }
+        let is_done = order.status.is_done();
+        let terms = self.terms_mut(slot);
+        let owed = std::mem::replace(&mut terms.owed, Owed::Nothing);
+        terms.ticket = 0;
+        Some((slot, if is_done { Owed::Nothing } else { owed }))
+    }
+
+    /// Open orders of an account in an instrument, in order of id.
+    pub fn open_of(&self, account: AccountId, instrument: InstrumentId) -> impl Iterator<Item = &Order> {
+        let first = own_index(account, instrument).map_or(NO_SLOT, |index| self.own[index].0);
+        let first = (first != NO_SLOT).then_some(first);
+        std::iter::successors(first, |slot| self.next_own(*slot)).map(|slot| self.get(slot))
+    }
+
+    /// The slot of the first open order of an account in an instrument with this id or a higher one.
+    pub(crate) fn first_own_from(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        from: OrderId,
+    ) -> Option<u32> {
+        let known = self.find(from).filter(|slot| {
+            let order = self.get(*slot);
+            !order.status.is_done() && (order.account, order.instrument) == (account, instrument)
+        });
+        let first = || own_index(account, instrument).map(|index| self.own[index].0);
+        let mut slot = known.or_else(first).filter(|slot| *slot != NO_SLOT);
+        while let Some(before) = slot.filter(|slot| self.get(*slot).id < from) {
+            slot = self.next_own(before);
+        }
+        slot
+    }
+
+    /// The slot of the open order of the same account and instrument that follows in order of id.
+    pub(crate) fn next_own(&self, slot: u32) -> Option<u32> {
+        let next = self.get(slot).next_own;
+        (next != NO_SLOT).then_some(next)
+    }
+
+    /// Takes an open order with terms into the group of its link.
+    pub(crate) fn join(&mut self, slot: u32, digest: &mut Digest) -> u32 {
+        let account = self.get(slot).account;
+        let link = self.terms_mut(slot).asked.link;
+        let place = self.links.find_or_add(account, link, digest);
+        let group = self.links.get_mut(place);
+        let last = std::mem::replace(&mut group.last, slot);
+        if last == NO_SLOT {
+            group.first = slot;
+        }
+        group.count += 1;
+        if last != NO_SLOT {
+            self.terms_mut(last).next_linked = slot;
+        }
+        let terms = self.terms_mut(slot);
+        (terms.group, terms.previous_linked) = (place, last);
+        place
+    }
+
+    /// Takes an order out of the group of its link.
+    pub(crate) fn leave(&mut self, slot: u32) {
+        let terms = self.terms_mut(slot);
+        let (place, previous, next) = (terms.group, terms.previous_linked, terms.next_linked);
+        assert!(place != NO_GROUP, "the order in slot {slot} is in a group");
+        (terms.group, terms.previous_linked, terms.next_linked) = (NO_GROUP, NO_SLOT, NO_SLOT);
+        if previous != NO_SLOT {
+            self.terms_mut(previous).next_linked = next;
+        }
+        if next != NO_SLOT {
+            self.terms_mut(next).previous_linked = previous;
+        }
+        let group = self.links.get_mut(place);
+        if previous == NO_SLOT {
+            group.first = next;
+        }
+        if next == NO_SLOT {
+            group.last = previous;
+        }
+        group.count -= 1;
+    }
+
+    /// Open members of a group, in order of entry.
+    pub(crate) fn members(&self, group: u32) -> impl Iterator<Item = u32> {
+        let first = self.links.get(group).first;
+        let first = (first != NO_SLOT).then_some(first);
+        std::iter::successors(first, |slot| {
+            self.terms(*slot).map(|terms| terms.next_linked).filter(|next| *next != NO_SLOT)
+        })
+    }
+
+    /// The slot of the first open order with this id or a higher one.
+    pub(crate) fn first_open_from(&self, from: OrderId) -> Option<u32> {
+        let known = self.find(from).filter(|slot| !self.get(*slot).status.is_done());
+        let mut slot = known.unwrap_or(self.first_open);
+        while slot != NO_SLOT && self.get(slot).id < from {
             slot = self.get(slot).next_open;
         }
         (slot != NO_SLOT).then_some(slot)
@@ -173,6 +365,13 @@ impl Orders {
     }
 
     fn forget(&mut self, slot: u32, digest: &mut Digest) {
+        let has_terms = self.get(slot).has_terms;
+        if has_terms {
+            let place = self.terms_of[slot as usize];
+            digest.replace(self.terms[place as usize].row, 0);
+            self.free_terms.push(place);
+            self.get_mut(slot).has_terms = false;
+        }
         let (ids, name_keys, place) = (&self.ids, &self.name_keys, slot as usize);
         digest.update(&mut self.hashes[place], 0);
         self.by_id.remove(key_of_id(ids[place]), slot, |other| key_of_id(ids[other as usize]));
@@ -189,10 +388,23 @@ impl Orders {
             _ => self.get_mut(last).next_open = slot,
         }
         self.open_count += 1;
+        let order = self.get(slot);
+        // An order that names nothing known is done at once and in no list.
+        if let Some(index) = own_index(order.account, order.instrument) {
+            let last = std::mem::replace(&mut self.own[index].1, slot);
+            self.get_mut(slot).previous_own = last;
+            match last {
+                NO_SLOT => self.own[index].0 = slot,
+                _ => self.get_mut(last).next_own = slot,
+            }
+        }
     }
 
     fn unlink(&mut self, slot: u32) {
-        let (previous, next) = (self.get(slot).previous_open, self.get(slot).next_open);
+        let order = self.get(slot);
+        let (previous, next) = (order.previous_open, order.next_open);
+        let (previous_own, next_own) = (order.previous_own, order.next_own);
+        let own = own_index(order.account, order.instrument);
         match previous {
             NO_SLOT => self.first_open = next,
             _ => self.get_mut(previous).next_open = next,
@@ -202,7 +414,23 @@ impl Orders {
             _ => self.get_mut(next).previous_open = previous,
         }
         self.open_count -= 1;
+        if let Some(index) = own {
+            match previous_own {
+                NO_SLOT => self.own[index].0 = next_own,
+                _ => self.get_mut(previous_own).next_own = next_own,
+            }
+            match next_own {
+                NO_SLOT => self.own[index].1 = previous_own,
+                _ => self.get_mut(next_own).previous_own = previous_own,
+            }
+        }
     }
+}
+
+/// Place of the list of an account and an instrument; none where a number is outside its table.
+fn own_index(account: AccountId, instrument: InstrumentId) -> Option<usize> {
+    let (account, instrument) = (account.0 as usize, instrument.0 as usize);
+    (account < ACCOUNTS_MAX && instrument < INSTRUMENTS_MAX).then_some(account * INSTRUMENTS_MAX + instrument)
 }
 
 fn key_of_id(id: OrderId) -> u64 {

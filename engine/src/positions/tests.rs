@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use tickwerk_domain::{CurrencyId, Money, Rate, TextId};
+use tickwerk_domain::{CurrencyId, InstrumentId, Money, Rate, TextId};
 
 fn instrument(kind: InstrumentKind, price_scale: u8, quantity_scale: u8, settlement_scale: u8) -> Instrument {
     Instrument {

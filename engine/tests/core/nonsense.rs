@@ -114,10 +114,16 @@ impl Extreme {
         let qty = Qty(if odd == 1 { self.signed() } else { qty });
         let account = if odd == 2 { self.account() } else { ALICE };
         let instrument = if odd == 3 { self.instrument() } else { self.0.pick(&markets) };
+        let trigger = if order_type.is_triggered() { 10 * self.0.between(900, 1_100) } else { 0 };
+        let is_market = order_type == OrderType::Market;
+        let time_in_force = if is_market { TimeInForce::Ioc } else { self.0.pick(TimeInForce::ALL) };
         NewOrder {
+            trigger_price: Price(if odd == 4 { self.signed() } else { trigger }),
+            trail_offset: if order_type == OrderType::TrailingStop { 50 } else { 0 },
+            expires_at: TimeNs(if time_in_force == TimeInForce::Gtd { self.unsigned() } else { 0 }),
             client_order_id: if self.0.one_in(6) { self.name() } else { ClientOrderId::NONE },
             order_type,
-            time_in_force: self.0.pick(TimeInForce::ALL),
+            time_in_force,
             ..NewOrder::limit(account, instrument, self.0.pick(Side::ALL), price, qty)
         }
         .into()

@@ -21,8 +21,9 @@ use tickwerk_domain::{
     OrderStatus, PositionChange, PositionSide, Price, Qty, Rate, Reject, ReportKind, Side, SideFilter,
     StrategyId, TextId, TimeInForce, VenueId, VenueState,
 };
+use tickwerk_engine::lifecycle;
 use tickwerk_engine::machine::Machine;
-use tickwerk_engine::orders::{Order, lifecycle};
+use tickwerk_engine::orders::Order;
 use tickwerk_engine::replay::Replay;
 
 /// Orders that the run talks about at one time: few, so that much happens to each.
@@ -335,7 +336,7 @@ impl Model {
             return;
         };
         // A command may make an order move twice.
-        let is_allowed = lifecycle::is_allowed;
+        let is_allowed = lifecycle::order::is_allowed;
         let reaches = |by: &OrderStatus| is_allowed(before, *by) && is_allowed(*by, now);
         let is_move = is_allowed(before, now) || OrderStatus::ALL.iter().any(reaches);
         assert!(!before.is_done() && is_move, "order {id}: {before} to {now}");
@@ -408,7 +409,7 @@ fn run(seed: u64, steps: usize) -> Model {
 
 #[test]
 fn no_interleaving_leads_to_an_illegal_state() {
-    let (seeds, steps) = if is_long() { (100, 10_000) } else { (12, 1_200) };
+    let (seeds, steps) = if is_long() { (40, 5_000) } else { (12, 1_200) };
     let told = std::cell::RefCell::new((0, 0, 0, BTreeSet::new()));
     each_seed(seeds, |seed| {
         let model = run(seed, steps);

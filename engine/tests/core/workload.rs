@@ -141,6 +141,7 @@ impl Workload {
         order.account = self.random.pick(&[ALICE, ALICE, BOB, BOB, AccountId(3)]);
         if self.random.one_in(4) {
             (order.order_type, order.price) = (OrderType::Market, Price(0));
+            order.time_in_force = TimeInForce::Ioc;
         }
         if self.random.one_in(3) {
             order.time_in_force = TimeInForce::Ioc;

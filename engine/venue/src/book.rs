@@ -1,9 +1,10 @@
 //! An order book, order by order: who stands where in which queue.
 //!
 //! [`OrderBook`] is what a feed does to a book; it matches nothing, and a crossed book is legal. [`MatchingBook`] puts
-//! the rules of an exchange on it. Units: prices and quantities are mantissas of one instrument. Invariants: a level's quantity is the sum of
-//! its orders' and is positive; a queue is sorted by priority, then by id; the digest depends on the orders alone, not
-//! on how they came. Everything is allocated by [`OrderBook::new`]; a full store is an error and changes nothing.
+//! the rules of an exchange on it. Units: prices and quantities are mantissas of one instrument. Invariants: a level's
+//! quantity is the sum of its orders' and is positive; a queue is sorted by priority, then by id; the digest depends on
+//! the orders alone, not on how they came. Everything is allocated at construction; a full store is an error and
+//! changes nothing.
 
 mod auction;
 mod ladder;
@@ -80,8 +81,8 @@ pub enum BookError {
 #[derive(Debug)]
 pub struct OrderBook {
     store: Store,
-    bids: Ladder,
-    asks: Ladder,
+    /// Bids and asks.
+    sides: [Ladder; 2],
     digest: Digest,
 }
 
@@ -89,11 +90,10 @@ impl OrderBook {
     /// An empty book for at most `orders_max` orders, a power of two; all that it ever allocates.
     pub fn new(orders_max: usize) -> Self {
         let store = Store::new(orders_max);
-        let levels_max = u32::try_from(orders_max).expect("the store checked the maximum");
+        let slots = u32::try_from(orders_max).expect("the store checked the maximum");
         Self {
             store,
-            bids: Ladder::new(Side::Buy, levels_max),
-            asks: Ladder::new(Side::Sell, levels_max),
+            sides: [Side::Buy, Side::Sell].map(|side| Ladder::new(side, slots)),
             digest: Digest::default(),
         }
     }
@@ -119,10 +119,10 @@ impl OrderBook {
         if !self.store.has_room() {
             return Err(BookError::Full { id: order.id, orders_max: self.store.orders_max() });
         }
-        self.check_level(&order, order.qty.0)?;
+        let at = self.level_for(&order, order.qty.0)?;
         // A passive order hides nothing; a copy of a former iceberg must not claim the slot's old reserve.
         let slot = self.store.insert(BookOrder { is_iceberg: false, ..order });
-        self.enqueue(slot);
+        self.enqueue(slot, at);
         Ok(())
     }
 
@@ -166,10 +166,10 @@ impl OrderBook {
             return Ok(());
         }
         let moved = BookOrder { qty, price, priority, ..order };
-        self.check_level(&moved, if price == order.price { qty.0 - order.qty.0 } else { qty.0 })?;
+        self.level_for(&moved, if price == order.price { qty.0 - order.qty.0 } else { qty.0 })?;
         self.dequeue(slot);
         self.store.get_mut(slot).order = moved;
-        self.enqueue(slot);
+        self.enqueue_again(slot);
         Ok(())
     }
 
@@ -258,29 +258,31 @@ impl OrderBook {
         self.store.find(id).ok_or(BookError::UnknownOrder { id })
     }
 
-    /// Whether the level of `order` can hold `more`.
+    /// The level of `order`, made if it is not there, if it can hold `more`.
     #[inline]
-    fn check_level(&self, order: &BookOrder, more: i64) -> Result<(), BookError> {
-        let ladder = self.ladder(order.side);
-        let overflow = BookError::LevelOverflow { id: order.id, price: order.price };
-        let Some(queue) = ladder.find(order.price) else {
-            return Ok(());
-        };
-        let queue = ladder.queue(queue);
+    fn level_for(&mut self, order: &BookOrder, more: i64) -> Result<u32, BookError> {
+        let ladder = self.ladder_mut(order.side);
+        let at = ladder.find_or_insert(order.price);
+        let queue = ladder.queue(at);
+        // A level that was made now is empty and holds anything: what is refused leaves no empty level behind.
         let all = queue.qty.checked_add(queue.hidden).and_then(|all| all.checked_add(more));
-        all.map(|_| ()).ok_or(overflow)
+        all.map(|_| at).ok_or(BookError::LevelOverflow { id: order.id, price: order.price })
     }
 
-    /// Puts the order of `slot` in its queue, by priority, and in the digest.
+    /// Puts an order that has just left its queue in the queue of its price.
     #[inline]
-    fn enqueue(&mut self, slot: u32) {
+    fn enqueue_again(&mut self, slot: u32) {
+        let order = self.store.get(slot).order;
+        let at = self.ladder_mut(order.side).find_or_insert(order.price);
+        self.enqueue(slot, at);
+    }
+
+    /// Puts the order of `slot` in the queue `at`, by priority, and in the digest.
+    #[inline]
+    fn enqueue(&mut self, slot: u32, at: u32) {
         let order = self.store.get(slot).order;
         let hidden = self.store.reserve(slot).left.0;
-        let ladder = match order.side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
-        };
-        let at = ladder.find_or_insert(order.price);
+        let ladder = &mut self.sides[side_index(order.side)];
         let queue = ladder.queue_mut(at);
         queue.qty += order.qty.0;
         queue.hidden += hidden;
@@ -310,10 +312,7 @@ impl OrderBook {
         let node = self.store.get_mut(slot);
         self.digest.update(&mut node.row, 0);
         let Node { order, prev, next, queue: at, .. } = *node;
-        let ladder = match order.side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
-        };
+        let ladder = &mut self.sides[side_index(order.side)];
         let queue = ladder.queue_mut(at);
         queue.qty -= order.qty.0;
         queue.hidden -= hidden;
@@ -361,19 +360,19 @@ impl OrderBook {
 
     #[inline]
     fn ladder(&self, side: Side) -> &Ladder {
-        match side {
-            Side::Buy => &self.bids,
-            Side::Sell => &self.asks,
-        }
+        &self.sides[side_index(side)]
     }
 
     #[inline]
     fn ladder_mut(&mut self, side: Side) -> &mut Ladder {
-        match side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
-        }
+        &mut self.sides[side_index(side)]
     }
+}
+
+/// Where a side's ladder is; an index and not a branch, as sides come at random.
+#[inline]
+fn side_index(side: Side) -> usize {
+    usize::from(side == Side::Sell)
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ fn the_last_synced_batch_is_known_by_the_seal_behind_it() {
 #[test]
 fn a_head_that_differs_is_refused_and_a_bad_entry_is_rebuilt() {
     let dir = scratch();
-    closed(config(dir.path()), 1_000);
+    closed(config(dir.path()), 3_400);
     let path = dir.path().join("HEADS");
     let good = std::fs::read(&path).unwrap();
     assert!(good.len() >= 96, "two blocks");
@@ -185,7 +185,7 @@ fn a_head_that_differs_is_refused_and_a_bad_entry_is_rebuilt() {
         content[56..60].copy_from_slice(&crc.to_le_bytes());
     });
     let (_, _, sequence, witness) = refused(dir.path());
-    assert_eq!((sequence, witness), (Sequence(1025), None));
+    assert_eq!((sequence, witness), (Sequence(4097), None));
 
     patch(&path, |content| content[48 + 20] ^= 1);
     let recovered = recover(config(dir.path())).unwrap();

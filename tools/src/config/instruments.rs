@@ -6,9 +6,11 @@
 use super::error::ConfigError;
 use super::lists::{find, keep_list, open_list, read_name};
 use super::section::{Section, Source};
+use super::venues::{MarkSettings, RouteSettings, VenueSettings, read_mark, read_route, read_simulation};
+use tickwerk_domain::command::SimulatedVenueSet;
 use tickwerk_domain::{
-    CurrencyId, DurationNs, Instrument, InstrumentId, InstrumentKind, Money, Price, Qty, RATE_SCALE, Rate,
-    SCALE_MAX, TextId, format_decimal,
+    CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, Price, Qty, RATE_SCALE, Rate, SCALE_MAX,
+    TextId, format_decimal,
 };
 use tickwerk_engine::limits::{CURRENCIES_MAX, INSTRUMENTS_MAX};
 use toml::Table;
@@ -43,8 +45,11 @@ pub(crate) struct InstrumentSettings {
     pub(crate) maker_fee: Rate,
     pub(crate) taker_fee: Rate,
     pub(crate) margin_rate: Rate,
-    /// Of the simulated venue.
-    pub(crate) venue_latency: DurationNs,
+    /// Where its orders go; the simulated venue where there is none.
+    pub(crate) route: Option<RouteSettings>,
+    pub(crate) mark: MarkSettings,
+    /// How the simulated venue treats it; it names no instrument yet.
+    pub(crate) simulation: SimulatedVenueSet,
     /// The character of its market where the generator makes it.
     pub(crate) generator: Option<GeneratorSettings>,
 }
@@ -94,7 +99,6 @@ impl InstrumentSettings {
     }
 }
 
-const LATENCY_NS_MAX: i64 = 60_000_000_000;
 const INSTRUMENT_KEYS: &[&str] = &[
     "symbol",
     "kind",
@@ -111,7 +115,12 @@ const INSTRUMENT_KEYS: &[&str] = &[
     "maker_fee",
     "taker_fee",
     "margin_rate",
+    "venue",
+    "fallback_venue",
+    "mark",
+    "mark_interval_ms",
     "venue_latency_ns",
+    "simulation",
     "generator",
 ];
 
@@ -141,13 +150,14 @@ pub(crate) fn read_instruments(
     dump: &mut Table,
     source: Source<'_>,
     currencies: &[CurrencySettings],
+    venues: &[VenueSettings],
 ) -> Result<Vec<InstrumentSettings>, ConfigError> {
     let mut sections = open_list(file, "instrument", "symbol", INSTRUMENT_KEYS, INSTRUMENTS_MAX, source)?;
     let mut instruments: Vec<InstrumentSettings> = Vec::new();
     for section in &mut sections {
         let symbol =
             read_name(section, "symbol", instruments.iter().map(|instrument| instrument.symbol.as_str()))?;
-        instruments.push(read_instrument(section, symbol, currencies)?);
+        instruments.push(read_instrument(section, symbol, currencies, venues)?);
     }
     keep_list(dump, "instrument", sections);
     Ok(instruments)
@@ -157,6 +167,7 @@ fn read_instrument(
     section: &mut Section<'_>,
     symbol: String,
     currencies: &[CurrencySettings],
+    venues: &[VenueSettings],
 ) -> Result<InstrumentSettings, ConfigError> {
     let kinds = [InstrumentKind::Spot, InstrumentKind::Linear, InstrumentKind::Inverse]
         .map(|kind| (kind.word(), kind));
@@ -200,7 +211,9 @@ fn read_instrument(
         maker_fee: read_rate(section, "maker_fee", "0", -Rate::ONE.0 + 1..=Rate::ONE.0 - 1)?,
         taker_fee: read_rate(section, "taker_fee", "0", -Rate::ONE.0 + 1..=Rate::ONE.0 - 1)?,
         margin_rate: read_rate(section, "margin_rate", "1", 1..=Rate::ONE.0)?,
-        venue_latency: DurationNs(section.integer_or("venue_latency_ns", 0..=LATENCY_NS_MAX, 0_u64)?),
+        route: read_route(section, venues)?,
+        mark: read_mark(section)?,
+        simulation: read_simulation(section)?,
         notional_max: Money::new(notional_max),
         symbol,
         base,

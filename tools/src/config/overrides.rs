@@ -16,10 +16,12 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("engine.ring", &["control", "reports", "orders", "market", "outcome"]),
     ("feed", &["kind", "path", "market", "symbol", "instrument", "on_malformed", "seed", "commands"]),
     ("control", &["enabled"]),
+    ("reference", &["currency"]),
 ];
 
 /// The lists of tables.
-pub(crate) const LISTS: &[&str] = &["currency", "instrument", "account", "limit", "strategy"];
+pub(crate) const LISTS: &[&str] =
+    &["currency", "venue", "instrument", "account", "conversion", "limit", "strategy"];
 
 const PREFIX: &str = "TICKWERK__";
 

@@ -258,6 +258,39 @@ impl<'a> Section<'a> {
         Ok(found.expect("the default is one of the words").1)
     }
 
+    /// A list of `words`.
+    pub(crate) fn words<T: Copy>(
+        &mut self,
+        name: &str,
+        words: &[(&'static str, T)],
+    ) -> Result<Option<Vec<T>>, ConfigError> {
+        let names = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let expected = format!("a list of words in quotes, of: {names}");
+        let items = match self.find(name) {
+            None => return Ok(None),
+            Some(Found::Toml(Value::Array(items))) => items,
+            Some(Found::Toml(other)) => return Err(self.wrong_type(name, &other, &expected)),
+            Some(Found::Text(text)) => return Err(self.wrong_type(name, &text, &expected)),
+        };
+        let mut meanings = Vec::with_capacity(items.len());
+        for item in &items {
+            let Value::String(text) = item else {
+                return Err(self.wrong_type(name, item, &expected));
+            };
+            let Some((_, meaning)) = words.iter().find(|(word, _)| word == text) else {
+                return Err(ConfigError::UnknownWord {
+                    key: self.key(name),
+                    origin: self.origin(name),
+                    remedy: format!("write some of {names}"),
+                    value: text.clone(),
+                });
+            };
+            meanings.push(*meaning);
+        }
+        self.keep(name, items);
+        Ok(Some(meanings))
+    }
+
     /// A decimal in quotes with at most `scale` decimals, as a mantissa.
     pub(crate) fn decimal(&mut self, name: &str, scale: u8) -> Result<Option<i64>, ConfigError> {
         self.parsed_decimal(name, |text| parse_decimal(text, scale))

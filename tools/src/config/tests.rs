@@ -79,7 +79,7 @@ fn the_capture_example_is_read_exactly() {
     assert_eq!(instrument.quantity_max, Qty(900_000_000_000));
     assert_eq!(instrument.notional_max, Money::new(900_000_000_000_000));
     assert_eq!((instrument.maker_fee, instrument.margin_rate), (Rate(100_000), Rate::ONE));
-    assert_eq!(instrument.venue_latency, DurationNs::from_millis(1));
+    assert_eq!(instrument.simulation.latency, DurationNs::from_millis(1));
     assert_eq!(config.accounts[0].deposits["USDT"], Money::new(100_000_000_000_000));
     let values: Vec<i64> = config.limits.iter().map(|limit| limit.value).collect();
     assert_eq!(values, [100_000_000, 10_000_000_000_000, 200_000_000, 5_000_000, 100]);
@@ -345,7 +345,7 @@ fn what_does_not_fit_together_is_refused() {
             "kind = \"order_quantity\" # of one order\ninstrument = \"BTCUSDT\"\n",
             "kind = \"order_quantity\"\n",
         ),
-        "limit[order_quantity].instrument is missing; a limit of this kind is in the instrument's own unit; name one",
+        "limit[order_quantity].instrument is missing; order_quantity is in the instrument's own unit; name the instrument",
     );
     check(
         capture_with("kind = \"open_orders\"", "kind = \"open_orders\"\ninstrument = \"BTCUSDT\""),

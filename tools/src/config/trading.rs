@@ -4,8 +4,9 @@ use super::error::ConfigError;
 use super::instruments::{CurrencySettings, InstrumentSettings};
 use super::lists::{find, keep_list, open_list, read_name};
 use super::section::{Section, Source};
+use crate::limit_value::{LimitScales, LimitValueError, scale_of};
 use std::collections::BTreeMap;
-use tickwerk_domain::{LimitKind, LimitUnit, Money, RATE_SCALE, parse_decimal_i128};
+use tickwerk_domain::{LimitKind, Money, PositionMode, SelfTradePrevention, parse_decimal_i128};
 use tickwerk_engine::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use tickwerk_engine::signals::{ParameterUnit, Parameters, STRATEGIES, StrategyKind};
 use toml::{Table, Value};
@@ -14,6 +15,7 @@ use toml::{Table, Value};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct AccountSettings {
     pub(crate) name: String,
+    pub(crate) mode: PositionMode,
     /// What it starts with, by currency code; positive.
     pub(crate) deposits: BTreeMap<String, Money>,
 }
@@ -25,6 +27,8 @@ pub(crate) struct LimitSettings {
     pub(crate) account: Option<String>,
     /// `None` for all.
     pub(crate) instrument: Option<String>,
+    /// A strategy's limit names the strategy alone.
+    pub(crate) strategy: Option<String>,
     pub(crate) kind: LimitKind,
     /// Mantissa in the unit of the kind, as `LimitSet` has it; never negative.
     pub(crate) value: i64,
@@ -49,10 +53,13 @@ pub(crate) fn read_accounts(
     source: Source<'_>,
     currencies: &[CurrencySettings],
 ) -> Result<Vec<AccountSettings>, ConfigError> {
-    let mut sections = open_list(file, "account", "name", &["name", "deposits"], ACCOUNTS_MAX, source)?;
+    let mut sections =
+        open_list(file, "account", "name", &["name", "mode", "deposits"], ACCOUNTS_MAX, source)?;
     let mut accounts: Vec<AccountSettings> = Vec::new();
     for section in &mut sections {
         let name = read_name(section, "name", accounts.iter().map(|account| account.name.as_str()))?;
+        let modes: Vec<_> = PositionMode::ALL.iter().map(|mode| (mode.word(), *mode)).collect();
+        let mode = section.word_or("mode", &modes, PositionMode::Netting.word())?;
         let example = "a table of decimals in quotes, such as { USDT = \"1000\" }";
         let table = section.free_table("deposits", example)?;
         section.keep("deposits", table.clone());
@@ -70,7 +77,7 @@ pub(crate) fn read_accounts(
             }
             deposits.insert(code, Money::new(amount));
         }
-        accounts.push(AccountSettings { name, deposits });
+        accounts.push(AccountSettings { name, mode, deposits });
     }
     keep_list(dump, "account", sections);
     Ok(accounts)
@@ -82,16 +89,21 @@ pub(crate) fn read_limits(
     source: Source<'_>,
     instruments: &[InstrumentSettings],
     accounts: &[AccountSettings],
+    strategies: &[StrategySettings],
+    reference: Option<&CurrencySettings>,
 ) -> Result<Vec<LimitSettings>, ConfigError> {
-    let keys = ["account", "instrument", "kind", "value"];
+    let keys = ["account", "instrument", "strategy", "kind", "value"];
     // Limits have no store of their own: each scope has a place for each kind.
-    let most = (ACCOUNTS_MAX + 1) * (INSTRUMENTS_MAX + 1) * LimitKind::ALL.len();
+    let most = ((ACCOUNTS_MAX + 1) * (INSTRUMENTS_MAX + 1) + STRATEGIES_MAX) * LimitKind::ALL.len();
     let mut sections = open_list(file, "limit", "kind", &keys, most, source)?;
     let mut limits: Vec<LimitSettings> = Vec::new();
     for section in &mut sections {
-        let limit = read_limit(section, instruments, accounts)?;
+        let limit = read_limit(section, instruments, accounts, strategies, reference)?;
         let same = |other: &LimitSettings| {
-            (&other.account, &other.instrument, other.kind) == (&limit.account, &limit.instrument, limit.kind)
+            let scope = |of: &LimitSettings| {
+                (of.account.clone(), of.instrument.clone(), of.strategy.clone(), of.kind)
+            };
+            scope(other) == scope(&limit)
         };
         if limits.iter().any(same) {
             let everywhere = "all".to_owned();
@@ -110,6 +122,8 @@ fn read_limit(
     section: &mut Section<'_>,
     instruments: &[InstrumentSettings],
     accounts: &[AccountSettings],
+    strategies: &[StrategySettings],
+    reference: Option<&CurrencySettings>,
 ) -> Result<LimitSettings, ConfigError> {
     let kinds: Vec<_> = LimitKind::ALL.iter().map(|kind| (kind.word(), *kind)).collect();
     let kind = section.word("kind", &kinds)?;
@@ -125,25 +139,55 @@ fn read_limit(
             &instrument.symbol
         })?),
     };
-    let needs_scale =
-        || section.missing("instrument", "a limit of this kind is in the instrument's own unit; name one");
+    let strategy = section.text("strategy")?;
+    if let Some(name) = &strategy {
+        find(section, "strategy", "strategy", name, strategies, |strategy| &strategy.name)?;
+        if account.is_some() || symbol.is_some() {
+            let reason = "a strategy has its account and instrument; name the strategy alone".to_owned();
+            return Err(ConfigError::Conflict { key: section.key("strategy"), reason });
+        }
+    }
     if kind == LimitKind::OpenOrders && symbol.is_some() {
         let reason = "open_orders counts the orders of an account in all instruments; remove it".to_owned();
         return Err(ConfigError::Conflict { key: section.key("instrument"), reason });
     }
-    let scale = match kind.unit() {
-        LimitUnit::Quantity => instrument.ok_or_else(needs_scale)?.quantity_scale,
-        LimitUnit::Settlement => instrument.ok_or_else(needs_scale)?.settlement_scale,
-        LimitUnit::Fraction => RATE_SCALE,
-        LimitUnit::Reference | LimitUnit::Count | LimitUnit::Duration | LimitUnit::SelfTrade => 0,
+    let of_strategy = strategies.iter().find(|known| Some(&known.name) == strategy.as_ref());
+    let instrument = instrument.or_else(|| {
+        instruments.iter().find(|known| of_strategy.is_some_and(|of| of.instrument == known.symbol))
+    });
+    let scales = LimitScales {
+        quantity: instrument.map(|known| known.quantity_scale),
+        settlement: instrument.map(|known| known.settlement_scale),
+        reference: reference.map(|currency| currency.scale),
     };
-    let value = section.decimal("value", scale)?;
-    let value =
-        value.ok_or_else(|| section.missing("value", "write a decimal in quotes, such as \"0.05\""))?;
+    let value = read_limit_value(section, kind, scales)?;
     if value < 0 {
         return Err(section.refused("value", "write zero or more; leave the limit out for none"));
     }
-    Ok(LimitSettings { account, instrument: symbol, kind, value })
+    Ok(LimitSettings { account, instrument: symbol, strategy, kind, value })
+}
+
+fn read_limit_value(
+    section: &mut Section<'_>,
+    kind: LimitKind,
+    scales: LimitScales,
+) -> Result<i64, ConfigError> {
+    match scale_of(kind, scales) {
+        Err(error @ LimitValueError::NeedsInstrument(_)) => {
+            Err(section.missing("instrument", &error.to_string()))
+        }
+        Err(error) => Err(section.missing("value", &error.to_string())),
+        Ok(_) if kind == LimitKind::SelfTrade => {
+            let modes: Vec<_> =
+                SelfTradePrevention::ALL.iter().map(|mode| (mode.word(), *mode as i64)).collect();
+            let mode = section.word("value", &modes)?;
+            mode.ok_or_else(|| section.missing("value", "write a mode such as \"cancel_taker\""))
+        }
+        Ok(scale) => {
+            let value = section.decimal("value", scale)?;
+            value.ok_or_else(|| section.missing("value", "write a decimal in quotes, such as \"0.05\""))
+        }
+    }
 }
 
 pub(crate) fn read_strategies(

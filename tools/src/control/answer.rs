@@ -61,6 +61,16 @@ fn of_event(event: &Event, request: &Value, outcome: &mut Outcome) {
         *outcome = Err(refusal(refused.reason, OrderId::NONE, request));
     } else if let Event::CancelRejected(rejected) = event {
         *outcome = Err(refusal(rejected.reason, rejected.order, request));
+    } else if let Event::ReplaceRejected(rejected) = event {
+        *outcome = Err(refusal(rejected.reason, rejected.order, request));
+    } else if let Event::FillUnmatched(unmatched) = event {
+        *outcome = Err(refusal(unmatched.reason, unmatched.order, request));
+    } else if let Event::OrderHeld(held) = event {
+        *outcome = Ok(json!({ "order_id": held.order.0, "status": "held", "held_for": held.reason.word() }));
+    } else if let Event::ReplaceSubmitted(submitted) = event {
+        *outcome = Ok(json!({ "order_id": submitted.order.0, "status": "pending_replace" }));
+    } else if let Event::OrderReplaced(replaced) = event {
+        *outcome = Ok(json!({ "order_id": replaced.order.0, "replaced": true }));
     } else if let Event::OrderRepeated(repeated) = event {
         *outcome = if repeated.reason == ReasonCode::default()
             || repeated.status != tickwerk_domain::OrderStatus::Rejected
@@ -84,6 +94,19 @@ fn of_event(event: &Event, request: &Value, outcome: &mut Outcome) {
         }
     } else if let Event::LimitChanged(changed) = event {
         *outcome = Ok(json!({ "limits_version": changed.limits_version }));
+    } else if let Event::TradingStateChanged(changed) = event {
+        *outcome = Ok(json!({ "limits_version": changed.limits_version, "state": changed.state.word() }));
+    } else if let Event::BreakerChanged(changed) = event
+        && let Ok(result) = outcome
+    {
+        result["limits_version"] = json!(changed.limits_version);
+        result["state"] = json!(changed.state.word());
+    } else if let Event::ReconcileDiffered(differed) = event
+        && let Ok(result) = outcome
+    {
+        let found = result.get("differences").and_then(Value::as_array).cloned().unwrap_or_default();
+        let this = json!({ "kind": differed.kind.word(), "action": differed.action.word() });
+        result["differences"] = Value::Array(found.into_iter().chain([this]).collect());
     } else if let Event::KillSwitchChanged(changed) = event {
         *outcome = Ok(json!({ "limits_version": changed.limits_version, "engaged": changed.engaged }));
     }
@@ -94,41 +117,72 @@ fn refusal(reason: ReasonCode, order: OrderId, request: &Value) -> Fault {
     let Some(reject) = Reject::from_code(reason) else {
         return Fault::new("refused", "op", request["op"].clone(), format!("reason {}", reason.0));
     };
-    let field = field_of(reject);
+    let field = field_of(reject, request);
     let order = if order.is_none() { String::new() } else { format!(" (order {order})") };
-    Fault::new(reject.word(), field, request[field].clone(), format!("{}{order}", explain(reject)))
+    let sentence = reject.sentence().trim_end_matches('.').to_owned();
+    let message = match remedy(reject) {
+        Some(remedy) => format!("{sentence}; {remedy}{order}"),
+        None => format!("{sentence}{order}"),
+    };
+    Fault::new(reject.word(), field, request[field].clone(), message)
 }
 
-fn field_of(reject: Reject) -> &'static str {
-    match reject {
+/// The field of a request that a reason is about.
+fn field_of(reject: Reject, request: &Value) -> &'static str {
+    let candidates: &[&'static str] = match reject {
         Reject::UnknownAccount
+        | Reject::AccountNotActive
         | Reject::TradingHalted
         | Reject::KillSwitch
+        | Reject::BreakerTripped
         | Reject::OpenOrdersAboveLimit
-        | Reject::InsufficientBuyingPower => "account",
-        Reject::UnknownInstrument | Reject::StaleMarket | Reject::NoReferencePrice | Reject::ScopeInvalid => {
-            "instrument"
-        }
+        | Reject::OrderRateAboveLimit
+        | Reject::ReplaceRateAboveLimit
+        | Reject::InsufficientBuyingPower
+        | Reject::GrossExposureAboveLimit
+        | Reject::NetExposureAboveLimit
+        | Reject::LeverageAboveLimit
+        | Reject::PositionModeInvalid => &["account"],
+        Reject::UnknownInstrument
+        | Reject::StaleMarket
+        | Reject::CrossedMarket
+        | Reject::MarketClosed
+        | Reject::NoReferencePrice
+        | Reject::ScopeInvalid => &["instrument"],
+        Reject::UnknownVenue | Reject::VenueDisconnected | Reject::VenueLacks => &["venue"],
+        Reject::UnknownCurrency | Reject::NoConversionRate => &["currency"],
+        Reject::UnknownExecution | Reject::FillUnmatched => &["execution_id"],
+        Reject::UnknownReconciliation => &["run"],
         Reject::UnknownOrder
         | Reject::OrderDone
         | Reject::CancelPending
+        | Reject::ReplacePending
         | Reject::DuplicateClientOrderId
-        | Reject::DuplicateReport => "client_order_id",
+        | Reject::DuplicateReport => &["client_order_id", "order_id"],
         Reject::PriceNotPositive
         | Reject::PriceOffTick
         | Reject::PriceOutsideCollar
-        | Reject::PriceNotAllowed => "price",
+        | Reject::OutsidePriceBand
+        | Reject::SelfTrade
+        | Reject::PriceNotAllowed => &["price"],
         Reject::QuantityNotPositive
         | Reject::QuantityOffLot
         | Reject::QuantityBelowMinimum
         | Reject::QuantityAboveLimit
+        | Reject::QuantityBelowFilled
         | Reject::NotionalAboveLimit
         | Reject::PositionAboveLimit
         | Reject::ReduceOnly
-        | Reject::ValueOverflow => "quantity",
-        Reject::ValueOutOfRange => "value",
-        Reject::UnknownCurrency
-        | Reject::UnknownStrategyKind
+        | Reject::ValueOverflow => &["quantity"],
+        Reject::TriggerInvalid => &["trigger_price"],
+        Reject::DisplayQuantityInvalid => &["display_quantity"],
+        Reject::ExpiryInvalid => &["expires_at", "time_in_force"],
+        Reject::LinkInvalid => &["link"],
+        Reject::TermsInvalid => &["order_type"],
+        Reject::IllegalMove => &["state"],
+        Reject::ValueOutOfRange => &["value", "amount", "rate"],
+        Reject::UnknownStrategyKind
+        | Reject::NothingToReplace
         | Reject::StoreFull
         | Reject::IdOutOfRange
         | Reject::DefinitionFixed
@@ -138,122 +192,32 @@ fn field_of(reject: Reject) -> &'static str {
         | Reject::VenueUnknownOrder
         | Reject::NoLiquidity
         | Reject::VenueBookFull
-        | Reject::CancelRequested
-        | Reject::UnknownVenue
-        | Reject::UnknownExecution
-        | Reject::UnknownReconciliation
-        | Reject::MarketClosed
-        | Reject::CrossedMarket
-        | Reject::BreakerTripped
-        | Reject::AccountNotActive
-        | Reject::VenueDisconnected
-        | Reject::GrossExposureAboveLimit
-        | Reject::NetExposureAboveLimit
-        | Reject::LeverageAboveLimit
-        | Reject::OrderRateAboveLimit
-        | Reject::ReplaceRateAboveLimit
-        | Reject::SelfTrade
-        | Reject::ReplacePending
-        | Reject::QuantityBelowFilled
-        | Reject::NothingToReplace
-        | Reject::IllegalMove
-        | Reject::TermsInvalid
-        | Reject::TriggerInvalid
-        | Reject::DisplayQuantityInvalid
-        | Reject::ExpiryInvalid
-        | Reject::LinkInvalid
-        | Reject::PositionModeInvalid
-        | Reject::NoConversionRate
-        | Reject::VenueLacks
         | Reject::NotFilledWhole
         | Reject::WouldTake
-        | Reject::OutsidePriceBand
         | Reject::SimulatedFault
+        | Reject::CancelRequested
         | Reject::Expired
         | Reject::LinkedOrderDone
         | Reject::ParentUnfilled
         | Reject::MissingAtVenue
-        | Reject::MassCanceled
-        | Reject::FillUnmatched => "op",
-    }
+        | Reject::MassCanceled => &["op"],
+    };
+    let is_given = |field: &&&str| !request[**field].is_null();
+    candidates.iter().find(is_given).or(candidates.first()).copied().unwrap_or("op")
 }
 
-fn explain(reject: Reject) -> &'static str {
-    match reject {
-        Reject::UnknownOrder => "no such order is remembered for this account",
-        Reject::OrderDone => "the order is done; nothing is left to cancel",
-        Reject::CancelPending => "a cancel is already on its way",
-        Reject::DuplicateClientOrderId => "another order has this name; choose a new one",
-        Reject::TradingHalted => "trading is halted; only cancels pass",
-        Reject::ReduceOnly => "only orders that reduce the position pass",
-        Reject::KillSwitch => "a kill switch is engaged; release it first",
-        Reject::StaleMarket => "the book is stale until a new snapshot comes",
-        Reject::NoReferencePrice => "there is no market price yet to check or match against",
-        Reject::PriceOffTick => "the price is not a multiple of the tick size",
-        Reject::QuantityOffLot => "the quantity is not a multiple of the lot size",
-        Reject::QuantityBelowMinimum => "the quantity is below the instrument's minimum",
-        Reject::QuantityAboveLimit => "the quantity is above the limit",
-        Reject::NotionalAboveLimit => "the notional is above the limit",
-        Reject::PriceOutsideCollar => "the price is too far from the market",
-        Reject::PositionAboveLimit => "the position would pass its limit with all open orders filled",
-        Reject::InsufficientBuyingPower => "not enough is available, with open orders at their worst",
-        Reject::OpenOrdersAboveLimit => "the account has as many open orders as it may have",
-        Reject::StoreFull => "the order store is full; cancel something first",
-        Reject::ScopeInvalid => "this limit cannot be set for this scope",
-        Reject::UnknownAccount => "the account is not defined",
-        Reject::UnknownInstrument => "the instrument is not defined",
-        Reject::UnknownCurrency
-        | Reject::UnknownStrategyKind
-        | Reject::PriceNotPositive
-        | Reject::QuantityNotPositive
-        | Reject::PriceNotAllowed
-        | Reject::ValueOverflow
-        | Reject::IdOutOfRange
-        | Reject::DefinitionFixed
-        | Reject::ValueOutOfRange
-        | Reject::UnknownRulesVersion
-        | Reject::EngineBusy
-        | Reject::VenueRejected
-        | Reject::VenueUnknownOrder
-        | Reject::NoLiquidity
-        | Reject::VenueBookFull
-        | Reject::CancelRequested
-        | Reject::FillUnmatched
-        | Reject::UnknownVenue
-        | Reject::UnknownExecution
-        | Reject::UnknownReconciliation
-        | Reject::MarketClosed
-        | Reject::CrossedMarket
-        | Reject::BreakerTripped
-        | Reject::AccountNotActive
-        | Reject::VenueDisconnected
-        | Reject::GrossExposureAboveLimit
-        | Reject::NetExposureAboveLimit
-        | Reject::LeverageAboveLimit
-        | Reject::OrderRateAboveLimit
-        | Reject::ReplaceRateAboveLimit
-        | Reject::SelfTrade
-        | Reject::ReplacePending
-        | Reject::QuantityBelowFilled
-        | Reject::NothingToReplace
-        | Reject::IllegalMove
-        | Reject::TermsInvalid
-        | Reject::TriggerInvalid
-        | Reject::DisplayQuantityInvalid
-        | Reject::ExpiryInvalid
-        | Reject::LinkInvalid
-        | Reject::PositionModeInvalid
-        | Reject::NoConversionRate
-        | Reject::VenueLacks
-        | Reject::NotFilledWhole
-        | Reject::WouldTake
-        | Reject::OutsidePriceBand
-        | Reject::SimulatedFault
-        | Reject::Expired
-        | Reject::LinkedOrderDone
-        | Reject::ParentUnfilled
-        | Reject::MissingAtVenue
-        | Reject::MassCanceled
-        | Reject::DuplicateReport => "refused",
-    }
+/// What a person can do about a reason, where that is not plain.
+fn remedy(reject: Reject) -> Option<&'static str> {
+    const REMEDIES: &[(Reject, &str)] = &[
+        (Reject::DuplicateClientOrderId, "choose a new one"),
+        (Reject::KillSwitch, "release it first"),
+        (Reject::BreakerTripped, "wait for its cool-down or reset it with breaker.reset"),
+        (Reject::StaleMarket, "wait for the next snapshot"),
+        (Reject::NoReferencePrice, "wait for market data"),
+        (Reject::StoreFull, "cancel something first"),
+        (Reject::EngineBusy, "send it again later"),
+        (Reject::NoConversionRate, "set one with conversion.set"),
+        (Reject::VenueDisconnected, "wait for the venue or name another"),
+    ];
+    REMEDIES.iter().find(|(known, _)| *known == reject).map(|(_, remedy)| *remedy)
 }

@@ -17,7 +17,7 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
         }
         Query::Positions(account) => json!({ "positions": positions(account, machine) }),
         Query::Balances(account) => json!({ "balances": balances(account, machine) }),
-        Query::Watermarks => Value::Null,
+        Query::Limits(_) | Query::Watermarks => Value::Null,
     }
 }
 

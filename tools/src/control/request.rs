@@ -1,14 +1,17 @@
 //! From a line of JSON to what it asks for. Every fault names the field, the value and the remedy.
 
+mod fields;
+mod market;
+mod orders;
+mod reports;
+mod settings;
+
 use crate::config::Acknowledge;
 use crate::setup::Names;
+use fields::{Fields, missing};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
-use tickwerk_domain::command::{CancelOrder, KillSwitchSet, LimitSet, NewOrder};
-use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, Instrument, InstrumentId, LimitKind, LimitUnit, OrderId, OrderType,
-    Price, Qty, RATE_SCALE, Side, StrategyId, TextId, TimeInForce, parse_decimal,
-};
+use tickwerk_domain::{AccountId, Command, InstrumentId, StrategyId, TextBytes, TextId};
 
 /// What a request asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,8 +31,18 @@ pub(crate) enum Query {
     Positions(AccountId),
     /// Balances, of one account or all.
     Balances(AccountId),
+    /// Limits, switches and breakers that hold for a scope.
+    Limits(LimitScope),
     /// How far the journal is, and how full the rings are.
     Watermarks,
+}
+
+/// For whom limits are asked; numbers of 0 stand for "all".
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LimitScope {
+    pub(crate) account: AccountId,
+    pub(crate) instrument: InstrumentId,
+    pub(crate) strategy: StrategyId,
 }
 
 /// A request that was understood.
@@ -40,6 +53,8 @@ pub(crate) struct Request {
     /// The watermark that it waits for.
     pub(crate) acknowledge: Acknowledge,
     pub(crate) asked: Asked,
+    /// Why, in the words of whoever asks; [`give_reason`] puts its number into the command.
+    pub(crate) reason: Option<String>,
     /// The request as it came, for the values of a refusal.
     pub(crate) object: Value,
 }
@@ -63,27 +78,64 @@ impl Fault {
     }
 }
 
-const OPS: &[(&str, &[&str])] = &[
-    (
-        "order.new",
-        &[
-            "account",
-            "instrument",
-            "client_order_id",
-            "side",
-            "order_type",
-            "time_in_force",
-            "price",
-            "quantity",
-        ],
-    ),
-    ("order.cancel", &["account", "client_order_id", "order_id"]),
-    ("limit.set", &["account", "instrument", "limit", "value"]),
-    ("kill_switch.set", &["account", "instrument", "engaged"]),
-    ("query.orders", &["account"]),
-    ("query.positions", &["account"]),
-    ("query.balances", &["account"]),
-    ("query.watermarks", &[]),
+/// How a request is read: its name, its own fields, and what it asks for.
+struct Op {
+    name: &'static str,
+    fields: &'static [&'static str],
+    read: fn(&Fields<'_>) -> Result<Asked, Fault>,
+}
+
+/// An operation that is decided and journaled.
+macro_rules! command {
+    ($name:literal, $fields:expr, $read:ident) => {
+        Op { name: $name, fields: $fields, read: |fields| Ok(Asked::Command(fields.$read()?.into())) }
+    };
+}
+
+/// An operation that is read from the follower.
+macro_rules! query {
+    ($name:literal, $fields:expr, |$of:ident| $query:expr) => {
+        Op { name: $name, fields: $fields, read: |$of| Ok(Asked::Query($query)) }
+    };
+}
+
+const OPS: &[Op] = &[
+    command!("order.new", orders::NEW, new_order),
+    command!("order.replace", orders::REPLACE, replace_order),
+    command!("order.cancel", orders::CANCEL, cancel_order),
+    command!("order.mass_cancel", orders::MASS_CANCEL, mass_cancel),
+    command!("limit.set", settings::LIMIT, limit),
+    command!("kill_switch.set", settings::KILL_SWITCH, kill_switch),
+    command!("trading_state.set", settings::TRADING_STATE, trading_state),
+    command!("account_state.set", settings::ACCOUNT_STATE, account_state),
+    command!("breaker.reset", settings::BREAKER, breaker),
+    command!("cash.transfer", market::TRANSFER, transfer),
+    command!("market.session", market::SESSION, session),
+    command!("market.quote", market::QUOTE, quote),
+    command!("market.trade", market::TRADE, trade),
+    command!("market.mark", market::MARK, mark),
+    command!("market.funding", market::FUNDING, funding),
+    command!("venue.state", market::VENUE_STATE, venue_state),
+    command!("conversion.set", market::CONVERSION, conversion),
+    command!("report.order", reports::ORDER, order_report),
+    command!("report.replaced", reports::REPLACED, replace_report),
+    command!("report.fill", reports::FILL, fill_report),
+    command!("report.trade_busted", reports::BUST, bust),
+    command!("report.trade_corrected", reports::CORRECT, correct),
+    command!("reconcile.start", reports::START, reconcile_start),
+    command!("reconcile.order", reports::STATED_ORDER, stated_order),
+    command!("reconcile.balance", reports::STATED_BALANCE, stated_balance),
+    command!("reconcile.position", reports::STATED_POSITION, stated_position),
+    command!("reconcile.end", reports::END, reconcile_end),
+    query!("query.orders", &["account"], |of| Query::Orders(of.optional_account()?)),
+    query!("query.positions", &["account"], |of| Query::Positions(of.optional_account()?)),
+    query!("query.balances", &["account"], |of| Query::Balances(of.optional_account()?)),
+    query!("query.limits", &["account", "instrument", "strategy"], |of| Query::Limits(LimitScope {
+        account: of.optional_account()?,
+        instrument: of.optional_instrument_id()?,
+        strategy: of.optional_strategy()?,
+    })),
+    query!("query.watermarks", &[], |_of| Query::Watermarks),
 ];
 const COMMON: &[&str] = &["request_id", "op", "ack"];
 
@@ -133,264 +185,77 @@ fn shortened(text: &str) -> String {
     text.chars().take(SHOWN_CHARACTERS).collect()
 }
 
-struct Fields<'n> {
-    object: Map<String, Value>,
-    names: &'n Names,
-}
-
 impl Fields<'_> {
     fn read(&self, daemon: Acknowledge) -> Result<Request, Fault> {
-        let op = self.text("op")?;
-        let Some((_, fields)) = OPS.iter().find(|(known, _)| *known == op) else {
-            let known: Vec<&str> = OPS.iter().map(|(known, _)| *known).collect();
-            return Err(Fault::new(
-                "unknown_op",
-                "op",
-                json!(op),
-                format!("is unknown; known: {}", known.join(", ")),
-            ));
+        let name = self.text("op")?;
+        let Some(op) = OPS.iter().find(|known| known.name == name) else {
+            let known: Vec<&str> = OPS.iter().map(|known| known.name).collect();
+            let message = format!("is unknown; known: {}", known.join(", "));
+            return Err(Fault::new("unknown_op", "op", json!(name), message));
         };
-        if let Some(unknown) =
-            self.object.keys().find(|key| !COMMON.contains(&key.as_str()) && !fields.contains(&key.as_str()))
-        {
-            let known: Vec<&str> = COMMON.iter().chain(*fields).copied().collect();
-            let message = format!("{op} has no such field; it has: {}", known.join(", "));
+        let is_known = |key: &str| COMMON.contains(&key) || op.fields.contains(&key);
+        if let Some(unknown) = self.object.keys().find(|key| !is_known(key)) {
+            let known: Vec<&str> = COMMON.iter().chain(op.fields).copied().collect();
+            let message = format!("{name} has no such field; it has: {}", known.join(", "));
             return Err(Fault::new("unknown_field", unknown, self.object[unknown].clone(), message));
         }
         let id = self.object.get("request_id").cloned().unwrap_or_default();
         if !(id.is_null() || id.is_string() || id.is_number()) {
             return Err(Fault::invalid("request_id", id, "write text or a number"));
         }
-        let asked = self.asked(op)?;
+        let mut asked = (op.read)(self)?;
+        let takes_reason = match &mut asked {
+            Asked::Command(command) => reason_of(command).is_some(),
+            Asked::Query(_) => false,
+        };
+        let reason = if takes_reason { self.reason()? } else { None };
         let wanted = match self.optional_text("ack")? {
             None => daemon,
             Some(word) => word_of(Acknowledge::WORDS, "ack", word)?,
         };
-        // People hear of changed limits and switches only when nothing can take them back.
-        let floor = match asked {
-            Asked::Command(Command::LimitSet(_) | Command::KillSwitchSet(_)) => Acknowledge::Durable,
-            Asked::Command(_) | Asked::Query(_) => daemon,
-        };
+        // People hear of changed limits, switches and balances only when nothing can take them back.
+        let floor = if takes_reason { Acknowledge::Durable } else { daemon };
         let object = Value::Object(self.object.clone());
-        Ok(Request { id, acknowledge: wanted.max(floor).max(daemon), asked, object })
+        Ok(Request { id, acknowledge: wanted.max(floor).max(daemon), asked, reason, object })
     }
 
-    fn asked(&self, op: &str) -> Result<Asked, Fault> {
-        Ok(match op {
-            "order.new" => Asked::Command(self.new_order()?.into()),
-            "order.cancel" => Asked::Command(self.cancel_order()?.into()),
-            "limit.set" => Asked::Command(self.limit()?.into()),
-            "kill_switch.set" => Asked::Command(self.kill_switch()?.into()),
-            "query.orders" => Asked::Query(Query::Orders(self.optional_account()?)),
-            "query.positions" => Asked::Query(Query::Positions(self.optional_account()?)),
-            "query.balances" => Asked::Query(Query::Balances(self.optional_account()?)),
-            _ => Asked::Query(Query::Watermarks),
-        })
-    }
-
-    fn new_order(&self) -> Result<NewOrder, Fault> {
-        let account = required(self.optional_account()?, "account")?;
-        let instrument = self.required_instrument()?;
-        let order_type = self.word("order_type", OrderType::from_word, OrderType::ALL)?;
-        let default_time = match order_type {
-            OrderType::Market => TimeInForce::Ioc,
-            OrderType::Limit
-            | OrderType::Stop
-            | OrderType::StopLimit
-            | OrderType::TrailingStop
-            | OrderType::MarketIfTouched
-            | OrderType::LimitIfTouched => TimeInForce::Gtc,
-        };
-        let time_in_force = match self.optional_text("time_in_force")? {
-            None => default_time,
-            Some(_) => self.word("time_in_force", TimeInForce::from_word, TimeInForce::ALL)?,
-        };
-        let has_limit = order_type.has_limit();
-        let price = match (has_limit, self.object.get("price")) {
-            (true, None | Some(Value::Null)) => {
-                return Err(Fault::new("missing_field", "price", Value::Null, "a limit order needs a price"));
-            }
-            (false, Some(price)) if !price.is_null() => {
-                return Err(Fault::invalid(
-                    "price",
-                    price.clone(),
-                    "a market order has no price; leave it out",
-                ));
-            }
-            (true, Some(_)) => self.decimal("price", instrument.price_scale)?,
-            (false, _) => 0,
-        };
-        let quantity = self.decimal("quantity", instrument.quantity_scale)?;
-        if quantity <= 0 {
-            return Err(Fault::invalid("quantity", self.object["quantity"].clone(), "must be above zero"));
-        }
-        if has_limit && price <= 0 {
-            return Err(Fault::invalid("price", self.object["price"].clone(), "must be above zero"));
-        }
-        let side = self.word("side", Side::from_word, Side::ALL)?;
-        Ok(NewOrder {
-            client_order_id: client_order_id(self.text("client_order_id")?)?,
-            order_type,
-            time_in_force,
-            ..NewOrder::limit(account, instrument.instrument, side, Price(price), Qty(quantity))
-        })
-    }
-
-    fn cancel_order(&self) -> Result<CancelOrder, Fault> {
-        let account = required(self.optional_account()?, "account")?;
-        let order = match self.object.get("order_id") {
-            None | Some(Value::Null) => OrderId::NONE,
-            Some(given) => match given.as_u64().filter(|number| *number > 0) {
-                Some(number) => OrderId(number),
-                None => return Err(Fault::invalid("order_id", given.clone(), "write the order's number")),
-            },
-        };
-        let client_order_id = match self.optional_text("client_order_id")? {
-            Some(name) => client_order_id(name)?,
-            None if order.is_none() => {
-                let message = "name the order by client_order_id or order_id";
-                return Err(Fault::new("missing_field", "client_order_id", Value::Null, message));
-            }
-            None => ClientOrderId::NONE,
-        };
-        Ok(CancelOrder { order, account, client_order_id })
-    }
-
-    fn limit(&self) -> Result<LimitSet, Fault> {
-        let kind = self.word("limit", LimitKind::from_word, LimitKind::ALL)?;
-        let instrument = self.optional_instrument()?;
-        if let (LimitKind::OpenOrders, Some(instrument)) = (kind, instrument) {
-            let message = "open_orders holds for all instruments; leave it out";
-            return Err(Fault::invalid("instrument", json!(instrument.instrument.0), message));
-        }
-        let needs_instrument = || {
-            let message = format!("{kind} is in the instrument's own unit; name the instrument");
-            Fault::new("missing_field", "instrument", Value::Null, message)
-        };
-        let scale = match kind.unit() {
-            LimitUnit::Quantity => instrument.ok_or_else(needs_instrument)?.quantity_scale,
-            LimitUnit::Settlement => instrument.ok_or_else(needs_instrument)?.settlement_scale,
-            LimitUnit::Fraction => RATE_SCALE,
-            LimitUnit::Reference | LimitUnit::Count | LimitUnit::Duration | LimitUnit::SelfTrade => 0,
-        };
-        let value = match self.object.get("value") {
-            Some(Value::Null) => -1,
-            Some(_) => self.decimal("value", scale)?,
-            None => {
-                let message = "write a decimal in quotes, or null to take the limit away";
-                return Err(Fault::new("missing_field", "value", Value::Null, message));
-            }
-        };
-        if value < 0 && !self.object["value"].is_null() {
-            return Err(Fault::invalid(
-                "value",
-                self.object["value"].clone(),
-                "must not be negative; null takes the limit away",
-            ));
-        }
-        let instrument = instrument.map_or(InstrumentId::NONE, |known| known.instrument);
-        Ok(LimitSet {
-            value,
-            account: self.optional_account()?,
-            instrument,
-            strategy: StrategyId::NONE,
-            reason: TextId::NONE,
-            kind,
-        })
-    }
-
-    fn kill_switch(&self) -> Result<KillSwitchSet, Fault> {
-        let engaged = match self.object.get("engaged") {
-            Some(Value::Bool(engaged)) => *engaged,
-            Some(other) => return Err(Fault::invalid("engaged", other.clone(), "write true or false")),
-            None => return Err(Fault::new("missing_field", "engaged", Value::Null, "write true or false")),
-        };
-        let instrument = self.optional_instrument()?.map_or(InstrumentId::NONE, |known| known.instrument);
-        Ok(KillSwitchSet {
-            account: self.optional_account()?,
-            instrument,
-            strategy: StrategyId::NONE,
-            reason: TextId::NONE,
-            engaged,
-        })
-    }
-
-    fn optional_account(&self) -> Result<AccountId, Fault> {
-        let Some(name) = self.optional_text("account")? else {
-            return Ok(AccountId::NONE);
-        };
-        let known = &self.names.accounts;
-        known.get(name).copied().ok_or_else(|| unknown_name("account", name, known.keys()))
-    }
-
-    fn optional_instrument(&self) -> Result<Option<&Instrument>, Fault> {
-        let Some(symbol) = self.optional_text("instrument")? else {
+    fn reason(&self) -> Result<Option<String>, Fault> {
+        let Some(text) = self.optional_text("reason")? else {
             return Ok(None);
         };
-        let known = &self.names.instruments;
-        known.get(symbol).map(Some).ok_or_else(|| unknown_name("instrument", symbol, known.keys()))
-    }
-
-    fn required_instrument(&self) -> Result<&Instrument, Fault> {
-        self.optional_instrument()?
-            .ok_or_else(|| Fault::new("missing_field", "instrument", Value::Null, "is missing"))
-    }
-
-    fn decimal(&self, field: &'static str, scale: u8) -> Result<i64, Fault> {
-        match self.object.get(field) {
-            Some(Value::String(text)) => parse_decimal(text, scale)
-                .map_err(|error| Fault::invalid(field, json!(text), error.to_string())),
-            Some(Value::Null) | None => Err(Fault::new("missing_field", field, Value::Null, "is missing")),
-            Some(other) => {
-                let message = "write the decimal in quotes, such as \"1.25\", so that it is read exactly";
-                Err(Fault::invalid(field, other.clone(), message))
-            }
+        if let Err(error) = TextBytes::new(text) {
+            return Err(Fault::invalid("reason", json!(text), error.to_string()));
         }
-    }
-
-    /// A word in lower or upper case.
-    fn word<T: Copy + std::fmt::Display>(
-        &self,
-        field: &'static str,
-        from_word: impl Fn(&str) -> Option<T>,
-        all: &[T],
-    ) -> Result<T, Fault> {
-        let text = self.text(field)?;
-        from_word(&text.to_ascii_lowercase()).ok_or_else(|| {
-            let known: Vec<String> = all.iter().map(ToString::to_string).collect();
-            Fault::invalid(field, json!(text), format!("is unknown; known: {}", known.join(", ")))
-        })
-    }
-
-    fn text(&self, field: &'static str) -> Result<&str, Fault> {
-        self.optional_text(field)?
-            .ok_or_else(|| Fault::new("missing_field", field, Value::Null, "is missing"))
-    }
-
-    fn optional_text(&self, field: &'static str) -> Result<Option<&str>, Fault> {
-        match self.object.get(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(Fault::invalid(field, other.clone(), "write text in quotes")),
-        }
+        Ok((!text.is_empty()).then(|| text.to_owned()))
     }
 }
 
-fn required(account: AccountId, field: &'static str) -> Result<AccountId, Fault> {
-    if account.is_none() {
-        Err(Fault::new("missing_field", field, Value::Null, "is missing"))
+/// The place of the reason in a command that has one.
+fn reason_of(command: &mut Command) -> Option<&mut TextId> {
+    // Only what a person decides about others has a reason.
+    if let Command::LimitSet(set) = command {
+        Some(&mut set.reason)
+    } else if let Command::KillSwitchSet(set) = command {
+        Some(&mut set.reason)
+    } else if let Command::TradingStateSet(set) = command {
+        Some(&mut set.reason)
+    } else if let Command::AccountStateSet(set) = command {
+        Some(&mut set.reason)
+    } else if let Command::BreakerReset(reset) = command {
+        Some(&mut reset.reason)
+    } else if let Command::MassCancel(cancel) = command {
+        Some(&mut cancel.reason)
+    } else if let Command::CashTransferred(transfer) = command {
+        Some(&mut transfer.reason)
     } else {
-        Ok(account)
+        None
     }
 }
 
-fn client_order_id(name: &str) -> Result<ClientOrderId, Fault> {
-    match ClientOrderId::new(name) {
-        Ok(id) if !id.is_none() => Ok(id),
-        Ok(_) => {
-            Err(Fault::invalid("client_order_id", json!(name), "is empty; write 1 to 36 ASCII characters"))
-        }
-        Err(error) => Err(Fault::invalid("client_order_id", json!(name), error.to_string())),
+/// Puts the number of the reason into a command that has one.
+pub(crate) fn give_reason(command: &mut Command, reason: TextId) {
+    if let Some(place) = reason_of(command) {
+        *place = reason;
     }
 }
 
@@ -401,15 +266,3 @@ fn word_of<T: Copy>(words: &[(&'static str, T)], field: &'static str, word: &str
         Fault::invalid(field, json!(word), format!("is unknown; known: {}", known.join(", ")))
     })
 }
-
-fn unknown_name<'a>(field: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Fault {
-    let known: Vec<&str> = known.map(String::as_str).collect();
-    Fault::new(
-        UNKNOWN[usize::from(field == "instrument")],
-        field,
-        json!(name),
-        format!("is unknown; known: {}", known.join(", ")),
-    )
-}
-
-const UNKNOWN: [&str; 2] = ["unknown_account", "unknown_instrument"];

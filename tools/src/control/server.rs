@@ -4,7 +4,7 @@ use super::SOCKET;
 use super::answer::{self, Outcome};
 use super::connection::{Connection, Line, Reply, Waiting};
 use super::query;
-use super::request::{Asked, Fault, Query, Request, parse};
+use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
 use crate::follower;
 use crate::session::released_through;
@@ -22,7 +22,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickwerk_domain::{Command, CorrelationId, Envelope, Payload, Record, Sequence, SourceId};
+use tickwerk_domain::command::TextDefined;
+use tickwerk_domain::{
+    Command, CorrelationId, Envelope, Payload, Record, Sequence, SourceId, TextBytes, TextId,
+};
+use tickwerk_engine::limits::TEXTS_MAX;
 use tickwerk_engine::pipeline::{
     self, Admission, AdmitKind, EgressReader, Lane, LaneProducer, PipelineStats,
 };
@@ -30,6 +34,8 @@ use tickwerk_journal::Watermarks;
 
 const CONNECTIONS_MAX: usize = 64;
 const LISTENER: Token = Token(0);
+/// No connection has the listener's token.
+const NOBODY: usize = 0;
 /// Wait for the socket while nothing is under way.
 const QUIET: Duration = Duration::from_millis(50);
 /// Pause between two looks at the watermarks while something is.
@@ -265,11 +271,11 @@ impl Server {
                 return self.reply(token, answer::line(&id, None, None, Err(fault)));
             }
         };
-        let Request { id, acknowledge, asked, object } = request;
+        let Request { id, acknowledge, asked, reason, object } = request;
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         if let Asked::Command(command) = asked
-            && let Err(fault) = self.send(token, ticket, command)
+            && let Err(fault) = self.send_with_reason(token, ticket, command, reason)
         {
             return self.reply(token, answer::line(&id, None, None, Err(fault)));
         }
@@ -303,6 +309,41 @@ impl Server {
             }
         }
         !due.is_empty()
+    }
+
+    /// Sends a command, and before it the text of a reason that has no number yet.
+    fn send_with_reason(
+        &mut self,
+        token: usize,
+        ticket: u64,
+        mut command: Command,
+        reason: Option<String>,
+    ) -> Result<(), Fault> {
+        if let Some(text) = reason {
+            let number = match self.door.names.texts.get(&text) {
+                Some(known) => *known,
+                None => self.define(text)?,
+            };
+            give_reason(&mut command, number);
+        }
+        self.send(token, ticket, command)
+    }
+
+    /// Gives a text the next number.
+    fn define(&mut self, text: String) -> Result<TextId, Fault> {
+        let number = self.door.names.texts.values().map(|id| id.0).max().unwrap_or(0) + 1;
+        let message =
+            || format!("the dictionary holds {} texts; use one that was used before", TEXTS_MAX - 1);
+        if number as usize >= TEXTS_MAX {
+            return Err(Fault::new("store_full", "reason", json!(text), message()));
+        }
+        let text_id = TextId(number);
+        let bytes = TextBytes::new(&text)
+            .map_err(|error| Fault::new("invalid_value", "reason", json!(text), error.to_string()))?;
+        // Nobody waits for the reply of a definition.
+        self.send(NOBODY, 0, TextDefined { text_id, text: bytes }.into())?;
+        self.door.names.texts.insert(text, text_id);
+        Ok(text_id)
     }
 
     /// Sends a command to the core, through the gate and the lane.

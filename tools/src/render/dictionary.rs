@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use tickwerk_domain::{
     AccountId, Command, CurrencyId, Event, InstrumentId, InstrumentKind, OrderId, Payload, Record, Side,
-    StrategyId, TextId,
+    StrategyId, TextId, VenueId,
 };
 use tickwerk_engine::limits::ORDERS_MAX;
 
@@ -17,6 +17,8 @@ pub(crate) struct Dictionary {
     accounts: BTreeMap<AccountId, TextId>,
     strategies: BTreeMap<StrategyId, TextId>,
     currencies: BTreeMap<CurrencyId, CurrencyEntry>,
+    venues: BTreeMap<VenueId, TextId>,
+    reference: CurrencyId,
     instruments: BTreeMap<InstrumentId, InstrumentEntry>,
     orders: BTreeMap<OrderId, OrderEntry>,
 }
@@ -41,7 +43,7 @@ pub(crate) struct InstrumentEntry {
 #[derive(Clone, Copy, Debug)]
 struct OrderEntry {
     instrument: InstrumentId,
-    /// Unknown for an order that a strategy asked for and a rule refused.
+    /// Unknown where only the answer of the venue was seen.
     side: Option<Side>,
 }
 
@@ -75,6 +77,10 @@ impl Dictionary {
                 base: defined.base,
             };
             self.instruments.insert(defined.instrument, entry);
+        } else if let Command::VenueDefined(defined) = command {
+            self.venues.insert(defined.venue, defined.name);
+        } else if let Command::ReferenceCurrencySet(set) = command {
+            self.reference = set.currency;
         } else if let Command::NewOrder(asked) = command {
             self.remember(order, asked.instrument, Some(asked.side));
         }
@@ -85,6 +91,8 @@ impl Dictionary {
             self.remember(submitted.order, submitted.instrument, Some(submitted.side));
         } else if let Event::OrderApproved(approved) = event {
             self.remember(approved.order, approved.instrument, None);
+        } else if let Event::OrderRefused(refused) = event {
+            self.remember(refused.order, refused.instrument, Some(refused.side));
         } else if let Event::OrderRejected(rejected) = event {
             self.remember(rejected.order, rejected.instrument, None);
         }
@@ -116,6 +124,18 @@ impl Dictionary {
 
     pub(crate) fn symbol(&self, id: InstrumentId) -> Option<&str> {
         self.instruments.get(&id).and_then(|entry| self.text(entry.symbol))
+    }
+
+    pub(crate) fn venue(&self, id: VenueId) -> Option<&str> {
+        if id == VenueId::SIMULATED {
+            return Some(crate::config::SIMULATED);
+        }
+        self.venues.get(&id).and_then(|name| self.text(*name))
+    }
+
+    /// Decimals of the currency that exposures and losses are counted in.
+    pub(crate) fn reference_scale(&self) -> Option<u8> {
+        self.currency_scale(self.reference)
     }
 
     /// Decimals of a currency's amounts.

@@ -6,12 +6,15 @@
 
 use super::dictionary::Dictionary;
 use super::shown::Shown;
+use crate::limit_value::{LimitScales, scale_of, show_limit};
 use std::fmt::Write;
 use tickwerk_domain::book::BookDelta;
-use tickwerk_domain::event::{Leg, OrderRefused};
+use tickwerk_domain::event::{Leg, OrderRefused, ReplaceRejected};
+use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    Command, CurrencyId, Event, FieldValue, Fields, InstrumentId, InstrumentKind, LimitKind, LimitUnit,
-    Money, Payload, RATE_SCALE, Reject, Side, format_decimal,
+    Command, Contingency, CurrencyId, Event, FieldValue, Fields, InstrumentId, InstrumentKind, LimitKind,
+    LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE, Reject, Side,
+    format_decimal,
 };
 
 /// What the values of one record are counted in.
@@ -39,6 +42,10 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
             (Some(unit), FieldValue::Money(value)) if matches!(name, "limit" | "observed") => {
                 unit.show(value.get())
             }
+            (_, value) if is_not_asked_for(payload, name, value) => Shown::Absent,
+            (_, FieldValue::Money(amount)) if is_in_reference(payload, name) => {
+                decimal(amount.get(), dictionary.reference_scale())
+            }
             (_, FieldValue::Unsigned(digest)) if name == "digest" => Shown::text(format!("{digest:016x}")),
             (_, FieldValue::Unsigned(_)) if name == "count" && is_posting(payload) => return,
             (_, value) => show_value(value, scales, dictionary),
@@ -46,6 +53,33 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
         fields.push((name, shown));
     });
     Shown::Table(fields)
+}
+
+/// Whether an amount is counted in the reference currency, whatever else the record names.
+fn is_in_reference(payload: &Payload, name: &str) -> bool {
+    name == "gross_exposure" || matches!(payload, Payload::Event(Event::AccountMarked(_)))
+}
+
+/// Whether a term of an order says only that it was not asked for.
+fn is_not_asked_for(payload: &Payload, name: &str, value: FieldValue<'_>) -> bool {
+    let order_type = match payload {
+        Payload::Command(Command::NewOrder(order)) => order.order_type,
+        Payload::Event(Event::OrderSubmitted(order)) => order.order_type,
+        Payload::Command(_) | Payload::Event(_) => return false,
+    };
+    match name {
+        "price" => !order_type.has_limit() && value == FieldValue::Price(Price(0)),
+        "trigger_price" => value == FieldValue::Price(Price(0)),
+        "display_qty" => value == FieldValue::Qty(Qty::ZERO),
+        "trail_offset" => value == FieldValue::Signed(0),
+        "link" => value == FieldValue::Unsigned(0),
+        "contingency" => value == FieldValue::Word(Contingency::None.word()),
+        "position_effect" => value == FieldValue::Word(PositionEffect::Auto.word()),
+        "trigger_by" => !order_type.is_triggered(),
+        "trail_unit" => order_type != OrderType::TrailingStop,
+        "post_only" | "reduce_only" | "quantity_in_quote" => value == FieldValue::Flag(false),
+        _ => false,
+    }
 }
 
 fn is_posting(payload: &Payload) -> bool {
@@ -62,7 +96,8 @@ fn scales_of(payload: &Payload, dictionary: &Dictionary) -> Scales {
         } else if let FieldValue::Order(id) = value {
             of_order = dictionary.order_instrument(id);
         } else if let FieldValue::Currency(id) = value
-            && matches!(name, "currency" | "reserved_currency")
+            && matches!(name, "currency" | "reserved_currency" | "fee_currency")
+            && !id.is_none()
         {
             currency = id;
         }
@@ -93,7 +128,7 @@ fn show_value(value: FieldValue<'_>, scales: Scales, dictionary: &Dictionary) ->
         FieldValue::Instrument(id) => named(dictionary.symbol(id), id.0),
         FieldValue::Currency(id) => named(dictionary.currency(id), id.0),
         FieldValue::Strategy(id) => named(dictionary.strategy(id), id.0),
-        FieldValue::Venue(id) => Shown::number_or_absent(u64::from(id.0)),
+        FieldValue::Venue(id) => named(dictionary.venue(id), u32::from(id.0)),
         FieldValue::Order(id) => Shown::number_or_absent(id.0),
         FieldValue::Text(id) => named(dictionary.text(id), id.0),
         FieldValue::Inline("") => Shown::Absent,
@@ -166,6 +201,8 @@ pub(super) fn named(name: Option<&str>, number: u32) -> Shown {
 /// What a limit is counted in.
 #[derive(Clone, Copy)]
 enum Unit {
+    /// The unit of a kind of limit.
+    Limit(LimitKind, LimitScales),
     /// A decimal of this scale, if it is known.
     Decimal(Option<u8>),
     Count,
@@ -176,6 +213,13 @@ enum Unit {
 impl Unit {
     fn show(self, value: i128) -> Shown {
         match self {
+            Self::Limit(LimitKind::SelfTrade, scales) => {
+                Shown::Text(show_limit(LimitKind::SelfTrade, value, scales))
+            }
+            Self::Limit(kind, scales) => match (kind.unit(), scale_of(kind, scales)) {
+                (LimitUnit::Count, _) => Shown::Number(value),
+                (_, scale) => decimal(value, scale.ok()),
+            },
             Self::Decimal(scale) => decimal(value, scale),
             Self::Count => Shown::Number(value),
             Self::Nothing => Shown::Absent,
@@ -190,30 +234,67 @@ impl Unit {
 
 /// The unit of a record whose kind or reason tells it.
 fn own_unit(payload: &Payload, scales: Scales, dictionary: &Dictionary) -> Option<Unit> {
+    let of_limit = |kind| {
+        let (quantity, settlement) = (scales.quantity, scales.money);
+        let reference = dictionary.reference_scale();
+        Some(Unit::Limit(kind, LimitScales { quantity, settlement, reference }))
+    };
     if let Payload::Command(Command::LimitSet(set)) = payload {
-        Some(unit_of_limit(set.kind, scales))
+        of_limit(set.kind)
     } else if let Payload::Event(Event::LimitChanged(changed)) = payload {
-        Some(unit_of_limit(changed.kind, scales))
+        of_limit(changed.kind)
+    } else if let Payload::Event(Event::RiskAlert(alert)) = payload {
+        of_limit(alert.kind)
+    } else if let Payload::Event(Event::BreakerChanged(changed)) = payload {
+        of_limit(changed.kind.limit())
     } else if let Payload::Event(Event::OrderRefused(refused)) = payload {
-        Some(unit_of_refusal(refused, scales, dictionary))
+        Some(unit_of_refusal(&Refused::from(refused), scales, dictionary))
+    } else if let Payload::Event(Event::ReplaceRejected(rejected)) = payload {
+        Some(unit_of_refusal(&Refused::of_replace(rejected, dictionary), scales, dictionary))
     } else {
         None
     }
 }
 
-fn unit_of_limit(kind: LimitKind, scales: Scales) -> Unit {
-    match kind.unit() {
-        LimitUnit::Quantity => Unit::Decimal(scales.quantity),
-        LimitUnit::Settlement => Unit::Decimal(scales.money),
-        LimitUnit::Reference => Unit::Decimal(None),
-        LimitUnit::Fraction => Unit::Decimal(Some(RATE_SCALE)),
-        LimitUnit::Count | LimitUnit::Duration | LimitUnit::SelfTrade => Unit::Count,
+/// What tells the unit of a refusal.
+struct Refused {
+    reason: ReasonCode,
+    instrument: InstrumentId,
+    side: Option<Side>,
+    compares_nothing: bool,
+}
+
+impl From<&OrderRefused> for Refused {
+    fn from(refused: &OrderRefused) -> Self {
+        Self {
+            reason: refused.reason,
+            instrument: refused.instrument,
+            side: Some(refused.side),
+            compares_nothing: (refused.limit, refused.observed) == (Money::ZERO, Money::ZERO),
+        }
+    }
+}
+
+impl Refused {
+    fn of_replace(rejected: &ReplaceRejected, dictionary: &Dictionary) -> Self {
+        Self {
+            reason: rejected.reason,
+            instrument: dictionary.order_instrument(rejected.order).unwrap_or_default(),
+            side: dictionary.order_side(rejected.order),
+            compares_nothing: (rejected.limit, rejected.observed) == (Money::ZERO, Money::ZERO),
+        }
     }
 }
 
 /// Rules that compare prices.
-const PRICE_RULES: &[Reject] =
-    &[Reject::PriceNotPositive, Reject::PriceOffTick, Reject::PriceNotAllowed, Reject::PriceOutsideCollar];
+const PRICE_RULES: &[Reject] = &[
+    Reject::PriceNotPositive,
+    Reject::PriceOffTick,
+    Reject::PriceNotAllowed,
+    Reject::PriceOutsideCollar,
+    Reject::TriggerInvalid,
+    Reject::CrossedMarket,
+];
 /// Rules that compare quantities.
 const QUANTITY_RULES: &[Reject] = &[
     Reject::ReduceOnly,
@@ -221,10 +302,17 @@ const QUANTITY_RULES: &[Reject] = &[
     Reject::QuantityOffLot,
     Reject::QuantityBelowMinimum,
     Reject::QuantityAboveLimit,
+    Reject::QuantityBelowFilled,
+    Reject::DisplayQuantityInvalid,
     Reject::PositionAboveLimit,
 ];
+/// Rules that count something.
+const COUNT_RULES: &[Reject] =
+    &[Reject::OpenOrdersAboveLimit, Reject::OrderRateAboveLimit, Reject::ReplaceRateAboveLimit];
+/// Rules that compare amounts of the reference currency.
+const REFERENCE_RULES: &[Reject] = &[Reject::GrossExposureAboveLimit, Reject::NetExposureAboveLimit];
 
-fn unit_of_refusal(refused: &OrderRefused, scales: Scales, dictionary: &Dictionary) -> Unit {
+fn unit_of_refusal(refused: &Refused, scales: Scales, dictionary: &Dictionary) -> Unit {
     let Some(reason) = Reject::from_code(refused.reason) else {
         return Unit::Decimal(None);
     };
@@ -236,9 +324,13 @@ fn unit_of_refusal(refused: &OrderRefused, scales: Scales, dictionary: &Dictiona
         Unit::Decimal(scales.money)
     } else if reason == Reject::InsufficientBuyingPower {
         Unit::Decimal(buying_power_scale(refused, scales, dictionary))
-    } else if reason == Reject::OpenOrdersAboveLimit {
+    } else if COUNT_RULES.contains(&reason) {
         Unit::Count
-    } else if (refused.limit, refused.observed) == (Money::ZERO, Money::ZERO) {
+    } else if REFERENCE_RULES.contains(&reason) {
+        Unit::Decimal(dictionary.reference_scale())
+    } else if reason == Reject::LeverageAboveLimit {
+        Unit::Decimal(Some(RATE_SCALE))
+    } else if refused.compares_nothing {
         Unit::Nothing
     } else {
         Unit::Decimal(None)
@@ -246,10 +338,10 @@ fn unit_of_refusal(refused: &OrderRefused, scales: Scales, dictionary: &Dictiona
 }
 
 /// A spot sell is paid with the base currency, everything else with the settlement currency.
-fn buying_power_scale(refused: &OrderRefused, scales: Scales, dictionary: &Dictionary) -> Option<u8> {
+fn buying_power_scale(refused: &Refused, scales: Scales, dictionary: &Dictionary) -> Option<u8> {
     let entry = dictionary.instrument(refused.instrument)?;
     let base = dictionary.currency_scale(entry.base);
-    match (entry.kind, dictionary.order_side(refused.order)) {
+    match (entry.kind, refused.side) {
         (InstrumentKind::Linear | InstrumentKind::Inverse, _) | (InstrumentKind::Spot, Some(Side::Buy)) => {
             scales.money
         }

@@ -115,7 +115,10 @@ fn an_envelope_is_shown_whole() {
             "payload": {
                 "price": "61837.63", "qty": "0.01000000", "account": "desk one", "instrument": "BTCUSDT",
                 "client_order_id": "a-1", "side": "buy", "order_type": "limit",
-                "time_in_force": "ioc",
+                "time_in_force": "ioc", "trigger_price": null, "trail_offset": null, "display_qty": null,
+                "expires_at": null, "link": null, "venue": null, "contingency": null, "trail_unit": null,
+                "trigger_by": null, "position_effect": null, "post_only": null, "reduce_only": null,
+                "quantity_in_quote": null,
             },
         })
     );
@@ -196,12 +199,12 @@ fn a_report_takes_its_scales_from_its_order() {
     check(
         &command(40, fill(20)),
         &json!({"order": 20, "execution_id": 1, "price": "61837.63", "qty": "0.00000005", "fee": "-0.000007",
-            "liquidity": "maker"}),
+            "fee_currency": null, "liquidity": "maker"}),
     );
     check(
         &command(40, fill(21)),
         &json!({"order": 21, "execution_id": 1, "price": {"mantissa": "6183763"}, "qty": {"mantissa": "5"},
-            "fee": {"mantissa": "-7"}, "liquidity": "maker"}),
+            "fee": {"mantissa": "-7"}, "fee_currency": null, "liquidity": "maker"}),
     );
 }
 
@@ -263,7 +266,9 @@ fn a_refusal_is_in_the_unit_of_its_rule() {
         (20, Reject::QuantityAboveLimit, json!("0.00000100"), json!("0.00000300")),
         (20, Reject::NotionalAboveLimit, json!("0.000100"), json!("0.000300")),
         (20, Reject::InsufficientBuyingPower, json!("0.00000100"), json!("0.00000300")),
-        (99, Reject::InsufficientBuyingPower, json!({"mantissa": "100"}), json!({"mantissa": "300"})),
+        (20, Reject::OrderRateAboveLimit, json!(100), json!(300)),
+        (20, Reject::LeverageAboveLimit, json!("0.00000100"), json!("0.00000300")),
+        (20, Reject::GrossExposureAboveLimit, json!({"mantissa": "100"}), json!({"mantissa": "300"})),
         (20, Reject::OpenOrdersAboveLimit, json!(100), json!(300)),
     ] {
         let shown = json_of(&event(21, refused(order, reason, 100, 300)), &dictionary());

@@ -5,10 +5,13 @@
 //! `order_changed`, `order_deleted`, `trade` and `order_book`. Which of both a file is, its first line tells. Times are
 //! those of the receiver, who is the only one to order all events; they are the sequence too, in milliseconds.
 //! A change does not say whether it was a fill, and a deletion with nothing left was one: both are
-//! [`Action::Restate`]. Trades name no order. The log prints the numbers of trades as binary floating-point; what is
-//! read is the shortest decimal of the same number, as which the venue sent it.
+//! [`Action::Restate`]. Trades name no order.
+//!
+//! Not all numbers of the recorders are exact. The csv's volumes went through binary floating-point and were cut: some
+//! are 10⁻⁸ too small, and a book of them is equal to another only up to that. The log has exact texts for
+//! orders and books, but sums of binary floating-point for trades; these are rounded to the nearest 10⁻⁸.
 
-use super::error::{OrderByOrderFault, shortened};
+use super::error::{OrderByOrderFault, nearest_decimal, shortened};
 use super::{Action, BookRow, ORDER_ID_MAX, OrderByOrder, OrderByOrderError, Source};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -46,6 +49,12 @@ impl BitstampOrders {
     /// Reads events of either layout from `source`.
     pub fn new(source: Source) -> Self {
         Self { source, layout: None, ended: false }
+    }
+
+    /// Whether quantities may be one unit too small, as they are in the csv. To be asked before the first event is read.
+    pub fn quantities_are_cut(&mut self) -> Result<bool, OrderByOrderError> {
+        // What is buffered may be short. The csv's header starts with a letter, the log with a time.
+        Ok(self.source.peek()?.first() == HEADER.as_bytes().first())
     }
 
     fn read(&mut self) -> Result<Option<OrderByOrder>, OrderByOrderError> {
@@ -171,13 +180,13 @@ fn parse_row(line: &str) -> Result<OrderByOrder, OrderByOrderFault> {
     let side = match direction {
         "bid" => Side::Buy,
         "ask" => Side::Sell,
-        _ => return Err(OrderByOrderFault::value("direction", direction, "bid or ask")),
+        _ => return Err(OrderByOrderFault::value("direction", &direction, "bid or ask")),
     };
     let event = match action {
         "created" => Event::Created,
         "changed" => Event::Changed,
         "deleted" => Event::Deleted,
-        _ => return Err(OrderByOrderFault::value("action", action, "created, changed or deleted")),
+        _ => return Err(OrderByOrderFault::value("action", &action, "created, changed or deleted")),
     };
     let qty = decimal("volume", volume, 0)?;
     order_item(event, milliseconds(time)?, order, side, decimal("price", price, PRICE_SCALE)?, qty)
@@ -201,6 +210,7 @@ struct OrderJson<'a> {
     amount: Cow<'a, str>,
 }
 
+/// A float's display is the shortest decimal of the same number, and never has an exponent.
 #[derive(Deserialize)]
 struct TradeJson {
     price: f64,
@@ -226,14 +236,14 @@ fn parse_event(line: &str) -> Result<Option<OrderByOrder>, OrderByOrderFault> {
         "trade" => return parse_trade(time, json).map(Some),
         _ => {
             let expected = "order_created, order_changed, order_deleted, trade or order_book";
-            return Err(OrderByOrderFault::value("event", event, expected));
+            return Err(OrderByOrderFault::value("event", &event, expected));
         }
     };
     let order: OrderJson<'_> = parse_json(json)?;
     let side = match order.order_type {
         0 => Side::Buy,
         1 => Side::Sell,
-        other => return Err(OrderByOrderFault::value("order_type", other, "0 (buy) or 1 (sell)")),
+        other => return Err(OrderByOrderFault::value("order_type", &other, "0 (buy) or 1 (sell)")),
     };
     let price = decimal("price", &order.price, PRICE_SCALE)?;
     let qty = decimal("amount", &order.amount, QTY_SCALE)?;
@@ -242,15 +252,14 @@ fn parse_event(line: &str) -> Result<Option<OrderByOrder>, OrderByOrderFault> {
 
 fn parse_trade(time: u64, json: &str) -> Result<OrderByOrder, OrderByOrderFault> {
     let trade: TradeJson = parse_json(json)?;
-    // The display of a float is the shortest decimal that is the same number, and never has an exponent.
     Ok(OrderByOrder {
         time_ns: time_ns(time)?,
         sequence: time,
         order: 0,
         action: Action::Trade,
         side: None,
-        price: Price(decimal("price", &trade.price.to_string(), PRICE_SCALE)?),
-        qty: Qty(decimal("amount", &trade.amount.to_string(), QTY_SCALE)?),
+        price: Price(nearest_decimal("price", &trade.price.to_string(), PRICE_SCALE)?),
+        qty: Qty(nearest_decimal("amount", &trade.amount.to_string(), QTY_SCALE)?),
         is_last: true,
     })
 }
@@ -298,11 +307,11 @@ fn order_item(
         return Err(bad_id(&order.to_string()));
     }
     if qty < 0 {
-        return Err(OrderByOrderFault::value("amount", qty, "a number that is not negative"));
+        return Err(OrderByOrderFault::value("amount", &qty, "a number that is not negative"));
     }
     let action = match event {
         Event::Created if qty == 0 => {
-            return Err(OrderByOrderFault::value("amount", qty, "more than 0 for a new order"));
+            return Err(OrderByOrderFault::value("amount", &qty, "more than 0 for a new order"));
         }
         Event::Created => Action::Add,
         Event::Changed => Action::Restate,
@@ -315,18 +324,18 @@ fn order_item(
 }
 
 fn bad_id(text: &str) -> OrderByOrderFault {
-    OrderByOrderFault::value("id", text, "a whole number of at most 2^63 - 1")
+    OrderByOrderFault::value("id", &text, "a whole number of at most 2^63 - 1")
 }
 
 fn milliseconds(text: &str) -> Result<u64, OrderByOrderFault> {
     let expected = "milliseconds since 1970";
-    text.parse().map_err(|_| OrderByOrderFault::value("timestamp", text, expected))
+    text.parse().map_err(|_| OrderByOrderFault::value("timestamp", &text, expected))
 }
 
 fn time_ns(milliseconds: u64) -> Result<TimeNs, OrderByOrderFault> {
     let expected = "milliseconds since 1970, before the year 2554";
     let time = milliseconds.checked_mul(NS_PER_MS).map(TimeNs);
-    time.ok_or_else(|| OrderByOrderFault::value("timestamp", milliseconds, expected))
+    time.ok_or_else(|| OrderByOrderFault::value("timestamp", &milliseconds, expected))
 }
 
 fn decimal(field: &'static str, text: &str, scale: u8) -> Result<i64, OrderByOrderFault> {

@@ -9,7 +9,8 @@
 //! mbo 0xa0 order_id u64 | price i64 | size u32 | flags u8 | channel u8 | action u8 | side u8          16..40
 //!          | ts_recv u64 | ts_in_delta i32 | sequence u32                                             40..56
 //! mbp      price i64 | size u32 | action u8 | side u8 | flags u8 | depth u8 | ts_recv u64             16..40
-//!          | ts_in_delta i32 | sequence u32 | levels[n]                                               40..
+//!          | ts_in_delta i32 | sequence u32                                                           40..48
+//!          | levels[n]                                                                                48..
 //! level    bid_px i64 | ask_px i64 | bid_sz u32 | ask_sz u32 | bid_ct u32 | ask_ct u32                32 bytes
 //! ```
 //!
@@ -224,7 +225,7 @@ fn skip_metadata(source: &mut Source) -> Result<(), OrderByOrderError> {
     }
     let size = u32_at(&prelude, 4) as usize;
     if size > METADATA_SIZE_MAX {
-        let fault = OrderByOrderFault::value("length of the metadata", size, "at most 256 MiB");
+        let fault = OrderByOrderFault::value("length of the metadata", &size, "at most 256 MiB");
         return Err(source.record_error(fault));
     }
     // Piece by piece: the length may be a lie.
@@ -233,7 +234,8 @@ fn skip_metadata(source: &mut Source) -> Result<(), OrderByOrderError> {
     while left > 0 {
         let take = left.min(piece.len());
         if !source.read_exact(&mut piece[..take])? {
-            let fault = OrderByOrderFault::value("length of the metadata", size, "no more than the file has");
+            let fault =
+                OrderByOrderFault::value("length of the metadata", &size, "no more than the file has");
             return Err(source.record_error(fault));
         }
         left -= take;
@@ -261,29 +263,29 @@ fn parse_mbo(record: &[u8]) -> Result<Option<OrderByOrder>, OrderByOrderFault> {
         b'N' => Action::Nothing,
         other => {
             let expected = "one of A, C, M, R, T, F, N";
-            return Err(OrderByOrderFault::value("action", char::from(other), expected));
+            return Err(OrderByOrderFault::value("action", &char::from(other), expected));
         }
     };
     let side = match record[39] {
         b'B' => Some(Side::Buy),
         b'A' => Some(Side::Sell),
         b'N' => None,
-        other => return Err(OrderByOrderFault::value("side", char::from(other), "B, A or N")),
+        other => return Err(OrderByOrderFault::value("side", &char::from(other), "B, A or N")),
     };
     let (price, size) = (i64_at(record, 24), u32_at(record, 32));
     let needs_all = matches!(action, Action::Add | Action::Reduce | Action::Modify);
     if needs_all && side.is_none() {
-        return Err(OrderByOrderFault::value("side", 'N', "B or A for an order that changes the book"));
+        return Err(OrderByOrderFault::value("side", &'N', "B or A for an order that changes the book"));
     }
     if needs_all && action != Action::Reduce && price == PRICE_UNDEFINED {
         return Err(OrderByOrderFault::value("price", "undefined", "a price for an order that rests"));
     }
     if needs_all && size == 0 {
-        return Err(OrderByOrderFault::value("size", size, "more than 0 for a change of the book"));
+        return Err(OrderByOrderFault::value("size", &size, "more than 0 for a change of the book"));
     }
     Ok(Some(OrderByOrder {
         time_ns: TimeNs(u64_at(record, 8)),
-        sequence: sequence_of(record, flags),
+        sequence: sequence_at(record, 52, flags),
         order: u64_at(record, 16),
         action,
         side,
@@ -302,25 +304,31 @@ fn parse_mbp(record: &[u8]) -> Result<Option<BookRow>, OrderByOrderFault> {
     let depth = usize::from(record[1]);
     let mut row = BookRow {
         time_ns: TimeNs(u64_at(record, 8)),
-        sequence: sequence_of(record, flags),
+        sequence: sequence_at(record, 44, flags),
         depth,
         bids: Vec::with_capacity(depth),
         asks: Vec::with_capacity(depth),
     };
     for at in (0..depth).map(|level| MBP_FIXED_SIZE + level * LEVEL_SIZE) {
-        row.bids.extend(level(i64_at(record, at), u32_at(record, at + 16)));
-        row.asks.extend(level(i64_at(record, at + 8), u32_at(record, at + 20)));
+        row.bids.extend(level("bid price", i64_at(record, at), u32_at(record, at + 16))?);
+        row.asks.extend(level("ask price", i64_at(record, at + 8), u32_at(record, at + 20))?);
     }
     Ok(Some(row))
 }
 
-fn level(price: i64, size: u32) -> Option<Level> {
-    let is_there = price != PRICE_UNDEFINED && size > 0;
-    is_there.then(|| Level { price: Price(price), qty: Qty(i64::from(size)) })
+fn level(field: &'static str, price: i64, size: u32) -> Result<Option<Level>, OrderByOrderFault> {
+    match (price, size) {
+        (_, 0) => Ok(None),
+        (PRICE_UNDEFINED, _) => {
+            Err(OrderByOrderFault::value(field, "undefined", "a price for a level with a size"))
+        }
+        (price, size) => Ok(Some(Level { price: Price(price), qty: Qty(i64::from(size)) })),
+    }
 }
 
-fn sequence_of(record: &[u8], flags: u8) -> u64 {
-    if flags & FLAG_SNAPSHOT != 0 { 0 } else { u64::from(u32_at(record, 44)) }
+/// The sequence that stands at an offset; it differs between the types.
+fn sequence_at(record: &[u8], at: usize, flags: u8) -> u64 {
+    if flags & FLAG_SNAPSHOT != 0 { 0 } else { u64::from(u32_at(record, at)) }
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

@@ -1,7 +1,8 @@
-//! What can go wrong with order-by-order data: with the file, and with one of its lines or records.
+//! What can go wrong with order-by-order data: with the file, and with one of its lines, records or numbers.
 
 use std::path::PathBuf;
-use tickwerk_domain::DecimalError;
+use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
+use tickwerk_domain::{DecimalError, parse_decimal_i128};
 
 /// Why a file cannot be read (on).
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +33,7 @@ pub enum OrderByOrderError {
         /// Which line, from 1.
         line: u64,
         /// What is wrong with it.
-        fault: OrderByOrderFault,
+        fault: Box<OrderByOrderFault>,
     },
     /// A binary record, or the header before all records, cannot be understood.
     #[error("{}, record {record}: {fault}", path.display())]
@@ -42,7 +43,7 @@ pub enum OrderByOrderError {
         /// Which record, from 1; 0 is the header.
         record: u64,
         /// What is wrong with it.
-        fault: OrderByOrderFault,
+        fault: Box<OrderByOrderFault>,
     },
 }
 
@@ -155,7 +156,11 @@ pub enum OrderByOrderFault {
 }
 
 impl OrderByOrderFault {
-    pub(super) fn value(field: &'static str, value: impl ToString, expected: &'static str) -> Self {
+    pub(super) fn value(
+        field: &'static str,
+        value: &(impl ToString + ?Sized),
+        expected: &'static str,
+    ) -> Self {
         Self::Value { field, value: shortened(&value.to_string()), expected }
     }
 }
@@ -167,4 +172,16 @@ pub(super) fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Parses a decimal that the recorder let go through binary floating-point, to the nearest of the scale.
+pub(super) fn nearest_decimal(field: &'static str, text: &str, scale: u8) -> Result<i64, OrderByOrderFault> {
+    /// Finer than the noise of any number of ten digits.
+    const NOISE_SCALE: u8 = 26;
+    let fault = |error| OrderByOrderFault::Decimal { field, value: shortened(text), error };
+    let fine = parse_decimal_i128(text, NOISE_SCALE).map_err(fault)?;
+    let unit =
+        power_of_ten(u32::from(NOISE_SCALE - scale)).expect("a scale is smaller than that of the noise");
+    let limit = i128::from(i64::MAX);
+    i64::try_from(divide_half_even(fine, unit)).map_err(|_| fault(DecimalError::TooLarge { limit, scale }))
 }

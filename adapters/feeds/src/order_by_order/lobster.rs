@@ -1,14 +1,15 @@
 //! LOBSTER: a file of messages, and beside it a file with the book behind each of them.
 //!
 //! Source: the readme of the LOBSTER sample files (2013). Units: prices are dollars × 10,000, quantities are shares,
-//! times nanoseconds since midnight. A message file says nothing of orders that rested before its first line, and, with
+//! times nanoseconds since midnight; some files print them with the noise of binary floating-point behind, which is
+//! rounded away. A message file says nothing of orders that rested before its first line, and, with
 //! a window of N levels, nothing of what happens behind the N best. An empty level of a book row has the price
 //! ±9999999999 and the size 0; such levels are left out here.
 
-use super::error::OrderByOrderFault;
+use super::error::{OrderByOrderFault, nearest_decimal};
 use super::{Action, BookRow, ORDER_ID_MAX, OrderByOrder, OrderByOrderError, Source};
 use std::path::Path;
-use tickwerk_domain::{Level, Price, Qty, Side, TimeNs, parse_decimal};
+use tickwerk_domain::{Level, Price, Qty, Side, TimeNs};
 
 /// Decimals of prices.
 pub const PRICE_SCALE: u8 = 4;
@@ -126,7 +127,7 @@ fn parse_message(line: &str, number: u64) -> Result<OrderByOrder, OrderByOrderFa
         "5" => Action::ExecuteHidden,
         "6" => Action::Cross,
         "7" => halt(price)?,
-        _ => return Err(OrderByOrderFault::value("type", kind, "1 to 7")),
+        _ => return Err(OrderByOrderFault::value("type", &kind, "1 to 7")),
     };
     let item = OrderByOrder {
         time_ns: parse_time(time)?,
@@ -134,7 +135,7 @@ fn parse_message(line: &str, number: u64) -> Result<OrderByOrder, OrderByOrderFa
         order: u64::try_from(order)
             .ok()
             .filter(|order| *order <= ORDER_ID_MAX)
-            .ok_or_else(|| OrderByOrderFault::value("order id", order, "a number that is not negative"))?,
+            .ok_or_else(|| OrderByOrderFault::value("order id", &order, "a number that is not negative"))?,
         action,
         side: side_of(direction)?,
         price: Price(price),
@@ -158,10 +159,10 @@ fn parse_message(line: &str, number: u64) -> Result<OrderByOrder, OrderByOrderFa
         | Action::Clear
         | Action::Nothing => {
             if size <= 0 {
-                return Err(OrderByOrderFault::value("size", size, "a positive number of shares"));
+                return Err(OrderByOrderFault::value("size", &size, "a positive number of shares"));
             }
             if price <= 0 || price >= EMPTY_LEVEL_PRICE {
-                return Err(OrderByOrderFault::value("price", price, "dollars × 10,000, more than 0"));
+                return Err(OrderByOrderFault::value("price", &price, "dollars × 10,000, more than 0"));
             }
             Ok(item)
         }
@@ -170,14 +171,10 @@ fn parse_message(line: &str, number: u64) -> Result<OrderByOrder, OrderByOrderFa
 
 /// Seconds since midnight, to the nanosecond.
 fn parse_time(text: &str) -> Result<TimeNs, OrderByOrderFault> {
-    let time = parse_decimal(text, TIME_SCALE).map_err(|error| OrderByOrderFault::Decimal {
-        field: "time",
-        value: super::error::shortened(text),
-        error,
-    })?;
+    let time = nearest_decimal("time", text, TIME_SCALE)?;
     let time = u64::try_from(time).ok().filter(|time| *time <= DAY_NS);
     time.map(TimeNs)
-        .ok_or_else(|| OrderByOrderFault::value("time", text, "seconds after midnight, at most 86400"))
+        .ok_or_else(|| OrderByOrderFault::value("time", &text, "seconds after midnight, at most 86400"))
 }
 
 fn halt(price: i64) -> Result<Action, OrderByOrderFault> {
@@ -187,7 +184,7 @@ fn halt(price: i64) -> Result<Action, OrderByOrderFault> {
         1 => Ok(Action::ResumeTrading),
         _ => Err(OrderByOrderFault::value(
             "price",
-            price,
+            &price,
             "-1 (halt), 0 (quoting) or 1 (trading) for a message of type 7",
         )),
     }
@@ -197,7 +194,7 @@ fn side_of(direction: &str) -> Result<Option<Side>, OrderByOrderFault> {
     match direction {
         "1" => Ok(Some(Side::Buy)),
         "-1" => Ok(Some(Side::Sell)),
-        _ => Err(OrderByOrderFault::value("direction", direction, "1 (buy) or -1 (sell)")),
+        _ => Err(OrderByOrderFault::value("direction", &direction, "1 (buy) or -1 (sell)")),
     }
 }
 
@@ -241,7 +238,7 @@ fn parse_level(
         (false, 1..) => Ok(Some(Level { price: Price(price), qty: Qty(size) })),
         (true | false, _) => Err(OrderByOrderFault::value(
             size_field,
-            size,
+            &size,
             "a positive number of shares, and 0 only at the price ±9999999999 of an empty level",
         )),
     }

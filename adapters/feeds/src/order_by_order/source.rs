@@ -106,7 +106,7 @@ impl Source {
             Err(_) => Err(OrderByOrderError::Line {
                 path: self.path.clone(),
                 line: self.place,
-                fault: OrderByOrderFault::NotText,
+                fault: Box::new(OrderByOrderFault::NotText),
             }),
         }
     }
@@ -129,11 +129,13 @@ impl Source {
     }
 
     pub(super) fn line_error(&self, fault: OrderByOrderFault) -> OrderByOrderError {
+        let fault = Box::new(fault);
         OrderByOrderError::Line { path: self.path.clone(), line: self.place, fault }
     }
 
     /// An error of the record that was counted last.
     pub(super) fn record_error(&self, fault: OrderByOrderFault) -> OrderByOrderError {
+        let fault = Box::new(fault);
         OrderByOrderError::Record { path: self.path.clone(), record: self.place, fault }
     }
 

@@ -136,7 +136,7 @@ impl MatchingBook {
         let peak = reserve.display.0.min(left);
         self.book.store.set_reserve(slot, Reserve { left: Qty(left - peak), ..reserve });
         self.book.store.get_mut(slot).order.qty = Qty(peak);
-        self.book.enqueue(slot);
+        self.book.enqueue_again(slot);
         Qty(left)
     }
 

@@ -8,9 +8,9 @@
 //! - In a call phase orders gather, market orders too (at the extreme price of their side), and
 //!   [`MatchingBook::uncross`] trades them at one price.
 //!
-//! A call tells at most `effects_max` effects on resting orders; 0 makes no headway. What goes on beyond is kept, and the book takes nothing
-//! else until [`MatchingBook::resume`] or [`MatchingBook::uncross`] has finished it. A refusal changes nothing.
-//! Stop orders are not known here: who triggers them submits what they become.
+//! A call tells at most `effects_max` effects on resting orders; 0 makes no headway. What goes on beyond is kept, and
+//! the book takes nothing else until [`MatchingBook::resume`] or [`MatchingBook::uncross`] has finished it. A refusal
+//! changes nothing. Stop orders are not known here: who triggers them submits what they become.
 
 use super::ladder::{NIL, key};
 use super::store::Reserve;
@@ -227,15 +227,18 @@ impl MatchingBook {
             owner: taker.owner,
             is_iceberg: taker.display.is_some(),
         };
-        if !self.book.store.has_room() || self.book.check_level(&order, taker.left).is_err() {
+        if !self.book.store.has_room() {
             return Standing::Canceled(CancelReason::BookFull);
         }
+        let Ok(at) = self.book.level_for(&order, taker.left) else {
+            return Standing::Canceled(CancelReason::BookFull);
+        };
         self.arrivals += 1;
         let slot = self.book.store.insert(order);
         if let Some(display) = taker.display {
             self.book.store.set_reserve(slot, Reserve { display, left: Qty(taker.left - shown) });
         }
-        self.book.enqueue(slot);
+        self.book.enqueue(slot, at);
         Standing::Rests
     }
 
@@ -280,6 +283,9 @@ impl MatchingBook {
         let Some(price) = order.price else {
             return Ok(());
         };
+        if key(order.side, price) == i64::MAX {
+            return Err(Refusal::ExtremePrice { id });
+        }
         if let Some(band) = self.band
             && band.rule == BandRule::Reject
             && !band.contains(price)

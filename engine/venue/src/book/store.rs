@@ -124,10 +124,7 @@ impl Store {
     pub(super) fn row(&self, slot: u32) -> u64 {
         let order = &self.get(slot).order;
         let [price, qty] = [order.price.0, order.qty.0].map(i64::cast_unsigned);
-        let tag = match order.side {
-            Side::Buy => TAG_BID,
-            Side::Sell => TAG_ASK,
-        };
+        let tag = TAG_BID + u64::from(order.side == Side::Sell);
         if order.owner == 0 && !order.is_iceberg {
             return row_hash(tag, &[order.id, price, qty, order.priority]);
         }
@@ -143,5 +140,5 @@ fn hash(id: u64) -> u64 {
     id.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// The tag of a bid; an ask has the next one.
 const TAG_BID: u64 = 0x0152;
-const TAG_ASK: u64 = 0x0153;

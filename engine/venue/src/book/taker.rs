@@ -140,7 +140,7 @@ impl MatchingBook {
         self.book.store.set_reserve(slot, Reserve { left: Qty(reserve.left.0 - peak.0), ..reserve });
         let order = &mut self.book.store.get_mut(slot).order;
         (order.qty, order.priority) = (peak, self.arrivals);
-        self.book.enqueue(slot);
+        self.book.enqueue_again(slot);
     }
 
     /// The taker met its own owner's order. Tells whether that ends it.

@@ -265,6 +265,12 @@ pub enum Refusal {
         /// The highest allowed.
         high: Price,
     },
+    /// The limit is the extreme price of its side, where market orders stand in a call phase.
+    #[error("order {id}: the limit is the extreme price; send a market order")]
+    ExtremePrice {
+        /// The order.
+        id: u64,
+    },
     /// The book is halted.
     #[error("order {id}: the book is halted; only cancels and smaller quantities pass")]
     Halted {

@@ -53,6 +53,7 @@ fn trades(effects: &[Effect]) -> Vec<(u64, i64, i64, i64)> {
     effects.iter().map(trade).collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "stands beside what a call returns")]
 fn outcome(filled: i64, left: i64, standing: Standing) -> Result<Outcome, Refusal> {
     Ok(Outcome { filled: Qty(filled), left: Qty(left), standing })
 }

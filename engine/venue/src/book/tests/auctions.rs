@@ -24,7 +24,12 @@ fn uncross(book: &mut MatchingBook, reference: Option<i64>) -> (Uncrossed, Vec<E
     (result, effects)
 }
 
-fn check_price(bids: &[(i64, i64)], asks: &[(i64, i64)], reference: Option<i64>, expected: Option<(i64, i64)>) {
+fn check_price(
+    bids: &[(i64, i64)],
+    asks: &[(i64, i64)],
+    reference: Option<i64>,
+    expected: Option<(i64, i64)>,
+) {
     let orders = |first: u64, side, levels: &[(i64, i64)]| {
         let order = |(id, &(price, qty)): (u64, &(i64, i64))| limit(id, side, price, qty);
         (first..).zip(levels).map(order).collect::<Vec<_>>()

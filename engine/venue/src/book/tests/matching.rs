@@ -127,7 +127,7 @@ fn a_larger_or_moved_replace_loses_its_place() {
 #[test]
 fn a_replace_through_the_touch_matches() {
     let mut book = book_of(&asks());
-    submit(&mut book, &limit(9, Side::Buy, 99, 4));
+    submit(&mut book, &limit(9, Side::Buy, 99, 4)).0.unwrap();
     let mut effects = Vec::new();
     let result = book.replace(&replace(9, 100, 8), MANY, &mut |effect| effects.push(effect));
     assert_eq!((trades(&effects).len(), result), (2, outcome(7, 1, Standing::Rests)));
@@ -136,7 +136,7 @@ fn a_replace_through_the_touch_matches() {
 #[test]
 fn a_refused_replace_changes_nothing() {
     let mut book = book_of(&asks());
-    submit(&mut book, &limit(9, Side::Buy, 99, 4));
+    submit(&mut book, &limit(9, Side::Buy, 99, 4)).0.unwrap();
     let before = book.digest();
     let mut none = |effect| panic!("{effect:?}");
     let unknown = book.replace(&replace(77, 1, 1), MANY, &mut none);
@@ -158,6 +158,8 @@ fn a_refused_order_changes_nothing() {
     for (order, refusal) in [
         (limit(1, Side::Buy, 1, 1), BookError::DuplicateOrder { id: 1 }.into()),
         (limit(9, Side::Buy, 1, -1), BookError::QtyNotPositive { id: 9, qty: Qty(-1) }.into()),
+        (limit(9, Side::Buy, i64::MAX, 1), Refusal::ExtremePrice { id: 9 }),
+        (limit(9, Side::Sell, i64::MIN, 1), Refusal::ExtremePrice { id: 9 }),
         (iceberg(9, Side::Buy, 1, 5, 0), Refusal::DisplayNotPositive { id: 9, display: Qty(0) }),
         (NewOrder { post_only: true, ..market }, Refusal::NeverRests { id: 9 }),
         (NewOrder { display: Some(Qty(1)), ..market }, Refusal::NeverRests { id: 9 }),

@@ -119,3 +119,16 @@ fn a_cleared_book_is_as_new() {
     }
     assert_eq!(book.levels(Side::Buy).count(), 8);
 }
+
+#[test]
+fn in_a_full_book_of_single_orders_one_can_still_move() {
+    let mut book = OrderBook::new(4);
+    for id in 0..4 {
+        book.add(order(id, Side::Buy, i64::try_from(id).unwrap(), 1, id)).unwrap();
+    }
+    for turn in 0..9_u64 {
+        book.modify(turn % 4, Price(10 - i64::try_from(turn).unwrap()), Qty(1), 4 + turn).unwrap();
+    }
+    let prices: Vec<i64> = book.levels(Side::Buy).map(|level| level.price.0).collect();
+    assert_eq!(prices, [5, 4, 3, 2]);
+}

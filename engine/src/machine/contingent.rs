@@ -1,0 +1,205 @@
+//! Linked orders: one cancels the other, a parent with its children, and the exits of a bracket.
+//!
+//! - Orders that cancel each other (OCO): the first fill of one, even a partial one, cancels the rest. They may come in
+//!   any order; after a fill no more may join.
+//! - Children wait for their parent, which comes first. Once it is done they are released, each for at most what it
+//!   filled; where it filled nothing they are cancelled. A child that comes after its parent is done is released at once.
+//! - Exits are children on the other side of the parent's market: what one fills the others lose, and when one is done,
+//!   unless it was refused, the others are cancelled.
+//!
+//! Only one order of a group that shares its exposure is at the venue: one that is triggered while another is there asks
+//! for its cancel, and leaves when it is done. What a fill or an end means for others is noted here and paid at the end
+//! of the command, see `held.rs`.
+
+use super::Machine;
+use crate::event_buffer::EventBuffer;
+use crate::limits::LINK_ORDERS_MAX;
+use crate::orders::Terms;
+use crate::orders::terms::Owed;
+use tickwerk_domain::command::NewOrder;
+use tickwerk_domain::{Contingency, HoldReason, OrderStatus, Qty, Reject, TimerKind};
+
+impl Machine {
+    /// Whether an order may join the group of its link; tells whether it has to wait for its parent.
+    pub(super) fn check_link(&self, asked: &NewOrder) -> Result<bool, Reject> {
+        let group = self
+            .orders
+            .links
+            .find(asked.account, asked.link)
+            .map(|place| (place, self.orders.links.get(place)));
+        if let Some((_, group)) = group
+            && group.count as usize >= LINK_ORDERS_MAX
+        {
+            return Err(Reject::LinkInvalid);
+        }
+        match (asked.contingency, group) {
+            (Contingency::None, _) => Ok(false),
+            (Contingency::Oco | Contingency::Parent, None) => {
+                if self.orders.links.has_room() {
+                    Ok(false)
+                } else {
+                    Err(Reject::StoreFull)
+                }
+            }
+            (Contingency::Oco, Some((_, group))) if group.parent.is_none() && !group.is_spent => Ok(false),
+            (Contingency::Child | Contingency::BracketExit, Some((_, group))) => {
+                let Some((instrument, side)) = group.parent else {
+                    return Err(Reject::LinkInvalid);
+                };
+                let is_exit = asked.contingency == Contingency::BracketExit;
+                let fits = !is_exit || (asked.instrument, asked.side) == (instrument, side.opposite());
+                let left = group.parent_filled - if is_exit { group.exits_filled } else { 0 };
+                if !fits || group.is_parent_done && left <= 0 {
+                    return Err(Reject::LinkInvalid);
+                }
+                Ok(true)
+            }
+            (Contingency::Oco | Contingency::Parent, Some(_))
+            | (Contingency::Child | Contingency::BracketExit, None) => Err(Reject::LinkInvalid),
+        }
+    }
+
+    /// Takes an approved order into the group of its link. A child of a parent that is done is released at once.
+    pub(super) fn join_link(&mut self, slot: u32) {
+        let Some(asked) = self.orders.terms(slot).map(|terms| terms.asked) else {
+            return;
+        };
+        if asked.contingency == Contingency::None {
+            return;
+        }
+        let place = self.orders.join(slot, &mut self.digest);
+        let group = self.orders.links.get_mut(place);
+        if asked.contingency == Contingency::Parent {
+            group.parent = Some((asked.instrument, asked.side));
+        }
+        let is_late = group.is_parent_done;
+        self.orders.links.commit(place, &mut self.digest);
+        if is_late && self.orders.terms(slot).is_some_and(|terms| terms.hold == Some(HoldReason::Parent)) {
+            self.orders.owe(slot, Owed::Release, &mut self.digest);
+        }
+    }
+
+    /// What a child may be released for: no more than it asked for, than its parent filled, and than other exits left.
+    pub(super) fn released_qty(&self, slot: u32, terms: &Terms) -> Qty {
+        let group = self.orders.links.get(terms.group);
+        let left = match terms.asked.contingency {
+            Contingency::BracketExit => group.parent_filled - group.exits_filled,
+            Contingency::None | Contingency::Oco | Contingency::Parent | Contingency::Child => {
+                group.parent_filled
+            }
+        };
+        Qty(left.min(self.orders.get(slot).qty.0))
+    }
+
+    /// An order with terms was filled: notes what that means for others of its group.
+    pub(super) fn rare_fill(&mut self, slot: u32, qty: Qty) {
+        let Some(terms) = self.orders.terms(slot).copied() else {
+            return;
+        };
+        let place = terms.group;
+        match terms.asked.contingency {
+            Contingency::None | Contingency::Child => return,
+            Contingency::Parent => self.orders.links.get_mut(place).parent_filled += qty.0,
+            Contingency::Oco => {
+                self.orders.links.get_mut(place).is_spent = true;
+                self.owe_siblings(slot, place, |_| Some(Owed::Cancel(Reject::LinkedOrderDone)));
+            }
+            Contingency::BracketExit => {
+                self.orders.links.get_mut(place).exits_filled += qty.0;
+                let mut next = self.orders.members(place).next();
+                while let Some(other) = next {
+                    let row = self.orders.terms_mut(other);
+                    let is_sibling = other != slot && row.asked.contingency == Contingency::BracketExit;
+                    // A child that still waits for its parent is cut when it is released.
+                    if is_sibling && row.hold != Some(HoldReason::Parent) {
+                        row.lost.0 += qty.0;
+                        self.orders.owe(other, Owed::Reduce, &mut self.digest);
+                    }
+                    next = self.next_member(other);
+                }
+            }
+        }
+        self.orders.links.commit(place, &mut self.digest);
+    }
+
+    /// An order with terms is done: it leaves the index, its timer and its group, and others of the group get their due.
+    pub(super) fn rare_end(&mut self, slot: u32, status: OrderStatus) {
+        let id = self.orders.get(slot).id;
+        self.unindex(slot);
+        self.timers.take_away(TimerKind::OrderExpiry, id.0, &mut self.digest);
+        let terms = self.orders.terms_mut(slot);
+        (terms.hold, terms.replacement, terms.is_counted) = (None, None, false);
+        let (place, contingency) = (terms.group, terms.asked.contingency);
+        if contingency == Contingency::None || place == u32::MAX {
+            return;
+        }
+        match contingency {
+            Contingency::None | Contingency::Child => {}
+            Contingency::Parent => {
+                let group = self.orders.links.get_mut(place);
+                group.is_parent_done = true;
+                let owed = if group.parent_filled > 0 {
+                    Owed::Release
+                } else {
+                    Owed::Cancel(Reject::ParentUnfilled)
+                };
+                self.owe_siblings(slot, place, |_| Some(owed));
+            }
+            Contingency::Oco => self.owe_siblings(slot, place, leaves_now),
+            Contingency::BracketExit => {
+                let ends_all = status != OrderStatus::Rejected;
+                self.owe_siblings(slot, place, |other| {
+                    let is_exit = other.asked.contingency == Contingency::BracketExit;
+                    let cancel = ends_all.then_some(Owed::Cancel(Reject::LinkedOrderDone));
+                    leaves_now(other).or(cancel.filter(|_| is_exit))
+                });
+            }
+        }
+        self.orders.leave(slot);
+        self.orders.links.commit(place, &mut self.digest);
+    }
+
+    fn next_member(&self, slot: u32) -> Option<u32> {
+        self.orders.terms(slot).map(|terms| terms.next_linked).filter(|next| *next != u32::MAX)
+    }
+
+    /// Notes what other open members of a group are owed, in order of entry.
+    fn owe_siblings(&mut self, slot: u32, place: u32, owed: impl Fn(&Terms) -> Option<Owed>) {
+        let mut next = self.orders.members(place).next();
+        while let Some(other) = next {
+            next = self.next_member(other);
+            let due = self.orders.terms(other).and_then(&owed);
+            if let Some(due) = due.filter(|_| other != slot) {
+                self.orders.owe(other, due, &mut self.digest);
+            }
+        }
+    }
+
+    /// Whether an order that was triggered has to wait for others of its group; those at the venue that were not
+    /// triggered themselves are asked to be cancelled.
+    pub(super) fn waits_for_siblings(&mut self, slot: u32, out: &mut EventBuffer) -> bool {
+        let Some(terms) = self.orders.terms(slot).copied().filter(Terms::is_exclusive) else {
+            return false;
+        };
+        let mut waits = false;
+        let mut next = self.orders.members(terms.group).next();
+        while let Some(other) = next {
+            next = self.next_member(other);
+            let is_at_venue = self.orders.get(other).status != OrderStatus::Held;
+            let sibling = self.orders.terms(other).filter(|row| row.is_exclusive());
+            if let Some(sibling) = sibling.filter(|_| other != slot && is_at_venue) {
+                waits = true;
+                if !sibling.is_fired {
+                    self.request_cancel(other, Reject::LinkedOrderDone, out);
+                }
+            }
+        }
+        waits
+    }
+}
+
+/// A leg that was triggered and waited leaves when another one of its group is done.
+fn leaves_now(other: &Terms) -> Option<Owed> {
+    let waits = other.is_fired && other.hold == Some(HoldReason::Trigger);
+    waits.then_some(Owed::Leave)
+}

@@ -1,0 +1,158 @@
+//! Groups of linked orders, by account and link, in a fixed store.
+//!
+//! A group knows its open members and what its parent and exits have filled. It is remembered after its last member is
+//! done, so that a leg that comes late meets what happened, until its place is needed: the longest idle goes first.
+
+use super::store::NO_SLOT;
+use crate::limits::LINKS_MAX;
+use std::collections::VecDeque;
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::{AccountId, Digest, InstrumentId, Side, SlotIndex};
+
+/// No group.
+pub(crate) const NO_GROUP: u32 = u32::MAX;
+
+/// Orders of one account with the same link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group {
+    account: AccountId,
+    link: u64,
+    /// First open member, in order of entry.
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    /// Open members.
+    pub(crate) count: u32,
+    /// Market and side of its parent; none before it came.
+    pub(crate) parent: Option<(InstrumentId, Side)>,
+    pub(crate) is_parent_done: bool,
+    /// What the parent filled.
+    pub(crate) parent_filled: i64,
+    /// What the exits filled.
+    pub(crate) exits_filled: i64,
+    /// Whether one of orders that cancel each other was filled.
+    pub(crate) is_spent: bool,
+    is_idle: bool,
+    row: u64,
+}
+
+impl Group {
+    fn hash(&self) -> u64 {
+        let (instrument, side) = self.parent.map_or((0, 0), |(instrument, side)| (instrument.0, side as u64));
+        let marks = u64::from(self.parent.is_some())
+            | u64::from(self.is_parent_done) << 1
+            | u64::from(self.is_spent) << 2
+            | side << 3;
+        let words = [
+            self.link,
+            u64::from(self.account.0) << 32 | u64::from(instrument),
+            u64::from(self.count) << 8 | marks,
+            self.parent_filled.cast_unsigned(),
+            self.exits_filled.cast_unsigned(),
+        ];
+        row_hash(TAG, &words)
+    }
+}
+
+/// All groups that are remembered.
+#[derive(Debug)]
+pub(crate) struct Links {
+    rows: Vec<Group>,
+    index: SlotIndex,
+    /// Groups whose last member was done, the longest idle first; some may have members again.
+    idle: VecDeque<u32>,
+}
+
+impl Links {
+    pub(crate) fn new() -> Self {
+        Self {
+            rows: Vec::with_capacity(LINKS_MAX),
+            index: SlotIndex::new(LINKS_MAX),
+            idle: VecDeque::with_capacity(LINKS_MAX),
+        }
+    }
+
+    pub(crate) fn find(&self, account: AccountId, link: u64) -> Option<u32> {
+        self.index.find(key(account, link), |place| {
+            let row = &self.rows[place as usize];
+            (row.account, row.link) == (account, link)
+        })
+    }
+
+    pub(crate) fn get(&self, group: u32) -> &Group {
+        &self.rows[group as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, group: u32) -> &mut Group {
+        &mut self.rows[group as usize]
+    }
+
+    /// Whether a new group has a place.
+    pub(crate) fn has_room(&self) -> bool {
+        self.rows.len() < LINKS_MAX || self.idle.iter().any(|group| self.get(*group).count == 0)
+    }
+
+    /// The group of a link, made where it is not known. The caller has asked [`Links::has_room`].
+    pub(crate) fn find_or_add(&mut self, account: AccountId, link: u64, digest: &mut Digest) -> u32 {
+        if let Some(known) = self.find(account, link) {
+            return known;
+        }
+        let fresh = Group {
+            account,
+            link,
+            first: NO_SLOT,
+            last: NO_SLOT,
+            count: 0,
+            parent: None,
+            is_parent_done: false,
+            parent_filled: 0,
+            exits_filled: 0,
+            is_spent: false,
+            is_idle: false,
+            row: 0,
+        };
+        let place = if self.rows.len() < LINKS_MAX {
+            self.rows.push(fresh);
+            u32::try_from(self.rows.len() - 1).expect("LINKS_MAX fits 32 bits")
+        } else {
+            let place = self.take_idle();
+            digest.replace(self.get(place).row, 0);
+            self.rows[place as usize] = fresh;
+            place
+        };
+        self.index.insert(key(account, link), place);
+        place
+    }
+
+    fn take_idle(&mut self) -> u32 {
+        loop {
+            let place = self.idle.pop_front().expect("the caller asked for room");
+            self.get_mut(place).is_idle = false;
+            let row = self.get(place);
+            if row.count == 0 {
+                let rows = &self.rows;
+                self.index.remove(key(row.account, row.link), place, |other| {
+                    let other = &rows[other as usize];
+                    key(other.account, other.link)
+                });
+                return place;
+            }
+        }
+    }
+
+    /// Brings the digest up to date with a group; one without members may be forgotten from here on.
+    pub(crate) fn commit(&mut self, group: u32, digest: &mut Digest) {
+        let row = &mut self.rows[group as usize];
+        let hash = row.hash();
+        digest.update(&mut row.row, hash);
+        if row.count == 0 && !row.is_idle {
+            row.is_idle = true;
+            self.idle.push_back(group);
+        }
+    }
+}
+
+fn key(account: AccountId, link: u64) -> u64 {
+    row_hash(TAG, &[u64::from(account.0), link])
+}
+
+const TAG: u64 = 0x1385;

@@ -1,0 +1,105 @@
+//! Markets, venues and what currencies are worth.
+
+use super::Fault;
+use super::fields::Fields;
+use serde_json::json;
+use tickwerk_domain::command::{
+    CashTransferred, ConversionSet, FundingApplied, MarkObserved, QuoteObserved, SessionSet, TradeObserved,
+    VenueStateObserved,
+};
+use tickwerk_domain::{Aggressor, InstrumentId, Price, Qty, Rate, SessionState, TextId, VenueState};
+
+pub(super) const SESSION: &[&str] = &["instrument", "state", "closes_at"];
+pub(super) const QUOTE: &[&str] = &["instrument", "bid_price", "bid_quantity", "ask_price", "ask_quantity"];
+pub(super) const TRADE: &[&str] = &["instrument", "trade_id", "price", "quantity", "aggressor"];
+pub(super) const MARK: &[&str] = &["instrument", "price"];
+pub(super) const FUNDING: &[&str] = &["instrument", "rate", "price"];
+pub(super) const VENUE_STATE: &[&str] = &["venue", "state"];
+pub(super) const CONVERSION: &[&str] = &["currency", "rate", "instrument"];
+pub(super) const TRANSFER: &[&str] = &["account", "currency", "amount", "reason"];
+
+impl Fields<'_> {
+    pub(super) fn session(&self) -> Result<SessionSet, Fault> {
+        Ok(SessionSet {
+            closes_at: self.optional_time("closes_at")?,
+            instrument: self.instrument()?.instrument,
+            state: self.word("state", SessionState::from_word, SessionState::ALL)?,
+        })
+    }
+
+    pub(super) fn quote(&self) -> Result<QuoteObserved, Fault> {
+        let instrument = self.instrument()?;
+        let (price_scale, quantity_scale) = (instrument.price_scale, instrument.quantity_scale);
+        Ok(QuoteObserved {
+            update_id: 0,
+            bid_price: Price(self.optional_decimal("bid_price", price_scale)?),
+            bid_qty: Qty(self.optional_positive("bid_quantity", quantity_scale)?),
+            ask_price: Price(self.optional_decimal("ask_price", price_scale)?),
+            ask_qty: Qty(self.optional_positive("ask_quantity", quantity_scale)?),
+            instrument: instrument.instrument,
+        })
+    }
+
+    pub(super) fn trade(&self) -> Result<TradeObserved, Fault> {
+        let instrument = self.instrument()?;
+        Ok(TradeObserved {
+            trade_id: self.optional_number("trade_id")?.unwrap_or(0),
+            price: Price(self.decimal("price", instrument.price_scale)?),
+            qty: self.quantity(instrument)?,
+            instrument: instrument.instrument,
+            aggressor: self.word_or_first("aggressor", Aggressor::from_word, Aggressor::ALL)?,
+        })
+    }
+
+    pub(super) fn mark(&self) -> Result<MarkObserved, Fault> {
+        let instrument = self.instrument()?;
+        let price = Price(self.positive("price", instrument.price_scale)?);
+        Ok(MarkObserved { price, instrument: instrument.instrument })
+    }
+
+    pub(super) fn funding(&self) -> Result<FundingApplied, Fault> {
+        let instrument = self.instrument()?;
+        Ok(FundingApplied {
+            rate: self.rate("rate")?,
+            price: Price(self.positive("price", instrument.price_scale)?),
+            instrument: instrument.instrument,
+        })
+    }
+
+    pub(super) fn venue_state(&self) -> Result<VenueStateObserved, Fault> {
+        let state = self.word("state", VenueState::from_word, VenueState::ALL)?;
+        Ok(VenueStateObserved { venue: self.venue("venue")?, state })
+    }
+
+    pub(super) fn conversion(&self) -> Result<ConversionSet, Fault> {
+        let currency = self.currency("currency")?.id;
+        let instrument = self.optional_instrument_id()?;
+        match (self.given("rate"), instrument) {
+            (Some(rate), InstrumentId::NONE) => {
+                let rate = (self.rate("rate")?, rate);
+                if rate.0.0 <= 0 {
+                    return Err(Fault::invalid("rate", rate.1.clone(), "must be above zero"));
+                }
+                Ok(ConversionSet { rate: rate.0, currency, instrument })
+            }
+            (None, InstrumentId::NONE) => {
+                let message = "write a rate, or name a spot instrument that has the rate";
+                Err(Fault::new("missing_field", "rate", json!(null), message))
+            }
+            (None, instrument) => Ok(ConversionSet { rate: Rate(0), currency, instrument }),
+            (Some(rate), _) => {
+                Err(Fault::invalid("rate", rate.clone(), "write a rate or an instrument, not both"))
+            }
+        }
+    }
+
+    pub(super) fn transfer(&self) -> Result<CashTransferred, Fault> {
+        let currency = self.currency("currency")?;
+        Ok(CashTransferred {
+            amount: self.money("amount", currency.scale)?,
+            account: self.account()?,
+            currency: currency.id,
+            reason: TextId::NONE,
+        })
+    }
+}
