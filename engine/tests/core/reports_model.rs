@@ -17,9 +17,9 @@ use tickwerk_domain::command::{
     VenuePositionStated, VenueStateObserved,
 };
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, DurationNs, Event, InstrumentId, InstrumentKind, Money, OrderId,
-    OrderStatus, PositionChange, PositionSide, Price, Qty, Rate, Reject, ReportKind, Side, SideFilter,
-    StrategyId, TextId, TimeInForce, VenueId, VenueState,
+    AccountId, ClientOrderId, Command, CurrencyId, DurationNs, Event, InstrumentId, InstrumentKind, Money,
+    OrderId, OrderStatus, PositionChange, PositionSide, Price, Qty, Rate, Reject, ReportKind, Side,
+    SideFilter, StrategyId, TextId, TimeInForce, VenueId, VenueState,
 };
 use tickwerk_engine::lifecycle;
 use tickwerk_engine::machine::Machine;
@@ -250,6 +250,8 @@ struct Model {
     /// What positions were set to beyond what was traded.
     adjusted: BTreeMap<(AccountId, InstrumentId), i64>,
     traded: BTreeMap<(AccountId, InstrumentId), i64>,
+    /// Price, quantity and what the quantity is more by, of replaces that the venue has not answered.
+    replaces: BTreeMap<OrderId, (Price, Qty, i64)>,
     unmatched: u64,
     late: u64,
     restated: u64,
@@ -283,6 +285,14 @@ impl Model {
                 self.adjusted.insert(place, changed.qty.0 - traded);
             } else if let Event::FillUnmatched(_) = event {
                 self.unmatched += 1;
+            } else if let Event::ReplaceSubmitted(new) = event {
+                let qty = machine.orders().by_id(new.order).expect("it is remembered").qty;
+                let more = (new.qty.0 - qty.0).max(0);
+                self.replaces.insert(new.order, (new.price, new.qty, more));
+            } else if let Event::OrderReplaced(replaced) = event {
+                self.replaces.remove(&replaced.order);
+            } else if let (Event::ReplaceRejected(refused), Command::OrderReported(_)) = (event, command) {
+                self.replaces.remove(&refused.order);
             }
         }
     }
@@ -304,7 +314,8 @@ impl Model {
             for market in [SPOT, LINEAR, INVERSE] {
                 let of = |side| {
                     let mine = open().filter(move |order| (order.instrument, order.side) == (market, side));
-                    mine.map(|order| order.qty.0 - order.cum_qty.0).sum::<i64>()
+                    let more = |order: &Order| self.replaces.get(&order.id).map_or(0, |(.., more)| *more);
+                    mine.map(|order| order.qty.0 - order.cum_qty.0 + more(order)).sum::<i64>()
                 };
                 let position = machine.positions().get(account, market);
                 let exposure = (position.open_buys, position.open_sells);
@@ -315,7 +326,12 @@ impl Model {
                 assert_eq!(position.qty, expected, "position of {account} in {market}");
             }
             for currency in [USD, BTC] {
-                let tied_up: i128 = open().map(|order| tied_up(order, currency)).sum();
+                let worst = |order: &Order| {
+                    let today = tied_up(order, order.reserve_price, order.qty, currency);
+                    let asked = self.replaces.get(&order.id);
+                    today.max(asked.map_or(0, |(price, qty, _)| tied_up(order, *price, *qty, currency)))
+                };
+                let tied_up: i128 = open().map(worst).sum();
                 let margin = |market| {
                     let settles = instrument(market).settlement == currency;
                     if settles { machine.positions().get(account, market).margin } else { 0 }
@@ -362,17 +378,17 @@ impl Model {
 }
 
 /// What a spot order ties up of a currency: a sell its quantity, a buy its value with the fee of a taker.
-fn tied_up(order: &Order, currency: tickwerk_domain::CurrencyId) -> i128 {
+fn tied_up(order: &Order, price: Price, qty: Qty, currency: CurrencyId) -> i128 {
     let of = instrument(order.instrument);
-    let left = Qty(order.qty.0 - order.cum_qty.0);
+    let left = Qty((qty.0 - order.cum_qty.0).max(0));
     match order.side {
         _ if of.kind != InstrumentKind::Spot => 0,
         // The base has three decimals more than the quantity.
         Side::Sell if of.base == currency => i128::from(left.0) * 1_000,
         Side::Buy if of.quote == currency => {
-            let value = of.value_posted(order.reserve_price, left).expect("it passed the check");
+            let value = of.value_posted(price, left).expect("it passed the check");
             let rate = Rate(of.taker_fee.0.max(of.maker_fee.0));
-            value + of.fee(order.reserve_price, left, rate).expect("likewise")
+            value + of.fee(price, left, rate).expect("likewise")
         }
         Side::Sell | Side::Buy => 0,
     }
