@@ -62,8 +62,16 @@ mod orders_support;
 mod orders_terms;
 #[path = "core/orders_venues.rs"]
 mod orders_venues;
+#[path = "core/reconcile.rs"]
+mod reconcile;
 #[path = "core/replay.rs"]
 mod replay;
+#[path = "core/reports_late.rs"]
+mod reports_late;
+#[path = "core/reports_model.rs"]
+mod reports_model;
+#[path = "core/reports_restated.rs"]
+mod reports_restated;
 #[path = "core/risk.rs"]
 mod risk;
 #[path = "core/risk_alerts.rs"]

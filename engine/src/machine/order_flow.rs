@@ -294,7 +294,11 @@ impl Machine {
 
     /// Sends an order to its venue, with the terms that the venue takes care of.
     pub(super) fn submit(&mut self, slot: u32, out: &mut EventBuffer) {
-        let order = self.orders.get(slot);
+        let order = *self.orders.get(slot);
+        if order.has_terms {
+            // One that was held may be older than a reconciliation whose view cannot know it.
+            self.reconciliations.spare(order.account, slot, order.id, &mut self.digest);
+        }
         let mut submitted = OrderSubmitted {
             order: order.id,
             price: order.price,
