@@ -21,8 +21,10 @@ mod market_flow;
 mod marks;
 mod mass_cancel;
 mod order_flow;
+mod reconcile;
 mod replace;
 mod reports;
+mod restated;
 mod risk_checks;
 mod sessions;
 mod settings;
@@ -36,11 +38,13 @@ pub use worth::Exposure;
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
+use crate::executions::{Executions, UnmatchedFills};
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::orders::Orders;
 use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
+use crate::reconciliation::Reconciliations;
 use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
 use crate::risk::subjects::Subjects;
@@ -133,6 +137,9 @@ pub struct Machine {
     accounts: Accounts,
     positions: Positions,
     orders: Orders,
+    executions: Executions,
+    unmatched_fills: UnmatchedFills,
+    reconciliations: Reconciliations,
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
@@ -178,6 +185,9 @@ impl Machine {
             accounts: Accounts::new(),
             positions: Positions::new(),
             orders: Orders::new(),
+            executions: Executions::new(),
+            unmatched_fills: UnmatchedFills::new(),
+            reconciliations: Reconciliations::new(),
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
@@ -221,6 +231,13 @@ impl Machine {
             Command::CancelOrder(cancel) => self.cancel_order(cancel, out),
             Command::OrderReported(report) => self.on_report(report, out),
             Command::FillReported(fill) => self.on_fill(fill, out),
+            Command::TradeBusted(bust) => self.on_bust(bust, out),
+            Command::TradeCorrected(correction) => self.on_correction(correction, out),
+            Command::ReconcileStarted(start) => self.start_reconciliation(stamp, start, out),
+            Command::VenueOrderStated(stated) => self.on_order_stated(stated, out),
+            Command::VenueBalanceStated(stated) => self.on_balance_stated(stated, out),
+            Command::VenuePositionStated(stated) => self.on_position_stated(stated, out),
+            Command::ReconcileEnded(end) => self.end_reconciliation(stamp, end, out),
             Command::InstrumentDefined(instrument) => self.define_instrument(instrument, out),
             Command::AccountDefined(account) => self.define_account(account, out),
             Command::CurrencyDefined(currency) => self.define_currency(currency, out),
@@ -248,14 +265,7 @@ impl Machine {
             Command::AccountStateSet(setting) => self.set_account_state(setting, out),
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
-            Command::BookOrderObserved(_)
-            | Command::VenueOrderStated(_)
-            | Command::TradeBusted(_)
-            | Command::TradeCorrected(_)
-            | Command::VenuePositionStated(_)
-            | Command::VenueBalanceStated(_)
-            | Command::ReconcileStarted(_)
-            | Command::ReconcileEnded(_) => {
+            Command::BookOrderObserved(_) => {
                 self.refuse(command, Reject::VenueLacks, 0, out);
                 0
             }
@@ -307,6 +317,21 @@ impl Machine {
     /// Orders.
     pub fn orders(&self) -> &Orders {
         &self.orders
+    }
+
+    /// Fills that were booked.
+    pub fn executions(&self) -> &Executions {
+        &self.executions
+    }
+
+    /// Fills that fit no order.
+    pub fn unmatched_fills(&self) -> &UnmatchedFills {
+        &self.unmatched_fills
+    }
+
+    /// Reconciliations that are going on.
+    pub fn reconciliations(&self) -> &Reconciliations {
+        &self.reconciliations
     }
 
     /// Positions.

@@ -27,10 +27,7 @@ impl Machine {
                     ContinueKind::Held => {}
                     ContinueKind::Funding => self.pay_funding(pending, out),
                     ContinueKind::Mark => self.mark_positions(pending, out),
-                    ContinueKind::Reconcile => {
-                        self.continuations[pending.kind as usize] = None;
-                        self.refuse(&(*command).into(), Reject::IllegalMove, 0, out);
-                    }
+                    ContinueKind::Reconcile => self.end_missing(pending, out),
                 }
             }
         }

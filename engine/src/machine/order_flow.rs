@@ -227,7 +227,7 @@ impl Machine {
     }
 
     /// The position that an order is about.
-    pub(super) fn position_side(&self, asked: &NewOrder) -> PositionSide {
+    pub(crate) fn position_side(&self, asked: &NewOrder) -> PositionSide {
         if is_in_range(asked.account.0, ACCOUNTS_MAX) {
             side_of(self.positions.mode(asked.account), asked.side, asked.position_effect)
         } else {
@@ -290,7 +290,11 @@ impl Machine {
 
     /// Sends an order to its venue, with the terms that the venue takes care of.
     pub(super) fn submit(&mut self, slot: u32, out: &mut EventBuffer) {
-        let order = self.orders.get(slot);
+        let order = *self.orders.get(slot);
+        if order.has_terms {
+            // One that was held may be older than a reconciliation whose view cannot know it.
+            self.reconciliations.spare(order.account, slot, order.id, &mut self.digest);
+        }
         let mut submitted = OrderSubmitted {
             order: order.id,
             price: order.price,

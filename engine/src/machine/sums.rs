@@ -21,8 +21,8 @@ impl Machine {
         if has_terms {
             self.orders.terms_mut(slot).is_counted = true;
         }
-        let is_first = !self.positions.has_open(account, instrument, side);
-        self.resting.note(account, instrument, side, price, is_first);
+        let was_empty = !self.positions.has_open(account, instrument, side);
+        self.resting.note(account, instrument, side, price, was_empty);
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) += leaves;
         self.count_open(slot);
         match reservation {
