@@ -3,10 +3,11 @@
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::ACCOUNTS_MAX;
-use crate::orders::key;
+use crate::orders::{Order, key};
 use crate::risk::rate::Message;
 use tickwerk_domain::command::CancelOrder;
 use tickwerk_domain::event::{CancelRejected, CancelSubmitted, OrderCanceled};
+use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{AccountId, ClientOrderId, OrderId, OrderStatus, Reject};
 
 impl Machine {
@@ -89,11 +90,26 @@ impl Machine {
             | OrderStatus::Rejected
             | OrderStatus::Expired => {
                 self.orders.set_status(slot, OrderStatus::PendingCancel);
-                self.orders.get_mut(slot).is_cancel_pending = true;
+                let row = self.orders.get_mut(slot);
+                row.is_cancel_pending = true;
+                if reason != Reject::CancelRequested {
+                    row.reason = reason.code();
+                }
                 let (order, instrument) = (order.id, order.instrument);
                 self.push_order(slot, CancelSubmitted { order, instrument }, out);
             }
         }
         self.orders.commit(slot, &mut self.digest);
     }
+}
+
+/// How an order ends that the venue has cancelled, and why: where the core asked for it, what the core asked for it.
+pub(super) fn end_of(order: &Order, told: OrderStatus, reason: ReasonCode) -> (OrderStatus, ReasonCode) {
+    let is_by_request = reason == ReasonCode::default() || reason == Reject::CancelRequested.code();
+    let is_ours = order.is_cancel_pending && order.reason != ReasonCode::default();
+    if told != OrderStatus::Canceled || !is_by_request || !is_ours {
+        return (told, reason);
+    }
+    let is_expired = order.reason == Reject::Expired.code();
+    (if is_expired { OrderStatus::Expired } else { told }, order.reason)
 }

@@ -5,6 +5,7 @@
 
 use super::Machine;
 use crate::risk::exposure::{Reservation, margin, margin_mark, spot_reservation};
+use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{InstrumentKind, OrderStatus, Qty, StrategyId};
 
 impl Machine {
@@ -142,6 +143,10 @@ impl Machine {
         let position_side = order.position_side;
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
         self.orders.set_status(slot, status);
+        if status == OrderStatus::Filled {
+            // A cancel that the core had asked for came too late.
+            self.orders.get_mut(slot).reason = ReasonCode::default();
+        }
         self.accounts.account_mut(account).open_orders -= 1;
         self.accounts.rehash_account(account, &mut self.digest);
         self.note_pending(strategy, -side.sign() * leaves);
