@@ -41,6 +41,7 @@ use crate::event_buffer::EventBuffer;
 use crate::executions::{Executions, UnmatchedFills};
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
+use crate::market::orders::OrderBooks;
 use crate::orders::Orders;
 use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
@@ -131,6 +132,7 @@ pub struct Machine {
     texts: Box<[TextBytes]>,
     instruments: Box<[Option<InstrumentSlot>]>,
     markets: Box<[Market]>,
+    order_books: OrderBooks,
     strategies: Box<[Option<StrategySlot>]>,
     /// Per instrument, a bit for each strategy that watches it.
     watchers: Box<[u64]>,
@@ -179,6 +181,7 @@ impl Machine {
         Self {
             texts: vec![empty; TEXTS_MAX].into(),
             instruments: vec![None; INSTRUMENTS_MAX].into(),
+            order_books: OrderBooks::new(),
             markets: (0..INSTRUMENTS_MAX).map(|index| Market::new(number(index))).collect(),
             strategies: vec![None; STRATEGIES_MAX].into(),
             watchers: vec![0; INSTRUMENTS_MAX].into(),
@@ -265,10 +268,7 @@ impl Machine {
             Command::AccountStateSet(setting) => self.set_account_state(setting, out),
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
-            Command::BookOrderObserved(_) => {
-                self.refuse(command, Reject::VenueLacks, 0, out);
-                0
-            }
+            Command::BookOrderObserved(order) => self.on_book_order(stamp, order, out),
             Command::TimeAdvanced(_) | Command::HealthObserved(_) => self.next_system_version(),
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,

@@ -5,14 +5,16 @@
 //! Where a feed gives both a book and quotes, the one with the higher update id wins; without ids, the later one.
 
 pub mod book;
+pub(crate) mod orders;
 
 use book::Book;
-use tickwerk_domain::command::{MarketGapObserved, QuoteObserved, TradeObserved};
+use orders::Taken;
+use tickwerk_domain::command::{BookOrderObserved, MarketGapObserved, QuoteObserved, TradeObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{BookRestored, BookStale};
 use tickwerk_domain::{
-    BookDelta, Digest, DurationNs, Event, InstrumentId, Level, MarkSource, Price, Qty, SessionState,
-    StaleReason, TimeNs, Touch,
+    BookAction, BookDelta, Digest, DurationNs, Event, InstrumentId, Level, MarkSource, Price, Qty,
+    SessionState, StaleReason, TimeNs, Touch,
 };
 
 /// How far a book can be trusted.
@@ -132,6 +134,31 @@ impl Market {
         self.state = BookState::Live;
         if self.quote_update_id <= self.update_id {
             self.touch = self.book.top();
+        }
+        let restored = BookRestored { update_id: self.update_id, instrument: self.instrument };
+        (was_snapshot && !was_live).then(|| restored.into())
+    }
+
+    /// Takes an observation of an order that a book of orders has taken; tells like [`Market::on_delta`].
+    pub(crate) fn on_order(&mut self, seen: &BookOrderObserved, taken: &Taken) -> Option<Event> {
+        if let Some(executed) = taken.executed {
+            self.last_trade = executed;
+        }
+        if seen.action == BookAction::Clear {
+            self.in_snapshot = true;
+        }
+        if taken.is_full {
+            return self.spoil(StaleReason::StoreFull);
+        }
+        // A stale book waits to be built anew from an empty one.
+        if !seen.is_last || self.is_stale() && !self.in_snapshot {
+            return None;
+        }
+        let was_snapshot = std::mem::take(&mut self.in_snapshot);
+        let was_live = self.state == BookState::Live;
+        (self.state, self.update_id) = (BookState::Live, seen.update_id);
+        if self.quote_update_id <= self.update_id {
+            self.touch = taken.touch;
         }
         let restored = BookRestored { update_id: self.update_id, instrument: self.instrument };
         (was_snapshot && !was_live).then(|| restored.into())

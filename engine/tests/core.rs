@@ -42,6 +42,8 @@ mod nonsense;
 mod oracle;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_book.rs"]
+mod orders_book;
 #[path = "core/orders_digest.rs"]
 mod orders_digest;
 #[path = "core/orders_held.rs"]

@@ -5,7 +5,9 @@ use crate::event_buffer::EventBuffer;
 use crate::limits::INSTRUMENTS_MAX;
 use crate::risk::self_trade::MAKERS_MAX;
 use crate::signals::Observation;
-use tickwerk_domain::command::{MarketGapObserved, NewOrder, QuoteObserved, TradeObserved};
+use tickwerk_domain::command::{
+    BookOrderObserved, MarketGapObserved, NewOrder, QuoteObserved, TradeObserved,
+};
 use tickwerk_domain::event::SignalChanged;
 use tickwerk_domain::{BookDelta, Event, InstrumentId, Qty, Reject, Side, Stamp, StrategyId};
 
@@ -45,6 +47,30 @@ impl Machine {
         self.end_market(delta.instrument, event, out);
         if delta.is_last() {
             self.show_touch(stamp, delta.instrument, out);
+        }
+        version
+    }
+
+    pub(super) fn on_book_order(
+        &mut self,
+        stamp: Stamp,
+        seen: &BookOrderObserved,
+        out: &mut EventBuffer,
+    ) -> u64 {
+        let instrument = seen.instrument;
+        let Some(version) = self.begin_market(instrument) else {
+            self.refuse(&(*seen).into(), Reject::UnknownInstrument, i64::from(instrument.0), out);
+            return 0;
+        };
+        let Some(taken) = self.order_books.take(seen, &mut self.digest) else {
+            self.refuse(&(*seen).into(), Reject::StoreFull, i64::from(instrument.0), out);
+            self.end_market(instrument, None, out);
+            return version;
+        };
+        let event = self.market_mut(instrument).on_order(seen, &taken);
+        self.end_market(instrument, event, out);
+        if seen.is_last {
+            self.show_touch(stamp, instrument, out);
         }
         version
     }
