@@ -230,9 +230,11 @@ impl Machine {
     pub(super) fn risk_check(&self, asked: &NewOrder, is_held: bool) -> Result<Reservation, Refusal> {
         let view = self.view(asked, is_held)?;
         let reservation = check(asked, &view)?;
-        let room = view.position.room_to_close(asked.side);
-        if asked.position_effect == PositionEffect::Close && asked.qty.0 > room {
-            return Err(refusal(Reject::ReduceOnly, i128::from(room), i128::from(asked.qty.0)));
+        if asked.position_effect == PositionEffect::Close {
+            let room = view.position.room_to_close(asked.side);
+            if asked.qty.0 > room {
+                return Err(refusal(Reject::ReduceOnly, i128::from(room), i128::from(asked.qty.0)));
+            }
         }
         Ok(reservation)
     }
