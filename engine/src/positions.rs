@@ -76,6 +76,11 @@ impl Position {
         self.qty.saturating_add(self.open_buys)
     }
 
+    /// The larger of both, either way.
+    pub fn worst(&self) -> i64 {
+        self.worst_long().saturating_abs().max(self.worst_short().saturating_abs())
+    }
+
     /// The position if all open sells were filled.
     pub fn worst_short(&self) -> i64 {
         self.qty.saturating_sub(self.open_sells)

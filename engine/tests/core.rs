@@ -42,12 +42,15 @@ mod nonsense;
 mod oracle;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_digest.rs"]
+mod orders_digest;
 #[path = "core/orders_held.rs"]
 mod orders_held;
 #[path = "core/orders_linked.rs"]
 mod orders_linked;
 #[path = "core/orders_mass_cancel.rs"]
 mod orders_mass_cancel;
+#[cfg(test)]
 #[path = "core/orders_nonsense.rs"]
 mod orders_nonsense;
 #[path = "core/orders_replace.rs"]
@@ -59,10 +62,31 @@ mod orders_support;
 mod orders_terms;
 #[path = "core/orders_venues.rs"]
 mod orders_venues;
+#[path = "core/reconcile.rs"]
+mod reconcile;
 #[path = "core/replay.rs"]
 mod replay;
+#[path = "core/reports_late.rs"]
+mod reports_late;
+#[path = "core/reports_model.rs"]
+mod reports_model;
+#[path = "core/reports_restated.rs"]
+mod reports_restated;
 #[path = "core/risk.rs"]
 mod risk;
+#[path = "core/risk_alerts.rs"]
+mod risk_alerts;
+#[path = "core/risk_breakers.rs"]
+mod risk_breakers;
+#[path = "core/risk_limits.rs"]
+mod risk_limits;
+#[path = "core/risk_page.rs"]
+mod risk_page;
+#[path = "core/risk_scopes.rs"]
+mod risk_scopes;
+#[cfg(test)]
+#[path = "core/risk_support.rs"]
+mod risk_support;
 #[cfg(test)]
 #[path = "core/seed.rs"]
 mod seed;
@@ -70,6 +94,8 @@ mod seed;
 mod states;
 #[path = "core/strategies.rs"]
 mod strategies;
+#[path = "core/venue.rs"]
+mod venue;
 #[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;

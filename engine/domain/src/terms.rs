@@ -406,6 +406,8 @@ words! {
         CoolDown = "cool_down",
         /// Fraction of a limit from which an alert is raised.
         AlertFraction = "alert_fraction",
+        /// Silence of an instrument's feed that trips a breaker, in nanoseconds.
+        StaleFeed = "stale_feed",
     }
     /// A breaker: a rule that stops an account or strategy until it has cooled down or is reset.
     BreakerKind {
@@ -562,13 +564,13 @@ impl OrderType {
 
 impl BreakerKind {
     /// The limit that trips it.
-    pub fn limit(self) -> LimitKind {
+    pub const fn limit(self) -> LimitKind {
         match self {
             Self::DailyLoss => LimitKind::DailyLoss,
             Self::Drawdown => LimitKind::Drawdown,
             Self::LossStreak => LimitKind::LossStreak,
             Self::OrderToTrade => LimitKind::OrderToTrade,
-            Self::StaleFeed => LimitKind::MarketAge,
+            Self::StaleFeed => LimitKind::StaleFeed,
             Self::RejectStorm => LimitKind::RejectStorm,
         }
     }
@@ -629,7 +631,7 @@ impl LimitKind {
             | Self::LossStreak
             | Self::OrderToTrade
             | Self::RejectStorm => LimitUnit::Count,
-            Self::MarketAge | Self::CoolDown => LimitUnit::Duration,
+            Self::MarketAge | Self::CoolDown | Self::StaleFeed => LimitUnit::Duration,
             Self::SelfTrade => LimitUnit::SelfTrade,
         }
     }

@@ -7,7 +7,7 @@
 use super::Position;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
-use tickwerk_domain::{AccountId, Digest, InstrumentId, PositionMode, PositionSide};
+use tickwerk_domain::{AccountId, Digest, InstrumentId, PositionMode, PositionSide, Side};
 
 /// Funding of a position so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,6 +123,18 @@ impl Positions {
             PositionSide::Net | PositionSide::Long => &mut self.rows[index(account, instrument)],
             PositionSide::Short => &mut self.shorts[index(account, instrument)],
         }
+    }
+
+    /// Whether any order of a side is open, on whichever position.
+    pub(crate) fn has_open(&self, account: AccountId, instrument: InstrumentId, side: Side) -> bool {
+        self.sides(account).iter().any(|of| {
+            let position = self.of(account, instrument, *of);
+            let open = match side {
+                Side::Buy => position.open_buys,
+                Side::Sell => position.open_sells,
+            };
+            open != 0
+        })
     }
 
     /// The sides that an account has in each instrument, in order.

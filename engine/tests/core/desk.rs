@@ -13,6 +13,7 @@ use tickwerk_domain::{
     ReportKind, Side, SourceId, StrategyId, TextId, TimeNs,
 };
 use tickwerk_engine::machine::Machine;
+use tickwerk_engine::replay::Replay;
 use tickwerk_engine::{Core, Decider, EventBuffer};
 
 pub(crate) const USD: CurrencyId = CurrencyId(1);
@@ -70,6 +71,16 @@ impl Desk {
         self.core.machine()
     }
 
+    /// The same after a restart: a new core that was given all frames, and agrees with each.
+    pub(crate) fn restarted(self) -> Self {
+        let mut replay = Replay::new();
+        for frame in &self.frames {
+            assert_eq!(replay.apply(frame), Ok(()));
+        }
+        assert_eq!(replay.core().digest(), self.core.digest());
+        Self { core: replay.into_core(), ..self }
+    }
+
     /// Decides on an external command, without what the simulated venue owes.
     pub(crate) fn apply(&mut self, command: impl Into<Command>) -> Vec<Event> {
         self.time += 1_000;
@@ -94,11 +105,17 @@ impl Desk {
     /// Decides on all that the core owes itself at `now` or before.
     pub(crate) fn settle(&mut self, now: u64) -> Vec<(Command, Vec<Event>)> {
         let mut settled = Vec::new();
-        while let Some(record) = self.core.next_internal(TimeNs(now)) {
-            let Payload::Command(command) = record.payload else { panic!("an event is no command") };
-            settled.push((command, self.decide(record)));
+        while let Some(one) = self.settle_one(now) {
+            settled.push(one);
         }
         settled
+    }
+
+    /// Decides on the first thing that the core owes itself at `now` or before.
+    pub(crate) fn settle_one(&mut self, now: u64) -> Option<(Command, Vec<Event>)> {
+        let record = self.core.next_internal(TimeNs(now))?;
+        let Payload::Command(command) = record.payload else { panic!("an event is no command") };
+        Some((command, self.decide(record)))
     }
 
     fn decide(&mut self, mut record: Record) -> Vec<Event> {
