@@ -263,10 +263,7 @@ impl Machine {
             Command::AccountStateSet(setting) => self.set_account_state(setting, out),
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
-            Command::BookOrderObserved(_) => {
-                self.refuse(command, Reject::VenueLacks, 0, out);
-                0
-            }
+            Command::BookOrderObserved(order) => self.on_book_order(order, out),
             Command::TimeAdvanced(_) | Command::HealthObserved(_) => self.next_system_version(),
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,
