@@ -7,6 +7,7 @@ mod account_state;
 mod adjustments;
 mod alerts;
 mod breakers;
+mod cancels;
 mod contingent;
 mod continuations;
 mod conversion;
@@ -27,6 +28,7 @@ mod restated;
 mod risk_checks;
 mod sessions;
 mod settings;
+mod sums;
 mod venues;
 mod worth;
 
