@@ -12,8 +12,8 @@ use tickwerk_domain::command::{Continue, TimerFired};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::StateDigest;
 use tickwerk_domain::{
-    Command, CorrelationId, Digest, Envelope, Event, InstrumentId, Payload, Record, SourceId, Stamp, TimeNs,
-    VenueId,
+    Command, CorrelationId, Digest, Envelope, Event, InstrumentId, Payload, Record, Side, SourceId, Stamp,
+    TimeNs, VenueId,
 };
 use tickwerk_venue::{SimulatedVenue, VENUE_ORDERS_MAX};
 
@@ -112,14 +112,32 @@ impl Core {
         let was_refused = matches!(events.events().next(), Some(Event::CommandRefused(_)));
         match command {
             Command::QuoteObserved(quote) if !was_refused => self.show_touch(at, quote.instrument),
-            // A delta on a stale book is not taken, so it renews nothing at the venue either.
-            Command::BookDelta(delta)
-                if !was_refused && delta.is_last() && !self.machine.market(delta.instrument).is_stale() =>
-            {
-                self.show_touch(at, delta.instrument);
+            Command::BookDelta(delta) if !was_refused => {
+                self.venue.delta(delta);
+                // A delta on a stale book is not taken, so it renews nothing at the venue either.
+                if delta.is_last() && !self.machine.market(delta.instrument).is_stale() {
+                    self.show_touch(at, delta.instrument);
+                }
+            }
+            Command::TradeObserved(trade) if !was_refused => {
+                self.venue.trade(at, trade.instrument, trade.price, trade.qty, trade.aggressor);
+            }
+            Command::BookOrderObserved(order) if !was_refused => {
+                if !self.venue.book_order(at, order) && order.is_last {
+                    self.show_touch(at, order.instrument);
+                }
+            }
+            Command::SessionSet(session) if !was_refused => {
+                self.venue.session(at, session.instrument, session.state);
+            }
+            Command::VenueStateObserved(seen) if !was_refused && seen.venue == VenueId::SIMULATED => {
+                self.venue.connection(at, seen.state);
             }
             Command::InstrumentDefined(instrument) if !was_refused => self.venue.define(instrument),
-            Command::SimulatedVenueSet(setting) if !was_refused => self.venue.configure(setting),
+            Command::SimulatedVenueSet(setting) if !was_refused => {
+                self.venue.configure(setting);
+                self.show_levels(setting.instrument);
+            }
             Command::QuoteObserved(_)
             | Command::BookDelta(_)
             | Command::InstrumentDefined(_)
@@ -172,6 +190,10 @@ impl Core {
                 && order.venue == VenueId::SIMULATED
             {
                 self.venue.submit(at, order);
+            } else if let Event::ReplaceSubmitted(replace) = event
+                && replace.venue == VenueId::SIMULATED
+            {
+                self.venue.replace(at, replace);
             } else if let Event::CancelSubmitted(cancel) = event
                 && self
                     .machine
@@ -180,6 +202,17 @@ impl Core {
                     .is_some_and(|order| order.venue == VenueId::SIMULATED)
             {
                 self.venue.cancel(at, cancel);
+            }
+        }
+    }
+
+    /// Shows all levels of a book to a venue that begins to ask for them.
+    fn show_levels(&mut self, instrument: InstrumentId) {
+        if self.venue.watches_levels(instrument) {
+            for side in [Side::Buy, Side::Sell] {
+                for level in self.machine.market(instrument).book.levels(side) {
+                    self.venue.level(instrument, side, level);
+                }
             }
         }
     }

@@ -5,11 +5,14 @@
 
 mod account_state;
 mod adjustments;
+mod alerts;
+mod breakers;
 mod contingent;
 mod continuations;
 mod conversion;
 mod definitions;
 mod expiry;
+mod exposures;
 mod fills;
 mod funding;
 mod held;
@@ -21,6 +24,7 @@ mod reconcile;
 mod replace;
 mod reports;
 mod restated;
+mod risk_checks;
 mod sessions;
 mod settings;
 mod venues;
@@ -39,7 +43,9 @@ use crate::orders::Orders;
 use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
 use crate::reconciliation::Reconciliations;
+use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
+use crate::risk::subjects::Subjects;
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
 use tickwerk_domain::command::FundingApplied;
@@ -133,6 +139,8 @@ pub struct Machine {
     unmatched_fills: UnmatchedFills,
     reconciliations: Reconciliations,
     settings: Settings,
+    subjects: Subjects,
+    resting: Resting,
     venues: Venues,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
@@ -177,6 +185,8 @@ impl Machine {
             unmatched_fills: UnmatchedFills::new(),
             reconciliations: Reconciliations::new(),
             settings: Settings::new(),
+            subjects: Subjects::new(),
+            resting: Resting::new(),
             venues: Venues::new(),
             triggers: Triggers::new(),
             firing: 0,
@@ -233,6 +243,7 @@ impl Machine {
             Command::LimitSet(limit) => self.set_limit(limit, out),
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
             Command::TradingStateSet(state) => self.set_trading_state(state, out),
+            Command::BreakerReset(reset) => self.reset_breaker(reset, out),
             Command::RulesActivated(rules) => self.activate_rules(rules, out),
             Command::Continue(going_on) => self.go_on(going_on, out),
             Command::SessionSet(session) => self.set_session(session, out),
@@ -249,7 +260,7 @@ impl Machine {
             Command::AccountStateSet(setting) => self.set_account_state(setting, out),
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
-            Command::BookOrderObserved(_) | Command::BreakerReset(_) => {
+            Command::BookOrderObserved(_) => {
                 self.refuse(command, Reject::VenueLacks, 0, out);
                 0
             }

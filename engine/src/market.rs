@@ -55,6 +55,8 @@ pub struct Market {
     pub session: SessionState,
     /// When the session ends; 0 for midnight UTC.
     pub closes_at: TimeNs,
+    /// When it was last heard of.
+    pub observed_at: TimeNs,
     /// Records of the instrument's stream.
     pub version: u64,
     row: u64,
@@ -78,6 +80,7 @@ impl Market {
             mark_interval: DurationNs(0),
             session: SessionState::Continuous,
             closes_at: TimeNs::UNKNOWN,
+            observed_at: TimeNs::UNKNOWN,
             version: 0,
             row: 0,
             mark_row: 0,
@@ -236,6 +239,7 @@ impl Market {
             last_qty,
             self.version,
             self.closes_at.0 << 3 | self.session as u64,
+            self.observed_at.0,
         ];
         digest.update(&mut self.row, row_hash(TAG, &words));
     }

@@ -101,8 +101,10 @@ impl Replay {
     fn wrong_command(&mut self, journaled: &Record) -> Option<String> {
         let Envelope { source, source_sequence, correlation, time_ns, .. } = journaled.envelope;
         let is_internal = source == SourceId::CORE || source == SourceId::SIMULATED_VENUE;
-        // The idle loop moves time first, and then takes what has become due by that.
-        let moves_time = matches!(journaled.payload, Payload::Command(Command::TimeAdvanced(_)));
+        // The idle loop moves time first, and then takes what has become due by that. The simulated venue also tells
+        // that time has moved, where something happened there of which no report has come yet; that is owed.
+        let moves_time =
+            !is_internal && matches!(journaled.payload, Payload::Command(Command::TimeAdvanced(_)));
         let owed = if moves_time && self.core.machine().continuation().is_none() {
             None
         } else {

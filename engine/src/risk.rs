@@ -1,21 +1,44 @@
 //! The risk check: what an order must pass before it leaves. Reads only; the caller books the result.
 //!
-//! Units: prices and quantities at the instrument's scales, money at the settlement currency's. A refusal carries the
-//! limit and the value seen, in the unit of its rule. A cancel passes no rule at all.
+//! Units: prices and quantities at the instrument's scales, money at the settlement currency's, exposure and losses in
+//! the reference currency. A refusal carries the limit and the value seen, in the unit of its rule. Each rule is a file;
+//! [`rules::RULES`] lists them all. A cancel passes no rule at all. A replace is checked as the order that it would
+//! make, with the order as it is counted as gone; an order that was held is checked again when it leaves.
 
+pub mod account_exposure;
+pub mod alerts;
+pub mod breakers;
+mod buying_power;
+pub mod collar;
 pub mod exposure;
+mod market_data;
+mod notional;
+mod open_orders;
+mod position_limit;
+pub mod rate;
+pub mod reducing;
+pub mod rules;
+pub mod scopes;
+pub mod self_trade;
+mod session;
 pub mod settings;
+mod steps;
+pub mod subjects;
+mod switches;
 
 use crate::accounts::{Account, Balance};
+use crate::machine::Machine;
 use crate::market::Market;
 use crate::positions::Position;
 use exposure::Reservation;
+use rate::Message;
 use settings::Effective;
+use subjects::Subject;
 use tickwerk_domain::command::NewOrder;
-use tickwerk_domain::{Instrument, OrderType, Price, Qty, Rate, Reject, Side, TradingState};
+use tickwerk_domain::{Instrument, PositionSide, Reject, TimeNs};
 
 /// What the check reads.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     /// The instrument.
     pub instrument: &'a Instrument,
@@ -23,8 +46,10 @@ pub struct View<'a> {
     pub market: &'a Market,
     /// The account.
     pub account: &'a Account,
-    /// The account's position in the instrument.
+    /// The account's position in the instrument, without an order that is replaced or leaves.
     pub position: &'a Position,
+    /// Which of the account's positions in the instrument that is.
+    pub position_side: PositionSide,
     /// What the account has of the settlement currency.
     pub settlement: &'a Balance,
     /// What the account has of the base currency.
@@ -33,10 +58,48 @@ pub struct View<'a> {
     pub base_factor: i128,
     /// Profit of all open positions of the account that settle in the same currency; contracts only.
     pub unrealized: i128,
-    /// The limits that apply.
-    pub limits: Effective,
+    /// The limits that apply to the account in the instrument, and those of the strategy for a single order.
+    pub limits: &'a Effective,
+    /// What is counted of the account.
+    pub subject: &'a Subject,
+    /// The strategy that asks.
+    pub strategy: Option<StrategyView<'a>>,
+    /// What the order is: a new one, or what a replace would make; none for an order that was let in before and leaves
+    /// now.
+    pub message: Option<Message>,
     /// Whether the order stays in the core for now; its price is looked at when it leaves.
     pub is_held: bool,
+    /// Now.
+    pub now: TimeNs,
+    /// Whatever a rule asks for beyond the order's instrument.
+    pub machine: &'a Machine,
+}
+
+/// What the check reads of a strategy.
+#[derive(Clone, Copy, Debug)]
+pub struct StrategyView<'a> {
+    /// Its own limits.
+    pub limits: &'a Effective,
+    /// What is counted of it.
+    pub subject: &'a Subject,
+    /// What its orders filled to and would fill to, signed.
+    pub held: i64,
+}
+
+/// Who is counted: the account, or the strategy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Party<'a> {
+    limits: &'a Effective,
+    subject: &'a Subject,
+}
+
+/// What an order that passed ties up and leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Approval {
+    /// What it ties up.
+    pub reservation: Reservation,
+    /// Gross exposure of the account with it, in the reference currency; 0 where no limit asks for it.
+    pub gross_exposure: i128,
 }
 
 /// Why an order may not enter.
@@ -61,154 +124,36 @@ impl Refusal {
     }
 }
 
-/// Largest position of all, far from where sums of an `i64` could overflow.
-const POSITION_MAX: i64 = 1 << 61;
-/// Largest spot position in units of the base currency, far from where sums of an `i128` could overflow.
-const BASE_UNITS_MAX: i128 = 1 << 100;
-
-/// Answers whether `order` may enter, and what it ties up.
-pub fn check(order: &NewOrder, view: &View<'_>) -> Result<Reservation, Refusal> {
-    check_switches(order, view)?;
-    check_terms(order, view.instrument, &view.limits)?;
-    let worst_price = check_price(order, view)?;
-    check_notional(order, view, worst_price)?;
-    check_position(order, view)?;
-    check_open_orders(view)?;
-    exposure::check_buying_power(order, view, worst_price)
-}
-
-/// Kill switch and trading state.
-fn check_switches(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
-    if view.limits.is_killed {
-        return Err(Refusal::plain(Reject::KillSwitch));
-    }
-    match view.limits.state {
-        TradingState::Active => Ok(()),
-        TradingState::Halted => Err(Refusal::plain(Reject::TradingHalted)),
-        TradingState::ReduceOnly => {
-            let (open, already) = match order.side {
-                Side::Buy => (view.position.qty.saturating_neg(), view.position.open_buys),
-                Side::Sell => (view.position.qty, view.position.open_sells),
-            };
-            let room = open.saturating_sub(already).max(0);
-            if order.qty.0 <= room {
-                Ok(())
-            } else {
-                Err(Refusal::new(Reject::ReduceOnly, room, order.qty.0))
-            }
-        }
+impl<'a> View<'a> {
+    fn parties(&self) -> impl Iterator<Item = Party<'a>> + use<'a> {
+        let account = Party { limits: self.limits, subject: self.subject };
+        let strategy = self.strategy.map(|of| Party { limits: of.limits, subject: of.subject });
+        std::iter::once(account).chain(strategy)
     }
 }
 
-/// Tick, lot, minimum and maximum quantity.
-fn check_terms(order: &NewOrder, instrument: &Instrument, limits: &Effective) -> Result<(), Refusal> {
-    let (price, qty) = (order.price.0, order.qty.0);
-    match order.order_type {
-        OrderType::Market if price != 0 => return Err(Refusal::new(Reject::PriceNotAllowed, 0, price)),
-        OrderType::Limit if price <= 0 => return Err(Refusal::new(Reject::PriceNotPositive, 1, price)),
-        OrderType::Limit if price % instrument.tick_size.0 != 0 => {
-            return Err(Refusal::new(Reject::PriceOffTick, instrument.tick_size.0, price));
-        }
-        OrderType::Market | OrderType::Limit => {}
-        OrderType::Stop
-        | OrderType::StopLimit
-        | OrderType::TrailingStop
-        | OrderType::MarketIfTouched
-        | OrderType::LimitIfTouched => return Err(Refusal::plain(Reject::TermsInvalid)),
-    }
-    if qty <= 0 {
-        return Err(Refusal::new(Reject::QuantityNotPositive, 1, qty));
-    }
-    if qty % instrument.lot_size.0 != 0 {
-        return Err(Refusal::new(Reject::QuantityOffLot, instrument.lot_size.0, qty));
-    }
-    if qty < instrument.quantity_min.0 {
-        return Err(Refusal::new(Reject::QuantityBelowMinimum, instrument.quantity_min.0, qty));
-    }
-    let qty_max =
-        limits.order_quantity.map_or(instrument.quantity_max.0, |limit| limit.min(instrument.quantity_max.0));
-    if qty > qty_max {
-        return Err(Refusal::new(Reject::QuantityAboveLimit, qty_max, qty));
-    }
-    Ok(())
-}
-
-/// Stale market and price collar. Gives the price that the order may cost at worst.
-fn check_price(order: &NewOrder, view: &View<'_>) -> Result<Price, Refusal> {
-    if view.market.is_stale() {
-        return Err(Refusal::plain(Reject::StaleMarket));
-    }
-    let reference_twice = view.market.reference_twice();
-    let collar = view.limits.price_collar.filter(|_| !view.is_held);
-    match (order.order_type.has_limit(), reference_twice, collar) {
-        (true, _, None) => Ok(order.price),
-        (true, Some(reference_twice), Some(collar)) => {
-            let price_twice = i128::from(order.price.0) * 2;
-            let reference = i128::from(reference_twice);
-            let distance = (price_twice - reference).abs() * i128::from(Rate::ONE.0);
-            if distance > reference.abs().saturating_mul(i128::from(collar)) {
-                return Err(Refusal::new(Reject::PriceOutsideCollar, reference / 2, order.price.0));
-            }
-            Ok(order.price)
-        }
-        (_, None, _) => Err(Refusal::plain(Reject::NoReferencePrice)),
-        (false, Some(_), collar) => market_price(order.side, view.market, collar.unwrap_or(0)),
-    }
-}
-
-/// Answers whether an order may be held that ties up nothing before it leaves: switches, price and quantity alone.
+/// Answers whether an order may be held that ties up nothing before it leaves: what is about itself alone.
 pub fn check_held(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
-    check_switches(order, view)?;
-    check_terms(order, view.instrument, &view.limits)
+    switches::check(order, view)?;
+    breakers::check(view, || reducing::is_reducing(order, view))?;
+    steps::check(order, view)
 }
 
-/// The touch that a market order meets, moved against it by the collar.
-pub(crate) fn market_price(side: Side, market: &Market, collar: i64) -> Result<Price, Refusal> {
-    let touch = market.touch.opposite(side);
-    let price = if touch.qty > Qty::ZERO { touch.price } else { market.last_trade.price };
-    let slack = match side {
-        Side::Buy => i128::from(price.0) * i128::from(collar) / i128::from(Rate::ONE.0),
-        Side::Sell => 0,
-    };
-    let worst =
-        i64::try_from(i128::from(price.0) + slack).map_err(|_| Refusal::plain(Reject::ValueOverflow))?;
-    if worst <= 0 { Err(Refusal::plain(Reject::NoReferencePrice)) } else { Ok(Price(worst)) }
-}
-
-fn check_notional(order: &NewOrder, view: &View<'_>, price: Price) -> Result<(), Refusal> {
-    let notional = view
-        .instrument
-        .value_posted(price, order.qty)
-        .ok_or_else(|| Refusal::plain(Reject::ValueOverflow))?;
-    let own = Some(view.instrument.notional_max.get()).filter(|limit| *limit > 0);
-    let set = view.limits.order_notional.map(i128::from);
-    let limit = own.into_iter().chain(set).min();
-    match limit {
-        Some(limit) if notional.abs() > limit => {
-            Err(Refusal::new(Reject::NotionalAboveLimit, limit, notional.abs()))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// The account's open orders with this one.
-fn check_open_orders(view: &View<'_>) -> Result<(), Refusal> {
-    let open_orders = i64::from(view.account.open_orders) + 1;
-    match view.limits.open_orders {
-        Some(limit) if open_orders > limit => {
-            Err(Refusal::new(Reject::OpenOrdersAboveLimit, limit, open_orders))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// The position with open orders at their worst. An order that only brings a position back towards zero passes.
-fn check_position(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
-    let units_max = i64::try_from(BASE_UNITS_MAX / view.base_factor.max(1)).unwrap_or(i64::MAX);
-    let limit = view.limits.position_quantity.unwrap_or(i64::MAX).min(POSITION_MAX).min(units_max);
-    let worst = match order.side {
-        Side::Buy => view.position.worst_long().saturating_add(order.qty.0),
-        Side::Sell => view.position.worst_short().saturating_sub(order.qty.0).saturating_neg(),
-    };
-    if worst > limit { Err(Refusal::new(Reject::PositionAboveLimit, limit, worst)) } else { Ok(()) }
+/// Answers whether `order` may enter, and what it leads to: all rules in order; the first that does not hold refuses.
+pub fn check(order: &NewOrder, view: &View<'_>) -> Result<Approval, Refusal> {
+    switches::check(order, view)?;
+    breakers::check(view, || reducing::is_reducing(order, view))?;
+    session::check(view)?;
+    steps::check(order, view)?;
+    reducing::check(order, view)?;
+    market_data::check(view)?;
+    let worst_price = collar::check(order, view)?;
+    notional::check(order, view, worst_price)?;
+    position_limit::check(order, view)?;
+    let gross_exposure = account_exposure::check(order, view, worst_price)?;
+    open_orders::check(view)?;
+    rate::check(view)?;
+    self_trade::check(order, view)?;
+    let reservation = buying_power::check(order, view, worst_price)?;
+    Ok(Approval { reservation, gross_exposure })
 }

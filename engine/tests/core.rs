@@ -69,6 +69,19 @@ mod reports_model;
 mod reports_restated;
 #[path = "core/risk.rs"]
 mod risk;
+#[path = "core/risk_alerts.rs"]
+mod risk_alerts;
+#[path = "core/risk_breakers.rs"]
+mod risk_breakers;
+#[path = "core/risk_limits.rs"]
+mod risk_limits;
+#[path = "core/risk_page.rs"]
+mod risk_page;
+#[path = "core/risk_scopes.rs"]
+mod risk_scopes;
+#[cfg(test)]
+#[path = "core/risk_support.rs"]
+mod risk_support;
 #[cfg(test)]
 #[path = "core/seed.rs"]
 mod seed;

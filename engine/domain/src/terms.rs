@@ -406,6 +406,8 @@ words! {
         CoolDown = "cool_down",
         /// Fraction of a limit from which an alert is raised.
         AlertFraction = "alert_fraction",
+        /// Silence of an instrument's feed that trips a breaker, in nanoseconds.
+        StaleFeed = "stale_feed",
     }
     /// A breaker: a rule that stops an account or strategy until it has cooled down or is reset.
     BreakerKind {
@@ -629,7 +631,7 @@ impl LimitKind {
             | Self::LossStreak
             | Self::OrderToTrade
             | Self::RejectStorm => LimitUnit::Count,
-            Self::MarketAge | Self::CoolDown => LimitUnit::Duration,
+            Self::MarketAge | Self::CoolDown | Self::StaleFeed => LimitUnit::Duration,
             Self::SelfTrade => LimitUnit::SelfTrade,
         }
     }

@@ -21,7 +21,8 @@ impl Machine {
         match fired.kind {
             TimerKind::OrderExpiry => self.order_expires(OrderId(fired.subject), out),
             TimerKind::Mark => self.mark_due(stamp, fired.subject, out),
-            TimerKind::BreakerCooled | TimerKind::Day => {
+            TimerKind::BreakerCooled => self.breaker_cooled(stamp, fired.subject, out),
+            TimerKind::Day => {
                 self.refuse(&(*fired).into(), Reject::IllegalMove, fired.due.0.cast_signed(), out);
             }
         }

@@ -71,6 +71,7 @@ impl Machine {
         let mut legs = trade_legs(instrument, order.side, base_factor, fill.qty, &booked);
         legs[FEE_LEG] = leg(executed.fee_currency, LedgerBook::Fee, -executed.fee);
         self.post(account, &legs, out);
+        self.count_fill(&order, fill, &booked, out);
         if !executed.is_fee_counted {
             self.accounts.worths.change(account, &mut self.digest, |worth| worth.fees_uncounted += 1);
         }

@@ -261,15 +261,15 @@ impl Machine {
                 if !terms.is_exclusive() {
                     // From here on it counts, like any other held order.
                     self.uncount(slot);
-                    let sent = self.as_held(slot);
-                    match sent.and_then(|sent| self.risk_check(&sent, true)) {
+                    let (sent, strategy) = (self.as_held(slot), self.orders.get(slot).strategy);
+                    match sent.and_then(|sent| self.risk_check(&sent, strategy, None, true)) {
                         Err(refusal) => {
                             self.refuse_uncounted(slot, refusal, out);
                             return;
                         }
-                        Ok(reservation) => {
-                            self.count(slot, Some(reservation));
-                            let event = approved(self, slot, reservation.amount, reservation.currency);
+                        Ok(approval) => {
+                            self.count(slot, Some(approval.reservation));
+                            let event = approved(self, slot, Some(&approval));
                             self.push_order(slot, event, out);
                         }
                     }
@@ -289,25 +289,32 @@ impl Machine {
     /// Lets an order leave the core as what it is once it was triggered, if it still passes the risk check.
     fn leave(&mut self, slot: u32, out: &mut EventBuffer) {
         self.uncount(slot);
-        let sent = self.as_sent(slot);
+        let (sent, strategy) = (self.as_sent(slot), self.orders.get(slot).strategy);
+        self.watch_before(sent.account, strategy, sent.instrument, out);
         let chosen = self.venues.choose(sent.venue, sent.instrument).map(|(id, _)| id);
         let checked = chosen.map_err(Refusal::plain).and_then(|venue| {
             let takes_orders = self.market(sent.instrument).session.takes_orders();
             if !takes_orders {
                 return Err(Refusal::plain(Reject::MarketClosed));
             }
-            self.risk_check(&sent, false).map(|reservation| (venue, reservation))
+            self.risk_check(&sent, strategy, None, false).map(|approval| (venue, approval))
         });
         match checked {
-            Err(refusal) => self.refuse_uncounted(slot, refusal, out),
-            Ok((venue, reservation)) => {
-                self.count(slot, Some(reservation));
+            Err(refusal) => {
+                self.refuse_uncounted(slot, refusal, out);
+                if refusal.reason == Reject::SelfTrade {
+                    self.give_way(&sent, strategy, true, out);
+                }
+            }
+            Ok((venue, approval)) => {
+                self.count(slot, Some(approval.reservation));
                 self.orders.get_mut(slot).venue = venue;
                 self.orders.terms_mut(slot).hold = None;
                 self.orders.set_status(slot, OrderStatus::PendingNew);
                 self.set_expiry(slot);
-                let event = approved(self, slot, reservation.amount, reservation.currency);
+                let event = approved(self, slot, Some(&approval));
                 self.push_order(slot, event, out);
+                self.give_way_to(slot, out);
                 self.submit(slot, out);
             }
         }

@@ -3,13 +3,15 @@
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::INSTRUMENTS_MAX;
+use crate::risk::self_trade::MAKERS_MAX;
 use crate::signals::Observation;
 use tickwerk_domain::command::{MarketGapObserved, NewOrder, QuoteObserved, TradeObserved};
 use tickwerk_domain::event::SignalChanged;
 use tickwerk_domain::{BookDelta, Event, InstrumentId, Qty, Reject, Side, Stamp, StrategyId};
 
-/// Events that one strategy may cause with one observation: a signal, an approval or refusal, an order.
-const EVENTS_PER_STRATEGY_MAX: usize = 4;
+/// Events that one strategy may cause with one observation: a signal, an approval or refusal, an order, and cancels of
+/// orders that give way to it.
+const EVENTS_PER_STRATEGY_MAX: usize = 4 + MAKERS_MAX;
 
 impl Machine {
     pub(super) fn on_quote(&mut self, stamp: Stamp, quote: &QuoteObserved, out: &mut EventBuffer) -> u64 {
@@ -17,7 +19,7 @@ impl Machine {
             self.refuse(&(*quote).into(), Reject::UnknownInstrument, i64::from(quote.instrument.0), out);
             return 0;
         };
-        self.market_mut(quote.instrument).on_quote(quote);
+        self.news_of(quote.instrument).on_quote(quote);
         self.end_market(quote.instrument, None, out);
         self.show_touch(stamp, quote.instrument, out);
         version
@@ -28,7 +30,7 @@ impl Machine {
             self.refuse(&(*trade).into(), Reject::UnknownInstrument, i64::from(trade.instrument.0), out);
             return 0;
         };
-        self.market_mut(trade.instrument).on_trade(trade);
+        self.news_of(trade.instrument).on_trade(trade);
         self.end_market(trade.instrument, None, out);
         self.show(stamp, trade.instrument, Observation::Trade { price: trade.price, qty: trade.qty }, out);
         version
@@ -39,7 +41,7 @@ impl Machine {
             self.refuse(&(*delta).into(), Reject::UnknownInstrument, i64::from(delta.instrument.0), out);
             return 0;
         };
-        let event = self.market_mut(delta.instrument).on_delta(delta);
+        let event = self.news_of(delta.instrument).on_delta(delta);
         self.end_market(delta.instrument, event, out);
         if delta.is_last() {
             self.show_touch(stamp, delta.instrument, out);
@@ -75,6 +77,14 @@ impl Machine {
         market.rehash(&mut self.digest);
         self.look_at_triggers(instrument);
         self.arm_mark(instrument);
+    }
+
+    /// A market that is heard of; a gap is no news.
+    fn news_of(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {
+        let now = self.now;
+        let market = self.market_mut(instrument);
+        market.observed_at = now;
+        market
     }
 
     pub(super) fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {

@@ -6,17 +6,19 @@ use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use crate::orders::terms::{self, is_rare, refusal};
 use crate::orders::{Order, Terms, key};
 use crate::positions::side_of;
+use crate::risk::collar::market_price;
 use crate::risk::exposure::{Reservation, margin, margin_mark, spot_reservation};
-use crate::risk::{Refusal, View, check, check_held, market_price};
+use crate::risk::rate::Message;
+use crate::risk::{Approval, Refusal};
 use tickwerk_domain::command::{CancelOrder, NewOrder, VenueDefined};
 use tickwerk_domain::event::{
     CancelRejected, CancelSubmitted, OrderApproved, OrderCanceled, OrderRefused, OrderRejected,
     OrderRepeated, OrderSubmitted,
 };
 use tickwerk_domain::{
-    AccountId, Contingency, CurrencyId, HoldReason, Instrument, InstrumentId, InstrumentKind, Money, OrderId,
-    OrderStatus, OrderType, PositionEffect, PositionSide, Price, Qty, Rate, Reject, Side, Stamp, StrategyId,
-    TimeInForce, TimeNs, TrailUnit, TriggerBy, VenueId,
+    AccountId, Contingency, CurrencyId, HoldReason, Instrument, InstrumentKind, LimitKind, Money, OrderId,
+    OrderStatus, OrderType, PositionSide, Price, Qty, Rate, Reject, Side, Stamp, StrategyId, TimeInForce,
+    TimeNs, TrailUnit, TriggerBy, VenueId,
 };
 
 /// What was decided on an order that may enter.
@@ -31,8 +33,8 @@ struct Entry {
     is_native: bool,
     /// When it ends; 0 where nothing ends it.
     expires_at: TimeNs,
-    /// What it ties up; none where it ties up nothing before it leaves.
-    reservation: Option<Reservation>,
+    /// What it ties up and leads to; none where it ties up nothing before it leaves.
+    approval: Option<Approval>,
 }
 
 impl Machine {
@@ -41,6 +43,7 @@ impl Machine {
         let id = OrderId(stamp.sequence.0);
         let name = &asked.client_order_id;
         let name_key = key(asked.account, name);
+        self.watch_before(asked.account, StrategyId::NONE, asked.instrument, out);
         let known =
             if name.is_none() { None } else { self.orders.find_client(asked.account, name, name_key) };
         match known {
@@ -75,6 +78,7 @@ impl Machine {
         asked: &NewOrder,
         out: &mut EventBuffer,
     ) {
+        self.watch_before(asked.account, strategy, asked.instrument, out);
         let id = OrderId(stamp.sequence.plus(out.len() as u64 + 1).0);
         let name_key = key(asked.account, &asked.client_order_id);
         self.enter(stamp, &Order::new(id, strategy, asked, name_key), name_key, asked, out);
@@ -83,7 +87,7 @@ impl Machine {
     /// Decides on an order and books the result.
     fn enter(&mut self, stamp: Stamp, order: &Order, name_key: u64, asked: &NewOrder, out: &mut EventBuffer) {
         let is_rare = is_rare(asked);
-        let decision = self.decide(stamp.time_ns, asked, is_rare);
+        let decision = self.decide(stamp.time_ns, asked, order.strategy, is_rare);
         if decision.is_err_and(|refusal| refusal.reason == Reject::StoreFull) {
             let (id, account, instrument) = (order.id, asked.account, asked.instrument);
             let reason = Reject::StoreFull.code();
@@ -102,9 +106,20 @@ impl Machine {
             Ok(entry) => self.book_approval(slot, &entry, is_rare, out),
         }
         self.orders.commit(slot, &mut self.digest);
+        let refused = decision.err().map(|refusal| refusal.reason);
+        if refused == Some(Reject::SelfTrade) {
+            self.give_way(asked, order.strategy, true, out);
+        }
+        self.count_message((asked.account, asked.instrument, order.strategy), Message::Order, refused, out);
     }
 
-    fn decide(&self, now: TimeNs, asked: &NewOrder, is_rare: bool) -> Result<Entry, Refusal> {
+    fn decide(
+        &self,
+        now: TimeNs,
+        asked: &NewOrder,
+        strategy: StrategyId,
+        is_rare: bool,
+    ) -> Result<Entry, Refusal> {
         if !self.orders.has_room() {
             return Err(Refusal::plain(Reject::StoreFull));
         }
@@ -122,7 +137,7 @@ impl Machine {
             return Err(Refusal::plain(Reject::MarketClosed));
         }
         if is_rare {
-            return self.decide_rare(now, asked, definition);
+            return self.decide_rare(now, asked, strategy, definition);
         }
         if asked.order_type == OrderType::Market
             && asked.time_in_force == TimeInForce::Gtc
@@ -134,12 +149,18 @@ impl Machine {
         if asked.time_in_force == TimeInForce::Fok && !row.can(VenueDefined::FILL_OR_KILL) {
             return Err(Refusal::plain(Reject::VenueLacks));
         }
-        let reservation = Some(self.risk_check(asked, false)?);
+        let approval = Some(self.risk_check(asked, strategy, Some(Message::Order), false)?);
         let (qty, expires_at) = (asked.qty, TimeNs::UNKNOWN);
-        Ok(Entry { venue, qty, hold: None, is_native: false, expires_at, reservation })
+        Ok(Entry { venue, qty, hold: None, is_native: false, expires_at, approval })
     }
 
-    fn decide_rare(&self, now: TimeNs, asked: &NewOrder, definition: &Instrument) -> Result<Entry, Refusal> {
+    fn decide_rare(
+        &self,
+        now: TimeNs,
+        asked: &NewOrder,
+        strategy: StrategyId,
+        definition: &Instrument,
+    ) -> Result<Entry, Refusal> {
         terms::check(asked, definition, now)?;
         let market = self.market(asked.instrument);
         let (venue, row) = self.venues.choose(asked.venue, asked.instrument).map_err(Refusal::plain)?;
@@ -151,7 +172,7 @@ impl Machine {
             return Err(Refusal::plain(Reject::StoreFull));
         }
         let qty = if asked.quantity_in_quote {
-            let collar = self.settings.effective(asked.account, asked.instrument).price_collar;
+            let collar = self.settings.effective(asked.account, asked.instrument).get(LimitKind::PriceCollar);
             let worst = market_price(asked.side, market, collar.unwrap_or(0))?;
             terms::quantity_for(asked.qty.0, worst, definition)?
         } else {
@@ -173,13 +194,13 @@ impl Machine {
             if is_held { self.worst_held(&sent, asked.order_type, asked.trigger_price)? } else { sent };
         let ties_up_later =
             hold == Some(HoldReason::Parent) || hold == Some(HoldReason::Trigger) && is_exclusive;
-        let reservation = if ties_up_later {
-            check_held(&checked, &self.view(&checked, true)?)?;
+        let approval = if ties_up_later {
+            self.check_held_order(&checked, strategy)?;
             None
         } else {
-            Some(self.risk_check(&checked, is_held)?)
+            Some(self.risk_check(&checked, strategy, Some(Message::Order), is_held)?)
         };
-        Ok(Entry { venue, qty, hold, is_native: fit.is_native, expires_at, reservation })
+        Ok(Entry { venue, qty, hold, is_native: fit.is_native, expires_at, approval })
     }
 
     /// An order that waits for its trigger as the risk check is to see it: a limit order at the worst price that it may
@@ -193,7 +214,8 @@ impl Machine {
         if order_type.has_limit() || !order_type.is_triggered() || trigger.0 <= 0 {
             return Ok(*sent);
         }
-        let collar = self.settings.effective(sent.account, sent.instrument).price_collar.unwrap_or(0);
+        let limits = self.settings.effective(sent.account, sent.instrument);
+        let collar = limits.get(LimitKind::PriceCollar).unwrap_or(0);
         let tick = self.instrument(sent.instrument).map_or(1, |known| known.definition.tick_size.0);
         let (trigger, tick) = (i128::from(trigger.0), i128::from(tick));
         let worst = match sent.side {
@@ -208,60 +230,13 @@ impl Machine {
         Ok(NewOrder { order_type: OrderType::Limit, price, ..*sent })
     }
 
-    /// What the risk check reads for an order whose account and instrument are in range.
-    fn view(&self, asked: &NewOrder, is_held: bool) -> Result<View<'_>, Refusal> {
-        let slot = self.instrument(asked.instrument).ok_or(Refusal::plain(Reject::UnknownInstrument))?;
-        let account = self.accounts.account(asked.account).ok_or(Refusal::plain(Reject::UnknownAccount))?;
-        Ok(View {
-            instrument: &slot.definition,
-            market: self.market(asked.instrument),
-            account,
-            position: self.positions.of(asked.account, asked.instrument, self.position_side(asked)),
-            settlement: self.accounts.balance(asked.account, slot.definition.settlement),
-            base: self.accounts.balance(asked.account, slot.definition.base),
-            base_factor: slot.base_factor,
-            unrealized: self.unrealized_in(asked.account, slot.definition.kind, slot.definition.settlement),
-            limits: self.settings.effective(asked.account, asked.instrument),
-            is_held,
-        })
-    }
-
-    /// Whether an order that counts in no sum may go on, and what it ties up.
-    pub(super) fn risk_check(&self, asked: &NewOrder, is_held: bool) -> Result<Reservation, Refusal> {
-        let view = self.view(asked, is_held)?;
-        let reservation = check(asked, &view)?;
-        let room = view.position.room_to_close(asked.side);
-        if asked.position_effect == PositionEffect::Close && asked.qty.0 > room {
-            return Err(refusal(Reject::ReduceOnly, i128::from(room), i128::from(asked.qty.0)));
-        }
-        Ok(reservation)
-    }
-
     /// The position that an order is about.
-    fn position_side(&self, asked: &NewOrder) -> PositionSide {
+    pub(super) fn position_side(&self, asked: &NewOrder) -> PositionSide {
         if is_in_range(asked.account.0, ACCOUNTS_MAX) {
             side_of(self.positions.mode(asked.account), asked.side, asked.position_effect)
         } else {
             PositionSide::Net
         }
-    }
-
-    /// Profit of all contracts of an account that settle in a currency; spot positions do not count as margin.
-    pub(super) fn unrealized_in(
-        &self,
-        account: AccountId,
-        kind: InstrumentKind,
-        settlement: CurrencyId,
-    ) -> i128 {
-        if kind == InstrumentKind::Spot {
-            return 0;
-        }
-        let is_counted = |instrument: &InstrumentId| {
-            let definition = self.instrument(*instrument).map(|slot| &slot.definition);
-            definition.is_some_and(|of| of.settlement == settlement && of.kind != InstrumentKind::Spot)
-        };
-        let counted = self.positions.open(account).filter(is_counted);
-        counted.map(|instrument| self.unrealized(account, instrument)).sum()
     }
 
     pub(super) fn book_refusal(&mut self, slot: u32, refusal: Refusal, out: &mut EventBuffer) {
@@ -298,20 +273,18 @@ impl Machine {
             let terms = self.orders.terms_mut(slot);
             (terms.is_native, terms.expires_at) = (entry.is_native, entry.expires_at);
         }
-        let event = match entry.reservation {
-            Some(reservation) => {
-                self.count(slot, Some(reservation));
-                approved(self, slot, reservation.amount, reservation.currency)
-            }
-            None => {
-                self.count_open(slot);
-                approved(self, slot, 0, CurrencyId::NONE)
-            }
-        };
+        match entry.approval {
+            Some(approval) => self.count(slot, Some(approval.reservation)),
+            None => self.count_open(slot),
+        }
+        let event = approved(self, slot, entry.approval.as_ref());
         self.push_order(slot, event, out);
         match entry.hold {
             Some(reason) => self.hold(slot, reason, out),
-            None => self.submit(slot, out),
+            None => {
+                self.give_way_to(slot, out);
+                self.submit(slot, out);
+            }
         }
         if is_rare {
             self.set_expiry(slot);
@@ -382,10 +355,13 @@ impl Machine {
         }
         let (account, instrument, strategy, side) =
             (order.account, order.instrument, order.strategy, order.side);
-        let (leaves, has_terms, position_side) = (order.leaves().0, order.has_terms, order.position_side);
+        let (leaves, has_terms, price) = (order.leaves().0, order.has_terms, order.price);
+        let position_side = order.position_side;
         if has_terms {
             self.orders.terms_mut(slot).is_counted = true;
         }
+        let is_first = !self.positions.has_open(account, instrument, side);
+        self.resting.note(account, instrument, side, price, is_first);
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) += leaves;
         self.count_open(slot);
         match reservation {
@@ -518,7 +494,12 @@ impl Machine {
         // The stream of an account that is not known has no versions.
         let version = if is_known { self.next_account_version(cancel.account) } else { 0 };
         match (refusal, owned) {
-            (None, Some(slot)) => self.request_cancel(slot, Reject::CancelRequested, out),
+            (None, Some(slot)) => {
+                let order = self.orders.get(slot);
+                let asked = (order.account, order.instrument, order.strategy);
+                self.request_cancel(slot, Reject::CancelRequested, out);
+                self.count_message(asked, Message::Cancel, None, out);
+            }
             (reason, _) => {
                 let order = owned.map_or(OrderId::NONE, |slot| self.orders.get(slot).id);
                 let (account, client_order_id) = (cancel.account, cancel.client_order_id);
@@ -610,20 +591,20 @@ impl Machine {
     }
 }
 
-/// The approval of an order that was counted, with the exposure after it.
-pub(super) fn approved(machine: &Machine, slot: u32, reserved: i128, currency: CurrencyId) -> OrderApproved {
+/// The approval of an order that was counted, with the exposure after it; without one it ties up nothing yet.
+pub(super) fn approved(machine: &Machine, slot: u32, approval: Option<&Approval>) -> OrderApproved {
     let order = machine.orders.get(slot);
     let position = machine.positions.of(order.account, order.instrument, order.position_side);
     OrderApproved {
-        reserved: Money::new(reserved),
-        gross_exposure: Money::ZERO,
+        reserved: Money::new(approval.map_or(0, |approval| approval.reservation.amount)),
+        gross_exposure: Money::new(approval.map_or(0, |approval| approval.gross_exposure)),
         order: order.id,
         limits_version: machine.settings.version(),
         worst_long: Qty(position.worst_long()),
         worst_short: Qty(position.worst_short()),
         account: order.account,
         instrument: order.instrument,
-        reserved_currency: currency,
+        reserved_currency: approval.map_or(CurrencyId::NONE, |approval| approval.reservation.currency),
         open_orders: machine.accounts.account(order.account).map_or(0, |row| row.open_orders),
     }
 }

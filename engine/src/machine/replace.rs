@@ -11,6 +11,7 @@ use crate::orders::Terms;
 use crate::orders::terms::{Replacement, check_display_qty, check_trigger_price, refusal};
 use crate::risk::Refusal;
 use crate::risk::exposure::{Reservation, spot_reservation};
+use crate::risk::rate::Message;
 use tickwerk_domain::command::{NewOrder, ReplaceOrder, ReplaceReported, VenueDefined};
 use tickwerk_domain::event::{OrderCanceled, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::reject::ReasonCode;
@@ -29,9 +30,17 @@ impl Machine {
         // The stream of an account that is not known has no versions.
         let version = if is_known { self.next_account_version(account) } else { 0 };
         let owned = self.find_owned(account, asked.order, &asked.client_order_id);
+        let mut counted = None;
         let replaced = match owned {
             None => Err(Refusal::plain(Reject::UnknownOrder)),
-            Some(slot) => self.replace(slot, asked, out),
+            Some(slot) => {
+                let order = self.orders.get(slot);
+                let of = (order.account, order.instrument, order.strategy);
+                self.watch_before(of.0, of.2, of.1, out);
+                let replaced = self.replace(slot, asked, out);
+                counted = Some(of);
+                replaced
+            }
         };
         if let Err(refusal) = replaced {
             let rejected = ReplaceRejected {
@@ -45,6 +54,10 @@ impl Machine {
             };
             let event_version = if is_known { self.next_account_version(account) } else { 0 };
             out.push(event_version, rejected);
+        }
+        if let Some(of) = counted {
+            let refused = replaced.err().map(|refusal| refusal.reason);
+            self.count_message(of, Message::Replace, refused, out);
         }
         if is_known {
             self.accounts.rehash_account(account, &mut self.digest);
@@ -171,7 +184,7 @@ impl Machine {
             if watches_trigger { self.worst_held(&sent, order.order_type, new.trigger_price)? } else { sent };
         let margin = self.positions.of(order.account, order.instrument, order.position_side).margin;
         self.uncount(slot);
-        let checked = self.risk_check(&seen, watches_trigger);
+        let checked = self.risk_check(&seen, order.strategy, Some(Message::Replace), watches_trigger);
         self.count(slot, None);
         // Margin is put back as it was, not marked anew: a refused replace changes nothing.
         let price = order.reserve_price;
@@ -185,7 +198,7 @@ impl Machine {
         };
         self.tie_up(slot, before);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
-        checked
+        checked.map(|approval| approval.reservation)
     }
 
     /// What the order would tie up with another quantity at a price; the margin of its position for contracts.
@@ -239,6 +252,9 @@ impl Machine {
         let order = *self.orders.get(slot);
         let extra_open = (new.qty.0 - order.qty.0).max(0);
         self.orders.terms_mut(slot).replacement = Some(Replacement { extra_open, ..new });
+        // From here on either price may be met at the venue.
+        self.resting.note(order.account, order.instrument, order.side, new.price, false);
+        self.give_way(&NewOrder { price: new.price, ..self.as_sent(slot) }, order.strategy, false, out);
         *self.positions.of_mut(order.account, order.instrument, order.position_side).open_mut(order.side) +=
             extra_open;
         self.tie_up_again(slot);

@@ -1,8 +1,9 @@
 //! Limits, kill switches and trading states: set by commands, told by events, each with a new version.
 
 use super::Machine;
-use super::mass_cancel::Scope;
+use super::mass_cancel::Scope as CancelScope;
 use crate::event_buffer::EventBuffer;
+use crate::risk::settings::Scope;
 use tickwerk_domain::command::{KillSwitchSet, LimitSet, TradingStateSet};
 use tickwerk_domain::event::{KillSwitchChanged, LimitChanged, TradingStateChanged};
 use tickwerk_domain::{AccountId, ContinueKind, InstrumentId, Reject, SideFilter, Stamp, StrategyId};
@@ -12,9 +13,11 @@ impl Machine {
         let version = self.next_system_version();
         let (account, instrument, strategy) = (limit.account, limit.instrument, limit.strategy);
         let set = self.check_scope(account, instrument, strategy).and_then(|()| {
-            self.settings
-                .set_limit(account, instrument, limit.kind, limit.value, &mut self.digest)
-                .map_err(|reason| (reason, i64::from(instrument.0)))
+            let scope = Scope { account, instrument, strategy };
+            self.settings.set_limit(scope, limit.kind, limit.value, &mut self.digest).map_err(|reason| {
+                let is_value = reason == Reject::ValueOutOfRange;
+                (reason, if is_value { limit.value } else { i64::from(instrument.0) })
+            })
         });
         match set {
             Err((reason, value)) => self.refuse(&(*limit).into(), reason, value, out),
@@ -38,7 +41,8 @@ impl Machine {
         match self.check_scope(account, instrument, strategy) {
             Err((reason, value)) => self.refuse(&(*setting).into(), reason, value, out),
             Ok(()) => {
-                self.settings.set_state(account, instrument, state, &mut self.digest);
+                let scope = Scope { account, instrument, strategy };
+                self.settings.set_state(scope, state, &mut self.digest);
                 let limits_version = self.settings.version();
                 let event_version = self.next_system_version();
                 out.push(
@@ -62,7 +66,8 @@ impl Machine {
         match self.check_scope(account, instrument, strategy) {
             Err((reason, value)) => self.refuse(&(*switch).into(), reason, value, out),
             Ok(()) => {
-                self.settings.set_kill_switch(account, instrument, engaged, &mut self.digest);
+                let scope = Scope { account, instrument, strategy };
+                self.settings.set_kill_switch(scope, engaged, &mut self.digest);
                 let limits_version = self.settings.version();
                 let event_version = self.next_system_version();
                 out.push(
@@ -70,7 +75,7 @@ impl Machine {
                     KillSwitchChanged { limits_version, account, instrument, strategy, engaged },
                 );
                 if engaged {
-                    let scope = Scope { account, instrument, strategy, side: SideFilter::Any };
+                    let scope = CancelScope { account, instrument, strategy, side: SideFilter::Any };
                     self.start_cancel(ContinueKind::KillSwitch, stamp.sequence, scope, out);
                 }
             }
@@ -78,8 +83,8 @@ impl Machine {
         version
     }
 
-    /// Whether a scope names things that exist; 0 means "all".
-    fn check_scope(
+    /// Whether a scope names things that exist; 0 means "all", and a strategy stands alone.
+    pub(super) fn check_scope(
         &self,
         account: AccountId,
         instrument: InstrumentId,
@@ -91,9 +96,11 @@ impl Machine {
         if !instrument.is_none() && self.instrument(instrument).is_none() {
             return Err((Reject::UnknownInstrument, i64::from(instrument.0)));
         }
-        if !strategy.is_none() {
-            return Err((Reject::ScopeInvalid, i64::from(strategy.0)));
+        if strategy.is_none() {
+            return Ok(());
         }
-        Ok(())
+        let is_known = self.strategies.get(strategy.0 as usize).is_some_and(Option::is_some);
+        let is_alone = account.is_none() && instrument.is_none();
+        if is_known && is_alone { Ok(()) } else { Err((Reject::ScopeInvalid, i64::from(strategy.0))) }
     }
 }

@@ -184,6 +184,7 @@ impl Machine {
         let day = stamp.time_ns.0 / DAY_NS;
         self.day_ends = TimeNs((day + 1).saturating_mul(DAY_NS));
         self.keep_all_worths(true);
+        self.restart_risk_day();
     }
 }
 

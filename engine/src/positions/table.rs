@@ -7,7 +7,7 @@
 use super::Position;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
-use tickwerk_domain::{AccountId, Digest, InstrumentId, PositionMode, PositionSide};
+use tickwerk_domain::{AccountId, Digest, InstrumentId, PositionMode, PositionSide, Side};
 
 /// Funding of a position so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -152,6 +152,18 @@ impl Positions {
     pub fn open(&self, account: AccountId) -> impl Iterator<Item = InstrumentId> + use<> {
         let index = account.0 as usize;
         bits(self.open.by_account[index] | self.open_shorts.by_account[index]).map(InstrumentId)
+    }
+
+    /// Whether the account has open orders of a side in the instrument, whatever position they are about.
+    #[inline]
+    pub fn has_open(&self, account: AccountId, instrument: InstrumentId, side: Side) -> bool {
+        let open_of = |position: &Position| match side {
+            Side::Buy => position.open_buys,
+            Side::Sell => position.open_sells,
+        };
+        let index = index(account, instrument);
+        open_of(&self.rows[index]) != 0
+            || self.mode(account) == PositionMode::Hedging && open_of(&self.shorts[index]) != 0
     }
 
     /// Instruments in which the account has a position or an open order, in order of number.

@@ -4,10 +4,8 @@
 //! Contracts: account and instrument tie up margin for the worse of both sides, position and open orders together,
 //! at the mark; an order that does not raise that margin passes.
 
-use super::{Refusal, View};
 use crate::positions::Position;
-use tickwerk_domain::command::NewOrder;
-use tickwerk_domain::{CurrencyId, Instrument, InstrumentKind, Price, Qty, Rate, Reject, Side};
+use tickwerk_domain::{CurrencyId, Instrument, Price, Qty, Rate, Side};
 
 /// What an order ties up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,47 +52,4 @@ pub fn margin(instrument: &Instrument, position: &Position, mark: Price) -> Opti
 /// The price that margin is counted at: the mid, rounded towards zero.
 pub fn margin_mark(reference_twice: Option<i64>, fallback: Price) -> Price {
     reference_twice.map(|twice| Price(twice / 2)).filter(|price| price.0 != 0).unwrap_or(fallback)
-}
-
-/// Whether the account can pay for the order.
-pub(super) fn check_buying_power(
-    order: &NewOrder,
-    view: &View<'_>,
-    price: Price,
-) -> Result<Reservation, Refusal> {
-    let instrument = view.instrument;
-    let overflow = || Refusal::plain(Reject::ValueOverflow);
-    match instrument.kind {
-        InstrumentKind::Spot => {
-            let reservation = spot_reservation(instrument, view.base_factor, order.side, price, order.qty);
-            let reservation = reservation.ok_or_else(overflow)?;
-            let available = match order.side {
-                Side::Buy => view.settlement.available(),
-                Side::Sell => view.base.available(),
-            };
-            if reservation.amount > available {
-                return Err(Refusal::new(Reject::InsufficientBuyingPower, available, reservation.amount));
-            }
-            Ok(reservation)
-        }
-        InstrumentKind::Linear | InstrumentKind::Inverse => {
-            let mark = margin_mark(view.market.reference_twice(), price);
-            let mut with_order = *view.position;
-            let open = with_order.open_mut(order.side);
-            *open = open.saturating_add(order.qty.0);
-            let needed = margin(instrument, &with_order, mark).ok_or_else(overflow)?;
-            let before = margin(instrument, view.position, mark).ok_or_else(overflow)?;
-            let reservation = Reservation { amount: needed, currency: instrument.settlement, price: mark };
-            if needed <= before {
-                return Ok(reservation);
-            }
-            let fee =
-                instrument.fee(price, order.qty, Rate(instrument.taker_fee.0.max(0))).ok_or_else(overflow)?;
-            let available = view.settlement.available() + view.position.margin + view.unrealized;
-            if needed + fee > available {
-                return Err(Refusal::new(Reject::InsufficientBuyingPower, available, needed + fee));
-            }
-            Ok(reservation)
-        }
-    }
 }

@@ -1,49 +1,112 @@
-//! Limits, kill switches and trading states: per account and instrument, where number 0 stands for "all".
+//! Limits, kill switches and trading states: per account and instrument, where number 0 stands for "all", and per
+//! strategy.
 //!
-//! The strictest of all that apply decides. What applies to each pair is worked out when a setting changes, so that a
-//! check reads one row. Every change raises the version that decisions name.
+//! The strictest of all that apply decides. What applies to each pair is worked out when a setting changes, with a bit
+//! for each limit that is set, so that a check reads one row and skips what is not set. Every change raises the version
+//! that decisions name.
 
-use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
+use super::scopes::{Scopes, greater_is_stricter, scopes_of, values_of};
+use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use tickwerk_domain::digest::row_hash;
-use tickwerk_domain::{AccountId, Digest, InstrumentId, LimitKind, Reject, TradingState};
+use tickwerk_domain::{AccountId, Digest, InstrumentId, LimitKind, Reject, StrategyId, TradingState};
 
-/// Settings of one scope.
+const KINDS: usize = LimitKind::ALL.len();
+
+/// Whom a setting is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Row {
-    /// By [`LimitKind`]; negative for none.
-    limits: [i64; LimitKind::ALL.len()],
-    is_killed: bool,
-    state: TradingState,
+pub struct Scope {
+    /// For which account; 0 for all.
+    pub account: AccountId,
+    /// For which instrument; 0 for all.
+    pub instrument: InstrumentId,
+    /// For which strategy; it stands alone.
+    pub strategy: StrategyId,
 }
 
-const UNSET: Row = Row { limits: [-1; LimitKind::ALL.len()], is_killed: false, state: TradingState::Active };
-
-/// All that applies to an account in an instrument.
+/// All that applies to an account in an instrument, or to a strategy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Effective {
-    /// Largest quantity of one order.
-    pub order_quantity: Option<i64>,
-    /// Largest notional of one order.
-    pub order_notional: Option<i64>,
-    /// Largest position either way.
-    pub position_quantity: Option<i64>,
-    /// Widest distance from the reference price, in units of 10⁻⁸.
-    pub price_collar: Option<i64>,
-    /// Most open orders of the account.
-    pub open_orders: Option<i64>,
+    /// By [`LimitKind`]; negative for none.
+    limits: [i64; KINDS],
+    /// A bit for each limit that is set.
+    set: u32,
     /// Whether a kill switch is engaged.
     pub is_killed: bool,
     /// What may be done.
     pub state: TradingState,
 }
 
+const UNSET: Effective =
+    Effective { limits: [-1; KINDS], set: 0, is_killed: false, state: TradingState::Active };
+
+/// The bit of a kind of limit, for [`Effective::has_any`].
+pub const fn bit(kind: LimitKind) -> u32 {
+    1 << kind as u32
+}
+
+/// Limits of a single order, which may be an account's or a strategy's alike.
+const OF_AN_ORDER: [LimitKind; 6] = [
+    LimitKind::OrderQuantity,
+    LimitKind::OrderQuantityMin,
+    LimitKind::OrderNotional,
+    LimitKind::PriceCollar,
+    LimitKind::SelfTrade,
+    LimitKind::MarketAge,
+];
+
+impl Effective {
+    /// The limit of a kind, where it is set.
+    #[inline]
+    pub fn get(&self, kind: LimitKind) -> Option<i64> {
+        (self.set & bit(kind) != 0).then(|| self.limits[kind as usize])
+    }
+
+    /// Whether any of the limits is set whose [`bit`]s are given.
+    #[inline]
+    pub fn has_any(&self, bits: u32) -> bool {
+        self.set & bits != 0
+    }
+
+    /// Whether nothing at all is set.
+    pub fn is_unset(&self) -> bool {
+        self.set == 0 && !self.is_killed && self.state == TradingState::Active
+    }
+
+    /// This row with the stricter of both in all that is about a single order; what is counted is each one's own.
+    #[must_use]
+    pub fn with_orders_of(&self, strategy: &Self) -> Self {
+        let mut both = *self;
+        for kind in OF_AN_ORDER {
+            both.tighten(kind, strategy);
+        }
+        both.tighten_switches(strategy);
+        both
+    }
+
+    fn tighten(&mut self, kind: LimitKind, other: &Self) {
+        let Some(candidate) = other.get(kind) else { return };
+        let is_stricter = self.get(kind).is_none_or(|own| (candidate > own) == greater_is_stricter(kind));
+        if is_stricter {
+            self.limits[kind as usize] = candidate;
+            self.set |= bit(kind);
+        }
+    }
+
+    fn tighten_switches(&mut self, other: &Self) {
+        self.is_killed |= other.is_killed;
+        self.state = self.state.max(other.state);
+    }
+}
+
 /// All settings.
 #[derive(Debug)]
 pub struct Settings {
-    rows: Box<[Row]>,
-    effective: Box<[Row]>,
+    rows: Box<[Effective]>,
+    effective: Box<[Effective]>,
+    strategies: Box<[Effective]>,
     version: u64,
     hashes: Box<[u64]>,
+    strategy_hashes: Box<[u64]>,
 }
 
 impl Default for Settings {
@@ -59,8 +122,10 @@ impl Settings {
         Self {
             rows: vec![UNSET; count].into(),
             effective: vec![UNSET; count].into(),
+            strategies: vec![UNSET; STRATEGIES_MAX].into(),
             version: 0,
             hashes: vec![0; count].into(),
+            strategy_hashes: vec![0; STRATEGIES_MAX].into(),
         }
     }
 
@@ -71,97 +136,106 @@ impl Settings {
 
     /// What applies to a pair; both numbers in range.
     #[inline]
-    pub fn effective(&self, account: AccountId, instrument: InstrumentId) -> Effective {
-        let row = &self.effective[index(account, instrument)];
-        let limit = |kind: LimitKind| Some(row.limits[kind as usize]).filter(|value| *value >= 0);
-        Effective {
-            order_quantity: limit(LimitKind::OrderQuantity),
-            order_notional: limit(LimitKind::OrderNotional),
-            position_quantity: limit(LimitKind::PositionQuantity),
-            price_collar: limit(LimitKind::PriceCollar),
-            open_orders: limit(LimitKind::OpenOrders),
-            is_killed: row.is_killed,
-            state: row.state,
+    pub fn effective(&self, account: AccountId, instrument: InstrumentId) -> &Effective {
+        &self.effective[index(account, instrument)]
+    }
+
+    /// What is set for a strategy itself; nothing for none.
+    #[inline]
+    pub fn strategy(&self, strategy: StrategyId) -> &Effective {
+        self.strategies.get(strategy.0 as usize).unwrap_or(&UNSET)
+    }
+
+    /// What was set for exactly this scope, whose numbers are in range.
+    pub fn own(&self, scope: Scope) -> &Effective {
+        if scope.strategy.is_none() {
+            &self.rows[index(scope.account, scope.instrument)]
+        } else {
+            self.strategy(scope.strategy)
         }
+    }
+
+    /// Every scope for which something is set, with what is: pairs in order, then strategies.
+    pub fn all(&self) -> impl Iterator<Item = (Scope, &Effective)> {
+        let number = |value: usize| u32::try_from(value).expect("tables are small");
+        let pairs = self.rows.iter().enumerate().map(move |(place, row)| {
+            let account = AccountId(number(place / INSTRUMENTS_MAX));
+            let instrument = InstrumentId(number(place % INSTRUMENTS_MAX));
+            (Scope { account, instrument, strategy: StrategyId::NONE }, row)
+        });
+        let strategies = self.strategies.iter().enumerate().map(move |(place, row)| {
+            let strategy = StrategyId(number(place));
+            (Scope { account: AccountId::NONE, instrument: InstrumentId::NONE, strategy }, row)
+        });
+        pairs.chain(strategies).filter(|(_, row)| !row.is_unset())
     }
 
     /// Sets a limit, or takes it away where `value` is negative; gives what it was.
     pub fn set_limit(
         &mut self,
-        account: AccountId,
-        instrument: InstrumentId,
+        scope: Scope,
         kind: LimitKind,
         value: i64,
         digest: &mut Digest,
     ) -> Result<i64, Reject> {
-        let scope_fits = match kind {
-            LimitKind::OrderQuantity | LimitKind::OrderNotional | LimitKind::PositionQuantity => {
-                !instrument.is_none()
-            }
-            LimitKind::PriceCollar | LimitKind::OpenOrders => {
-                kind == LimitKind::PriceCollar || instrument.is_none()
-            }
-            LimitKind::OrderQuantityMin
-            | LimitKind::GrossExposure
-            | LimitKind::NetExposure
-            | LimitKind::Leverage
-            | LimitKind::Credit
-            | LimitKind::OrderRate
-            | LimitKind::ReplaceRate
-            | LimitKind::CancelRate
-            | LimitKind::SelfTrade
-            | LimitKind::MarketAge
-            | LimitKind::DailyLoss
-            | LimitKind::Drawdown
-            | LimitKind::LossStreak
-            | LimitKind::OrderToTrade
-            | LimitKind::RejectStorm
-            | LimitKind::CoolDown
-            | LimitKind::AlertFraction => false,
-        };
-        if !scope_fits {
+        let named = Scopes::named(scope.account, scope.instrument, scope.strategy);
+        if !named.is_some_and(|named| scopes_of(kind).contains(named)) {
             return Err(Reject::ScopeInvalid);
         }
-        let place = &mut self.rows[index(account, instrument)].limits[kind as usize];
-        let previous = std::mem::replace(place, value.max(-1));
-        self.changed(account, instrument, digest);
+        if value >= 0 && !values_of(kind).contains(&value) {
+            return Err(Reject::ValueOutOfRange);
+        }
+        let row = self.row_mut(scope);
+        let previous = std::mem::replace(&mut row.limits[kind as usize], value.max(-1));
+        row.set = row.set & !bit(kind) | u32::from(value >= 0) << kind as u32;
+        self.changed(scope, digest);
         Ok(previous)
     }
 
     /// Engages or releases a kill switch.
-    pub fn set_kill_switch(
-        &mut self,
-        account: AccountId,
-        instrument: InstrumentId,
-        engaged: bool,
-        digest: &mut Digest,
-    ) {
-        self.rows[index(account, instrument)].is_killed = engaged;
-        self.changed(account, instrument, digest);
+    pub fn set_kill_switch(&mut self, scope: Scope, engaged: bool, digest: &mut Digest) {
+        self.row_mut(scope).is_killed = engaged;
+        self.changed(scope, digest);
     }
 
     /// Sets what may be done.
-    pub fn set_state(
-        &mut self,
-        account: AccountId,
-        instrument: InstrumentId,
-        state: TradingState,
-        digest: &mut Digest,
-    ) {
-        self.rows[index(account, instrument)].state = state;
-        self.changed(account, instrument, digest);
+    pub fn set_state(&mut self, scope: Scope, state: TradingState, digest: &mut Digest) {
+        self.row_mut(scope).state = state;
+        self.changed(scope, digest);
     }
 
-    fn changed(&mut self, account: AccountId, instrument: InstrumentId, digest: &mut Digest) {
+    fn row_mut(&mut self, scope: Scope) -> &mut Effective {
+        if scope.strategy.is_none() {
+            &mut self.rows[index(scope.account, scope.instrument)]
+        } else {
+            &mut self.strategies[scope.strategy.0 as usize]
+        }
+    }
+
+    fn changed(&mut self, scope: Scope, digest: &mut Digest) {
         self.version += 1;
-        let row = self.rows[index(account, instrument)];
-        let mut words = [0; LimitKind::ALL.len() + 2];
+        let Scope { account, instrument, strategy } = scope;
+        let row = *self.own(scope);
+        let mut words = [0; KINDS + 3];
         for (word, limit) in words.iter_mut().zip(row.limits) {
             *word = limit.cast_unsigned();
         }
-        words[LimitKind::ALL.len()] = u64::from(account.0) << 32 | u64::from(instrument.0);
-        words[LimitKind::ALL.len() + 1] = u64::from(row.is_killed) << 8 | row.state as u64;
-        digest.update(&mut self.hashes[index(account, instrument)], row_hash(TAG, &words));
+        words[KINDS] = u64::from(account.0) << 32 | u64::from(instrument.0);
+        words[KINDS + 1] = u64::from(strategy.0);
+        words[KINDS + 2] = u64::from(row.is_killed) << 8 | row.state as u64;
+        let kept = if strategy.is_none() {
+            &mut self.hashes[index(account, instrument)]
+        } else {
+            &mut self.strategy_hashes[strategy.0 as usize]
+        };
+        digest.update(kept, row_hash(TAG, &words));
+        if strategy.is_none() {
+            self.work_out(account, instrument);
+        }
+    }
+
+    /// Works out what applies to all pairs that a changed row touches.
+    fn work_out(&mut self, account: AccountId, instrument: InstrumentId) {
         let numbers = |id: u32, count: usize| if id == 0 { 0..count } else { id as usize..id as usize + 1 };
         for account in numbers(account.0, ACCOUNTS_MAX) {
             for instrument in numbers(instrument.0, INSTRUMENTS_MAX) {
@@ -170,17 +244,16 @@ impl Settings {
         }
     }
 
-    fn strictest(&self, account: usize, instrument: usize) -> Row {
+    fn strictest(&self, account: usize, instrument: usize) -> Effective {
         let scopes = [(0, 0), (account, 0), (0, instrument), (account, instrument)];
         let mut strictest = UNSET;
         for row in scopes.map(|(account, instrument)| &self.rows[account * INSTRUMENTS_MAX + instrument]) {
-            for (limit, candidate) in strictest.limits.iter_mut().zip(row.limits) {
-                if candidate >= 0 && (*limit < 0 || candidate < *limit) {
-                    *limit = candidate;
+            if row.set != 0 {
+                for kind in LimitKind::ALL {
+                    strictest.tighten(*kind, row);
                 }
             }
-            strictest.is_killed |= row.is_killed;
-            strictest.state = strictest.state.max(row.state);
+            strictest.tighten_switches(row);
         }
         strictest
     }
@@ -192,32 +265,77 @@ fn index(account: AccountId, instrument: InstrumentId) -> usize {
 
 const TAG: u64 = 0x0301;
 const _: () = assert!(TradingState::Active as u8 == 0, "the strictest state is the greatest");
+const _: () = assert!(KINDS <= 32, "a bit for each kind");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ALL: AccountId = AccountId(0);
+    const ACCOUNT: AccountId = AccountId(2);
+    const INSTRUMENT: InstrumentId = InstrumentId(3);
+
+    fn pair(account: AccountId, instrument: InstrumentId) -> Scope {
+        Scope { account, instrument, strategy: StrategyId::NONE }
+    }
+
+    fn of_strategy(strategy: StrategyId) -> Scope {
+        Scope { strategy, ..pair(ALL, InstrumentId(0)) }
+    }
+
     #[test]
     fn the_strictest_of_all_scopes_decides() {
         let mut settings = Settings::new();
         let mut digest = Digest::default();
-        let (all, account, instrument) = (AccountId(0), AccountId(2), InstrumentId(3));
         let mut set = |account, instrument, kind, value| {
-            settings.set_limit(account, instrument, kind, value, &mut digest)
+            settings.set_limit(pair(account, instrument), kind, value, &mut digest)
         };
-        assert_eq!(set(all, instrument, LimitKind::OrderQuantity, 100), Ok(-1));
-        assert_eq!(set(account, instrument, LimitKind::OrderQuantity, 50), Ok(-1));
-        assert_eq!(set(account, InstrumentId(0), LimitKind::OrderQuantity, 1), Err(Reject::ScopeInvalid));
-        assert_eq!(set(account, instrument, LimitKind::OpenOrders, 1), Err(Reject::ScopeInvalid));
-        assert_eq!(set(all, InstrumentId(0), LimitKind::OpenOrders, 7), Ok(-1));
-        assert_eq!(settings.effective(account, instrument).order_quantity, Some(50));
-        assert_eq!(settings.effective(AccountId(1), instrument).order_quantity, Some(100));
-        assert_eq!(settings.effective(account, InstrumentId(4)).order_quantity, None);
-        assert_eq!(settings.effective(account, instrument).open_orders, Some(7));
-        assert_eq!(settings.version(), 3);
-        settings.set_state(all, instrument, TradingState::Halted, &mut digest);
-        settings.set_state(account, InstrumentId(0), TradingState::ReduceOnly, &mut digest);
-        assert_eq!(settings.effective(account, instrument).state, TradingState::Halted);
-        assert_eq!(settings.effective(account, InstrumentId(9)).state, TradingState::ReduceOnly);
+        assert_eq!(set(ALL, INSTRUMENT, LimitKind::OrderQuantity, 100), Ok(-1));
+        assert_eq!(set(ACCOUNT, INSTRUMENT, LimitKind::OrderQuantity, 50), Ok(-1));
+        assert_eq!(set(ALL, INSTRUMENT, LimitKind::OrderQuantityMin, 10), Ok(-1));
+        assert_eq!(set(ACCOUNT, INSTRUMENT, LimitKind::OrderQuantityMin, 5), Ok(-1));
+        assert_eq!(set(ACCOUNT, InstrumentId(0), LimitKind::OrderQuantity, 1), Err(Reject::ScopeInvalid));
+        assert_eq!(set(ACCOUNT, INSTRUMENT, LimitKind::OpenOrders, 1), Err(Reject::ScopeInvalid));
+        assert_eq!(set(ALL, InstrumentId(0), LimitKind::OpenOrders, 7), Ok(-1));
+        let of = |account, instrument, kind| settings.effective(account, instrument).get(kind);
+        assert_eq!(of(ACCOUNT, INSTRUMENT, LimitKind::OrderQuantity), Some(50));
+        assert_eq!(of(AccountId(1), INSTRUMENT, LimitKind::OrderQuantity), Some(100));
+        assert_eq!(of(ACCOUNT, INSTRUMENT, LimitKind::OrderQuantityMin), Some(10), "the greater one");
+        assert_eq!(of(ACCOUNT, InstrumentId(4), LimitKind::OrderQuantity), None);
+        assert_eq!(of(ACCOUNT, INSTRUMENT, LimitKind::OpenOrders), Some(7));
+        assert_eq!(settings.version(), 5);
+        settings.set_state(pair(ALL, INSTRUMENT), TradingState::Halted, &mut digest);
+        settings.set_state(pair(ACCOUNT, InstrumentId(0)), TradingState::ReduceOnly, &mut digest);
+        assert_eq!(settings.effective(ACCOUNT, INSTRUMENT).state, TradingState::Halted);
+        assert_eq!(settings.effective(ACCOUNT, InstrumentId(9)).state, TradingState::ReduceOnly);
+    }
+
+    #[test]
+    fn a_limit_that_is_taken_away_leaves_the_next_one_and_the_digest_of_before() {
+        let mut settings = Settings::new();
+        let mut digest = Digest::default();
+        let scope = of_strategy(StrategyId(1));
+        settings.set_limit(scope, LimitKind::OrderRate, 5, &mut digest).unwrap();
+        let before = digest;
+        assert_eq!(settings.set_limit(scope, LimitKind::OrderQuantity, 7, &mut digest), Ok(-1));
+        assert_eq!(settings.strategy(StrategyId(1)).get(LimitKind::OrderQuantity), Some(7));
+        assert_eq!(settings.set_limit(scope, LimitKind::OrderQuantity, -9, &mut digest), Ok(7));
+        assert_eq!(settings.strategy(StrategyId(1)).get(LimitKind::OrderQuantity), None);
+        assert_eq!(digest, before);
+        assert_eq!(settings.all().map(|(of, _)| of).collect::<Vec<_>>(), [scope]);
+    }
+
+    #[test]
+    fn a_strategys_own_limits_tighten_what_is_about_one_order() {
+        let mut settings = Settings::new();
+        let mut digest = Digest::default();
+        let strategy = StrategyId(1);
+        let mut set = |scope, kind, value| settings.set_limit(scope, kind, value, &mut digest).unwrap();
+        set(pair(ALL, INSTRUMENT), LimitKind::OrderQuantity, 100);
+        set(of_strategy(strategy), LimitKind::OrderQuantity, 20);
+        set(of_strategy(strategy), LimitKind::OrderRate, 3);
+        let both = settings.effective(ACCOUNT, INSTRUMENT).with_orders_of(settings.strategy(strategy));
+        assert_eq!(both.get(LimitKind::OrderQuantity), Some(20));
+        assert_eq!(both.get(LimitKind::OrderRate), None, "what is counted is each one's own");
     }
 }

@@ -13,6 +13,7 @@ use tickwerk_domain::{
     ReportKind, Side, SourceId, StrategyId, TextId, TimeNs,
 };
 use tickwerk_engine::machine::Machine;
+use tickwerk_engine::replay::Replay;
 use tickwerk_engine::{Core, Decider, EventBuffer};
 
 pub(crate) const USD: CurrencyId = CurrencyId(1);
@@ -68,6 +69,16 @@ impl Desk {
 
     pub(crate) fn machine(&self) -> &Machine {
         self.core.machine()
+    }
+
+    /// The same after a restart: a new core that was given all frames, and agrees with each.
+    pub(crate) fn restarted(self) -> Self {
+        let mut replay = Replay::new();
+        for frame in &self.frames {
+            assert_eq!(replay.apply(frame), Ok(()));
+        }
+        assert_eq!(replay.core().digest(), self.core.digest());
+        Self { core: replay.into_core(), ..self }
     }
 
     /// Decides on an external command, without what the simulated venue owes.

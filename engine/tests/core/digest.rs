@@ -114,15 +114,18 @@ fn one_unit_of_difference_anywhere_shows() {
 }
 
 #[test]
-fn the_venues_digest_returns_when_its_orders_are_gone() {
+fn the_venues_digest_tells_its_orders_and_how_many_there_were() {
     let mut desk = Desk::with_quotes();
-    let before = desk.core.venue().digest();
+    let mut seen = vec![desk.core.venue().digest()];
     let id = desk.next_id();
     desk.feed(limit_order(SPOT, Side::Buy, 9_000, 100));
-    assert_ne!(desk.core.venue().digest(), before);
+    seen.push(desk.core.venue().digest());
     desk.feed(cancel(id));
     desk.settle(u64::MAX);
-    assert_eq!(desk.core.venue().digest(), before);
+    assert_eq!(desk.core.venue().open_orders(), 0);
+    seen.push(desk.core.venue().digest());
+    let are_different = seen.iter().enumerate().all(|(index, digest)| !seen[..index].contains(digest));
+    assert!(are_different, "the order is gone, but the next one gets another number: {seen:?}");
 }
 
 #[test]

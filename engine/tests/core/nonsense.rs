@@ -8,10 +8,10 @@ use super::seed::{Random, each_seed, is_long};
 use std::cell::Cell;
 use tickwerk_domain::command::*;
 use tickwerk_domain::{
-    AccountId, Aggressor, BookDelta, ClientOrderId, Command, ContinueKind, CurrencyId, DurationNs,
-    Instrument, InstrumentId, InstrumentKind, Level, LimitKind, Liquidity, Money, OrderId, OrderType,
-    PositionMode, PositionSide, Price, Qty, Rate, ReportKind, Sequence, Side, StaleReason, StrategyId,
-    TextBytes, TextId, TimeInForce, TimeNs, TradingState, VenueId, reject::ReasonCode,
+    AccountId, Aggressor, BookDelta, BreakerKind, ClientOrderId, Command, ContinueKind, CurrencyId,
+    DurationNs, Instrument, InstrumentId, InstrumentKind, Level, LimitKind, Liquidity, Money, OrderId,
+    OrderType, PositionMode, PositionSide, Price, Qty, Rate, ReportKind, Sequence, Side, StaleReason,
+    StrategyId, TextBytes, TextId, TimeInForce, TimeNs, TradingState, VenueId, reject::ReasonCode,
 };
 
 /// Draws values that are extreme, just outside a table, or quite usual.
@@ -69,6 +69,12 @@ impl Extreme {
 
     fn account(&mut self) -> AccountId {
         AccountId(self.id())
+    }
+
+    /// Mostly none.
+    fn strategy(&mut self) -> StrategyId {
+        let id = self.id();
+        if self.0.one_in(4) { StrategyId(id) } else { StrategyId::NONE }
     }
 
     fn instrument(&mut self) -> InstrumentId {
@@ -263,20 +269,32 @@ impl Extreme {
 
     fn setting(&mut self) -> Command {
         let (account, instrument, reason) = (self.account(), self.instrument(), TextId(self.id()));
-        match self.0.below(5) {
-            0 => LimitSet {
-                value: self.signed(),
+        match self.0.below(6) {
+            5 => BreakerReset {
                 account,
-                instrument,
-                strategy: StrategyId::NONE,
+                strategy: self.strategy(),
                 reason,
-                kind: self.0.pick(LimitKind::ALL),
+                kind: self.0.pick(BreakerKind::ALL),
             }
             .into(),
+            0 => {
+                let value = self.signed();
+                let strategy = self.strategy();
+                LimitSet {
+                    // Limits of nothing would soon stop everything.
+                    value: if self.0.one_in(2) { -1 } else { value },
+                    account: if strategy.is_none() { account } else { AccountId::NONE },
+                    instrument: if strategy.is_none() { instrument } else { InstrumentId::NONE },
+                    strategy,
+                    reason,
+                    kind: self.0.pick(LimitKind::ALL),
+                }
+                .into()
+            }
             1 => KillSwitchSet {
                 account,
                 instrument,
-                strategy: StrategyId::NONE,
+                strategy: self.strategy(),
                 reason,
                 engaged: self.0.one_in(4),
             }
@@ -391,7 +409,7 @@ fn check(mut desk: Desk, seed: u64, count: usize) -> Told {
 #[test]
 fn extremes_in_every_field_never_panic() {
     let told = Cell::new((0, 0));
-    each_seed(if is_long() { 5_000 } else { 150 }, |seed| {
+    each_seed(if is_long() { 5_000 } else { 220 }, |seed| {
         let mut desk = Desk::with_quotes();
         for currency in [USD, BTC] {
             desk.apply(transfer(ALICE, currency, 1 << 90));

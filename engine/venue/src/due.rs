@@ -1,27 +1,28 @@
-//! What the venue owes, by due time and then by creation.
+//! What is on its way between the core and the venue, by due time and then by creation.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use tickwerk_domain::command::{FillReported, OrderReported};
+use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::digest::{row_hash, words_of};
-use tickwerk_domain::{Digest, OrderId, TimeNs};
+use tickwerk_domain::event::ReplaceSubmitted;
+use tickwerk_domain::{Digest, InstrumentId, OrderId, TimeNs};
 
-/// Items that may be owed at one time.
+/// Items that may be on their way at one time.
 pub const DUE_MAX: usize = 8 * crate::VENUE_ORDERS_MAX;
-/// From here on resting orders wait for the next update of the market, so that arrivals always find a place.
-const CROWDED: usize = DUE_MAX / 2;
-/// From here on orders and cancels are lost on their way, so that the reports of those before always find a place.
-const FULL: usize = DUE_MAX - 2 * crate::VENUE_ORDERS_MAX;
 
-/// Something that happens at the venue or is reported from it.
+/// Something that comes to the venue or is reported from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Due {
     /// The order in this slot arrives.
     Arrival(u32),
     /// A cancel arrives.
-    Cancel(OrderId),
+    Cancel(OrderId, InstrumentId),
+    /// A replace arrives.
+    Replace(ReplaceSubmitted),
     /// A report goes out.
     Order(OrderReported),
+    /// A replace is reported.
+    Replaced(ReplaceReported),
     /// A fill goes out.
     Fill(FillReported),
 }
@@ -33,6 +34,8 @@ pub(crate) struct DueQueue {
     items: Vec<Due>,
     free: Vec<u32>,
     created: u64,
+    /// Replaces on their way to the venue.
+    replaces: usize,
 }
 
 impl DueQueue {
@@ -42,16 +45,15 @@ impl DueQueue {
             items: Vec::with_capacity(DUE_MAX),
             free: Vec::with_capacity(DUE_MAX),
             created: 0,
+            replaces: 0,
         }
     }
 
     /// Owes `item` at `due`.
     pub(crate) fn push(&mut self, due: TimeNs, item: Due, digest: &mut Digest) {
-        assert!(
-            self.heap.len() < DUE_MAX,
-            "every open order owes a few items, and fills stop when it gets crowded"
-        );
+        assert!(self.heap.len() < DUE_MAX, "what may still become due has its place kept free");
         self.created += 1;
+        self.replaces += usize::from(matches!(item, Due::Replace(_)));
         let place = self.free.pop().unwrap_or_else(|| {
             self.items.push(item);
             u32::try_from(self.items.len() - 1).expect("DUE_MAX fits 32 bits")
@@ -70,6 +72,7 @@ impl DueQueue {
         self.heap.pop();
         self.free.push(place);
         let item = self.items[place as usize];
+        self.replaces -= usize::from(matches!(item, Due::Replace(_)));
         digest.replace(hash(due, created, &item), 0);
         Some((due, item))
     }
@@ -78,13 +81,17 @@ impl DueQueue {
         self.heap.peek().map(|Reverse((due, _, _))| *due)
     }
 
-    /// Whether an order or a cancel may still come: each arrival turns into up to three reports.
-    pub(crate) fn has_room(&self) -> bool {
-        self.heap.len() < FULL
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
     }
 
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.heap.len() >= CROWDED
+    /// Items so far: the tie-breaker of the next one is one more.
+    pub(crate) fn created(&self) -> u64 {
+        self.created
+    }
+
+    pub(crate) fn replaces(&self) -> usize {
+        self.replaces
     }
 }
 
@@ -92,7 +99,7 @@ impl DueQueue {
 fn hash(due: TimeNs, created: u64, item: &Due) -> u64 {
     match item {
         Due::Arrival(_) => row_hash(1, &[due.0, created]),
-        Due::Cancel(order) => row_hash(2, &[due.0, created, order.0]),
+        Due::Cancel(order, instrument) => row_hash(2, &[due.0, created, order.0, u64::from(instrument.0)]),
         Due::Order(report) => {
             let what = u64::from(report.reason.0) << 8 | report.kind as u64;
             row_hash(3, &[due.0, created, report.order.0, report.venue_order_id, what])
@@ -102,6 +109,19 @@ fn hash(due: TimeNs, created: u64, item: &Due) -> u64 {
             let [price, qty] = [report.price.0, report.qty.0].map(i64::cast_unsigned);
             let how = report.liquidity as u64;
             row_hash(4, &[due.0, created, report.order.0, report.execution_id, price, qty, high, low, how])
+        }
+        Due::Replace(asked) => {
+            let [price, qty, display] =
+                [asked.price.0, asked.qty.0, asked.display_qty.0].map(i64::cast_unsigned);
+            let trigger = asked.trigger_price.0.cast_unsigned();
+            row_hash(6, &[due.0, created, asked.order.0, price, qty, display, trigger])
+        }
+        Due::Replaced(report) => {
+            let [price, qty, display] =
+                [report.price.0, report.qty.0, report.display_qty.0].map(i64::cast_unsigned);
+            let trigger = report.trigger_price.0.cast_unsigned();
+            let id = report.venue_order_id;
+            row_hash(7, &[due.0, created, report.order.0, id, price, qty, display, trigger])
         }
     }
 }

@@ -1,141 +1,218 @@
-//! The simulated exchange that lives inside the core: it fills orders at the touch, with size, fees and latency.
+//! The simulated exchange that lives inside the core, for a market that is not ours: others trade there as the data
+//! say, and our orders are filled against them by the rules below.
 //!
-//! It is told what the core decided ([`SimulatedVenue::submit`], [`SimulatedVenue::cancel`]) and how the market moved
-//! ([`SimulatedVenue::observe`]), and owes reports that are commands when their time has come
-//! ([`SimulatedVenue::next_report`]). Everything is a function of what it was told: no clock, no randomness, fixed
-//! stores.
+//! It is told what the core decided ([`SimulatedVenue::submit`], [`SimulatedVenue::replace`],
+//! [`SimulatedVenue::cancel`]) and how the market moved ([`SimulatedVenue::observe`], [`SimulatedVenue::trade`],
+//! [`SimulatedVenue::delta`], [`SimulatedVenue::book_order`], [`SimulatedVenue::session`]), and owes reports that are
+//! commands when their time has come ([`SimulatedVenue::next_report`]). Everything is a function of what it was told:
+//! no clock, no chance but from a seed, fixed stores.
 //!
-//! Rules of a fill:
-//! - An order arrives one latency after its decision and meets the touch of that moment.
-//! - A marketable order takes from the opposite touch, at the touch's price, no more than is left there; an update of
-//!   the touch renews what is there. What a market or IOC order cannot take is cancelled; a limit order rests.
-//! - A resting order is filled at its own price, as a maker, when the opposite touch reaches it, by price and then by
-//!   arrival; its report comes one latency after the update.
+//! On the way:
+//! - An order, replace or cancel arrives one latency after its decision, and never overtakes one about the same order.
+//!   A report comes one report latency after what it tells of. Both vary by a jitter that is drawn from a seed.
+//! - While the way is disconnected ([`SimulatedVenue::connection`]) all of them wait; the market goes on.
+//! - On request orders are rejected, reports get lost or come twice, a second time with the same execution id.
+//!
+//! Orders that take:
+//! - A marketable order meets the touch of the moment of its arrival. It takes from the opposite touch, at the touch's
+//!   price worsened by the slippage, no more than is left there; an update of the touch renews what is there. What a
+//!   market or immediate-or-cancel order cannot take is cancelled; fill-or-kill takes all or nothing; the rest of a
+//!   limit order rests. A post-only order that would take is rejected.
+//! - Our orders do not trade with each other. Where orders of one account would meet, self-trade prevention does what
+//!   is set; auctions are left out.
+//!
+//! Orders that rest are filled at their own price, as makers, by price and then by priority; the fill happens one
+//! latency after the market changed. What fills them is the instrument's model:
+//! - `touch`: the opposite touch reaches the price; as much as stands there.
+//! - `trade_through`: a trade, or the opposite touch, passes the price; as much as is traded or stands there.
+//! - `risk_averse`, `power`, `logarithmic`: as with `touch` and `trade_through`; and a trade at the price fills what goes
+//!   past the queue ahead, which [`queue`] estimates from the level's quantity. The hidden rest of an iceberg queues up
+//!   anew, peak by peak. Where the orders of others are told one by one ([`SimulatedVenue::book_order`]), the place in the
+//!   queue is known instead: an execution behind our order would have been ours.
+//!
+//! Sessions: while halted or closed nothing matches, cancels pass, and all else is rejected. Before an auction orders
+//! gather; its price is that of the first trade or touch after it, as nobody knows the auction's own. What is left of
+//! orders that were for the auction only then expires.
 
+mod arrivals;
 pub mod book;
 mod due;
+mod expiries;
+mod feed;
+mod fills;
+pub mod latency;
+mod levels;
+mod market;
 mod orders;
+mod prevention;
+pub mod queue;
+pub mod random;
+mod replaces;
+mod reports;
 mod resting;
+mod sessions;
 
 pub use due::DUE_MAX;
+pub use feed::{ORDER_BOOKS_MAX, ORDERS_PER_BOOK_MAX};
+pub use levels::VENUE_LEVELS_MAX;
 pub use orders::VENUE_ORDERS_MAX;
 pub use resting::RESTING_PER_SIDE_MAX;
 
+use book::OrderBook;
 use due::{Due, DueQueue};
-use orders::{VenueOrder, VenueOrders};
-use resting::Resting;
-use tickwerk_domain::command::{FillReported, OrderReported, SimulatedVenueSet};
+use market::Market;
+use orders::VenueOrders;
+use tickwerk_domain::command::{SimulatedVenueSet, TimeAdvanced};
 use tickwerk_domain::digest::row_hash;
-use tickwerk_domain::event::{CancelSubmitted, OrderSubmitted};
-use tickwerk_domain::{
-    Command, CurrencyId, Digest, DurationNs, Instrument, InstrumentId, Liquidity, Money, OrderId, OrderType,
-    Price, Qty, Reject, ReportKind, Side, TimeInForce, TimeNs, Touch,
-};
-
-/// One instrument's market at the venue.
-#[derive(Debug)]
-struct Market {
-    instrument: Option<Instrument>,
-    latency: DurationNs,
-    touch: Touch,
-    bids: Resting,
-    asks: Resting,
-    row: u64,
-}
+use tickwerk_domain::event::{CancelSubmitted, OrderSubmitted, ReplaceSubmitted};
+use tickwerk_domain::{Command, Digest, Instrument, InstrumentId, OrderId, Side, TimeNs, VenueState};
 
 /// The simulated exchange.
 #[derive(Debug)]
 pub struct SimulatedVenue {
     markets: Box<[Market]>,
+    /// Books of others' orders, for the instruments that have such a feed, in the order in which they begin.
+    books: Box<[OrderBook]>,
+    books_used: u8,
     orders: VenueOrders,
     due: DueQueue,
+    /// Since when the way is there; `None` while it is not.
+    connected_since: Option<TimeNs>,
     digest: Digest,
 }
 
 impl SimulatedVenue {
     /// A venue for instruments with numbers below `instruments_max`; all that it ever allocates.
     pub fn new(instruments_max: usize) -> Self {
-        let market = |_| Market {
-            instrument: None,
-            latency: DurationNs(0),
-            touch: Touch::default(),
-            bids: Resting::new(Side::Buy),
-            asks: Resting::new(Side::Sell),
-            row: 0,
-        };
+        let market =
+            |index| Market::new(InstrumentId(u32::try_from(index).expect("instruments fit 32 bits")));
         Self {
             markets: (0..instruments_max).map(market).collect(),
+            books: (0..ORDER_BOOKS_MAX).map(|_| OrderBook::new(ORDERS_PER_BOOK_MAX)).collect(),
+            books_used: 0,
             orders: VenueOrders::new(),
             due: DueQueue::new(),
+            connected_since: Some(TimeNs::UNKNOWN),
             digest: Digest::default(),
         }
     }
 
     /// Takes an instrument, or a new definition of it.
     pub fn define(&mut self, instrument: &Instrument) {
-        self.market_mut(instrument.instrument).instrument = Some(*instrument);
+        self.market_mut(instrument.instrument).definition = Some(*instrument);
     }
 
-    /// Sets the latency of an instrument.
+    /// Sets how an instrument is treated, from here on.
     pub fn configure(&mut self, setting: &SimulatedVenueSet) {
-        self.market_mut(setting.instrument).latency = setting.latency;
+        let market = &mut self.markets[setting.instrument.0 as usize];
+        let had_queues = market.has_queues();
+        market.configure(setting, &mut self.digest);
+        if market.has_queues() && !had_queues {
+            for side in [Side::Buy, Side::Sell] {
+                self.requeue(side, setting.instrument);
+            }
+        }
         self.rehash(setting.instrument);
     }
 
     /// An order leaves the core at `at`.
     pub fn submit(&mut self, at: TimeNs, order: &OrderSubmitted) {
-        let due = at.saturating_add(self.market(order.instrument).latency);
         // Orders that the core ended without word from here may fill a store; a new order is then lost on its way.
-        if self.orders.has_room() && self.due.has_room() {
+        if self.orders.has_room() && self.room() > RESERVE_PER_ORDER {
+            let due = self.sent(at, order.instrument);
             let slot = self.orders.add(order, due, &mut self.digest);
             self.due.push(due, Due::Arrival(slot), &mut self.digest);
         }
     }
 
-    /// A cancel leaves the core at `at`; it does not overtake its order, even if the latency fell in between.
-    pub fn cancel(&mut self, at: TimeNs, cancel: &CancelSubmitted) {
-        let arrives =
-            self.orders.find(cancel.order).map_or(TimeNs::UNKNOWN, |slot| self.orders.get(slot).arrives);
-        let due = at.saturating_add(self.market(cancel.instrument).latency).max(arrives);
-        if self.due.has_room() {
-            self.due.push(due, Due::Cancel(cancel.order), &mut self.digest);
+    /// A replace leaves the core at `at`.
+    pub fn replace(&mut self, at: TimeNs, replace: &ReplaceSubmitted) {
+        if self.room() > RESERVE_PER_REPLACE {
+            let due = self.follows(at, replace.order, replace.instrument);
+            self.due.push(due, Due::Replace(*replace), &mut self.digest);
         }
     }
 
-    /// The market moved at `at`: what is at the touch is renewed, and resting orders that it reaches are filled.
-    pub fn observe(&mut self, at: TimeNs, instrument: InstrumentId, touch: Touch) {
-        let market = self.market_mut(instrument);
-        market.touch = touch;
-        let crosses = market.bids.is_reached_by(touch.ask) || market.asks.is_reached_by(touch.bid);
-        if crosses {
-            let due = at.saturating_add(market.latency);
-            self.fill_resting(Side::Buy, instrument, due);
-            self.fill_resting(Side::Sell, instrument, due);
+    /// A cancel leaves the core at `at`.
+    pub fn cancel(&mut self, at: TimeNs, cancel: &CancelSubmitted) {
+        if self.room() > 0 {
+            let due = self.follows(at, cancel.order, cancel.instrument);
+            self.due.push(due, Due::Cancel(cancel.order, cancel.instrument), &mut self.digest);
         }
-        self.rehash(instrument);
+    }
+
+    /// The way to the venue was lost or found at `at`. What is on its way waits for the connection.
+    pub fn connection(&mut self, at: TimeNs, state: VenueState) {
+        self.connected_since = match (state, self.connected_since) {
+            (VenueState::Disconnected, _) => None,
+            (VenueState::Connected, None) => Some(at),
+            (VenueState::Connected, since) => since,
+        };
     }
 
     /// The next report that is due at `now` or before, with its due time and the order that it is about.
+    ///
+    /// Where something happened by `now` of which no report comes yet, that it did is told by a `TimeAdvanced`: the
+    /// journal then says that it has happened, and a replay does it at the same place.
     pub fn next_report(&mut self, now: TimeNs) -> Option<(TimeNs, OrderId, Command)> {
-        while let Some((due, item)) = self.due.pop(now, &mut self.digest) {
-            match item {
-                Due::Arrival(slot) => self.arrive(slot, due),
-                Due::Cancel(order) => self.cancel_arrives(order, due),
-                Due::Order(report) => return Some((due, report.order, report.into())),
-                Due::Fill(report) => return Some((due, report.order, report.into())),
+        let mut silent: Option<(TimeNs, OrderId)> = None;
+        // What is due later waits for its own turn, as the core may owe something in between.
+        while let Some(due) =
+            self.next_due().filter(|due| *due <= silent.map_or(now, |(happened, _)| happened))
+        {
+            if let Some((expires_at, slot)) = self.orders.next_expiry().filter(|(at, _)| *at <= due) {
+                let order = self.orders.get(slot).order;
+                self.expire(slot, expires_at);
+                silent = Some((expires_at, order));
+                continue;
             }
+            let since = self.connected_since.expect("a message is due while there is a way for it");
+            let (sent_for, item) = self.due.pop(now, &mut self.digest)?;
+            let at = sent_for.max(since);
+            let order = match item {
+                Due::Arrival(slot) => {
+                    let order = self.orders.get(slot).order;
+                    self.arrive(slot, at);
+                    order
+                }
+                Due::Cancel(order, instrument) => {
+                    self.cancel_arrives(order, instrument, at);
+                    order
+                }
+                Due::Replace(replace) => {
+                    self.replace_arrives(&replace, at);
+                    replace.order
+                }
+                Due::Order(report) => return Some((at, report.order, report.into())),
+                Due::Replaced(report) => return Some((at, report.order, report.into())),
+                Due::Fill(report) => return Some((at, report.order, report.into())),
+            };
+            silent = Some((at, order));
         }
-        None
+        silent.map(|(due, order)| (due, order, TimeAdvanced { due }.into()))
     }
 
-    /// When something is due next: a report, or an arrival that yields one at once.
+    /// When something is due next: a report, or something that happens at the venue.
     pub fn next_due(&self) -> Option<TimeNs> {
-        self.due.next_due()
+        let expiry = self.orders.next_expiry().map(|(due, _)| due);
+        let message = self.connected_since.and_then(|since| self.due.next_due().map(|due| due.max(since)));
+        match (expiry, message) {
+            (Some(expiry), Some(message)) => Some(expiry.min(message)),
+            (expiry, message) => expiry.or(message),
+        }
     }
 
     /// Digest of the whole venue.
     pub fn digest(&self) -> u64 {
-        self.digest.0
+        let since = self.connected_since.map_or(u64::MAX, |since| since.0);
+        let words = [
+            self.digest.0,
+            self.orders.numbers(),
+            self.due.created(),
+            since,
+            u64::from(self.connected_since.is_some()) << 8 | u64::from(self.books_used),
+        ];
+        row_hash(TAG, &words)
     }
 
     /// Orders that arrived or are on their way and are not done.
@@ -143,138 +220,15 @@ impl SimulatedVenue {
         self.orders.len()
     }
 
-    fn arrive(&mut self, slot: u32, due: TimeNs) {
-        let order = *self.orders.get(slot);
-        let instrument = order.instrument;
-        self.due.push(due, Due::order(&order, ReportKind::Accepted, None), &mut self.digest);
-        self.take(slot, due);
-        let order = *self.orders.get(slot);
-        if order.leaves == Qty::ZERO {
-            self.orders.remove(slot, &mut self.digest);
-        } else if order.order_type == OrderType::Market || order.time_in_force == TimeInForce::Ioc {
-            self.due.push(
-                due,
-                Due::order(&order, ReportKind::Canceled, Some(Reject::NoLiquidity)),
-                &mut self.digest,
-            );
-            self.orders.remove(slot, &mut self.digest);
-        } else if !self.resting_mut(instrument, order.side).insert(order.price, order.arrival, slot) {
-            self.due.push(
-                due,
-                Due::order(&order, ReportKind::Canceled, Some(Reject::VenueBookFull)),
-                &mut self.digest,
-            );
-            self.orders.remove(slot, &mut self.digest);
-        }
-        self.rehash(instrument);
-    }
-
-    /// Takes what the touch gives.
-    fn take(&mut self, slot: u32, due: TimeNs) {
-        let order = *self.orders.get(slot);
-        let there = self.market(order.instrument).touch.opposite(order.side);
-        let is_marketable = match (order.order_type, order.side) {
-            (OrderType::Market, _) => true,
-            (OrderType::Limit, Side::Buy) => there.price <= order.price,
-            (OrderType::Limit, Side::Sell) => there.price >= order.price,
-            // Such orders come here once they were triggered, as what they are then.
-            (
-                OrderType::Stop
-                | OrderType::StopLimit
-                | OrderType::TrailingStop
-                | OrderType::MarketIfTouched
-                | OrderType::LimitIfTouched,
-                _,
-            ) => false,
-        };
-        let qty = order.leaves.min(there.qty);
-        if is_marketable && qty > Qty::ZERO {
-            self.consume(order.instrument, order.side.opposite(), qty);
-            self.fill(slot, there.price, qty, Liquidity::Taker, due);
-        }
-    }
-
-    /// Fills the resting orders of `side` that the opposite touch reaches.
-    fn fill_resting(&mut self, side: Side, instrument: InstrumentId, due: TimeNs) {
-        loop {
-            let there = self.market(instrument).touch.opposite(side);
-            let resting = self.resting_mut(instrument, side);
-            if there.qty <= Qty::ZERO || !resting.is_reached_by(there) || self.due.is_crowded() {
-                return;
-            }
-            let Some((price, slot)) = self.resting_mut(instrument, side).best() else {
-                return;
-            };
-            let qty = self.orders.get(slot).leaves.min(there.qty);
-            self.consume(instrument, side.opposite(), qty);
-            self.fill(slot, price, qty, Liquidity::Maker, due);
-            if self.orders.get(slot).leaves == Qty::ZERO {
-                self.resting_mut(instrument, side).remove_best();
-                self.orders.remove(slot, &mut self.digest);
-            }
-        }
-    }
-
-    fn fill(&mut self, slot: u32, price: Price, qty: Qty, liquidity: Liquidity, due: TimeNs) {
-        let order = self.orders.filled(slot, qty, &mut self.digest);
-        let definition = self.market(order.instrument).instrument.as_ref();
-        let fee = definition.and_then(|instrument| {
-            let rate = match liquidity {
-                Liquidity::Maker => instrument.maker_fee,
-                Liquidity::Taker => instrument.taker_fee,
-            };
-            instrument.fee(price, qty, rate)
-        });
-        let report = FillReported {
-            order: order.order,
-            execution_id: order.executions,
-            price,
-            qty,
-            fee: Money::new(fee.unwrap_or(0)),
-            fee_currency: CurrencyId::NONE,
-            liquidity,
-        };
-        self.due.push(due, Due::Fill(report), &mut self.digest);
-    }
-
-    fn cancel_arrives(&mut self, id: OrderId, due: TimeNs) {
-        let Some(slot) = self.orders.find(id) else {
-            let report = OrderReported {
-                order: id,
-                venue_order_id: 0,
-                kind: ReportKind::CancelRejected,
-                reason: Reject::VenueUnknownOrder.code(),
-            };
-            self.due.push(due, Due::Order(report), &mut self.digest);
-            return;
-        };
-        let order = *self.orders.get(slot);
-        self.resting_mut(order.instrument, order.side).remove(order.price, order.arrival);
-        self.orders.remove(slot, &mut self.digest);
-        self.due.push(
-            due,
-            Due::order(&order, ReportKind::Canceled, Some(Reject::CancelRequested)),
-            &mut self.digest,
-        );
-    }
-
-    fn consume(&mut self, instrument: InstrumentId, side: Side, qty: Qty) {
-        let touch = &mut self.market_mut(instrument).touch;
-        let level = match side {
-            Side::Buy => &mut touch.bid,
-            Side::Sell => &mut touch.ask,
-        };
-        level.qty.0 -= qty.0;
+    /// Places for items that nothing else may ask for. An order that is not done may still owe a few reports, and so
+    /// may a replace on its way: theirs are kept free.
+    fn room(&self) -> usize {
+        let kept = RESERVE_PER_ORDER * self.orders.len() + RESERVE_PER_REPLACE * self.due.replaces();
+        DUE_MAX.saturating_sub(self.due.len() + kept)
     }
 
     fn rehash(&mut self, instrument: InstrumentId) {
-        let market = &self.markets[instrument.0 as usize];
-        let levels = [market.touch.bid, market.touch.ask].map(|level| [level.price.0, level.qty.0]);
-        let [[bid, bid_qty], [ask, ask_qty]] = levels.map(|pair| pair.map(i64::cast_unsigned));
-        let words = [u64::from(instrument.0), market.latency.0, bid, bid_qty, ask, ask_qty];
-        let row = row_hash(TAG_MARKET, &words);
-        let market = &mut self.markets[instrument.0 as usize];
-        self.digest.update(&mut market.row, row);
+        self.markets[instrument.0 as usize].rehash(&mut self.digest);
     }
 
     fn market(&self, instrument: InstrumentId) -> &Market {
@@ -284,24 +238,11 @@ impl SimulatedVenue {
     fn market_mut(&mut self, instrument: InstrumentId) -> &mut Market {
         &mut self.markets[instrument.0 as usize]
     }
-
-    fn resting_mut(&mut self, instrument: InstrumentId, side: Side) -> &mut Resting {
-        let market = self.market_mut(instrument);
-        match side {
-            Side::Buy => &mut market.bids,
-            Side::Sell => &mut market.asks,
-        }
-    }
 }
 
-impl Due {
-    fn order(order: &VenueOrder, kind: ReportKind, reason: Option<Reject>) -> Self {
-        let reason = reason.map(Reject::code).unwrap_or_default();
-        Self::Order(OrderReported { order: order.order, venue_order_id: order.arrival, kind, reason })
-    }
-}
-
-const TAG_MARKET: u64 = 0x0151;
-
-#[cfg(test)]
-mod tests;
+/// What an order may owe besides its arrival: that it is accepted, a fill, two restatements that self-trade prevention
+/// brings about (with the arrival's own place), and its end.
+const RESERVE_PER_ORDER: usize = 4;
+/// What a replace may owe besides its own place.
+const RESERVE_PER_REPLACE: usize = 3;
+const TAG: u64 = 0x0150;

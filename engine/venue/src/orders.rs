@@ -1,29 +1,88 @@
 //! The venue's own view of the orders that it was sent and that are not done.
 
+use crate::expiries::Expiries;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::OrderSubmitted;
 use tickwerk_domain::{
-    Digest, InstrumentId, OrderId, OrderType, Price, Qty, Side, SlotIndex, TimeInForce, TimeNs,
+    AccountId, Digest, InstrumentId, OrderId, OrderType, Price, Qty, Side, SlotIndex, TimeInForce, TimeNs,
 };
 
 /// Orders that the venue holds; not fewer than the core may have open.
 pub const VENUE_ORDERS_MAX: usize = 32_768;
 
-/// An order as the venue sees it.
+/// Where an order is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// On its way, or between two places.
+    Traveling,
+    /// Rests in the book, or gathers for an auction.
+    Resting,
+    /// Waits for the closing auction to begin.
+    AtClose,
+}
+
+/// An order as the venue sees it.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct VenueOrder {
     pub(crate) order: OrderId,
+    /// Its limit; for a market order a price that every other reaches.
     pub(crate) price: Price,
+    /// Order quantity, what is filled included.
+    pub(crate) qty: Qty,
     pub(crate) leaves: Qty,
+    /// What an iceberg shows at a time; zero where all is shown.
+    pub(crate) display: Qty,
+    /// What is left of what is shown.
+    pub(crate) shown: Qty,
     pub(crate) executions: u64,
-    /// Number of the order at the venue, in order of decision; breaks ties of price.
+    /// Number of the order at the venue, in order of decision.
     pub(crate) arrival: u64,
-    /// When it arrives.
+    /// Breaks ties of price: the number of the arrival, or of what made it lose its place.
+    pub(crate) priority: u64,
+    /// Estimated quantity of others that is ahead of it.
+    pub(crate) front: f64,
+    /// What traded at its price since the level was told last.
+    pub(crate) traded: Qty,
+    /// Its place among the orders of others, where those are told one by one.
+    pub(crate) place: u64,
+    /// When it arrives, or the last message about it does.
     pub(crate) arrives: TimeNs,
+    /// When its last report comes.
+    pub(crate) reported: TimeNs,
+    /// When it ends; 0 for never.
+    pub(crate) expires_at: TimeNs,
     pub(crate) instrument: InstrumentId,
+    pub(crate) account: AccountId,
     pub(crate) side: Side,
     pub(crate) order_type: OrderType,
     pub(crate) time_in_force: TimeInForce,
+    pub(crate) stage: Stage,
+    pub(crate) post_only: bool,
+}
+
+impl VenueOrder {
+    /// Filled so far.
+    pub(crate) fn cum(&self) -> Qty {
+        Qty(self.qty.0 - self.leaves.0)
+    }
+
+    /// Whether the price `there` is at least as good as the limit.
+    pub(crate) fn is_met_by(&self, there: Price) -> bool {
+        match self.side {
+            Side::Buy => there <= self.price,
+            Side::Sell => there >= self.price,
+        }
+    }
+
+    /// The limit price as it is reported.
+    pub(crate) fn told_price(&self) -> Price {
+        if self.order_type == OrderType::Market { Price(0) } else { self.price }
+    }
+
+    /// What is shown at the start of a peak.
+    pub(crate) fn peak(&self) -> Qty {
+        if self.display > Qty::ZERO { self.display.min(self.leaves) } else { self.leaves }
+    }
 }
 
 /// A store of fixed size.
@@ -32,7 +91,8 @@ pub(crate) struct VenueOrders {
     rows: Vec<VenueOrder>,
     free: Vec<u32>,
     index: SlotIndex,
-    arrivals: u64,
+    expiries: Expiries,
+    numbers: u64,
 }
 
 impl VenueOrders {
@@ -41,7 +101,8 @@ impl VenueOrders {
             rows: Vec::with_capacity(VENUE_ORDERS_MAX),
             free: Vec::with_capacity(VENUE_ORDERS_MAX),
             index: SlotIndex::new(VENUE_ORDERS_MAX),
-            arrivals: 0,
+            expiries: Expiries::new(),
+            numbers: 0,
         }
     }
 
@@ -50,21 +111,45 @@ impl VenueOrders {
         self.len() < VENUE_ORDERS_MAX
     }
 
+    /// A number that no order was given yet.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// Numbers given so far.
+    pub(crate) fn numbers(&self) -> u64 {
+        self.numbers
+    }
+
     /// Takes a new order; the caller has asked [`VenueOrders::has_room`].
     pub(crate) fn add(&mut self, order: &OrderSubmitted, arrives: TimeNs, digest: &mut Digest) -> u32 {
-        self.arrivals += 1;
-        let row = VenueOrder {
+        let arrival = self.next_number();
+        let mut row = VenueOrder {
             order: order.order,
-            price: order.price,
+            price: limit_of(order),
+            qty: order.qty,
             leaves: order.qty,
+            display: order.display_qty.max(Qty::ZERO),
+            shown: Qty::ZERO,
             executions: 0,
-            arrival: self.arrivals,
+            arrival,
+            priority: arrival,
+            front: 0.0,
+            traded: Qty::ZERO,
+            place: 0,
             arrives,
+            reported: TimeNs::UNKNOWN,
+            expires_at: order.expires_at,
             instrument: order.instrument,
+            account: order.account,
             side: order.side,
             order_type: order.order_type,
             time_in_force: order.time_in_force,
+            stage: Stage::Traveling,
+            post_only: order.post_only,
         };
+        row.shown = row.peak();
         let slot = self.free.pop().unwrap_or_else(|| {
             assert!(self.rows.len() < VENUE_ORDERS_MAX, "the caller asks for room first");
             self.rows.push(row);
@@ -84,19 +169,35 @@ impl VenueOrders {
         self.index.find(key(order), |slot| self.rows[slot as usize].order == order)
     }
 
-    /// Books a fill of `qty` and gives the order back.
-    pub(crate) fn filled(&mut self, slot: u32, qty: Qty, digest: &mut Digest) -> VenueOrder {
+    /// Changes a row and gives it back as it is then.
+    pub(crate) fn change(
+        &mut self,
+        slot: u32,
+        digest: &mut Digest,
+        change: impl FnOnce(&mut VenueOrder),
+    ) -> VenueOrder {
         let row = &mut self.rows[slot as usize];
         let before = hash(row);
-        row.leaves.0 -= qty.0;
-        row.executions += 1;
+        change(row);
         digest.replace(before, hash(row));
         *row
+    }
+
+    /// The order ends at its time from here on.
+    pub(crate) fn watch_expiry(&mut self, slot: u32) {
+        let row = &self.rows[slot as usize];
+        self.expiries.set(slot, row.expires_at, row.arrival);
+    }
+
+    /// When the next order's time is over, and its slot.
+    pub(crate) fn next_expiry(&self) -> Option<(TimeNs, u32)> {
+        self.expiries.next()
     }
 
     pub(crate) fn remove(&mut self, slot: u32, digest: &mut Digest) {
         let row = self.rows[slot as usize];
         digest.replace(hash(&row), 0);
+        self.expiries.take_away(slot);
         let rows = &self.rows;
         self.index.remove(key(row.order), slot, |other| key(rows[other as usize].order));
         self.free.push(slot);
@@ -107,15 +208,55 @@ impl VenueOrders {
     }
 }
 
+fn limit_of(order: &OrderSubmitted) -> Price {
+    match (order.order_type, order.side) {
+        (OrderType::Market, Side::Buy) => Price(i64::MAX),
+        (OrderType::Market, Side::Sell) => Price(i64::MIN),
+        (
+            OrderType::Limit
+            | OrderType::Stop
+            | OrderType::StopLimit
+            | OrderType::TrailingStop
+            | OrderType::MarketIfTouched
+            | OrderType::LimitIfTouched,
+            _,
+        ) => order.price,
+    }
+}
+
 fn key(order: OrderId) -> u64 {
     order.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 fn hash(row: &VenueOrder) -> u64 {
-    let [price, leaves] = [row.price.0, row.leaves.0].map(i64::cast_unsigned);
-    let terms = (row.side as u64) << 16 | (row.order_type as u64) << 8 | row.time_in_force as u64;
-    row_hash(
-        5,
-        &[row.order.0, price, leaves, row.executions, row.arrival, u64::from(row.instrument.0), terms],
-    )
+    let numbers = [row.price.0, row.qty.0, row.leaves.0, row.display.0, row.shown.0, row.traded.0];
+    let [price, qty, leaves, display, shown, traded] = numbers.map(i64::cast_unsigned);
+    let terms = (row.stage as u64) << 32
+        | u64::from(row.post_only) << 24
+        | (row.side as u64) << 16
+        | (row.order_type as u64) << 8
+        | row.time_in_force as u64;
+    let whose = u64::from(row.account.0) << 32 | u64::from(row.instrument.0);
+    let times = [row.arrives.0, row.reported.0, row.expires_at.0];
+    let [arrives, reported, expires_at] = times;
+    let words = [
+        row.order.0,
+        price,
+        qty,
+        leaves,
+        display,
+        shown,
+        traded,
+        row.executions,
+        row.arrival,
+        row.priority,
+        row.front.to_bits(),
+        row.place,
+        arrives,
+        reported,
+        expires_at,
+        whose,
+        terms,
+    ];
+    row_hash(5, &words)
 }

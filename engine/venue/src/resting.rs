@@ -1,6 +1,7 @@
-//! Orders of one side that rest at the venue, by price and then by arrival; the best stands last.
+//! Orders of one side that rest at the venue, by price and then by priority; the best stands last.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 use tickwerk_domain::{Level, Price, Qty, Side};
 
 /// Orders that may rest on one side of one instrument.
@@ -10,7 +11,7 @@ pub const RESTING_PER_SIDE_MAX: usize = 4096;
 struct Entry {
     /// Price as it ranks: with all bits turned for asks, so that more is better on both sides.
     rank: i64,
-    arrival: u64,
+    priority: u64,
     slot: u32,
 }
 
@@ -27,20 +28,20 @@ impl Resting {
     }
 
     /// Adds an order; `false` when the side is full.
-    pub(crate) fn insert(&mut self, price: Price, arrival: u64, slot: u32) -> bool {
+    pub(crate) fn insert(&mut self, price: Price, priority: u64, slot: u32) -> bool {
         if self.entries.len() == RESTING_PER_SIDE_MAX {
             return false;
         }
-        let entry = Entry { rank: self.rank(price), arrival, slot };
-        let place = self.place(entry.rank, arrival);
+        let entry = Entry { rank: self.rank(price), priority, slot };
+        let place = self.place(entry.rank, priority);
         self.entries.insert(place, entry);
         true
     }
 
     /// Takes an order out, where it rests here.
-    pub(crate) fn remove(&mut self, price: Price, arrival: u64) {
-        let place = self.place(self.rank(price), arrival);
-        if self.entries.get(place).is_some_and(|entry| entry.arrival == arrival) {
+    pub(crate) fn remove(&mut self, price: Price, priority: u64) {
+        let place = self.place(self.rank(price), priority);
+        if self.entries.get(place).is_some_and(|entry| entry.priority == priority) {
             self.entries.remove(place);
         }
     }
@@ -50,14 +51,33 @@ impl Resting {
         self.entries.last().map(|entry| (Price(entry.rank ^ self.flip()), entry.slot))
     }
 
-    pub(crate) fn remove_best(&mut self) {
-        self.entries.pop();
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Price and slot at a place; the best one has the highest place.
+    pub(crate) fn at(&self, place: usize) -> Option<(Price, u32)> {
+        self.entries.get(place).map(|entry| (Price(entry.rank ^ self.flip()), entry.slot))
+    }
+
+    /// The places of the orders at a price; the first in the queue has the highest.
+    pub(crate) fn places_at(&self, price: Price) -> Range<usize> {
+        let rank = self.rank(price);
+        let first = self.entries.partition_point(|entry| entry.rank < rank);
+        first..self.entries.partition_point(|entry| entry.rank <= rank)
     }
 
     /// Whether the opposite touch `there` reaches the best order.
     #[inline]
     pub(crate) fn is_reached_by(&self, there: Level) -> bool {
         there.qty > Qty::ZERO && self.entries.last().is_some_and(|entry| entry.rank >= self.rank(there.price))
+    }
+
+    /// Whether the best order has a better price than `price`.
+    #[inline]
+    pub(crate) fn is_passed_by(&self, price: Price) -> bool {
+        self.entries.last().is_some_and(|entry| entry.rank > self.rank(price))
     }
 
     fn rank(&self, price: Price) -> i64 {
@@ -72,7 +92,8 @@ impl Resting {
         }
     }
 
-    fn place(&self, rank: i64, arrival: u64) -> usize {
-        self.entries.partition_point(|entry| (entry.rank, Reverse(entry.arrival)) < (rank, Reverse(arrival)))
+    fn place(&self, rank: i64, priority: u64) -> usize {
+        self.entries
+            .partition_point(|entry| (entry.rank, Reverse(entry.priority)) < (rank, Reverse(priority)))
     }
 }

@@ -1,0 +1,127 @@
+//! Gross and net exposure and leverage of an account, in the reference currency.
+//!
+//! Exposure of an instrument is its position with open orders at their worst, valued at the mark. Gross exposure adds
+//! up the worse side of each instrument; net exposure adds up one side of all with its sign and takes the worse of both.
+//! Leverage is gross exposure ÷ equity. What only reduces a position passes ([`super::reducing`]).
+
+use super::reducing::is_reducing;
+use super::settings::bit;
+use super::{Refusal, View};
+use crate::market::Market;
+use crate::positions::Position;
+use tickwerk_domain::command::NewOrder;
+use tickwerk_domain::{Instrument, LimitKind, Price, Qty, Rate, Reject};
+
+/// The limits that ask for exposure.
+pub(crate) const ASKS: u32 =
+    bit(LimitKind::GrossExposure) | bit(LimitKind::NetExposure) | bit(LimitKind::Leverage);
+
+/// Exposure of an account in some instruments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Exposure {
+    /// Sum of the worse sides.
+    pub gross: i128,
+    /// Signed sum if all open buys were filled.
+    pub long: i128,
+    /// Signed sum if all open sells were filled.
+    pub short: i128,
+}
+
+impl Exposure {
+    /// Net exposure at its worse, either way.
+    pub fn net(&self) -> i128 {
+        self.long.abs().max(self.short.abs())
+    }
+
+    /// The sum of both; `None` where it does not fit.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Option<Self> {
+        Some(Self {
+            gross: self.gross.checked_add(other.gross)?,
+            long: self.long.checked_add(other.long)?,
+            short: self.short.checked_add(other.short)?,
+        })
+    }
+
+    /// Exposure of one position at a mark, in settlement units. `None` where it does not fit.
+    pub fn of(instrument: &Instrument, position: &Position, mark: Price) -> Option<Self> {
+        let value = |qty: i64| -> Option<i128> {
+            let value = instrument.value_posted(mark, Qty(qty.saturating_abs()))?.abs();
+            Some(if qty < 0 { -value } else { value })
+        };
+        let long = value(position.worst_long())?;
+        let short = if position.worst_short() == position.worst_long() {
+            long
+        } else {
+            value(position.worst_short())?
+        };
+        Some(Self { gross: long.abs().max(short.abs()), long, short })
+    }
+}
+
+/// Exposure after the order against its limits; gives the gross exposure, 0 where no limit asks.
+pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i128, Refusal> {
+    if !view.limits.has_any(ASKS) {
+        return Ok(0);
+    }
+    let is_reducing = is_reducing(order, view);
+    let after = match after(order, view, price) {
+        Ok(after) => after,
+        // What cannot be counted does not keep a position from being closed.
+        Err(_) if is_reducing => return Ok(0),
+        Err(reason) => return Err(Refusal::plain(reason)),
+    };
+    if is_reducing {
+        return Ok(after.gross);
+    }
+    if let Some(limit) = view.limits.get(LimitKind::GrossExposure)
+        && after.gross > i128::from(limit)
+    {
+        return Err(Refusal::new(Reject::GrossExposureAboveLimit, limit, after.gross));
+    }
+    if let Some(limit) = view.limits.get(LimitKind::NetExposure)
+        && after.net() > i128::from(limit)
+    {
+        return Err(Refusal::new(Reject::NetExposureAboveLimit, limit, after.net()));
+    }
+    if let Some(limit) = view.limits.get(LimitKind::Leverage) {
+        let no_rate = Refusal::plain(Reject::NoConversionRate);
+        let leverage = leverage(after.gross, view.machine.equity(order.account).ok_or(no_rate)?);
+        if leverage > i128::from(limit) {
+            return Err(Refusal::new(Reject::LeverageAboveLimit, limit, leverage));
+        }
+    }
+    Ok(after.gross)
+}
+
+fn after(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
+    let mut with_order = *view.position;
+    let open = with_order.open_mut(order.side);
+    *open = open.saturating_add(order.qty.0);
+    let mark = mark_of(view.market).unwrap_or(price);
+    let own = Exposure::of(view.instrument, &with_order, mark).ok_or(Reject::ValueOverflow)?;
+    let own = view.machine.exposure_in_reference(view.instrument.settlement, &own)?;
+    let others = view.machine.exposure_except(order.account, Some((order.instrument, view.position_side)))?;
+    own.plus(&others).ok_or(Reject::ValueOverflow)
+}
+
+/// The price that positions are valued at: the mark, rounded towards zero.
+pub(crate) fn mark_of(market: &Market) -> Option<Price> {
+    let (low, high) = market.mark()?;
+    low.0.checked_add(high.0).map(|twice| Price(twice / 2))
+}
+
+/// Gross exposure ÷ equity in units of 10⁻⁸, rounded up; without equity anything at all is beyond every limit.
+pub(crate) fn leverage(gross: i128, equity: i128) -> i128 {
+    if gross == 0 {
+        return 0;
+    }
+    let Some(scaled) = gross.checked_mul(i128::from(Rate::ONE.0)).filter(|_| equity > 0) else {
+        return i128::MAX;
+    };
+    // Nearly all figures fit 64 bits with room, where a division costs a fraction.
+    match (u64::try_from(scaled), u64::try_from(equity)) {
+        (Ok(scaled), Ok(equity)) => i128::from(scaled.div_ceil(equity)),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => scaled / equity + i128::from(scaled % equity != 0),
+    }
+}

@@ -1,0 +1,77 @@
+//! Buying power: the account must be able to pay, with open orders at their worst, from what it has or on credit.
+//!
+//! Credit is what orders may tie up beyond what the account has, in the reference currency: everything that is tied up
+//! beyond what there is, over all currencies, this order included. It pays for what is bought and for margin; an asset
+//! that is not there cannot be sold on credit.
+
+use super::exposure::{Reservation, margin, margin_mark, spot_reservation};
+use super::{Refusal, View};
+use tickwerk_domain::command::NewOrder;
+use tickwerk_domain::{InstrumentKind, LimitKind, Price, Rate, Reject, Side};
+
+/// Whether the account can pay for the order, and what the order ties up.
+pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Reservation, Refusal> {
+    match view.instrument.kind {
+        InstrumentKind::Spot => check_spot(order, view, price),
+        InstrumentKind::Linear | InstrumentKind::Inverse => check_contract(order, view, price),
+    }
+}
+
+fn check_spot(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Reservation, Refusal> {
+    let open = order.qty;
+    let reservation = spot_reservation(view.instrument, view.base_factor, order.side, price, open);
+    let reservation = reservation.ok_or_else(|| Refusal::plain(Reject::ValueOverflow))?;
+    match order.side {
+        Side::Buy => afford(order, view, reservation.amount, view.settlement.available())?,
+        Side::Sell => {
+            let available = view.base.available();
+            if reservation.amount > available {
+                return Err(short(available, reservation.amount));
+            }
+        }
+    }
+    Ok(reservation)
+}
+
+fn check_contract(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Reservation, Refusal> {
+    let overflow = || Refusal::plain(Reject::ValueOverflow);
+    let instrument = view.instrument;
+    let mark = margin_mark(view.market.reference_twice(), price);
+    let mut with_order = *view.position;
+    let open = with_order.open_mut(order.side);
+    *open = open.saturating_add(order.qty.0);
+    let needed = margin(instrument, &with_order, mark).ok_or_else(overflow)?;
+    let before = margin(instrument, view.position, mark).ok_or_else(overflow)?;
+    let reservation = Reservation { amount: needed, currency: instrument.settlement, price: mark };
+    if needed <= before {
+        return Ok(reservation);
+    }
+    let rate = Rate(instrument.taker_fee.0.max(0));
+    let fee = instrument.fee(price, order.qty, rate).ok_or_else(overflow)?;
+    let available = view.settlement.available() + view.position.margin + view.unrealized;
+    afford(order, view, needed + fee, available)?;
+    Ok(reservation)
+}
+
+fn short(available: i128, needed: i128) -> Refusal {
+    Refusal::new(Reject::InsufficientBuyingPower, available, needed)
+}
+
+/// Whether `needed` is there, or the rest of it can be had on credit.
+fn afford(order: &NewOrder, view: &View<'_>, needed: i128, available: i128) -> Result<(), Refusal> {
+    if needed <= available {
+        return Ok(());
+    }
+    let Some(credit) = view.limits.get(LimitKind::Credit) else {
+        return Err(short(available, needed));
+    };
+    let settlement = view.instrument.settlement;
+    let used = view.machine.credit_used(order.account, Some(settlement));
+    let own = view.machine.in_reference(settlement, needed - available);
+    let no_rate = || Refusal::plain(Reject::NoConversionRate);
+    let after = used.ok_or_else(no_rate)?.saturating_add(own.ok_or_else(no_rate)?);
+    if after > i128::from(credit) {
+        return Err(Refusal::new(Reject::InsufficientBuyingPower, credit, after));
+    }
+    Ok(())
+}

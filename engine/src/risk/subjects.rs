@@ -1,0 +1,225 @@
+//! What the rules count of each account and each strategy: rates, refusals, losses, breakers, alerts.
+//!
+//! Nothing is counted that no limit asks for. A row is in the digest in two parts, as its first part changes with
+//! nearly every order and its second seldom.
+
+use super::breakers::Breaker;
+use super::rate::Bucket;
+use crate::limits::{ACCOUNTS_MAX, STRATEGIES_MAX};
+use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::{AccountId, BreakerKind, BreakerState, Digest, InstrumentId, StrategyId, TimeNs};
+
+/// Who is counted: an account, or a strategy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SubjectId {
+    /// An account.
+    Account(AccountId),
+    /// A strategy.
+    Strategy(StrategyId),
+}
+
+/// What is counted of an account or a strategy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Subject {
+    /// New orders.
+    pub orders: Bucket,
+    /// Replaces.
+    pub replaces: Bucket,
+    /// Cancels.
+    pub cancels: Bucket,
+    /// Orders, replaces and cancels since the day began or the breaker was armed.
+    pub messages: u64,
+    /// Fills likewise.
+    pub fills: u64,
+    /// Refusals since `refusals_since`.
+    pub refusals: u64,
+    /// The first of the refusals that are counted.
+    pub refusals_since: TimeNs,
+    /// Losing closes in a row.
+    pub losses: u64,
+    /// What its fills brought in less fees, in settlement units; strategies only.
+    pub flow: i128,
+    /// Worth when the day began or the breaker was armed, and the highest since the latter; none before it is asked for.
+    pub worth: Option<Worth>,
+    /// Its breakers, by [`BreakerKind`].
+    pub breakers: [Breaker; BreakerKind::ALL.len()],
+    /// A bit for each kind of limit whose alert is raised.
+    pub alerts: u32,
+    flow_row: u64,
+    state_row: u64,
+}
+
+/// The second that refusals are counted in.
+pub const STORM_NS: u64 = 1_000_000_000;
+
+/// Figures that losses are counted from, in the reference currency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Worth {
+    /// When the day began, or when the daily-loss breaker was armed again.
+    pub day: i128,
+    /// The highest since it is watched, or since the drawdown breaker was armed again.
+    pub peak: i128,
+}
+
+impl Worth {
+    /// Both figures with an amount that came from outside or left.
+    #[must_use]
+    pub fn moved(&self, by: i128) -> Self {
+        Self { day: self.day.saturating_add(by), peak: self.peak.saturating_add(by) }
+    }
+}
+
+impl Subject {
+    /// The first breaker that is not armed.
+    #[inline]
+    pub fn tripped(&self) -> Option<&Breaker> {
+        self.breakers.iter().find(|breaker| breaker.state != BreakerState::Armed)
+    }
+
+    /// Refusals within the second that is counted, if it is not over.
+    pub fn refusals_within(&self, now: TimeNs) -> u64 {
+        if now.since(self.refusals_since).0 < STORM_NS { self.refusals } else { 0 }
+    }
+
+    /// The breaker of a kind.
+    pub fn breaker(&self, kind: BreakerKind) -> &Breaker {
+        &self.breakers[kind as usize]
+    }
+}
+
+/// All accounts and strategies, and per account a bit for each instrument with some mark.
+#[derive(Debug)]
+pub struct Subjects {
+    rows: Box<[Subject]>,
+    /// Instruments whose position alert is raised.
+    position_alerts: Box<[u64]>,
+    position_alert_rows: Box<[u64]>,
+}
+
+impl Default for Subjects {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Subjects {
+    /// Nothing was counted yet.
+    pub fn new() -> Self {
+        Self {
+            rows: vec![Subject::default(); ACCOUNTS_MAX + STRATEGIES_MAX].into(),
+            position_alerts: vec![0; ACCOUNTS_MAX].into(),
+            position_alert_rows: vec![0; ACCOUNTS_MAX].into(),
+        }
+    }
+
+    /// What is counted of one; its number is in range.
+    #[inline]
+    pub fn get(&self, id: SubjectId) -> &Subject {
+        &self.rows[id.index()]
+    }
+
+    /// What is counted of one, to be changed; a commit follows.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: SubjectId) -> &mut Subject {
+        &mut self.rows[id.index()]
+    }
+
+    /// Brings the digest up to date with what messages and refusals change.
+    pub(crate) fn commit_flow(&mut self, id: SubjectId, digest: &mut Digest) {
+        let row = &mut self.rows[id.index()];
+        let ([orders, orders_at], [replaces, replaces_at]) = (row.orders.words(), row.replaces.words());
+        let [cancels, cancels_at] = row.cancels.words();
+        let words = [
+            id.index() as u64,
+            orders,
+            orders_at,
+            replaces,
+            replaces_at,
+            cancels,
+            cancels_at,
+            row.messages,
+            row.fills,
+            row.refusals,
+            row.refusals_since.0,
+        ];
+        digest.update(&mut row.flow_row, row_hash(TAG_FLOW, &words));
+    }
+
+    /// Brings the digest up to date with all the rest.
+    pub(crate) fn commit_state(&mut self, id: SubjectId, digest: &mut Digest) {
+        let row = &mut self.rows[id.index()];
+        let worth = row.worth.unwrap_or_default();
+        let marks = u64::from(row.alerts) << 1 | u64::from(row.worth.is_some());
+        let mut words = [id.index() as u64, row.losses, marks, 0, 0, 0, 0, 0, 0, 0];
+        words[3..5].copy_from_slice(&words_of(row.flow));
+        words[5..7].copy_from_slice(&words_of(worth.day));
+        words[7..9].copy_from_slice(&words_of(worth.peak));
+        words[9] = row.breakers.iter().fold(0, |hash, breaker| row_hash(hash, &breaker.words()));
+        digest.update(&mut row.state_row, row_hash(TAG_STATE, &words));
+    }
+
+    /// Whether the position alert of an account in an instrument is raised.
+    pub fn has_position_alert(&self, account: AccountId, instrument: InstrumentId) -> bool {
+        self.position_alerts[account.0 as usize] & 1 << instrument.0 != 0
+    }
+
+    pub(crate) fn set_position_alert(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        is_raised: bool,
+        digest: &mut Digest,
+    ) {
+        let bits = &mut self.position_alerts[account.0 as usize];
+        *bits = *bits & !(1 << instrument.0) | u64::from(is_raised) << instrument.0;
+        let row = if *bits == 0 { 0 } else { row_hash(TAG_ALERT, &[u64::from(account.0), *bits]) };
+        digest.update(&mut self.position_alert_rows[account.0 as usize], row);
+    }
+}
+
+impl SubjectId {
+    fn index(self) -> usize {
+        match self {
+            Self::Account(account) => account.0 as usize,
+            Self::Strategy(strategy) => ACCOUNTS_MAX + strategy.0 as usize,
+        }
+    }
+
+    /// The subject of a breaker's timer.
+    pub fn timer_subject(self, kind: BreakerKind) -> u64 {
+        (kind as u64) << 32 | self.index() as u64
+    }
+
+    /// Whom a breaker's timer is about; `None` for a number that no timer has.
+    pub fn of_timer(subject: u64) -> Option<(Self, BreakerKind)> {
+        let kind = *BreakerKind::ALL.get(usize::try_from(subject >> 32).ok()?)?;
+        let index = u32::try_from(subject & u64::from(u32::MAX)).ok()?;
+        let accounts = u32::try_from(ACCOUNTS_MAX).ok()?;
+        let id = match index.checked_sub(accounts) {
+            None => Self::Account(AccountId(index)),
+            Some(strategy) if (strategy as usize) < STRATEGIES_MAX => Self::Strategy(StrategyId(strategy)),
+            Some(_) => return None,
+        };
+        Some((id, kind))
+    }
+}
+
+const TAG_FLOW: u64 = 0x0310;
+const TAG_STATE: u64 = 0x0311;
+const TAG_ALERT: u64 = 0x0312;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_tells_whom_it_is_about() {
+        for id in [SubjectId::Account(AccountId(63)), SubjectId::Strategy(StrategyId(1))] {
+            for kind in BreakerKind::ALL {
+                assert_eq!(SubjectId::of_timer(id.timer_subject(*kind)), Some((id, *kind)));
+            }
+        }
+        assert_eq!(SubjectId::of_timer(128), None);
+        assert_eq!(SubjectId::of_timer(u64::MAX), None);
+    }
+}

@@ -1,0 +1,257 @@
+//! What is told of the orders and trades of others, beyond the touch.
+
+use crate::SimulatedVenue;
+use crate::book::BookOrder;
+use crate::fills::Hit;
+use crate::levels::Depth;
+use crate::market::Auction;
+use tickwerk_domain::command::BookOrderObserved;
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::{
+    Aggressor, BookAction, BookDelta, InstrumentId, Level, Price, Qty, QueueModel, Side, TimeNs, Touch,
+};
+
+/// Instruments whose orders of others can be told one by one.
+pub const ORDER_BOOKS_MAX: usize = 2;
+/// Orders of others that one such book holds.
+pub const ORDERS_PER_BOOK_MAX: usize = 32_768;
+
+impl SimulatedVenue {
+    /// Others traded at `at`. A trade gives at most its own quantity: to our orders with a better price first, then to
+    /// those at its price.
+    pub fn trade(
+        &mut self,
+        at: TimeNs,
+        instrument: InstrumentId,
+        price: Price,
+        qty: Qty,
+        aggressor: Aggressor,
+    ) {
+        let market = self.market(instrument);
+        if qty <= Qty::ZERO {
+            return;
+        }
+        if market.auction == Auction::Due {
+            self.uncross_at_trade(instrument, price, qty, at);
+            self.rehash(instrument);
+        } else if market.order_book.is_none() {
+            // Where orders are told one by one, their executions tell the trades.
+            let sides: &[Side] = match aggressor {
+                Aggressor::Seller => &[Side::Buy],
+                Aggressor::Buyer => &[Side::Sell],
+                Aggressor::Unknown => &[Side::Buy, Side::Sell],
+            };
+            let mut left = qty;
+            for side in sides {
+                left = self.hit(*side, instrument, (price, qty, Hit::Trade), left, at);
+            }
+        }
+    }
+
+    /// Something traded at `price` against orders of `side`; tells what our orders left of it.
+    fn hit(
+        &mut self,
+        side: Side,
+        instrument: InstrumentId,
+        what: (Price, Qty, Hit),
+        left: Qty,
+        at: TimeNs,
+    ) -> Qty {
+        let market = self.market(instrument);
+        let resting = &market.side(side).resting;
+        let meets_queue = market.has_queues() && !resting.places_at(what.0).is_empty();
+        let is_meant = market.is_continuous() && market.setting.queue_model != QueueModel::Touch;
+        if !is_meant || !(meets_queue || resting.is_passed_by(what.0)) {
+            return left;
+        }
+        let happens = self.sent(at, instrument);
+        let mut left = self.fill_passed(side, instrument, what.0, left, happens);
+        if meets_queue {
+            left = self.fill_at(side, instrument, what, left, happens);
+        }
+        self.rehash(instrument);
+        left
+    }
+
+    /// Whether quantities of an instrument's levels are used: [`SimulatedVenue::level`] and [`SimulatedVenue::delta`]
+    /// do nothing where they are not.
+    #[inline]
+    pub fn watches_levels(&self, instrument: InstrumentId) -> bool {
+        self.market(instrument).watches_levels()
+    }
+
+    /// The quantity at a price is told; zero where nothing is there any more.
+    pub fn level(&mut self, instrument: InstrumentId, side: Side, level: Level) {
+        if self.watches_levels(instrument) {
+            self.market_mut(instrument).side_mut(side).levels.deepen(Depth::Levels);
+            self.set_level(instrument, side, level);
+            self.rehash(instrument);
+        }
+    }
+
+    /// A part of a book update is told.
+    pub fn delta(&mut self, delta: &BookDelta) {
+        if !self.watches_levels(delta.instrument) {
+            return;
+        }
+        for side in [Side::Buy, Side::Sell] {
+            let levels = &mut self.markets[delta.instrument.0 as usize].side_mut(side).levels;
+            levels.deepen(Depth::Levels);
+            if delta.clears() {
+                levels.clear(tag(delta.instrument, side), &mut self.digest);
+            }
+        }
+        for (side, level) in delta.sided_levels() {
+            self.set_level(delta.instrument, side, level);
+        }
+        self.rehash(delta.instrument);
+    }
+
+    /// The touch says that nothing is better, and how much is there.
+    pub(crate) fn learn_touch(&mut self, instrument: InstrumentId, touch: Touch) {
+        for (side, level) in [(Side::Buy, touch.bid), (Side::Sell, touch.ask)] {
+            self.market_mut(instrument).side_mut(side).levels.deepen(Depth::Best);
+            let is_empty = level.qty <= Qty::ZERO;
+            let is_gone = |best: &Level| match side {
+                Side::Buy => is_empty || best.price > level.price,
+                Side::Sell => is_empty || best.price < level.price,
+            };
+            while let Some(best) = self.market(instrument).side(side).levels.best().filter(is_gone) {
+                self.set_level(instrument, side, Level { qty: Qty::ZERO, ..best });
+            }
+            if !is_empty {
+                self.set_level(instrument, side, level);
+            }
+        }
+    }
+
+    /// Sets a level, and moves our orders there up by their share of what left it.
+    fn set_level(&mut self, instrument: InstrumentId, side: Side, level: Level) {
+        let market = &mut self.markets[instrument.0 as usize];
+        let before = market.side_mut(side).levels.set(tag(instrument, side), level, &mut self.digest);
+        let (shares, resting) = (market.shares, &market.side(side).resting);
+        for place in resting.places_at(level.price) {
+            if let Some((_, slot)) = resting.at(place) {
+                self.orders.change(slot, &mut self.digest, |row| {
+                    row.front = shares.after_level(row.front, before, level.qty, row.traded);
+                    row.traded = Qty::ZERO;
+                });
+            }
+        }
+    }
+
+    /// An order of someone's came, changed or left at `at`, in a market that is told order by order. From the first
+    /// one on the touch is that of the book of these orders, and their executions are the trades.
+    ///
+    /// `false` where there is no book left for one more instrument; the order is then not taken.
+    pub fn book_order(&mut self, at: TimeNs, told: &BookOrderObserved) -> bool {
+        let Some(book) = self.book_of(told.instrument) else {
+            return false;
+        };
+        let known = self.books[book].get(told.venue_order_id).copied();
+        let market = &mut self.markets[told.instrument.0 as usize];
+        match told.action {
+            BookAction::Clear => {
+                self.books[book].clear();
+                market.is_rebuilding = true;
+            }
+            BookAction::Add => {
+                market.places += 1;
+                self.set_order(book, told, known);
+            }
+            // What the book does not know or cannot hold is the feed's concern; it changes nothing here.
+            BookAction::Reduce => {
+                let by = known.map_or(0, |order| order.qty.0.saturating_sub(told.qty.0));
+                self.books[book].reduce(told.venue_order_id, Qty(by)).ok();
+            }
+            BookAction::Delete => {
+                self.books[book].remove(told.venue_order_id).ok();
+            }
+            BookAction::Execute => self.executed(book, told, known, at),
+        }
+        if told.is_last {
+            self.book_is_whole(book, told.instrument, at);
+        }
+        let row = row_hash(TAG_BOOK, &[u64::from(told.instrument.0), self.books[book].digest()]);
+        let market = &mut self.markets[told.instrument.0 as usize];
+        self.digest.update(&mut market.book_row, row);
+        market.rehash(&mut self.digest);
+        true
+    }
+
+    /// The book of an instrument; the first orders of one more instrument take a free one.
+    fn book_of(&mut self, instrument: InstrumentId) -> Option<usize> {
+        let market = &mut self.markets[instrument.0 as usize];
+        if market.order_book.is_none() && usize::from(self.books_used) < self.books.len() {
+            market.order_book = Some(self.books_used);
+            market.is_rebuilding = true;
+            self.books_used += 1;
+        }
+        market.order_book.map(usize::from)
+    }
+
+    fn set_order(&mut self, book: usize, told: &BookOrderObserved, known: Option<BookOrder>) {
+        let (id, place) = (told.venue_order_id, self.market(told.instrument).places);
+        let book = &mut self.books[book];
+        match known {
+            Some(order) if order.side == told.side => book.modify(id, told.price, told.qty, place).ok(),
+            Some(_) | None => {
+                book.remove(id).ok();
+                book.add(BookOrder::new(id, told.side, told.price, told.qty, place)).ok()
+            }
+        };
+    }
+
+    /// An order of someone's was executed. Our orders with a better price, or at its price and ahead of it, would have
+    /// been executed in its stead.
+    fn executed(&mut self, book: usize, told: &BookOrderObserved, known: Option<BookOrder>, at: TimeNs) {
+        // An order that is not known stands ahead of ours: it gives nothing to those at its price.
+        let (side, price, place) =
+            known.map_or((told.side, told.price, 0), |order| (order.side, order.price, order.priority));
+        let left = known.map_or(told.qty, |order| order.qty.min(told.qty)).max(Qty::ZERO);
+        self.books[book].reduce(told.venue_order_id, left).ok();
+        if self.market(told.instrument).auction == Auction::Due && told.qty > Qty::ZERO {
+            self.uncross_at_trade(told.instrument, price, told.qty, at);
+        } else {
+            self.hit(side, told.instrument, (price, told.qty, Hit::Execution(place)), told.qty, at);
+        }
+    }
+
+    /// An update of the orders is complete.
+    fn book_is_whole(&mut self, book: usize, instrument: InstrumentId, at: TimeNs) {
+        if self.market(instrument).is_rebuilding {
+            // Nobody knows where our orders stand among those of a new book, so they stand behind them.
+            for side in [Side::Buy, Side::Sell] {
+                self.requeue(side, instrument);
+            }
+            self.market_mut(instrument).is_rebuilding = false;
+        }
+        let book = &self.books[book];
+        let [bid, ask] = [Side::Buy, Side::Sell].map(|side| book.best(side).unwrap_or_default());
+        let touch = Touch { bid, ask };
+        if touch != self.market(instrument).told_by_orders {
+            self.market_mut(instrument).told_by_orders = touch;
+            self.observe(at, instrument, touch);
+        }
+    }
+
+    /// Our orders of a side stand behind all others, in the order that they have among each other.
+    pub(crate) fn requeue(&mut self, side: Side, instrument: InstrumentId) {
+        for place in (0..self.market(instrument).side(side).resting.len()).rev() {
+            let Some((price, slot)) = self.market(instrument).side(side).resting.at(place) else {
+                return;
+            };
+            let (front, place) = self.back_of_the_queue(instrument, side, price);
+            self.orders.change(slot, &mut self.digest, |row| {
+                (row.front, row.place, row.traded) = (front, place, Qty::ZERO);
+            });
+        }
+    }
+}
+
+fn tag(instrument: InstrumentId, side: Side) -> u64 {
+    TAG_LEVEL | u64::from(instrument.0) << 32 | (side as u64) << 16
+}
+
+const TAG_LEVEL: u64 = 0x0155;
+const TAG_BOOK: u64 = 0x0156;

@@ -1,0 +1,214 @@
+//! One instrument's market at the venue: what is told of others, what rests of ours, and how it is treated.
+
+use crate::levels::Levels;
+use crate::queue::Shares;
+use crate::random::Random;
+use crate::resting::Resting;
+use tickwerk_domain::command::SimulatedVenueSet;
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::{
+    Digest, DurationNs, Instrument, InstrumentId, Level, Price, Qty, QueueModel, SessionState, Side, Touch,
+};
+
+/// An auction that orders gather for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Auction {
+    /// Orders trade as they come.
+    None,
+    /// Orders gather.
+    Gathering,
+    /// The auction is over; the next trade or touch tells its price.
+    Due,
+}
+
+/// Our orders of one side, and what is told of the orders of others there.
+#[derive(Debug)]
+pub(crate) struct SideOfMarket {
+    pub(crate) resting: Resting,
+    /// Orders for the closing auction, before it begins.
+    pub(crate) at_close: Resting,
+    pub(crate) levels: Levels,
+}
+
+/// One instrument's market at the venue.
+#[derive(Debug)]
+pub(crate) struct Market {
+    pub(crate) definition: Option<Instrument>,
+    pub(crate) setting: SimulatedVenueSet,
+    pub(crate) shares: Shares,
+    pub(crate) random: Random,
+    pub(crate) touch: Touch,
+    /// The touch that was last told by orders of others.
+    pub(crate) told_by_orders: Touch,
+    pub(crate) session: SessionState,
+    pub(crate) auction: Auction,
+    /// The book of others' orders, where they are told one by one.
+    pub(crate) order_book: Option<u8>,
+    /// Places given so far in the queues of that book.
+    pub(crate) places: u64,
+    /// Whether that book is being told anew.
+    pub(crate) is_rebuilding: bool,
+    bids: SideOfMarket,
+    asks: SideOfMarket,
+    setting_row: u64,
+    row: u64,
+    pub(crate) book_row: u64,
+}
+
+impl Market {
+    pub(crate) fn new(instrument: InstrumentId) -> Self {
+        let side = |side| SideOfMarket {
+            resting: Resting::new(side),
+            at_close: Resting::new(side),
+            levels: Levels::new(side),
+        };
+        let setting = SimulatedVenueSet::touch(instrument, DurationNs(0));
+        Self {
+            definition: None,
+            shares: Shares::new(setting.queue_model, setting.queue_parameter),
+            random: Random::new(setting.seed),
+            setting,
+            touch: Touch::default(),
+            told_by_orders: Touch::default(),
+            session: SessionState::Continuous,
+            auction: Auction::None,
+            order_book: None,
+            places: 0,
+            is_rebuilding: false,
+            bids: side(Side::Buy),
+            asks: side(Side::Sell),
+            setting_row: 0,
+            row: 0,
+            book_row: 0,
+        }
+    }
+
+    /// Takes a setting. Chance begins anew only with another seed.
+    pub(crate) fn configure(&mut self, setting: &SimulatedVenueSet, digest: &mut Digest) {
+        if setting.seed != self.setting.seed {
+            self.random = Random::new(setting.seed);
+        }
+        self.setting = *setting;
+        self.shares = Shares::new(setting.queue_model, setting.queue_parameter);
+        let rates = [setting.queue_parameter, setting.reject_rate, setting.loss_rate, setting.duplicate_rate];
+        let [parameter, reject, loss, duplicate] = rates.map(|rate| rate.0.cast_unsigned());
+        let models = (setting.queue_model as u64) << 8 | setting.self_trade as u64;
+        let words = [
+            u64::from(setting.instrument.0),
+            setting.latency.0,
+            setting.report_latency.0,
+            setting.jitter.0,
+            setting.seed,
+            parameter,
+            reject,
+            loss,
+            duplicate,
+            u64::from(setting.slippage_ticks),
+            models,
+        ];
+        digest.update(&mut self.setting_row, row_hash(TAG_SETTING, &words));
+    }
+
+    pub(crate) fn side(&self, side: Side) -> &SideOfMarket {
+        match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        }
+    }
+
+    pub(crate) fn side_mut(&mut self, side: Side) -> &mut SideOfMarket {
+        match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        }
+    }
+
+    /// Whether orders trade as they come.
+    #[inline]
+    pub(crate) fn is_continuous(&self) -> bool {
+        self.session == SessionState::Continuous && self.auction == Auction::None
+    }
+
+    /// Whether the model estimates places in queues.
+    #[inline]
+    pub(crate) fn has_queues(&self) -> bool {
+        match self.setting.queue_model {
+            QueueModel::RiskAverse | QueueModel::Power | QueueModel::Logarithmic => true,
+            QueueModel::Touch | QueueModel::TradeThrough => false,
+        }
+    }
+
+    /// Whether quantities of levels count: where places are estimated, and not known from orders.
+    #[inline]
+    pub(crate) fn watches_levels(&self) -> bool {
+        self.has_queues() && self.order_book.is_none()
+    }
+
+    /// Whether the opposite touch fills the best resting order of `side`.
+    #[inline]
+    pub(crate) fn is_reached(&self, side: Side) -> bool {
+        let (there, resting) = (self.touch.opposite(side), &self.side(side).resting);
+        match self.setting.queue_model {
+            QueueModel::TradeThrough => there.qty > Qty::ZERO && resting.is_passed_by(there.price),
+            QueueModel::Touch | QueueModel::RiskAverse | QueueModel::Power | QueueModel::Logarithmic => {
+                resting.is_reached_by(there)
+            }
+        }
+    }
+
+    /// The price of an order that takes at `there`: worse by the slippage, but not beyond its limit.
+    pub(crate) fn slipped(&self, side: Side, there: Price, limit: Price) -> Price {
+        let tick = self.definition.as_ref().map_or(0, |instrument| instrument.tick_size.0);
+        let slippage = tick.saturating_mul(i64::from(self.setting.slippage_ticks));
+        match side {
+            Side::Buy => Price(there.0.saturating_add(slippage).min(limit.0)),
+            Side::Sell => Price(there.0.saturating_sub(slippage).max(limit.0)),
+        }
+    }
+
+    /// Smallest step of quantities.
+    pub(crate) fn lot(&self) -> i64 {
+        self.definition.as_ref().map_or(1, |instrument| instrument.lot_size.0)
+    }
+
+    /// Someone took `qty` from the touch of `side`.
+    pub(crate) fn consume(&mut self, side: Side, qty: Qty) {
+        let level: &mut Level = match side {
+            Side::Buy => &mut self.touch.bid,
+            Side::Sell => &mut self.touch.ask,
+        };
+        level.qty.0 -= qty.0;
+    }
+
+    /// Brings the digest up to date.
+    pub(crate) fn rehash(&mut self, digest: &mut Digest) {
+        let levels = [self.touch.bid, self.touch.ask, self.told_by_orders.bid, self.told_by_orders.ask];
+        let [[bid, bid_qty], [ask, ask_qty], [told_bid, told_bid_qty], [told_ask, told_ask_qty]] =
+            levels.map(|level| [level.price.0, level.qty.0].map(i64::cast_unsigned));
+        let [bid_depth, ask_depth] =
+            [Side::Buy, Side::Sell].map(|side| self.side(side).levels.depth() as u64);
+        let state = u64::from(self.is_rebuilding) << 24
+            | (self.session as u64) << 16
+            | (self.auction as u64) << 8
+            | bid_depth << 4
+            | ask_depth;
+        let words = [
+            u64::from(self.setting.instrument.0),
+            self.random.state(),
+            state,
+            self.places,
+            bid,
+            bid_qty,
+            ask,
+            ask_qty,
+            told_bid,
+            told_bid_qty,
+            told_ask,
+            told_ask_qty,
+        ];
+        digest.update(&mut self.row, row_hash(TAG_MARKET, &words));
+    }
+}
+
+const TAG_MARKET: u64 = 0x0151;
+const TAG_SETTING: u64 = 0x0154;

@@ -1,0 +1,140 @@
+//! A venue with one instrument, and its reports as short lines.
+
+use tickwerk_domain::command::{BookOrderObserved, NewOrder, SimulatedVenueSet};
+use tickwerk_domain::event::{CancelSubmitted, OrderSubmitted, ReplaceSubmitted};
+use tickwerk_domain::reject::ReasonCode;
+use tickwerk_domain::{
+    AccountId, BookAction, Command, CurrencyId, DurationNs, Instrument, InstrumentId, InstrumentKind, Level,
+    Money, OrderId, OrderType, Price, Qty, Rate, Reject, Side, StrategyId, TextId, TimeInForce, TimeNs,
+    Touch, VenueId,
+};
+use tickwerk_venue::SimulatedVenue;
+
+pub const INSTRUMENT: InstrumentId = InstrumentId(1);
+pub const LATENCY: u64 = 100;
+
+/// A venue with the plain settings.
+pub fn venue() -> SimulatedVenue {
+    venue_with(plain())
+}
+
+/// The plain settings: fills at the touch, one latency.
+pub fn plain() -> SimulatedVenueSet {
+    SimulatedVenueSet::touch(INSTRUMENT, DurationNs(LATENCY))
+}
+
+pub fn venue_with(setting: SimulatedVenueSet) -> SimulatedVenue {
+    let mut venue = SimulatedVenue::new(4);
+    venue.define(&Instrument {
+        notional_max: Money::ZERO,
+        tick_size: Price(5),
+        lot_size: Qty(1),
+        quantity_min: Qty(1),
+        quantity_max: Qty(1_000_000),
+        multiplier: 1,
+        maker_fee: Rate(10_000),
+        taker_fee: Rate(100_000),
+        margin_rate: Rate::ONE,
+        instrument: INSTRUMENT,
+        symbol: TextId(1),
+        base: CurrencyId(1),
+        quote: CurrencyId(2),
+        settlement: CurrencyId(2),
+        kind: InstrumentKind::Spot,
+        price_scale: 2,
+        quantity_scale: 3,
+        settlement_scale: 8,
+    });
+    venue.configure(&setting);
+    venue
+}
+
+pub fn level(price: i64, qty: i64) -> Level {
+    Level { price: Price(price), qty: Qty(qty) }
+}
+
+pub fn touch(bid: i64, bid_qty: i64, ask: i64, ask_qty: i64) -> Touch {
+    Touch { bid: level(bid, bid_qty), ask: level(ask, ask_qty) }
+}
+
+pub fn order(
+    id: u64,
+    side: Side,
+    order_type: OrderType,
+    time_in_force: TimeInForce,
+    price: i64,
+    qty: i64,
+) -> OrderSubmitted {
+    let plain = NewOrder::limit(AccountId(1), INSTRUMENT, side, Price(price), Qty(qty));
+    let asked = NewOrder { order_type, time_in_force, ..plain };
+    OrderSubmitted::new(OrderId(id), StrategyId::NONE, VenueId::SIMULATED, &asked)
+}
+
+pub fn limit(id: u64, side: Side, price: i64, qty: i64) -> OrderSubmitted {
+    order(id, side, OrderType::Limit, TimeInForce::Gtc, price, qty)
+}
+
+pub fn market(id: u64, side: Side, qty: i64) -> OrderSubmitted {
+    order(id, side, OrderType::Market, TimeInForce::Ioc, 0, qty)
+}
+
+pub fn cancel(id: u64) -> CancelSubmitted {
+    CancelSubmitted { order: OrderId(id), instrument: INSTRUMENT }
+}
+
+pub fn replace(id: u64, price: i64, qty: i64) -> ReplaceSubmitted {
+    ReplaceSubmitted {
+        order: OrderId(id),
+        price: Price(price),
+        qty: Qty(qty),
+        trigger_price: Price(0),
+        display_qty: Qty::ZERO,
+        reserved: Money::ZERO,
+        limits_version: 1,
+        instrument: INSTRUMENT,
+        venue: VenueId::SIMULATED,
+    }
+}
+
+/// An order of someone's, complete in itself.
+pub fn others(id: u64, action: BookAction, side: Side, price: i64, qty: i64) -> BookOrderObserved {
+    BookOrderObserved {
+        venue_order_id: id,
+        update_id: 0,
+        price: Price(price),
+        qty: Qty(qty),
+        instrument: INSTRUMENT,
+        side,
+        action,
+        is_last: true,
+    }
+}
+
+/// Reports up to `now`, as short lines.
+pub fn reports(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
+    std::iter::from_fn(|| venue.next_report(TimeNs(now)))
+        .map(|(due, _, command)| format!("{} {}", due.0, line(&command)))
+        .collect()
+}
+
+/// Reports up to `now` without their times.
+pub fn told(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
+    std::iter::from_fn(|| venue.next_report(TimeNs(now))).map(|(_, _, command)| line(&command)).collect()
+}
+
+fn line(command: &Command) -> String {
+    if let Command::OrderReported(report) = command {
+        let is_plain = report.reason == ReasonCode(0) || report.reason == Reject::CancelRequested.code();
+        let reason = Reject::from_code(report.reason).map_or("none", Reject::word);
+        let plain = format!("{} {}", report.order, report.kind);
+        return if is_plain { plain } else { format!("{plain} {reason}") };
+    }
+    if let Command::ReplaceReported(report) = command {
+        return format!("{} replaced {}@{}", report.order, report.qty.0, report.price.0);
+    }
+    if let Command::FillReported(fill) = command {
+        return format!("{} {} {}@{}", fill.order, fill.liquidity, fill.qty.0, fill.price.0);
+    }
+    assert!(matches!(command, Command::TimeAdvanced(_)), "not a report: {command:?}");
+    "silent".into()
+}
