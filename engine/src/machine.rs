@@ -147,6 +147,8 @@ pub struct Machine {
     firing: u64,
     sweep: sessions::Sweep,
     continuations: continuations::Continuations,
+    /// Whether any of them is pending.
+    is_continuing: bool,
     timers: Timers,
     conversions: conversion::Conversions,
     /// Funding that is being paid, while it takes more than one command.
@@ -192,6 +194,7 @@ impl Machine {
             firing: 0,
             sweep: sessions::Sweep::default(),
             continuations: [None; ContinueKind::ALL.len()],
+            is_continuing: false,
             timers: Timers::new(),
             conversions: conversion::Conversions::new(),
             funding: None,
@@ -270,6 +273,9 @@ impl Machine {
         };
         if self.owes_held() {
             self.pay_held(stamp, out);
+        }
+        if self.is_continuing {
+            self.is_continuing = self.continuations.iter().any(Option::is_some);
         }
         self.last = stamp.after(out.len());
         version

@@ -35,7 +35,7 @@ use rate::Message;
 use settings::Effective;
 use subjects::Subject;
 use tickwerk_domain::command::NewOrder;
-use tickwerk_domain::{Instrument, PositionSide, Reject, TimeNs};
+use tickwerk_domain::{Instrument, Reject, TimeNs};
 
 /// What the check reads.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +48,6 @@ pub struct View<'a> {
     pub account: &'a Account,
     /// The account's position in the instrument, without an order that is replaced or leaves.
     pub position: &'a Position,
-    /// Which of the account's positions in the instrument that is.
-    pub position_side: PositionSide,
     /// What the account has of the settlement currency.
     pub settlement: &'a Balance,
     /// What the account has of the base currency.

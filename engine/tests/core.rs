@@ -16,6 +16,8 @@ mod kill_switch;
 mod market;
 #[path = "core/money.rs"]
 mod money;
+#[path = "core/money_digest.rs"]
+mod money_digest;
 #[path = "core/money_fees.rs"]
 mod money_fees;
 #[path = "core/money_funding.rs"]
@@ -43,12 +45,15 @@ mod oracle;
 mod oracle_risk;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_digest.rs"]
+mod orders_digest;
 #[path = "core/orders_held.rs"]
 mod orders_held;
 #[path = "core/orders_linked.rs"]
 mod orders_linked;
 #[path = "core/orders_mass_cancel.rs"]
 mod orders_mass_cancel;
+#[cfg(test)]
 #[path = "core/orders_nonsense.rs"]
 mod orders_nonsense;
 #[path = "core/orders_replace.rs"]
@@ -92,6 +97,8 @@ mod seed;
 mod states;
 #[path = "core/strategies.rs"]
 mod strategies;
+#[path = "core/venue.rs"]
+mod venue;
 #[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;

@@ -139,9 +139,9 @@ impl Machine {
         match id {
             SubjectId::Account(account) => {
                 self.instrument(instrument)?;
-                let position = self.positions.get(account, instrument);
-                let (long, short) = (position.worst_long(), position.worst_short());
-                Some(long.saturating_abs().max(short.saturating_abs()))
+                let sides = self.positions.sides(account).iter();
+                let worst = sides.map(|side| self.positions.of(account, instrument, *side).worst());
+                worst.max()
             }
             SubjectId::Strategy(strategy) => {
                 let slot = self.strategies.get(strategy.0 as usize)?.as_ref()?;

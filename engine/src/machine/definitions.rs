@@ -251,8 +251,8 @@ impl Machine {
             };
             let leg = Leg { amount: Money::new(amount.abs()), currency: transfer.currency, from, to };
             self.post(transfer.account, &[leg], out);
-            self.shift_worth(transfer.account, transfer.currency, amount);
             self.count_transfer(transfer.account, transfer.currency, amount);
+            self.shift_worth(transfer.account, transfer.currency, amount);
         }
         self.accounts.rehash_account(transfer.account, &mut self.digest);
         version

@@ -1,7 +1,6 @@
 //! What the exposure and credit rules count over all instruments and currencies of an account.
 
 use super::Machine;
-use crate::limits::CURRENCIES_MAX;
 use crate::risk::account_exposure::{Exposure, mark_of};
 use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, PositionSide, Reject};
 
@@ -14,15 +13,15 @@ impl Machine {
     ) -> Result<Exposure, Reject> {
         let mut sum = Exposure::default();
         for instrument in self.positions.busy(account) {
-            let slot = self.instrument(instrument).ok_or(Reject::UnknownInstrument)?;
             for side in self.positions.sides(account) {
                 let position = self.positions.of(account, instrument, *side);
-                let is_flat = position.qty == 0 && position.open_buys == 0 && position.open_sells == 0;
-                if is_flat || except == Some((instrument, *side)) {
+                if position.is_idle() || except == Some((instrument, *side)) {
                     continue;
                 }
+                let slot = self.instrument(instrument).ok_or(Reject::UnknownInstrument)?;
                 let mark = mark_of(self.market(instrument)).ok_or(Reject::NoReferencePrice)?;
-                let own = Exposure::of(&slot.definition, position, mark).ok_or(Reject::ValueOverflow)?;
+                let own = Exposure::of(&slot.definition, position, mark);
+                let own = own.ok_or(Reject::ValueOverflow)?;
                 let own = self.exposure_in_reference(slot.definition.settlement, &own)?;
                 sum = sum.plus(&own).ok_or(Reject::ValueOverflow)?;
             }
@@ -45,9 +44,7 @@ impl Machine {
     /// nothing converts it.
     pub(crate) fn credit_used(&self, account: AccountId, except: Option<CurrencyId>) -> Option<i128> {
         let mut used: i128 = 0;
-        for currency in
-            (0..).take(CURRENCIES_MAX).map(CurrencyId).filter(|currency| Some(*currency) != except)
-        {
+        for currency in self.accounts.held(account).filter(|currency| Some(*currency) != except) {
             let short = self.accounts.balance(account, currency).available().min(0);
             used = used.saturating_sub(self.in_reference(currency, short)?);
         }

@@ -71,12 +71,12 @@ impl Machine {
         let mut legs = trade_legs(instrument, order.side, base_factor, fill.qty, &booked);
         legs[FEE_LEG] = leg(executed.fee_currency, LedgerBook::Fee, -executed.fee);
         self.post(account, &legs, out);
-        self.count_fill(&order, fill, &booked, out);
         if !executed.is_fee_counted {
             self.accounts.worths.change(account, &mut self.digest, |worth| worth.fees_uncounted += 1);
         }
         self.note_worth(account);
         self.arm_mark(order.instrument);
+        self.count_fill(&order, &executed, &booked, out);
         Ok(executed)
     }
 
@@ -114,6 +114,7 @@ impl Machine {
         }
         self.note_worth(account);
         self.arm_mark(order.instrument);
+        self.note_flow(&order, way, &Executed { fee_counted: -executed.fee_counted, ..*executed });
         Ok(())
     }
 

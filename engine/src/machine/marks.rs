@@ -6,6 +6,7 @@
 
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
+use crate::risk::subjects::SubjectId;
 use tickwerk_domain::command::{MarkObserved, MarkSourceSet};
 use tickwerk_domain::event::{AccountMarked, PositionMarked};
 use tickwerk_domain::{
@@ -123,6 +124,7 @@ impl Machine {
         if !is_told {
             self.tell_worth(account, out);
         }
+        self.watch_worth(SubjectId::Account(account), out);
     }
 
     /// Tells what an account is worth, where that is known.

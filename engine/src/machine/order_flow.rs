@@ -231,7 +231,7 @@ impl Machine {
     }
 
     /// The position that an order is about.
-    pub(super) fn position_side(&self, asked: &NewOrder) -> PositionSide {
+    pub(crate) fn position_side(&self, asked: &NewOrder) -> PositionSide {
         if is_in_range(asked.account.0, ACCOUNTS_MAX) {
             side_of(self.positions.mode(asked.account), asked.side, asked.position_effect)
         } else {
@@ -331,9 +331,6 @@ impl Machine {
             }
             let venue = self.venues.get(order.venue);
             let can = |capability| venue.is_some_and(|venue| venue.can(capability));
-            if can(VenueDefined::EXPIRY) {
-                submitted.expires_at = terms.expires_at;
-            }
             submitted.time_in_force = match asked.time_in_force {
                 TimeInForce::Fok => TimeInForce::Fok,
                 _ if submitted.order_type == OrderType::Market && terms.is_fired => TimeInForce::Ioc,
@@ -341,8 +338,16 @@ impl Machine {
                 TimeInForce::AtTheOpen | TimeInForce::AtTheClose if !can(VenueDefined::AUCTIONS) => {
                     TimeInForce::Ioc
                 }
-                asked => asked,
+                TimeInForce::Gtc
+                | TimeInForce::Ioc
+                | TimeInForce::Day
+                | TimeInForce::Gtd
+                | TimeInForce::AtTheOpen
+                | TimeInForce::AtTheClose => asked.time_in_force,
             };
+            if matches!(submitted.time_in_force, TimeInForce::Day | TimeInForce::Gtd) {
+                submitted.expires_at = terms.expires_at;
+            }
         }
         self.push_order(slot, submitted, out);
     }
@@ -360,8 +365,8 @@ impl Machine {
         if has_terms {
             self.orders.terms_mut(slot).is_counted = true;
         }
-        let is_first = !self.positions.has_open(account, instrument, side);
-        self.resting.note(account, instrument, side, price, is_first);
+        let was_empty = !self.positions.has_open(account, instrument, side);
+        self.resting.note(account, instrument, side, price, was_empty);
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) += leaves;
         self.count_open(slot);
         match reservation {

@@ -12,7 +12,7 @@ use crate::event_buffer::EventBuffer;
 use crate::executions::Execution;
 use crate::lifecycle::fill::is_allowed;
 use crate::orders::Order;
-use tickwerk_domain::command::{FillReported, TradeBusted, TradeCorrected};
+use tickwerk_domain::command::{TradeBusted, TradeCorrected};
 use tickwerk_domain::event::{FillRestated, LedgerBook};
 use tickwerk_domain::{Command, FillState, Instrument, Money, OrderId, OrderStatus, Qty, Reject};
 
@@ -109,12 +109,9 @@ impl Machine {
         self.settle_restated(slot, &order);
         self.push_restated(slot, &to, out);
         self.unbook_fill(slot, &from_executed, out).expect("it was tried on a copy");
-        let mut back = order;
-        back.side = order.side.opposite();
-        self.note_flow(&back, &FillReported { fee: Money::new(-from_executed.fee), ..from.as_fill() });
         if let Some(now) = now {
             self.book_again(&order, &instrument, base_factor, &now, out);
-            self.note_flow(&order, &to.as_fill());
+            self.note_flow(&order, order.side, &now);
         }
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);

@@ -3,6 +3,7 @@
 //! Before an order or replace, the breakers see whether they trip; then [`crate::risk::check`] decides; after it, what
 //! happened is counted. Nothing is counted that no limit asks for.
 
+use super::fills::Executed;
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
@@ -13,10 +14,10 @@ use crate::risk::self_trade::{Resting, makers, mode};
 use crate::risk::settings::bit;
 use crate::risk::subjects::{SubjectId, Subjects};
 use crate::risk::{Approval, Refusal, StrategyView, View, check, check_held};
-use tickwerk_domain::command::{FillReported, NewOrder};
+use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::{
     AccountId, BreakerKind, CurrencyId, InstrumentId, InstrumentKind, LimitKind, PositionChange, Reject,
-    SelfTradePrevention, StrategyId,
+    SelfTradePrevention, Side, StrategyId,
 };
 
 /// Limits that count messages, fills or refusals.
@@ -114,8 +115,7 @@ impl Machine {
             return Err(Refusal::plain(Reject::UnknownInstrument));
         }
         let slot = self.instrument(asked.instrument).ok_or(Refusal::plain(Reject::UnknownInstrument))?;
-        let side = self.position_side(asked);
-        let position = self.positions.of(asked.account, asked.instrument, side);
+        let position = self.positions.of(asked.account, asked.instrument, self.position_side(asked));
         let settlement = slot.definition.settlement;
         let limits = self.settings.effective(asked.account, asked.instrument);
         let own = self.settings.strategy(strategy);
@@ -133,7 +133,6 @@ impl Machine {
             market: self.market(asked.instrument),
             account,
             position,
-            position_side: side,
             settlement: self.accounts.balance(asked.account, settlement),
             base: self.accounts.balance(asked.account, slot.definition.base),
             base_factor: slot.base_factor,
@@ -262,11 +261,11 @@ impl Machine {
     pub(super) fn count_fill(
         &mut self,
         order: &Order,
-        fill: &FillReported,
+        executed: &Executed,
         booked: &Booked,
         out: &mut EventBuffer,
     ) {
-        self.note_flow(order, fill);
+        self.note_flow(order, order.side, executed);
         let is_close = match booked.change {
             PositionChange::Reduced | PositionChange::Closed | PositionChange::Flipped => true,
             PositionChange::Opened | PositionChange::Increased | PositionChange::Adjusted => false,
@@ -303,20 +302,20 @@ impl Machine {
     }
 
     /// What a strategy's fill brought in less its fee, in settlement units.
-    pub(super) fn note_flow(&mut self, order: &Order, fill: &FillReported) {
+    pub(super) fn note_flow(&mut self, order: &Order, side: Side, executed: &Executed) {
         if order.strategy.is_none() || !is_in_range(order.strategy.0, self.strategies.len()) {
             return;
         }
         let Some(slot) = self.instrument(order.instrument) else { return };
-        let value = slot.definition.value_posted(fill.price, fill.qty).unwrap_or(0);
-        let sign = i128::from(order.side.sign())
+        let value = slot.definition.value_posted(executed.price, executed.qty).unwrap_or(0);
+        let sign = i128::from(side.sign())
             * match slot.definition.kind {
                 InstrumentKind::Spot | InstrumentKind::Linear => -1,
                 InstrumentKind::Inverse => 1,
             };
         let id = SubjectId::Strategy(order.strategy);
         let row = self.subjects.get_mut(id);
-        row.flow = row.flow.saturating_add(sign * value).saturating_sub(fill.fee.get());
+        row.flow = row.flow.saturating_add(sign * value).saturating_sub(executed.fee_counted);
         self.subjects.commit_state(id, &mut self.digest);
     }
 

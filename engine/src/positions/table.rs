@@ -125,6 +125,18 @@ impl Positions {
         }
     }
 
+    /// Whether any order of a side is open, on whichever position.
+    pub(crate) fn has_open(&self, account: AccountId, instrument: InstrumentId, side: Side) -> bool {
+        self.sides(account).iter().any(|of| {
+            let position = self.of(account, instrument, *of);
+            let open = match side {
+                Side::Buy => position.open_buys,
+                Side::Sell => position.open_sells,
+            };
+            open != 0
+        })
+    }
+
     /// The sides that an account has in each instrument, in order.
     pub fn sides(&self, account: AccountId) -> &'static [PositionSide] {
         match self.mode(account) {
@@ -152,18 +164,6 @@ impl Positions {
     pub fn open(&self, account: AccountId) -> impl Iterator<Item = InstrumentId> + use<> {
         let index = account.0 as usize;
         bits(self.open.by_account[index] | self.open_shorts.by_account[index]).map(InstrumentId)
-    }
-
-    /// Whether the account has open orders of a side in the instrument, whatever position they are about.
-    #[inline]
-    pub fn has_open(&self, account: AccountId, instrument: InstrumentId, side: Side) -> bool {
-        let open_of = |position: &Position| match side {
-            Side::Buy => position.open_buys,
-            Side::Sell => position.open_sells,
-        };
-        let index = index(account, instrument);
-        open_of(&self.rows[index]) != 0
-            || self.mode(account) == PositionMode::Hedging && open_of(&self.shorts[index]) != 0
     }
 
     /// Instruments in which the account has a position or an open order, in order of number.

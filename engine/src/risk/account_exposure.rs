@@ -101,7 +101,8 @@ fn after(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Re
     let mark = mark_of(view.market).unwrap_or(price);
     let own = Exposure::of(view.instrument, &with_order, mark).ok_or(Reject::ValueOverflow)?;
     let own = view.machine.exposure_in_reference(view.instrument.settlement, &own)?;
-    let others = view.machine.exposure_except(order.account, Some((order.instrument, view.position_side)))?;
+    let side = view.machine.position_side(order);
+    let others = view.machine.exposure_except(order.account, Some((order.instrument, side)))?;
     own.plus(&others).ok_or(Reject::ValueOverflow)
 }
 

@@ -103,8 +103,8 @@ impl Makers {
 pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
     let mut found = Makers { slots: [0; MAKERS_MAX], count: 0, first: Price(0), has_more: false };
     let (account, instrument, side) = (order.account, order.instrument, order.side);
-    let may_rest = view.machine.positions().has_open(account, instrument, side.opposite());
-    if !may_rest || !view.machine.resting().may_meet(account, instrument, side, order.price) {
+    let has_none = !view.machine.positions().has_open(account, instrument, side.opposite());
+    if has_none || !view.machine.resting().may_meet(account, instrument, side, order.price) {
         return found;
     }
     let orders = view.machine.orders();
