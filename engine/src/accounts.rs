@@ -3,7 +3,6 @@
 //! Invariant: every leg moves one amount from one book to another, so the sum over all books of a currency is zero
 //! after every command. Units: the currency's scale.
 
-pub mod lifecycle;
 pub mod worth;
 
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX};

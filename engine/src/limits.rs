@@ -30,6 +30,10 @@ pub const ORDERS_MAX: usize = 65_536;
 pub const OPEN_ORDERS_MAX: usize = 32_768;
 /// Timers that may be set at one time: one for each open order and a few for each account and instrument.
 pub const TIMERS_MAX: usize = 65_536;
+/// Executions that are remembered: the window in which a fill is known again, and can be taken back or corrected.
+pub const EXECUTIONS_MAX: usize = 131_072;
+/// Fills without an order that are kept.
+pub const UNMATCHED_FILLS_MAX: usize = 256;
 /// Venues, with number 0 left out.
 pub const VENUES_MAX: usize = 16;
 /// Orders of an instrument that wait for one kind of price to rise, or to fall, to their triggers.
@@ -43,6 +47,7 @@ pub const LINK_ORDERS_MAX: usize = 8;
 
 const _: () = assert!(ORDERS_MAX.is_power_of_two(), "the order index masks with it");
 const _: () = assert!(TIMERS_MAX.is_power_of_two() && TIMERS_MAX >= OPEN_ORDERS_MAX + 16 * 64);
+const _: () = assert!(EXECUTIONS_MAX.is_power_of_two(), "the execution index masks with it");
 const _: () = assert!(LINKS_MAX.is_power_of_two(), "the index of links masks with it");
 const _: () = assert!(VENUES_MAX <= 1 << 16, "a venue's number has 16 bits");
 const _: () = assert!(OPEN_ORDERS_MAX < ORDERS_MAX, "there is always a done order to forget");

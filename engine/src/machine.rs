@@ -20,8 +20,10 @@ mod market_flow;
 mod marks;
 mod mass_cancel;
 mod order_flow;
+mod reconcile;
 mod replace;
 mod reports;
+mod restated;
 mod risk_checks;
 mod sessions;
 mod settings;
@@ -34,11 +36,13 @@ pub use worth::Exposure;
 
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
+use crate::executions::{Executions, UnmatchedFills};
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::orders::Orders;
 use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
+use crate::reconciliation::Reconciliations;
 use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
 use crate::risk::subjects::Subjects;
@@ -131,6 +135,9 @@ pub struct Machine {
     accounts: Accounts,
     positions: Positions,
     orders: Orders,
+    executions: Executions,
+    unmatched_fills: UnmatchedFills,
+    reconciliations: Reconciliations,
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
@@ -140,6 +147,8 @@ pub struct Machine {
     firing: u64,
     sweep: sessions::Sweep,
     continuations: continuations::Continuations,
+    /// Whether any of them is pending.
+    is_continuing: bool,
     timers: Timers,
     conversions: conversion::Conversions,
     /// Funding that is being paid, while it takes more than one command.
@@ -174,6 +183,9 @@ impl Machine {
             accounts: Accounts::new(),
             positions: Positions::new(),
             orders: Orders::new(),
+            executions: Executions::new(),
+            unmatched_fills: UnmatchedFills::new(),
+            reconciliations: Reconciliations::new(),
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
@@ -182,6 +194,7 @@ impl Machine {
             firing: 0,
             sweep: sessions::Sweep::default(),
             continuations: [None; ContinueKind::ALL.len()],
+            is_continuing: false,
             timers: Timers::new(),
             conversions: conversion::Conversions::new(),
             funding: None,
@@ -216,6 +229,13 @@ impl Machine {
             Command::CancelOrder(cancel) => self.cancel_order(cancel, out),
             Command::OrderReported(report) => self.on_report(report, out),
             Command::FillReported(fill) => self.on_fill(fill, out),
+            Command::TradeBusted(bust) => self.on_bust(bust, out),
+            Command::TradeCorrected(correction) => self.on_correction(correction, out),
+            Command::ReconcileStarted(start) => self.start_reconciliation(stamp, start, out),
+            Command::VenueOrderStated(stated) => self.on_order_stated(stated, out),
+            Command::VenueBalanceStated(stated) => self.on_balance_stated(stated, out),
+            Command::VenuePositionStated(stated) => self.on_position_stated(stated, out),
+            Command::ReconcileEnded(end) => self.end_reconciliation(stamp, end, out),
             Command::InstrumentDefined(instrument) => self.define_instrument(instrument, out),
             Command::AccountDefined(account) => self.define_account(account, out),
             Command::CurrencyDefined(currency) => self.define_currency(currency, out),
@@ -243,14 +263,7 @@ impl Machine {
             Command::AccountStateSet(setting) => self.set_account_state(setting, out),
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
-            Command::BookOrderObserved(_)
-            | Command::VenueOrderStated(_)
-            | Command::TradeBusted(_)
-            | Command::TradeCorrected(_)
-            | Command::VenuePositionStated(_)
-            | Command::VenueBalanceStated(_)
-            | Command::ReconcileStarted(_)
-            | Command::ReconcileEnded(_) => {
+            Command::BookOrderObserved(_) => {
                 self.refuse(command, Reject::VenueLacks, 0, out);
                 0
             }
@@ -260,6 +273,9 @@ impl Machine {
         };
         if self.owes_held() {
             self.pay_held(stamp, out);
+        }
+        if self.is_continuing {
+            self.is_continuing = self.continuations.iter().any(Option::is_some);
         }
         self.last = stamp.after(out.len());
         version
@@ -299,6 +315,21 @@ impl Machine {
     /// Orders.
     pub fn orders(&self) -> &Orders {
         &self.orders
+    }
+
+    /// Fills that were booked.
+    pub fn executions(&self) -> &Executions {
+        &self.executions
+    }
+
+    /// Fills that fit no order.
+    pub fn unmatched_fills(&self) -> &UnmatchedFills {
+        &self.unmatched_fills
+    }
+
+    /// Reconciliations that are going on.
+    pub fn reconciliations(&self) -> &Reconciliations {
+        &self.reconciliations
     }
 
     /// Positions.

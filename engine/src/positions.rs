@@ -10,11 +10,11 @@
 //! A partial close releases cost × closed ÷ open, rounded half-even to the settlement scale; the last close releases
 //! the remainder, and what postings and realised profit differ by then goes to the rounding book.
 
-pub mod lifecycle;
 mod table;
 
 pub use table::Positions;
 
+use crate::lifecycle::{PositionState, position};
 use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
 use tickwerk_domain::{
     Instrument, InstrumentKind, PositionChange, PositionEffect, PositionMode, PositionSide, Price, Qty, Side,
@@ -151,7 +151,7 @@ impl Position {
         self.open_cost = open_cost;
         self.qty = after;
         self.realized = realized_total;
-        let change = lifecycle::change(before, after);
+        let change = named(before, after);
         Some(Booked { change, realized, cash, rounding })
     }
 
@@ -173,6 +173,23 @@ impl Position {
             InstrumentKind::Inverse => (self.open_cost + self.open_cost) - twice_signed,
         };
         Some(divide_half_even(twice_gain, cost_unit(instrument)? << 1))
+    }
+}
+
+/// What a trade that takes a position from `before` to `after` is called.
+fn named(before: i64, after: i64) -> PositionChange {
+    let (from, to) = (PositionState::of(before), PositionState::of(after));
+    assert!(position::is_allowed(from, to), "a trade changes the quantity");
+    match (from, to) {
+        (PositionState::Flat, _) => PositionChange::Opened,
+        (_, PositionState::Flat) => PositionChange::Closed,
+        (PositionState::Long, PositionState::Short) | (PositionState::Short, PositionState::Long) => {
+            PositionChange::Flipped
+        }
+        (PositionState::Long, PositionState::Long) | (PositionState::Short, PositionState::Short) => {
+            let is_more = after.unsigned_abs() > before.unsigned_abs();
+            if is_more { PositionChange::Increased } else { PositionChange::Reduced }
+        }
     }
 }
 

@@ -16,6 +16,8 @@ mod kill_switch;
 mod market;
 #[path = "core/money.rs"]
 mod money;
+#[path = "core/money_digest.rs"]
+mod money_digest;
 #[path = "core/money_fees.rs"]
 mod money_fees;
 #[path = "core/money_funding.rs"]
@@ -40,12 +42,15 @@ mod nonsense;
 mod oracle;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_digest.rs"]
+mod orders_digest;
 #[path = "core/orders_held.rs"]
 mod orders_held;
 #[path = "core/orders_linked.rs"]
 mod orders_linked;
 #[path = "core/orders_mass_cancel.rs"]
 mod orders_mass_cancel;
+#[cfg(test)]
 #[path = "core/orders_nonsense.rs"]
 mod orders_nonsense;
 #[path = "core/orders_replace.rs"]
@@ -57,8 +62,16 @@ mod orders_support;
 mod orders_terms;
 #[path = "core/orders_venues.rs"]
 mod orders_venues;
+#[path = "core/reconcile.rs"]
+mod reconcile;
 #[path = "core/replay.rs"]
 mod replay;
+#[path = "core/reports_late.rs"]
+mod reports_late;
+#[path = "core/reports_model.rs"]
+mod reports_model;
+#[path = "core/reports_restated.rs"]
+mod reports_restated;
 #[path = "core/risk.rs"]
 mod risk;
 #[path = "core/risk_alerts.rs"]
@@ -81,6 +94,8 @@ mod seed;
 mod states;
 #[path = "core/strategies.rs"]
 mod strategies;
+#[path = "core/venue.rs"]
+mod venue;
 #[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;

@@ -2,9 +2,11 @@
 
 pub(crate) mod bench;
 pub(crate) mod book;
+mod client;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod inspect;
+pub(crate) mod limits;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod send;

@@ -36,6 +36,8 @@ enum Command {
     Run(command::run::Options),
     /// Speaks to a running daemon through its control socket.
     Send(command::send::Options),
+    /// Shows, sets and explains limits.
+    Limits(command::limits::Options),
     /// Prints a journal, record by record.
     Replay(command::replay::Options),
     /// Proves a journal: checksums, density, hash chain and, if asked, every decision again.
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => command::demo::run(&options),
         Command::Run(options) => command::run::run(&options),
         Command::Send(options) => command::send::run(&options),
+        Command::Limits(options) => command::limits::run(&options),
         Command::Replay(options) => command::replay::run(&options),
         Command::Verify(options) => command::verify::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),

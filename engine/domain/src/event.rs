@@ -388,6 +388,10 @@ payloads! {
     }
     /// A fill was taken back or corrected.
     FillRestated {
+        /// Value of all fills from here on; with `cum_qty` it gives FIX `AvgPx`.
+        cum_value: Money,
+        /// All fees from here on.
+        cum_fee: Money,
         /// Fee from here on.
         fee: Money,
         /// Which order.

@@ -564,13 +564,13 @@ impl OrderType {
 
 impl BreakerKind {
     /// The limit that trips it.
-    pub fn limit(self) -> LimitKind {
+    pub const fn limit(self) -> LimitKind {
         match self {
             Self::DailyLoss => LimitKind::DailyLoss,
             Self::Drawdown => LimitKind::Drawdown,
             Self::LossStreak => LimitKind::LossStreak,
             Self::OrderToTrade => LimitKind::OrderToTrade,
-            Self::StaleFeed => LimitKind::MarketAge,
+            Self::StaleFeed => LimitKind::StaleFeed,
             Self::RejectStorm => LimitKind::RejectStorm,
         }
     }

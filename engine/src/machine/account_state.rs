@@ -1,8 +1,8 @@
-//! What an account may do, and how it counts positions. The moves are in `accounts/lifecycle.rs`.
+//! What an account may do, and how it counts positions. The moves are in `lifecycle.rs`.
 
 use super::{Machine, is_in_range};
-use crate::accounts::lifecycle;
 use crate::event_buffer::EventBuffer;
+use crate::lifecycle;
 use crate::limits::ACCOUNTS_MAX;
 use tickwerk_domain::command::{AccountDefined, AccountStateSet};
 use tickwerk_domain::{AccountId, AccountState, Reject};
@@ -35,7 +35,8 @@ impl Machine {
             self.refuse(&(*setting).into(), Reject::UnknownAccount, i64::from(id.0), out);
             return 0;
         };
-        let is_possible = lifecycle::is_allowed(from, to) && (to != AccountState::Closed || self.is_idle(id));
+        let is_possible =
+            lifecycle::account::is_allowed(from, to) && (to != AccountState::Closed || self.is_idle(id));
         let row = self.accounts.account_mut(id);
         row.version += 1;
         let version = row.version;

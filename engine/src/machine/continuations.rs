@@ -27,10 +27,7 @@ impl Machine {
                     ContinueKind::Held => {}
                     ContinueKind::Funding => self.pay_funding(pending, out),
                     ContinueKind::Mark => self.mark_positions(pending, out),
-                    ContinueKind::Reconcile => {
-                        self.continuations[pending.kind as usize] = None;
-                        self.refuse(&(*command).into(), Reject::IllegalMove, 0, out);
-                    }
+                    ContinueKind::Reconcile => self.end_missing(pending, out),
                 }
             }
         }
@@ -38,13 +35,16 @@ impl Machine {
     }
 
     /// The long effect that must go on before anything else: the first in order of kind.
+    #[inline]
     pub fn continuation(&self) -> Option<&Continuation> {
-        self.continuations.iter().flatten().next()
+        // Nearly always nothing is pending, and this is asked before every command.
+        if self.is_continuing { self.continuations.iter().flatten().next() } else { None }
     }
 
     /// Goes on with the next command.
     pub(super) fn go_on_later(&mut self, pending: Continuation) {
         self.continuations[pending.kind as usize] = Some(pending);
+        self.is_continuing = true;
     }
 
     pub(super) fn continuations_hash(&self) -> u64 {

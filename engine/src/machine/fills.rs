@@ -14,8 +14,8 @@ use tickwerk_domain::command::FillReported;
 use tickwerk_domain::event::{LedgerBook, Leg, OrderFilled, OrderPartiallyFilled, PositionChanged};
 use tickwerk_domain::numbers::{checked_product, divide_half_even};
 use tickwerk_domain::{
-    AccountId, CurrencyId, Instrument, InstrumentKind, Money, OrderStatus, PositionChange, PositionSide,
-    Price, Qty, Reject, Side, StrategyId,
+    AccountId, CurrencyId, Instrument, InstrumentKind, Money, PositionChange, PositionSide, Price, Qty,
+    Reject, Side, StrategyId,
 };
 
 /// A fill as it was booked: what is needed to take it back.
@@ -62,23 +62,11 @@ impl Machine {
         row.cum_qty.0 += fill.qty.0;
         row.cum_value += executed.value;
         row.cum_fee += executed.fee_counted;
-        row.execution_id = fill.execution_id;
-        let is_filled = row.cum_qty == row.qty;
+        row.execution_id = row.execution_id.max(fill.execution_id);
+        // A fill that crossed the order's end leaves it as it ended.
+        let is_filled = row.cum_qty == row.qty && !order.status.is_done();
         self.push_fill(slot, fill, is_filled, out);
-
-        *self.positions.of_mut(account, order.instrument, side).open_mut(order.side) -= fill.qty.0;
-        self.note_held(order.strategy, order.side, fill.qty);
-        if order.has_terms {
-            self.rare_fill(slot, fill.qty);
-        }
-        if is_filled {
-            self.finish(slot, OrderStatus::Filled);
-        } else {
-            if !matches!(order.status, OrderStatus::PendingCancel | OrderStatus::PendingReplace) {
-                self.orders.set_status(slot, OrderStatus::PartiallyFilled);
-            }
-            self.tie_up_again(slot);
-        }
+        self.settle_fill(slot, &order, fill.qty);
         self.push_position((account, side), instrument, booked.change, booked.realized, out);
         let mut legs = trade_legs(instrument, order.side, base_factor, fill.qty, &booked);
         legs[FEE_LEG] = leg(executed.fee_currency, LedgerBook::Fee, -executed.fee);
@@ -131,7 +119,7 @@ impl Machine {
     }
 
     /// What a fill comes to.
-    fn executed(
+    pub(super) fn executed(
         &self,
         instrument: &Instrument,
         base_factor: i128,
@@ -165,7 +153,7 @@ impl Machine {
             last_price: fill.price,
             last_qty: fill.qty,
             cum_qty: order.cum_qty,
-            leaves_qty: Qty(order.qty.0 - order.cum_qty.0),
+            leaves_qty: order.leaves(),
             account: order.account,
             instrument: order.instrument,
             side: order.side,
@@ -243,7 +231,7 @@ impl Machine {
     }
 
     /// A strategy's fill moves from pending to held.
-    fn note_held(&mut self, strategy: StrategyId, side: Side, qty: Qty) {
+    pub(super) fn note_held(&mut self, strategy: StrategyId, side: Side, qty: Qty) {
         let change = side.sign() * qty.0;
         if let Some(slot) = self.strategies.get_mut(strategy.0 as usize).and_then(Option::as_mut) {
             slot.held += change;
@@ -252,7 +240,7 @@ impl Machine {
     }
 
     /// A strategy's fill was taken back.
-    fn take_from_held(&mut self, strategy: StrategyId, side: Side, qty: Qty) {
+    pub(super) fn take_from_held(&mut self, strategy: StrategyId, side: Side, qty: Qty) {
         let index = strategy.0 as usize;
         if let Some(slot) = self.strategies.get_mut(index).and_then(Option::as_mut) {
             slot.held -= side.sign() * qty.0;
@@ -281,7 +269,7 @@ fn base_value(instrument: &Instrument, base_factor: i128, price: Price, amount: 
 }
 
 /// The place of the fee among the legs of a fill.
-const FEE_LEG: usize = 2;
+pub(super) const FEE_LEG: usize = 2;
 
 /// The transfers of a trade: what the venue pays or gets, the asset for spot, a place for the fee, and differences of
 /// rounding.

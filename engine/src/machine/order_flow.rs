@@ -294,7 +294,11 @@ impl Machine {
 
     /// Sends an order to its venue, with the terms that the venue takes care of.
     pub(super) fn submit(&mut self, slot: u32, out: &mut EventBuffer) {
-        let order = self.orders.get(slot);
+        let order = *self.orders.get(slot);
+        if order.has_terms {
+            // One that was held may be older than a reconciliation whose view cannot know it.
+            self.reconciliations.spare(order.account, slot, order.id, &mut self.digest);
+        }
         let mut submitted = OrderSubmitted {
             order: order.id,
             price: order.price,
@@ -327,9 +331,6 @@ impl Machine {
             }
             let venue = self.venues.get(order.venue);
             let can = |capability| venue.is_some_and(|venue| venue.can(capability));
-            if can(VenueDefined::EXPIRY) {
-                submitted.expires_at = terms.expires_at;
-            }
             submitted.time_in_force = match asked.time_in_force {
                 TimeInForce::Fok => TimeInForce::Fok,
                 _ if submitted.order_type == OrderType::Market && terms.is_fired => TimeInForce::Ioc,
@@ -337,8 +338,16 @@ impl Machine {
                 TimeInForce::AtTheOpen | TimeInForce::AtTheClose if !can(VenueDefined::AUCTIONS) => {
                     TimeInForce::Ioc
                 }
-                asked => asked,
+                TimeInForce::Gtc
+                | TimeInForce::Ioc
+                | TimeInForce::Day
+                | TimeInForce::Gtd
+                | TimeInForce::AtTheOpen
+                | TimeInForce::AtTheClose => asked.time_in_force,
             };
+            if matches!(submitted.time_in_force, TimeInForce::Day | TimeInForce::Gtd) {
+                submitted.expires_at = terms.expires_at;
+            }
         }
         self.push_order(slot, submitted, out);
     }

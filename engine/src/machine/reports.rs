@@ -1,10 +1,22 @@
-//! Reports of a venue: what they do to orders, positions and money. A report that fits no order changes nothing.
+//! Reports of a venue: what they do to orders, positions and money.
+//!
+//! Reports may come twice, late and out of order. Each takes effect once: an execution is booked once by its id, a
+//! report that repeats or contradicts what is known is refused and changes nothing. A fill may come before the
+//! acceptance, and it may cross a cancel or an expiry (FIX 4.4 appendix D): an order that has ended still takes fills
+//! up to what was left of it, as the venue really made them; it stays done, only `CumQty`, money and position change.
+//! A fill that fits nowhere is kept and raised.
 
 use super::Machine;
 use crate::event_buffer::EventBuffer;
+use crate::executions::{Execution, UnmatchedFill};
+use crate::lifecycle;
+use crate::orders::Order;
 use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
-use tickwerk_domain::event::{CancelRejected, FillUnmatched, OrderAccepted, OrderCanceled, OrderRejected};
-use tickwerk_domain::{OrderStatus, Qty, Reject, ReportKind};
+use tickwerk_domain::event::{
+    CancelRejected, FillUnmatched, OrderAccepted, OrderCanceled, OrderExpired, OrderRejected,
+};
+use tickwerk_domain::reject::ReasonCode;
+use tickwerk_domain::{OrderStatus, Price, Qty, Reject, ReportKind};
 
 impl Machine {
     pub(super) fn on_report(&mut self, report: &OrderReported, out: &mut EventBuffer) -> u64 {
@@ -14,68 +26,109 @@ impl Machine {
         };
         let order = self.orders.get_mut(slot);
         order.version += 1;
-        let (version, status, is_accepted) = (order.version, order.status, order.is_accepted);
-        let is_cancel_pending = order.is_cancel_pending;
-        let (id, account, instrument, cum_qty) = (order.id, order.account, order.instrument, order.cum_qty);
-        // A held order is not at the venue, which can have nothing to say of it.
-        let (is_open, reason) = (!status.is_done() && status != OrderStatus::Held, report.reason);
-        match report.kind {
-            ReportKind::Accepted if is_open && !is_accepted => {
-                self.orders.get_mut(slot).is_accepted = true;
-                if status == OrderStatus::PendingNew {
-                    self.orders.set_status(slot, OrderStatus::New);
-                }
-                self.push_order(
-                    slot,
-                    OrderAccepted { order: id, venue_order_id: report.venue_order_id },
-                    out,
-                );
+        let version = order.version;
+        let reason = report.reason;
+        let taken = match report.kind {
+            // A held order never was at the venue.
+            _ if self.orders.get(slot).status == OrderStatus::Held => Err(Reject::IllegalMove),
+            ReportKind::Accepted => self.accept(slot, report.venue_order_id, out),
+            ReportKind::Rejected => self.reject(slot, reason, out),
+            ReportKind::Canceled => self.end(slot, OrderStatus::Canceled, reason, out),
+            ReportKind::Expired => self.end(slot, OrderStatus::Expired, reason, out),
+            ReportKind::CancelRejected => self.cancel_refused(slot, reason, out),
+            ReportKind::ReplaceRejected => {
+                let is_taken = self.replace_refused(slot, reason, out);
+                if is_taken { Ok(()) } else { Err(Reject::DuplicateReport) }
             }
-            ReportKind::Rejected if is_open && !is_accepted && cum_qty == Qty::ZERO => {
-                self.orders.get_mut(slot).reason = reason;
-                self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
-                self.finish(slot, OrderStatus::Rejected);
-                self.positions.rehash(account, instrument, &mut self.digest);
-                self.count_end(slot, true, out);
-            }
-            ReportKind::Canceled if is_open => {
-                let order = self.orders.get_mut(slot);
-                (order.reason, order.is_cancel_pending) = (reason, false);
-                self.push_order(slot, OrderCanceled { order: id, cum_qty, reason }, out);
-                self.finish(slot, OrderStatus::Canceled);
-                self.positions.rehash(account, instrument, &mut self.digest);
-                self.let_strategy_retry(slot);
-                self.count_end(slot, false, out);
-            }
-            ReportKind::CancelRejected if is_cancel_pending => {
-                let order = self.orders.get_mut(slot);
-                order.is_cancel_pending = false;
-                let client_order_id = order.client_order_id;
-                let back = self.standing_status(slot);
-                // Where the cancel crossed a fill that ended the order, only the answer is left to tell.
-                if is_open {
-                    self.orders.set_status(slot, back);
-                }
-                self.push_account(
-                    account,
-                    CancelRejected { order: id, account, client_order_id, reason },
-                    out,
-                );
-            }
-            ReportKind::ReplaceRejected if is_open && self.replace_refused(slot, reason, out) => {}
-            ReportKind::Accepted
-            | ReportKind::Expired
-            | ReportKind::ReplaceRejected
-            | ReportKind::Rejected
-            | ReportKind::Canceled
-            | ReportKind::CancelRejected => {
-                self.refuse(&(*report).into(), Reject::DuplicateReport, id.0.cast_signed(), out);
-            }
+        };
+        if let Err(problem) = taken {
+            self.refuse(&(*report).into(), problem, report.order.0.cast_signed(), out);
         }
         self.orders.commit(slot, &mut self.digest);
         version
     }
 
+    /// The order stands at the venue. Where fills came first, only the confirmation is news.
+    pub(super) fn accept(
+        &mut self,
+        slot: u32,
+        venue_order_id: u64,
+        out: &mut EventBuffer,
+    ) -> Result<(), Reject> {
+        let order = self.orders.get_mut(slot);
+        if order.status.is_done() || order.is_accepted {
+            return Err(Reject::DuplicateReport);
+        }
+        order.is_accepted = true;
+        let (id, status) = (order.id, order.status);
+        if status == OrderStatus::PendingNew {
+            self.orders.set_status(slot, OrderStatus::New);
+        }
+        self.push_order(slot, OrderAccepted { order: id, venue_order_id }, out);
+        Ok(())
+    }
+
+    /// The venue never took the order; it cannot say so of one that it has confirmed or filled.
+    fn reject(&mut self, slot: u32, reason: ReasonCode, out: &mut EventBuffer) -> Result<(), Reject> {
+        let order = self.orders.get_mut(slot);
+        let was_there = order.is_accepted || order.cum_qty > Qty::ZERO;
+        if was_there || !lifecycle::order::is_allowed(order.status, OrderStatus::Rejected) {
+            return Err(Reject::DuplicateReport);
+        }
+        order.reason = reason;
+        let (id, account, instrument) = (order.id, order.account, order.instrument);
+        self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
+        self.finish(slot, OrderStatus::Rejected);
+        self.positions.rehash(account, instrument, &mut self.digest);
+        self.after_end(slot);
+        self.count_end(slot, true, out);
+        Ok(())
+    }
+
+    /// The order ended at the venue with what was filled until then.
+    pub(super) fn end(
+        &mut self,
+        slot: u32,
+        status: OrderStatus,
+        reason: ReasonCode,
+        out: &mut EventBuffer,
+    ) -> Result<(), Reject> {
+        let row = self.orders.get_mut(slot);
+        if row.status.is_done() {
+            return Err(Reject::DuplicateReport);
+        }
+        (row.reason, row.is_cancel_pending) = (reason, false);
+        let Order { id: order, cum_qty, account, instrument, .. } = *row;
+        if status == OrderStatus::Expired {
+            self.push_order(slot, OrderExpired { order, cum_qty, reason }, out);
+        } else {
+            self.push_order(slot, OrderCanceled { order, cum_qty, reason }, out);
+        }
+        self.finish(slot, status);
+        self.positions.rehash(account, instrument, &mut self.digest);
+        self.after_end(slot);
+        self.count_end(slot, false, out);
+        Ok(())
+    }
+
+    /// The venue refused the cancel. Where the cancel crossed a fill that ended the order, only the answer is told.
+    fn cancel_refused(&mut self, slot: u32, reason: ReasonCode, out: &mut EventBuffer) -> Result<(), Reject> {
+        let order = self.orders.get_mut(slot);
+        if !order.is_cancel_pending {
+            return Err(Reject::DuplicateReport);
+        }
+        order.is_cancel_pending = false;
+        let order = *order;
+        if !order.status.is_done() {
+            let standing = self.standing_status(slot);
+            self.orders.set_status(slot, standing);
+        }
+        let (id, account, client_order_id) = (order.id, order.account, order.client_order_id);
+        self.push_account(account, CancelRejected { order: id, account, client_order_id, reason }, out);
+        Ok(())
+    }
+
+    /// The venue has replaced an order, asked or not.
     pub(super) fn on_replaced(&mut self, report: &ReplaceReported, out: &mut EventBuffer) -> u64 {
         let Some(slot) = self.orders.find(report.order) else {
             self.refuse(&(*report).into(), Reject::UnknownOrder, report.order.0.cast_signed(), out);
@@ -83,12 +136,148 @@ impl Machine {
         };
         let order = self.orders.get_mut(slot);
         order.version += 1;
-        let version = order.version;
-        if let Err(reason) = self.replace_confirmed(slot, report, out) {
+        let (version, was_done) = (order.version, order.status.is_done());
+        let replaced = if self.repeats_terms(slot, report) {
+            Err(Reject::DuplicateReport)
+        } else {
+            self.replace_confirmed(slot, report, out)
+        };
+        if let Err(reason) = replaced {
             self.refuse(&(*report).into(), reason, report.order.0.cast_signed(), out);
-            self.orders.commit(slot, &mut self.digest);
+        } else if !was_done && self.orders.get(slot).status.is_done() {
+            self.after_end(slot);
         }
+        self.orders.commit(slot, &mut self.digest);
         version
+    }
+
+    /// Whether an order has these terms, and no replace on its way that they could answer.
+    fn repeats_terms(&self, slot: u32, report: &ReplaceReported) -> bool {
+        let (order, terms) = (self.orders.get(slot), self.orders.terms(slot));
+        let is_pending = terms.is_some_and(|terms| terms.replacement.is_some());
+        let (trigger, display) =
+            terms.map_or((Price(0), Qty::ZERO), |terms| (terms.trigger_price, terms.display_qty));
+        let told = (report.price, report.qty, report.trigger_price, report.display_qty);
+        !is_pending && (order.price, order.qty, trigger, display) == told
+    }
+
+    pub(super) fn on_fill(&mut self, fill: &FillReported, out: &mut EventBuffer) -> u64 {
+        let Some(slot) = self.orders.find(fill.order) else {
+            self.raise_fill(None, fill, Reject::UnknownOrder, out);
+            return 0;
+        };
+        let order = self.orders.get_mut(slot);
+        order.version += 1;
+        let version = order.version;
+        let was_done = order.status.is_done();
+        let known = self.executions.by_id(fill.order, fill.execution_id);
+        if known.is_some_and(|known| known.is_told_by(fill)) {
+            self.refuse(&(*fill).into(), Reject::DuplicateReport, fill.order.0.cast_signed(), out);
+        } else if let Err(problem) = self.take_fill(slot, fill, out) {
+            self.raise_fill(Some(slot), fill, problem, out);
+        } else if !was_done && self.orders.get(slot).status.is_done() {
+            self.after_end(slot);
+        }
+        self.orders.commit(slot, &mut self.digest);
+        version
+    }
+
+    /// Books a fill that fits its order; nothing has changed where it is an error.
+    fn take_fill(&mut self, slot: u32, fill: &FillReported, out: &mut EventBuffer) -> Result<(), Reject> {
+        let order = self.orders.get(slot);
+        let known = self.instrument(order.instrument).ok_or(Reject::UnknownInstrument)?;
+        let (instrument, base_factor) = (known.definition, known.base_factor);
+        if self.is_booked(order, fill.execution_id) {
+            return Err(Reject::DuplicateReport);
+        }
+        // Without an id a repeat could not be told.
+        if fill.execution_id == 0 {
+            return Err(Reject::UnknownExecution);
+        }
+        if fill.fee.get().unsigned_abs() > FEE_MAX {
+            return Err(Reject::ValueOverflow);
+        }
+        if fill.qty <= Qty::ZERO || fill.qty > fillable(order) {
+            return Err(Reject::FillUnmatched);
+        }
+        let booked = self.book_fill(slot, &instrument, base_factor, fill, out)?;
+        let execution = Execution::booked(fill, booked.fee_counted, booked.is_fee_counted);
+        self.executions.book(&execution, &mut self.digest);
+        Ok(())
+    }
+
+    /// Whether an execution of this id was booked, or may have been.
+    fn is_booked(&self, order: &Order, execution_id: u64) -> bool {
+        let is_old = self.executions.may_have_forgotten(order.id);
+        (is_old && execution_id <= order.execution_id)
+            || self.executions.by_id(order.id, execution_id).is_some()
+    }
+
+    /// What a booked fill does to its order's state and exposure, and to linked orders; `before` is the order as it was.
+    /// A fill that crossed the order's end finds no exposure and leaves it done; its group has gone on without it. The
+    /// caller rehashes the position.
+    pub(super) fn settle_fill(&mut self, slot: u32, before: &Order, qty: Qty) {
+        self.note_held(before.strategy, before.side, qty);
+        if before.status.is_done() {
+            self.note_pending(before.strategy, before.side.sign() * qty.0);
+            self.tie_up_again(slot);
+            return;
+        }
+        let &Order { account, instrument, position_side, .. } = before;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(before.side) -= qty.0;
+        if before.has_terms {
+            self.rare_fill(slot, qty);
+        }
+        let order = self.orders.get(slot);
+        if order.cum_qty == order.qty {
+            self.finish(slot, OrderStatus::Filled);
+            return;
+        }
+        match before.status {
+            // What is on its way to the venue stays to be answered.
+            OrderStatus::PendingCancel | OrderStatus::PendingReplace => {}
+            OrderStatus::PendingNew
+            | OrderStatus::New
+            | OrderStatus::PartiallyFilled
+            | OrderStatus::Held
+            | OrderStatus::Filled
+            | OrderStatus::Canceled
+            | OrderStatus::Rejected
+            | OrderStatus::Expired => self.orders.set_status(slot, OrderStatus::PartiallyFilled),
+        }
+        self.tie_up_again(slot);
+    }
+
+    /// Keeps a fill that was not booked and tells of it, once.
+    fn raise_fill(&mut self, slot: Option<u32>, fill: &FillReported, reason: Reject, out: &mut EventBuffer) {
+        let unmatched = UnmatchedFill { fill: *fill, reason: reason.code() };
+        if self.unmatched_fills.has(&unmatched) {
+            self.refuse(&(*fill).into(), Reject::DuplicateReport, fill.order.0.cast_signed(), out);
+            return;
+        }
+        self.unmatched_fills.keep(unmatched, &mut self.digest);
+        let &FillReported { order, execution_id, price, qty, .. } = fill;
+        let event = FillUnmatched { order, execution_id, price, qty, reason: reason.code() };
+        match slot {
+            Some(slot) => self.push_order(slot, event, out),
+            // The stream of an order that is not known has no versions.
+            None => out.push(0, event),
+        }
+    }
+
+    /// What an order's end means for the strategy that asked: once for each order that a venue ended.
+    pub(super) fn after_end(&mut self, slot: u32) {
+        match self.orders.get(slot).status {
+            OrderStatus::Canceled | OrderStatus::Expired => self.let_strategy_retry(slot),
+            OrderStatus::PendingNew
+            | OrderStatus::New
+            | OrderStatus::PartiallyFilled
+            | OrderStatus::Filled
+            | OrderStatus::PendingCancel
+            | OrderStatus::Rejected
+            | OrderStatus::PendingReplace
+            | OrderStatus::Held => {}
+        }
     }
 
     /// What the venue could not give is asked for again with the next observation, while the signal stands.
@@ -102,51 +291,22 @@ impl Machine {
             self.rehash_strategy(index);
         }
     }
-
-    pub(super) fn on_fill(&mut self, fill: &FillReported, out: &mut EventBuffer) -> u64 {
-        let Some(slot) = self.orders.find(fill.order) else {
-            // The stream of an order that is not known has no versions.
-            out.push(0, unmatched(fill, Reject::UnknownOrder));
-            return 0;
-        };
-        let order = self.orders.get_mut(slot);
-        order.version += 1;
-        let version = order.version;
-        let order = *order;
-        let known = self.instrument(order.instrument).map(|known| (known.definition, known.base_factor));
-        let problem = if fill.execution_id <= order.execution_id {
-            Some(Reject::DuplicateReport)
-        } else if fill.fee.get().unsigned_abs() > FEE_MAX {
-            Some(Reject::ValueOverflow)
-        } else if fill.qty <= Qty::ZERO || fill.qty > order.leaves() || order.status == OrderStatus::Held {
-            Some(Reject::FillUnmatched)
-        } else {
-            None
-        };
-        let booked = match (problem, known) {
-            (None, Some((instrument, base_factor))) => {
-                self.book_fill(slot, &instrument, base_factor, fill, out)
-            }
-            (None, None) => Err(Reject::UnknownInstrument),
-            (Some(problem), _) => Err(problem),
-        };
-        if let Err(problem) = booked {
-            self.push_order(slot, unmatched(fill, problem), out);
-        }
-        self.orders.commit(slot, &mut self.digest);
-        version
-    }
 }
 
 /// Largest fee, far from where sums of an `i128` could overflow.
-const FEE_MAX: u128 = 1 << 90;
+pub(super) const FEE_MAX: u128 = 1 << 90;
 
-fn unmatched(fill: &FillReported, reason: Reject) -> FillUnmatched {
-    FillUnmatched {
-        order: fill.order,
-        execution_id: fill.execution_id,
-        price: fill.price,
-        qty: fill.qty,
-        reason: reason.code(),
+/// What may still be booked of an order. One that the venue never took, or that never went there, has nothing.
+pub(super) fn fillable(order: &Order) -> Qty {
+    match order.status {
+        OrderStatus::Rejected | OrderStatus::Held => Qty::ZERO,
+        OrderStatus::PendingNew
+        | OrderStatus::New
+        | OrderStatus::PartiallyFilled
+        | OrderStatus::PendingCancel
+        | OrderStatus::PendingReplace
+        | OrderStatus::Filled
+        | OrderStatus::Canceled
+        | OrderStatus::Expired => Qty(order.qty.0 - order.cum_qty.0),
     }
 }

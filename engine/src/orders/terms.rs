@@ -53,6 +53,7 @@ pub struct Replacement {
 
 /// Rare terms of an order.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "marks that come and go by themselves, not one state")]
 pub struct Terms {
     /// What was asked for.
     pub asked: NewOrder,

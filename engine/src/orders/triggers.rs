@@ -208,11 +208,10 @@ fn key(queue: usize, price: i64) -> i64 {
 
 /// How far the market lets each queue reach.
 pub(crate) fn thresholds(market: &Market) -> Thresholds {
-    let price = |level: Level| {
-        let is_real = level.qty > Qty::ZERO && (1..NEVER.0).contains(&level.price.0);
-        is_real.then_some(level.price.0)
-    };
+    let real = |price: i64| (1..NEVER.0).contains(&price).then_some(price);
+    let price = |level: Level| real(level.price.0).filter(|_| level.qty > Qty::ZERO);
     let (bid, ask, last) = (price(market.touch.bid), price(market.touch.ask), price(market.last_trade));
+    let mark = market.venue_mark().and_then(real);
     let twice = bid.zip(ask).and_then(|(bid, ask)| bid.checked_add(ask));
     let mut thresholds = [NEVER.1; QUEUES];
     for side in [Side::Buy, Side::Sell] {
@@ -224,7 +223,7 @@ pub(crate) fn thresholds(market: &Market) -> Thresholds {
                 TriggerBy::Last => (last.or(touch), last.or(touch)),
                 TriggerBy::Touch => (touch, touch),
                 TriggerBy::Mid => (twice.map(|twice| twice / 2), twice.map(|twice| twice - twice / 2)),
-                TriggerBy::Mark => (market.venue_mark(), market.venue_mark()),
+                TriggerBy::Mark => (mark, mark),
             };
             thresholds[first] = fallen.map_or(NEVER.1, |price| -price);
             thresholds[first + 1] = risen.unwrap_or(NEVER.1);

@@ -116,6 +116,14 @@ fn what_postings_and_profit_differ_by_goes_to_the_rounding_book() {
     assert_eq!((position.open_cost, position.unsettled), (0, 0));
 }
 
+#[test]
+fn every_change_of_quantity_has_its_name() {
+    use PositionChange::{Closed, Flipped, Increased, Opened, Reduced};
+    let cases = [(0, -2), (2, 5), (-2, -5), (5, 2), (-5, -1), (5, -1), (-5, 1), (5, 0), (i64::MIN, i64::MAX)];
+    let names = cases.map(|(before, after)| named(before, after));
+    assert_eq!(names, [Opened, Increased, Increased, Reduced, Reduced, Flipped, Flipped, Closed, Flipped]);
+}
+
 proptest! {
     /// Whatever the fills: once flat, cash less what went to the rounding book is the profit realised.
     #[test]

@@ -6,7 +6,7 @@
 
 use super::{Refusal, View};
 use tickwerk_domain::digest::words_of;
-use tickwerk_domain::{BreakerKind, BreakerState, LimitKind, Reject, TimeNs};
+use tickwerk_domain::{BreakerState, Reject, TimeNs};
 
 /// A breaker of an account or strategy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,18 +32,6 @@ impl Breaker {
     pub fn words(&self) -> [u64; 6] {
         let ([limit_high, limit], [seen_high, seen]) = (words_of(self.limit), words_of(self.observed));
         [self.state as u64, limit_high, limit, seen_high, seen, self.until.0]
-    }
-}
-
-/// The limit that trips a breaker.
-pub const fn limit_of(kind: BreakerKind) -> LimitKind {
-    match kind {
-        BreakerKind::DailyLoss => LimitKind::DailyLoss,
-        BreakerKind::Drawdown => LimitKind::Drawdown,
-        BreakerKind::LossStreak => LimitKind::LossStreak,
-        BreakerKind::OrderToTrade => LimitKind::OrderToTrade,
-        BreakerKind::StaleFeed => LimitKind::StaleFeed,
-        BreakerKind::RejectStorm => LimitKind::RejectStorm,
     }
 }
 

@@ -1,7 +1,6 @@
 //! All rules in one table, in the order in which they are checked: for people who ask and for the page that is
 //! generated from it (`engine/RISK.md`).
 
-use super::breakers::limit_of;
 use super::scopes::{Scopes, scopes_of};
 use std::fmt::Write;
 use tickwerk_domain::{BreakerKind, LimitKind, LimitUnit, Reject};
@@ -53,7 +52,7 @@ impl Rule {
         sentence: &'static str,
         example: &'static str,
     ) -> Self {
-        let (kind, reason) = (limit_of(breaker), Some(Reject::BreakerTripped));
+        let (kind, reason) = (breaker.limit(), Some(Reject::BreakerTripped));
         Self {
             name,
             reason,

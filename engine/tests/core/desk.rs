@@ -105,11 +105,17 @@ impl Desk {
     /// Decides on all that the core owes itself at `now` or before.
     pub(crate) fn settle(&mut self, now: u64) -> Vec<(Command, Vec<Event>)> {
         let mut settled = Vec::new();
-        while let Some(record) = self.core.next_internal(TimeNs(now)) {
-            let Payload::Command(command) = record.payload else { panic!("an event is no command") };
-            settled.push((command, self.decide(record)));
+        while let Some(one) = self.settle_one(now) {
+            settled.push(one);
         }
         settled
+    }
+
+    /// Decides on the first thing that the core owes itself at `now` or before.
+    pub(crate) fn settle_one(&mut self, now: u64) -> Option<(Command, Vec<Event>)> {
+        let record = self.core.next_internal(TimeNs(now))?;
+        let Payload::Command(command) = record.payload else { panic!("an event is no command") };
+        Some((command, self.decide(record)))
     }
 
     fn decide(&mut self, mut record: Record) -> Vec<Event> {

@@ -7,9 +7,7 @@ use super::money_kit::{
 use tickwerk_domain::PositionEffect::{Auto, Close, Open};
 use tickwerk_domain::Side::{Buy, Sell};
 use tickwerk_domain::command::NewOrder;
-use tickwerk_domain::{
-    Event, PositionChange, PositionEffect, PositionMode, PositionSide, Price, Qty, Reject, Side,
-};
+use tickwerk_domain::{Event, PositionChange, PositionMode, PositionSide, Price, Qty, Reject};
 
 const PLACE: (tickwerk_domain::AccountId, tickwerk_domain::InstrumentId) = (HEDGER, LINEAR);
 
@@ -21,7 +19,7 @@ fn quantities(desk: &Desk) -> (i64, i64) {
 #[test]
 fn the_effect_and_the_side_of_an_order_say_which_position_it_is_about() {
     let mut desk = desk();
-    let steps: [(Side, PositionEffect, (i64, i64), PositionSide, PositionChange); 7] = [
+    let steps = [
         (Buy, Auto, (100, 0), PositionSide::Long, PositionChange::Opened),
         (Sell, Auto, (100, -100), PositionSide::Short, PositionChange::Opened),
         (Buy, Open, (200, -100), PositionSide::Long, PositionChange::Increased),

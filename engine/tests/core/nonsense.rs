@@ -4,14 +4,14 @@ use super::desk::{
     ALICE, BTC, Desk, INVERSE, LINEAR, SPOT, USD, cancel, fill, instrument, limit, limit_order, market_order,
     quote, report, transfer, types,
 };
-use super::seed::{Random, each_seed};
+use super::seed::{Random, each_seed, is_long};
 use std::cell::Cell;
 use tickwerk_domain::command::*;
 use tickwerk_domain::{
     AccountId, Aggressor, BookDelta, BreakerKind, ClientOrderId, Command, ContinueKind, CurrencyId,
     DurationNs, Instrument, InstrumentId, InstrumentKind, Level, LimitKind, Liquidity, Money, OrderId,
-    OrderType, PositionMode, Price, Qty, Rate, ReportKind, Sequence, Side, StaleReason, StrategyId,
-    TextBytes, TextId, TimeInForce, TimeNs, TradingState, reject::ReasonCode,
+    OrderType, PositionMode, PositionSide, Price, Qty, Rate, ReportKind, Sequence, Side, StaleReason,
+    StrategyId, TextBytes, TextId, TimeInForce, TimeNs, TradingState, VenueId, reject::ReasonCode,
 };
 
 /// Draws values that are extreme, just outside a table, or quite usual.
@@ -186,12 +186,15 @@ impl Extreme {
             let reason = ReasonCode(self.0.pick(&[0, 1, 80, u16::MAX]));
             return OrderReported { order, venue_order_id: self.unsigned(), kind, reason }.into();
         }
+        if self.0.one_in(3) {
+            return self.restatement(order);
+        }
         let odd = self.0.below(6);
         let usual = self.0.between(1, 20);
         let qty = self.0.pick(&[usual, usual, 1 << 40, 1 << 57, 1 << 58]);
         FillReported {
             order,
-            execution_id: if odd == 0 { self.unsigned() } else { self.0.next() >> 8 },
+            execution_id: if odd == 0 { self.unsigned() } else { self.execution() },
             price: Price(if odd == 1 { self.signed() } else { 10_000 }),
             qty: Qty(if odd == 2 { self.signed() } else { qty }),
             fee: Money::new(if odd == 3 { self.wide() } else { 7 }),
@@ -199,6 +202,69 @@ impl Extreme {
             liquidity: self.0.pick(Liquidity::ALL),
         }
         .into()
+    }
+
+    /// Few enough that fills are named again.
+    fn execution(&mut self) -> u64 {
+        u64::from(self.0.below(40))
+    }
+
+    fn restatement(&mut self, order: OrderId) -> Command {
+        let odd = self.0.below(5);
+        let execution_id = if odd == 0 { self.unsigned() } else { self.execution() };
+        let price = Price(if odd == 1 { self.signed() } else { 10_000 });
+        let small = self.0.between(1, 20);
+        let usual = self.0.pick(&[small, 1 << 40, 1 << 58]);
+        let qty = Qty(if odd == 2 { self.signed() } else { usual });
+        let fee = Money::new(if odd == 3 { self.wide() } else { 7 });
+        match self.0.below(4) {
+            0 => TradeBusted { order, execution_id }.into(),
+            1 | 2 => TradeCorrected { order, execution_id, price, qty, fee }.into(),
+            _ => ReplaceReported {
+                order,
+                venue_order_id: self.unsigned(),
+                price,
+                qty,
+                trigger_price: Price(self.signed()),
+                display_qty: Qty(self.signed()),
+            }
+            .into(),
+        }
+    }
+
+    fn statement(&mut self, orders: &[OrderId]) -> Command {
+        let run = self.0.pick(&[0, 1, 1, 1, 2, u64::MAX]);
+        let account = if self.0.one_in(4) { self.account() } else { ALICE };
+        let instrument =
+            if self.0.one_in(3) { self.instrument() } else { InstrumentId(1 + self.0.below(12)) };
+        match self.0.below(6) {
+            0 => {
+                let venue = VenueId(self.0.pick(&[0, 1, 1, 1, 15, 16, u16::MAX]));
+                ReconcileStarted { run, account, venue }.into()
+            }
+            1 | 2 => VenueOrderStated {
+                run,
+                order: if orders.is_empty() { OrderId(self.unsigned()) } else { self.0.pick(orders) },
+                venue_order_id: self.unsigned(),
+                price: Price(self.signed()),
+                qty: Qty(self.signed()),
+                cum_qty: Qty(self.signed()),
+                account,
+                instrument,
+                side: self.0.pick(Side::ALL),
+            }
+            .into(),
+            3 => {
+                let (cash, currency) = (Money::new(self.wide()), CurrencyId(self.id()));
+                VenueBalanceStated { run, cash, account, currency }.into()
+            }
+            4 => {
+                let (qty, price) = (Qty(self.signed()), Price(self.signed()));
+                let side = self.0.pick(PositionSide::ALL);
+                VenuePositionStated { run, qty, price, account, instrument, side }.into()
+            }
+            _ => ReconcileEnded { run }.into(),
+        }
     }
 
     fn setting(&mut self) -> Command {
@@ -309,6 +375,7 @@ impl Extreme {
             8..14 => self.word_of_the_venue(orders),
             14..16 => self.setting(),
             16 => self.definition(),
+            17 => self.statement(orders),
             _ => self.rest(orders),
         }
     }
@@ -342,7 +409,7 @@ fn check(mut desk: Desk, seed: u64, count: usize) -> Told {
 #[test]
 fn extremes_in_every_field_never_panic() {
     let told = Cell::new((0, 0));
-    each_seed(220, |seed| {
+    each_seed(if is_long() { 5_000 } else { 220 }, |seed| {
         let mut desk = Desk::with_quotes();
         for currency in [USD, BTC] {
             desk.apply(transfer(ALICE, currency, 1 << 90));

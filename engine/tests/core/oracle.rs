@@ -22,8 +22,21 @@ struct ModelOrder {
     qty: i64,
     filled: i64,
     is_accepted: bool,
-    execution: u64,
+    /// Ended before it was filled; what was left may still be filled.
+    is_ended: bool,
+    /// The venue never took it.
+    is_rejected: bool,
     reserve_price: i64,
+}
+
+impl ModelOrder {
+    fn is_open(&self) -> bool {
+        !self.is_ended && !self.is_rejected && self.filled < self.qty
+    }
+
+    fn left(&self) -> i64 {
+        if self.is_open() { self.qty - self.filled } else { 0 }
+    }
 }
 
 /// A position whose cost is a fraction over the denominator of its instrument.
@@ -48,7 +61,9 @@ struct Model {
     orders: BTreeMap<OrderId, ModelOrder>,
     positions: BTreeMap<(AccountId, InstrumentId), ModelPosition>,
     cash: BTreeMap<(AccountId, CurrencyId), i128>,
+    executions: BTreeSet<(OrderId, u64)>,
     fills_booked: u64,
+    fills_after_the_end: u64,
 }
 
 /// n ÷ d to the nearest integer, ties to the even one, as one would do it by hand.
@@ -99,7 +114,8 @@ impl Model {
                     qty: order.qty.0,
                     filled: 0,
                     is_accepted: false,
-                    execution: 0,
+                    is_ended: false,
+                    is_rejected: false,
                     reserve_price: price_of(machine, order.order),
                 };
                 self.orders.insert(order.order, model);
@@ -126,7 +142,8 @@ impl Model {
         let held = self.positions.get(&(account, instrument)).map_or(0, |position| position.qty);
         let (buys, sells) = self.open_of(account, instrument);
         assert_eq!((approved.worst_long.0, approved.worst_short.0), (held + buys, held - sells));
-        let open = self.orders.values().filter(|order| order.account == account).count();
+        let is_open = |order: &&ModelOrder| order.account == account && order.is_open();
+        let open = self.orders.values().filter(is_open).count();
         assert_eq!(approved.open_orders as usize, open);
     }
 
@@ -134,7 +151,7 @@ impl Model {
         let open =
             self.orders.values().filter(|order| (order.account, order.instrument) == (account, instrument));
         open.fold((0, 0), |(buys, sells), order| {
-            let left = order.qty - order.filled;
+            let left = order.left();
             match order.side {
                 Side::Buy => (buys + left, sells),
                 Side::Sell => (buys, sells + left),
@@ -169,11 +186,10 @@ impl Model {
     fn report(&mut self, report: &OrderReported) {
         let Some(order) = self.orders.get_mut(&report.order) else { return };
         match report.kind {
+            _ if !order.is_open() => {}
             ReportKind::Accepted => order.is_accepted = true,
-            ReportKind::Rejected if order.is_accepted || order.filled > 0 => {}
-            ReportKind::Rejected | ReportKind::Canceled | ReportKind::Expired => {
-                self.orders.remove(&report.order);
-            }
+            ReportKind::Rejected => order.is_rejected = !order.is_accepted && order.filled == 0,
+            ReportKind::Canceled | ReportKind::Expired => order.is_ended = true,
             ReportKind::CancelRejected | ReportKind::ReplaceRejected => {}
         }
     }
@@ -181,15 +197,14 @@ impl Model {
     fn fill(&mut self, fill: &FillReported) {
         let Some(order) = self.orders.get_mut(&fill.order) else { return };
         let (price, qty) = (fill.price.0, fill.qty.0);
-        if fill.execution_id <= order.execution || qty <= 0 || qty > order.qty - order.filled {
+        let fits = !order.is_rejected && qty > 0 && qty <= order.qty - order.filled;
+        if !fits || !self.executions.insert((fill.order, fill.execution_id)) {
             return;
         }
         self.fills_booked += 1;
-        (order.execution, order.filled) = (fill.execution_id, order.filled + qty);
+        self.fills_after_the_end += u64::from(order.is_ended);
+        order.filled += qty;
         let (account, side, of) = (order.account, order.side, instrument(order.instrument));
-        if order.filled == order.qty {
-            self.orders.remove(&fill.order);
-        }
         let position = self.positions.entry((account, of.instrument)).or_default();
         position.fees += fill.fee.get();
         let mut cash = position.trade(&of, side, price, qty);
@@ -245,7 +260,8 @@ impl ModelPosition {
 fn check(model: &Model, machine: &Machine, with_books: bool) {
     let open: Vec<_> =
         machine.orders().open().map(|order| (order.id, order.qty.0, order.cum_qty.0)).collect();
-    let expected: Vec<_> = model.orders.iter().map(|(id, order)| (*id, order.qty, order.filled)).collect();
+    let open_here = model.orders.iter().filter(|(_, order)| order.is_open());
+    let expected: Vec<_> = open_here.map(|(id, order)| (*id, order.qty, order.filled)).collect();
     assert_eq!(open, expected, "open orders");
     for ((account, id), expected) in &model.positions {
         let position = machine.positions().get(*account, *id);
@@ -277,7 +293,7 @@ fn check_reserved(model: &Model, machine: &Machine) {
             if of.kind != InstrumentKind::Spot {
                 continue;
             }
-            let left = order.qty - order.filled;
+            let left = order.left();
             match order.side {
                 Side::Sell if of.base == *currency => sum += i128::from(left) * 1_000,
                 Side::Buy if of.quote == *currency => {
@@ -324,6 +340,7 @@ fn the_engine_agrees_with_the_model_over_random_commands() {
         }
         check(&model, desk.machine(), true);
         assert!(model.fills_booked > 1_000, "{} fills", model.fills_booked);
+        assert!(model.fills_after_the_end > 10, "{} fills crossed an end", model.fills_after_the_end);
         let rounding = desk.machine().accounts().book(super::desk::USD, LedgerBook::Rounding);
         let rounded: i128 = model.positions.values().map(|position| position.rounded).sum();
         assert_eq!(rounding, rounded);

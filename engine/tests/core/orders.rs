@@ -28,13 +28,13 @@ fn check_order(desk: &Desk, id: OrderId, status: OrderStatus, cum_qty: i64, leav
 }
 
 fn duplicate(id: OrderId) -> Event {
-    CommandRefused {
-        value: id.0.cast_signed(),
-        reason: Reject::DuplicateReport.code(),
-        command_type: 0x0403,
-        text: TextId::NONE,
-    }
-    .into()
+    let (value, reason) = (id.0.cast_signed(), Reject::DuplicateReport.code());
+    CommandRefused { value, reason, command_type: 0x0403, text: TextId::NONE }.into()
+}
+
+fn duplicate_fill(id: OrderId) -> Event {
+    let (value, reason) = (id.0.cast_signed(), Reject::DuplicateReport.code());
+    CommandRefused { value, reason, command_type: 0x0501, text: TextId::NONE }.into()
 }
 
 fn unmatched(order: OrderId, execution_id: u64, price: i64, qty: i64, reason: Reject) -> Event {
@@ -219,10 +219,15 @@ fn reports_that_come_twice_change_nothing() {
     assert_eq!(desk.apply(report(id, ReportKind::Accepted, None)), [duplicate(id)]);
     desk.apply(fill(id, 5, 9_000, 30, 7));
     let money = (desk.cash(ALICE, USD), desk.cash(ALICE, BTC), desk.reserved(ALICE, USD));
-    for execution in [5, 4, 0] {
-        let again = desk.apply(fill(id, execution, 9_000, 30, 7));
-        assert_eq!(again, [unmatched(id, execution, 9_000, 30, Reject::DuplicateReport)]);
+    assert_eq!(desk.apply(fill(id, 5, 9_000, 30, 7)), [duplicate_fill(id)]);
+    for (price, qty, fee) in [(9_000, 30, 8), (9_000, 31, 7), (8_999, 30, 7)] {
+        // The same execution with other content is raised, once.
+        let other = unmatched(id, 5, price, qty, Reject::DuplicateReport);
+        assert_eq!(desk.apply(fill(id, 5, price, qty, fee)), [other]);
+        assert_eq!(desk.apply(fill(id, 5, price, qty, fee)), [duplicate_fill(id)]);
     }
+    let nameless = unmatched(id, 0, 9_000, 30, Reject::UnknownExecution);
+    assert_eq!(desk.apply(fill(id, 0, 9_000, 30, 7)), [nameless]);
     assert_eq!(desk.apply(report(id, ReportKind::CancelRejected, None)), [duplicate(id)]);
     check_order(&desk, id, OrderStatus::PartiallyFilled, 30, 70);
     assert_eq!((desk.cash(ALICE, USD), desk.cash(ALICE, BTC), desk.reserved(ALICE, USD)), money);
@@ -236,7 +241,8 @@ fn reports_for_a_done_order_change_nothing() {
     for kind in ReportKind::ALL {
         assert_eq!(desk.apply(report(id, *kind, None)), [duplicate(id)]);
     }
-    assert_eq!(desk.apply(fill(id, 1, 9_000, 100, 0)), [unmatched(id, 1, 9_000, 100, Reject::FillUnmatched)]);
+    // More than was left of it; a fill that fits would have crossed the cancel.
+    assert_eq!(desk.apply(fill(id, 1, 9_000, 101, 0)), [unmatched(id, 1, 9_000, 101, Reject::FillUnmatched)]);
     check_order(&desk, id, OrderStatus::Canceled, 0, 0);
     assert_eq!((desk.cash(ALICE, USD), desk.cash(ALICE, BTC)), money);
 }

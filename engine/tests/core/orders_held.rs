@@ -4,7 +4,9 @@ use super::desk::{ALICE, Desk, SPOT, USD, cancel, named, quote, types};
 use super::orders_support::{
     assert_replays, assert_sums, check_order, enter, limit, quiet_desk, reason_of, stop, triggered,
 };
-use tickwerk_domain::command::{KillSwitchSet, NewOrder, SessionSet, TradeObserved, TradingStateSet};
+use tickwerk_domain::command::{
+    KillSwitchSet, MarkObserved, NewOrder, SessionSet, TradeObserved, TradingStateSet,
+};
 use tickwerk_domain::event::{OrderHeld, OrderTriggered};
 use tickwerk_domain::{
     AccountId, Aggressor, Event, HoldReason, InstrumentId, OrderStatus, OrderType, Price, Qty, Reject,
@@ -107,6 +109,23 @@ fn the_price_that_triggers_is_the_one_that_was_asked_for() {
         check_order(&desk, first, OrderStatus::PendingNew, 0, 100);
         check_order(&desk, second, OrderStatus::Held, 0, 100);
     }
+}
+
+#[test]
+fn a_mark_of_the_venue_triggers_what_asks_for_it() {
+    let mut desk = quiet_desk();
+    let by_mark = NewOrder { trigger_by: TriggerBy::Mark, ..stop(Side::Buy, 10_100, 100) };
+    let (id, _) = enter(&mut desk, by_mark);
+    assert_eq!(desk.apply(quote(SPOT, 10_990, 11_010)), []);
+    desk.apply(MarkObserved { price: Price(10_090), instrument: SPOT });
+    check_order(&desk, id, OrderStatus::Held, 0, 100);
+    for nonsense in [i64::MIN, -1, 0, i64::MAX] {
+        desk.apply(MarkObserved { price: Price(nonsense), instrument: SPOT });
+        check_order(&desk, id, OrderStatus::Held, 0, 100);
+    }
+    desk.apply(MarkObserved { price: Price(10_100), instrument: SPOT });
+    check_order(&desk, id, OrderStatus::PendingNew, 0, 100);
+    assert_replays(&desk);
 }
 
 #[test]

@@ -9,6 +9,11 @@ pub(crate) fn each_seed(count: u64, test: impl Fn(u64)) {
     }
 }
 
+/// Whether random tests take their time: `TICKWERK_LONG=1`.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("TICKWERK_LONG").is_some_and(|value| value == "1")
+}
+
 struct PrintOnPanic(u64);
 
 impl Drop for PrintOnPanic {

@@ -51,7 +51,7 @@ impl SimulatedVenue {
             Some(Reject::VenueLacks)
         } else if !market.session.takes_orders() || misses_the_open {
             Some(Reject::MarketClosed)
-        } else if order.post_only && would_take(market, order, order.price) {
+        } else if order.post_only && would_take(market, order.side, order.price) {
             Some(Reject::WouldTake)
         } else {
             None
@@ -182,12 +182,19 @@ impl SimulatedVenue {
 
 /// What an order can take at once.
 pub(crate) fn available(market: &Market, order: &VenueOrder) -> Qty {
-    let there = market.touch.opposite(order.side);
-    let is_marketable = market.is_continuous() && order.is_met_by(there.price);
-    if is_marketable { there.qty.max(Qty::ZERO) } else { Qty::ZERO }
+    available_within(market, order.side, order.price)
 }
 
-/// Whether an order with this limit would take at once.
-pub(crate) fn would_take(market: &Market, order: &VenueOrder, limit: Price) -> bool {
-    available(market, &VenueOrder { price: limit, ..*order }) > Qty::ZERO
+/// Whether an order of `side` with this limit would take at once.
+pub(crate) fn would_take(market: &Market, side: Side, limit: Price) -> bool {
+    available_within(market, side, limit) > Qty::ZERO
+}
+
+fn available_within(market: &Market, side: Side, limit: Price) -> Qty {
+    let there = market.touch.opposite(side);
+    let is_met = match side {
+        Side::Buy => there.price <= limit,
+        Side::Sell => there.price >= limit,
+    };
+    if market.is_continuous() && is_met { there.qty.max(Qty::ZERO) } else { Qty::ZERO }
 }

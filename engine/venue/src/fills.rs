@@ -99,9 +99,7 @@ impl SimulatedVenue {
                     queue::passed(row.front, lot).min(left)
                 }
             };
-            let order = *self.orders.get(slot);
-            let shown = if order.display > Qty::ZERO { order.shown } else { order.leaves };
-            let filled = past.min(shown);
+            let filled = past.min(self.orders.get(slot).open());
             if filled > Qty::ZERO && self.room() > 0 {
                 left.0 -= filled.0;
                 self.orders.change(slot, &mut self.digest, |row| {

@@ -49,12 +49,16 @@ pub fn between(earlier: Measured, later: Measured, at: TimeNs) -> DurationNs {
     if at >= later.at {
         return later.latency;
     }
-    let span = i128::from(later.at.since(earlier.at).0);
-    let part = i128::from(at.since(earlier.at).0);
-    let change = i128::from(later.latency.0) - i128::from(earlier.latency.0);
-    // At most 2⁶⁴ each: the product fits, and the result lies between both latencies.
-    let latency = i128::from(earlier.latency.0) + change * part / span;
-    DurationNs(u64::try_from(latency).expect("it lies between two latencies"))
+    // Below 2⁶⁴ each, so their product fits, and what is added or taken is at most the difference.
+    let span = u128::from(later.at.since(earlier.at).0);
+    let part = u128::from(at.since(earlier.at).0);
+    let difference = u128::from(earlier.latency.0.abs_diff(later.latency.0));
+    let change = u64::try_from(difference * part / span).expect("a part of a difference of 64 bits");
+    if earlier.latency <= later.latency {
+        DurationNs(earlier.latency.0 + change)
+    } else {
+        DurationNs(earlier.latency.0 - change)
+    }
 }
 
 #[cfg(test)]

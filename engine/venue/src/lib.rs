@@ -84,7 +84,8 @@ pub struct SimulatedVenue {
 impl SimulatedVenue {
     /// A venue for instruments with numbers below `instruments_max`; all that it ever allocates.
     pub fn new(instruments_max: usize) -> Self {
-        let market = |index| Market::new(InstrumentId(u32::try_from(index).expect("instruments fit 32 bits")));
+        let market =
+            |index| Market::new(InstrumentId(u32::try_from(index).expect("instruments fit 32 bits")));
         Self {
             markets: (0..instruments_max).map(market).collect(),
             books: (0..ORDER_BOOKS_MAX).map(|_| OrderBook::new(ORDERS_PER_BOOK_MAX)).collect(),

@@ -32,7 +32,7 @@ pub(crate) struct VenueOrder {
     pub(crate) leaves: Qty,
     /// What an iceberg shows at a time; zero where all is shown.
     pub(crate) display: Qty,
-    /// What is left of what is shown.
+    /// What is left of what an iceberg shows; zero where all is shown.
     pub(crate) shown: Qty,
     pub(crate) executions: u64,
     /// Number of the order at the venue, in order of decision.
@@ -58,6 +58,10 @@ pub(crate) struct VenueOrder {
     pub(crate) time_in_force: TimeInForce,
     pub(crate) stage: Stage,
     pub(crate) post_only: bool,
+    /// Hash of what never changes.
+    fixed: u64,
+    /// What the order contributes to the digest.
+    row: u64,
 }
 
 impl VenueOrder {
@@ -79,9 +83,14 @@ impl VenueOrder {
         if self.order_type == OrderType::Market { Price(0) } else { self.price }
     }
 
-    /// What is shown at the start of a peak.
+    /// What an iceberg shows at the start of a peak; zero where all is shown.
     pub(crate) fn peak(&self) -> Qty {
-        if self.display > Qty::ZERO { self.display.min(self.leaves) } else { self.leaves }
+        self.display.min(self.leaves)
+    }
+
+    /// What is filled before the order goes to the back of its queue.
+    pub(crate) fn open(&self) -> Qty {
+        if self.display > Qty::ZERO { self.shown } else { self.leaves }
     }
 }
 
@@ -148,8 +157,11 @@ impl VenueOrders {
             time_in_force: order.time_in_force,
             stage: Stage::Traveling,
             post_only: order.post_only,
+            fixed: 0,
+            row: 0,
         };
         row.shown = row.peak();
+        row.fixed = hash_of_terms(&row);
         let slot = self.free.pop().unwrap_or_else(|| {
             assert!(self.rows.len() < VENUE_ORDERS_MAX, "the caller asks for room first");
             self.rows.push(row);
@@ -157,7 +169,7 @@ impl VenueOrders {
         });
         self.rows[slot as usize] = row;
         self.index.insert(key(order.order), slot);
-        digest.replace(0, hash(&row));
+        rehash(&mut self.rows[slot as usize], digest);
         slot
     }
 
@@ -177,9 +189,8 @@ impl VenueOrders {
         change: impl FnOnce(&mut VenueOrder),
     ) -> VenueOrder {
         let row = &mut self.rows[slot as usize];
-        let before = hash(row);
         change(row);
-        digest.replace(before, hash(row));
+        rehash(row, digest);
         *row
     }
 
@@ -196,7 +207,7 @@ impl VenueOrders {
 
     pub(crate) fn remove(&mut self, slot: u32, digest: &mut Digest) {
         let row = self.rows[slot as usize];
-        digest.replace(hash(&row), 0);
+        digest.replace(row.row, 0);
         self.expiries.take_away(slot);
         let rows = &self.rows;
         self.index.remove(key(row.order), slot, |other| key(rows[other as usize].order));
@@ -228,35 +239,36 @@ fn key(order: OrderId) -> u64 {
     order.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-fn hash(row: &VenueOrder) -> u64 {
-    let numbers = [row.price.0, row.qty.0, row.leaves.0, row.display.0, row.shown.0, row.traded.0];
-    let [price, qty, leaves, display, shown, traded] = numbers.map(i64::cast_unsigned);
-    let terms = (row.stage as u64) << 32
-        | u64::from(row.post_only) << 24
+fn rehash(row: &mut VenueOrder, digest: &mut Digest) {
+    let new = hash(row);
+    digest.update(&mut row.row, new);
+}
+
+fn hash_of_terms(row: &VenueOrder) -> u64 {
+    let terms = u64::from(row.post_only) << 24
         | (row.side as u64) << 16
         | (row.order_type as u64) << 8
         | row.time_in_force as u64;
     let whose = u64::from(row.account.0) << 32 | u64::from(row.instrument.0);
-    let times = [row.arrives.0, row.reported.0, row.expires_at.0];
-    let [arrives, reported, expires_at] = times;
-    let words = [
-        row.order.0,
-        price,
-        qty,
-        leaves,
-        display,
-        shown,
-        traded,
-        row.executions,
-        row.arrival,
-        row.priority,
-        row.front.to_bits(),
-        row.place,
-        arrives,
-        reported,
-        expires_at,
-        whose,
-        terms,
-    ];
-    row_hash(5, &words)
+    row_hash(TAG_TERMS, &[row.order.0, row.arrival, row.expires_at.0, whose, terms])
 }
+
+fn hash(row: &VenueOrder) -> u64 {
+    let numbers = [row.price.0, row.qty.0, row.leaves.0];
+    let [price, qty, leaves] = numbers.map(i64::cast_unsigned);
+    let stage = row.executions << 8 | row.stage as u64;
+    let words = [row.fixed, price, qty, leaves, stage, row.priority, row.arrives.0, row.reported.0];
+    let plain = row_hash(TAG_ORDER, &words);
+    let (place, queue) = (row.place, [row.display.0, row.shown.0, row.traded.0]);
+    let front = row.front.to_bits();
+    // Most orders have neither a peak nor a queue.
+    if front == 0 && place == 0 && queue == [0; 3] {
+        return plain;
+    }
+    let [display, shown, traded] = queue.map(i64::cast_unsigned);
+    row_hash(TAG_QUEUED, &[plain, front, place, display, shown, traded])
+}
+
+const TAG_ORDER: u64 = 5;
+const TAG_QUEUED: u64 = 8;
+const TAG_TERMS: u64 = 9;

@@ -96,6 +96,7 @@ fn figure(number: i64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these results are exact")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -21,7 +21,7 @@ impl SimulatedVenue {
             return;
         }
         let display = asked.display_qty.max(Qty::ZERO);
-        let shows_no_more = display == order.display || (display > Qty::ZERO && display < order.peak());
+        let shows_no_more = display == order.display || (display > Qty::ZERO && display < order.open());
         let keeps_its_place = price == order.price && asked.qty <= order.qty && shows_no_more;
         if !keeps_its_place {
             self.leave_the_book(slot);
@@ -31,7 +31,7 @@ impl SimulatedVenue {
             (row.price, row.display, row.priority) = (price, display, priority);
             row.leaves = Qty(asked.qty.0 - row.cum().0);
             row.qty = asked.qty;
-            row.shown = row.shown.min(row.peak());
+            row.shown = if row.shown > Qty::ZERO { row.shown.min(row.peak()) } else { row.peak() };
             row.stage = if keeps_its_place { row.stage } else { Stage::Traveling };
         });
         self.tell_terms(slot, asked.trigger_price, at);
@@ -47,7 +47,7 @@ impl SimulatedVenue {
             Some(Reject::MarketClosed)
         } else if asked.qty <= order.cum() {
             Some(Reject::QuantityBelowFilled)
-        } else if order.post_only && would_take(market, order, price) {
+        } else if order.post_only && would_take(market, order.side, price) {
             Some(Reject::WouldTake)
         } else {
             None

@@ -1,7 +1,7 @@
 //! `tickwerk send`: speaks to a running daemon.
 
+use super::client::connect;
 use super::print;
-use crate::control::SOCKET;
 use crate::exit;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
@@ -43,13 +43,7 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Sends and prints the replies; fails if one of them says that it is not ok.
 pub(crate) fn run(options: &Options) -> Result<u8> {
-    let path = options.dir.join(SOCKET);
-    let stream = UnixStream::connect(&path).with_context(|| {
-        format!(
-            "no daemon answers at {}; start `tickwerk run`, or name its journal with --dir",
-            path.display()
-        )
-    })?;
+    let stream = connect(&options.dir)?;
     let requests: Box<dyn Read + Send> = match &options.op {
         Some(op) => Box::new(std::io::Cursor::new(one_request(op, options)?)),
         None => Box::new(std::io::stdin()),

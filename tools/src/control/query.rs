@@ -1,5 +1,7 @@
 //! Answers that are read from a core: open orders, positions, balances.
 
+mod limits;
+
 use super::request::Query;
 use serde_json::{Value, json};
 use tickwerk_domain::{AccountId, CurrencyId, format_decimal};
@@ -17,7 +19,8 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
         }
         Query::Positions(account) => json!({ "positions": positions(account, machine) }),
         Query::Balances(account) => json!({ "balances": balances(account, machine) }),
-        Query::Limits(_) | Query::Watermarks => Value::Null,
+        Query::Limits(scope) => limits::limits(scope, machine),
+        Query::Watermarks => Value::Null,
     }
 }
 

@@ -10,20 +10,20 @@ use tickwerk_domain::{
 };
 use tickwerk_venue::SimulatedVenue;
 
-pub const INSTRUMENT: InstrumentId = InstrumentId(1);
-pub const LATENCY: u64 = 100;
+pub(crate) const INSTRUMENT: InstrumentId = InstrumentId(1);
+pub(crate) const LATENCY: u64 = 100;
 
 /// A venue with the plain settings.
-pub fn venue() -> SimulatedVenue {
+pub(crate) fn venue() -> SimulatedVenue {
     venue_with(plain())
 }
 
 /// The plain settings: fills at the touch, one latency.
-pub fn plain() -> SimulatedVenueSet {
+pub(crate) fn plain() -> SimulatedVenueSet {
     SimulatedVenueSet::touch(INSTRUMENT, DurationNs(LATENCY))
 }
 
-pub fn venue_with(setting: SimulatedVenueSet) -> SimulatedVenue {
+pub(crate) fn venue_with(setting: SimulatedVenueSet) -> SimulatedVenue {
     let mut venue = SimulatedVenue::new(4);
     venue.define(&Instrument {
         notional_max: Money::ZERO,
@@ -49,15 +49,15 @@ pub fn venue_with(setting: SimulatedVenueSet) -> SimulatedVenue {
     venue
 }
 
-pub fn level(price: i64, qty: i64) -> Level {
+pub(crate) fn level(price: i64, qty: i64) -> Level {
     Level { price: Price(price), qty: Qty(qty) }
 }
 
-pub fn touch(bid: i64, bid_qty: i64, ask: i64, ask_qty: i64) -> Touch {
+pub(crate) fn touch(bid: i64, bid_qty: i64, ask: i64, ask_qty: i64) -> Touch {
     Touch { bid: level(bid, bid_qty), ask: level(ask, ask_qty) }
 }
 
-pub fn order(
+pub(crate) fn order(
     id: u64,
     side: Side,
     order_type: OrderType,
@@ -70,19 +70,19 @@ pub fn order(
     OrderSubmitted::new(OrderId(id), StrategyId::NONE, VenueId::SIMULATED, &asked)
 }
 
-pub fn limit(id: u64, side: Side, price: i64, qty: i64) -> OrderSubmitted {
+pub(crate) fn limit(id: u64, side: Side, price: i64, qty: i64) -> OrderSubmitted {
     order(id, side, OrderType::Limit, TimeInForce::Gtc, price, qty)
 }
 
-pub fn market(id: u64, side: Side, qty: i64) -> OrderSubmitted {
+pub(crate) fn market(id: u64, side: Side, qty: i64) -> OrderSubmitted {
     order(id, side, OrderType::Market, TimeInForce::Ioc, 0, qty)
 }
 
-pub fn cancel(id: u64) -> CancelSubmitted {
+pub(crate) fn cancel(id: u64) -> CancelSubmitted {
     CancelSubmitted { order: OrderId(id), instrument: INSTRUMENT }
 }
 
-pub fn replace(id: u64, price: i64, qty: i64) -> ReplaceSubmitted {
+pub(crate) fn replace(id: u64, price: i64, qty: i64) -> ReplaceSubmitted {
     ReplaceSubmitted {
         order: OrderId(id),
         price: Price(price),
@@ -97,7 +97,7 @@ pub fn replace(id: u64, price: i64, qty: i64) -> ReplaceSubmitted {
 }
 
 /// An order of someone's, complete in itself.
-pub fn others(id: u64, action: BookAction, side: Side, price: i64, qty: i64) -> BookOrderObserved {
+pub(crate) fn others(id: u64, action: BookAction, side: Side, price: i64, qty: i64) -> BookOrderObserved {
     BookOrderObserved {
         venue_order_id: id,
         update_id: 0,
@@ -111,14 +111,14 @@ pub fn others(id: u64, action: BookAction, side: Side, price: i64, qty: i64) -> 
 }
 
 /// Reports up to `now`, as short lines.
-pub fn reports(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
+pub(crate) fn reports(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
     std::iter::from_fn(|| venue.next_report(TimeNs(now)))
         .map(|(due, _, command)| format!("{} {}", due.0, line(&command)))
         .collect()
 }
 
 /// Reports up to `now` without their times.
-pub fn told(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
+pub(crate) fn told(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
     std::iter::from_fn(|| venue.next_report(TimeNs(now))).map(|(_, _, command)| line(&command)).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use super::desk::*;
 use tickwerk_domain::command::SimulatedVenueSet;
+use tickwerk_domain::event::OrderSubmitted;
 use tickwerk_domain::{Command, DurationNs, Rate, Side, TimeNs, VenueState};
 use tickwerk_venue::SimulatedVenue;
 
@@ -47,12 +48,12 @@ fn the_asked_fraction_of_reports_is_lost_or_comes_twice() {
 fn a_second_copy_names_the_same_execution() {
     let mut venue = quoted(SimulatedVenueSet { duplicate_rate: Rate::ONE, ..plain() });
     venue.submit(TimeNs(10), &market(1, Side::Buy, 1));
-    let executions: Vec<u64> = std::iter::from_fn(|| venue.next_report(TimeNs::MAX))
-        .filter_map(|(_, _, command)| match command {
-            Command::FillReported(fill) => Some(fill.execution_id),
-            _ => None,
-        })
-        .collect();
+    let executions: Vec<u64> =
+        std::iter::from_fn(|| venue.next_report(TimeNs::MAX))
+            .filter_map(|(_, _, command)| {
+                if let Command::FillReported(fill) = command { Some(fill.execution_id) } else { None }
+            })
+            .collect();
     assert_eq!(executions, [1, 1]);
 }
 
@@ -116,8 +117,7 @@ fn orders_and_reports_wait_while_the_way_is_lost_and_the_market_goes_on() {
     venue.submit(TimeNs(10), &limit(1, Side::Buy, 9_990, 10));
     reports(&mut venue, 150);
     venue.submit(TimeNs(160), &limit(2, Side::Buy, 9_980, 10));
-    let ending =
-        tickwerk_domain::event::OrderSubmitted { expires_at: TimeNs(400), ..limit(3, Side::Buy, 9_970, 10) };
+    let ending = OrderSubmitted { expires_at: TimeNs(400), ..limit(3, Side::Buy, 9_970, 10) };
     venue.submit(TimeNs(20), &ending);
     reports(&mut venue, 170);
     venue.connection(TimeNs(200), VenueState::Disconnected);

@@ -4,7 +4,7 @@
 use super::desk::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use tickwerk_domain::command::SimulatedVenueSet;
+use tickwerk_domain::command::{FillReported, OrderReported, SimulatedVenueSet};
 use tickwerk_domain::event::OrderSubmitted;
 use tickwerk_domain::{
     AccountId, Aggressor, BookAction, Command, DurationNs, Liquidity, OrderType, Price, Qty, QueueModel,
@@ -54,7 +54,7 @@ impl Run {
     }
 
     fn pick<T: Copy>(&mut self, all: &[T]) -> T {
-        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+        all[usize::try_from(self.below(all.len() as u64)).expect("an index of a slice")]
     }
 
     fn step(&mut self) {
@@ -92,7 +92,7 @@ impl Run {
             expires_at,
             display_qty: Qty(if self.below(4) == 0 { self.number(1, qty) } else { 0 }),
             post_only: self.below(6) == 0,
-            account: AccountId(1 + u32::try_from(self.below(2)).unwrap()),
+            account: self.pick(&[AccountId(1), AccountId(2)]),
             ..plain
         };
         self.venue.submit(TimeNs(self.now), &sent);
@@ -147,42 +147,38 @@ impl Run {
     fn drain(&mut self, now: u64) {
         while let Some((due, _, command)) = self.venue.next_report(TimeNs(now)) {
             assert!(due.0 <= now, "nothing comes before its time");
-            match command {
-                Command::OrderReported(report) => {
-                    let Some(known) = self.known.get_mut(&report.order.0) else { continue };
-                    let is_answer =
-                        matches!(report.kind, ReportKind::CancelRejected | ReportKind::ReplaceRejected);
-                    assert!(is_answer || known.ends == 0, "{} comes after the end: {known:?}", report.kind);
-                    match report.kind {
-                        ReportKind::Accepted => {
-                            assert!(!std::mem::replace(&mut known.is_accepted, true), "accepted twice");
-                        }
-                        ReportKind::Rejected => {
-                            assert!(!known.is_accepted && known.cum == 0);
-                            known.ends += 1;
-                        }
-                        ReportKind::Canceled | ReportKind::Expired => {
-                            assert!(known.is_accepted);
-                            known.ends += 1;
-                        }
-                        ReportKind::CancelRejected | ReportKind::ReplaceRejected => {}
-                    }
+            if let Command::OrderReported(report) = command {
+                self.check_report(&report);
+            } else if let Command::ReplaceReported(report) = command {
+                let known = self.known.get_mut(&report.order.0).expect("it was sent");
+                assert!(known.ends == 0 && known.is_accepted && report.qty.0 > known.cum, "{known:?}");
+                known.qty = report.qty.0;
+                if known.price != i64::MAX && known.price != i64::MIN {
+                    known.price = report.price.0;
                 }
-                Command::ReplaceReported(report) => {
-                    let known = self.known.get_mut(&report.order.0).expect("it was sent");
-                    assert!(known.ends == 0 && known.is_accepted && report.qty.0 > known.cum, "{known:?}");
-                    known.qty = report.qty.0;
-                    if known.price != i64::MAX && known.price != i64::MIN {
-                        known.price = report.price.0;
-                    }
-                }
-                Command::FillReported(fill) => self.check_fill(&fill),
-                other => assert!(matches!(other, Command::TimeAdvanced(_)), "{other:?}"),
+            } else if let Command::FillReported(fill) = command {
+                self.check_fill(&fill);
+            } else {
+                assert!(matches!(command, Command::TimeAdvanced(_)), "{command:?}");
             }
         }
     }
 
-    fn check_fill(&mut self, fill: &tickwerk_domain::command::FillReported) {
+    fn check_report(&mut self, report: &OrderReported) {
+        let Some(known) = self.known.get_mut(&report.order.0) else { return };
+        match report.kind {
+            ReportKind::CancelRejected | ReportKind::ReplaceRejected => return,
+            ReportKind::Accepted => {
+                assert!(!std::mem::replace(&mut known.is_accepted, true), "accepted twice");
+            }
+            ReportKind::Rejected => assert!(!known.is_accepted && known.cum == 0, "{known:?}"),
+            ReportKind::Canceled | ReportKind::Expired => assert!(known.is_accepted, "{known:?}"),
+        }
+        assert!(known.ends == 0, "{} comes after the end: {known:?}", report.kind);
+        known.ends += u32::from(report.kind != ReportKind::Accepted);
+    }
+
+    fn check_fill(&mut self, fill: &FillReported) {
         let known = self.known.get_mut(&fill.order.0).expect("it was sent");
         known.cum += fill.qty.0;
         known.executions += 1;

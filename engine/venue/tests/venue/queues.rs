@@ -1,7 +1,7 @@
 //! Models of the queue: what it takes to fill an order that rests.
 
 use super::desk::*;
-use tickwerk_domain::command::SimulatedVenueSet;
+use tickwerk_domain::command::{BookOrderObserved, SimulatedVenueSet};
 use tickwerk_domain::{
     Aggressor, BookAction, BookDelta, InstrumentId, Price, Qty, QueueModel, Rate, Side, TimeNs,
 };
@@ -174,8 +174,7 @@ fn books_of_orders_are_limited() {
     let mut venue = venue();
     let order = others(1, BookAction::Add, Side::Buy, 9_990, 10);
     for instrument in 1..=3 {
-        let told =
-            tickwerk_domain::command::BookOrderObserved { instrument: InstrumentId(instrument), ..order };
+        let told = BookOrderObserved { instrument: InstrumentId(instrument), ..order };
         let has_book = usize::try_from(instrument).unwrap() <= ORDER_BOOKS_MAX;
         assert_eq!(venue.book_order(TimeNs(10), &told), has_book);
     }

@@ -116,7 +116,7 @@ fn the_end_of_an_order_is_not_told_before_its_fills() {
     assert_eq!(reports(&mut venue, 250), ["110 1 accepted"]);
     // The fill comes at 350; the cancel arrives at 320.
     venue.observe(TimeNs(250), INSTRUMENT, touch(10_010, 40, 10_020, 300));
-    assert_eq!(reports(&mut venue, 900), ["350 1 maker 40@10010", "350 1 canceled"]);
+    assert_eq!(reports(&mut venue, 900), ["320 silent", "350 1 maker 40@10010", "350 1 canceled"]);
 }
 
 #[test]

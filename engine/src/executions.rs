@@ -1,0 +1,339 @@
+//! Executions: every fill that was booked, so that none is booked twice, and each can be taken back or corrected.
+//!
+//! An execution is known by its order and the venue's id of it; ids are unique for an order and need not rise. The
+//! store is a ring of the newest [`EXECUTIONS_MAX`]. Of an order so old that executions of its time are forgotten, an
+//! id that is not above the highest one booked is taken for a repeat: a fill raised for a person is better than one
+//! that is booked twice.
+//!
+//! What a fill may become stands in the table of [`lifecycle::fill`](crate::lifecycle::fill). An unmatched fill stays
+//! one: a report of the same fill that fits later is booked as a fill of its own. Fills that fit no order are kept likewise, the newest [`UNMATCHED_FILLS_MAX`] of them.
+
+use crate::lifecycle::fill::is_allowed;
+use crate::limits::{EXECUTIONS_MAX, UNMATCHED_FILLS_MAX};
+use tickwerk_domain::command::FillReported;
+use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::reject::ReasonCode;
+use tickwerk_domain::{CurrencyId, Digest, FillState, Liquidity, Money, OrderId, Price, Qty, SlotIndex};
+
+/// A fill as it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Execution {
+    /// Which order.
+    pub order: OrderId,
+    /// The venue's id of it.
+    pub execution_id: u64,
+    /// Price.
+    pub price: Price,
+    /// Quantity; of a busted fill, what it was.
+    pub qty: Qty,
+    /// Fee.
+    pub fee: Money,
+    /// The fee as order and position count it, in the settlement currency.
+    pub fee_counted: Money,
+    /// Currency of the fee; 0 for the settlement currency.
+    pub fee_currency: CurrencyId,
+    /// Maker or taker.
+    pub liquidity: Liquidity,
+    /// Booked, busted or corrected.
+    pub state: FillState,
+    /// Whether there was a rate to count the fee at.
+    pub is_fee_counted: bool,
+}
+
+impl Execution {
+    /// A fill that was just booked, with its fee as it was counted.
+    pub fn booked(fill: &FillReported, fee_counted: i128, is_fee_counted: bool) -> Self {
+        let &FillReported { order, execution_id, price, qty, fee, fee_currency, liquidity } = fill;
+        let (fee_counted, state) = (Money::new(fee_counted), FillState::Booked);
+        Self {
+            order,
+            execution_id,
+            price,
+            qty,
+            fee,
+            fee_counted,
+            fee_currency,
+            liquidity,
+            state,
+            is_fee_counted,
+        }
+    }
+
+    /// Whether `fill` reports what is known already. Of a corrected fill, what it was corrected to is known.
+    pub fn is_told_by(&self, fill: &FillReported) -> bool {
+        self.as_fill() == *fill
+    }
+
+    /// The report that would tell of it as it stands.
+    pub fn as_fill(&self) -> FillReported {
+        let &Self { order, execution_id, price, qty, fee, fee_currency, liquidity, .. } = self;
+        FillReported { order, execution_id, price, qty, fee, fee_currency, liquidity }
+    }
+
+    fn hash(&self, place: u32) -> u64 {
+        let [fee_high, fee] = words_of(self.fee.get());
+        let [counted_high, counted] = words_of(self.fee_counted.get());
+        // High words are nearly always the same few; turned apart, they share a word.
+        let high = fee_high ^ counted_high.rotate_left(21);
+        let [price, qty] = [self.price.0, self.qty.0].map(i64::cast_unsigned);
+        let marks = u64::from(self.is_fee_counted) << 16 | (self.liquidity as u64) << 8 | self.state as u64;
+        let marks = u64::from(place) << 32 | marks;
+        let currency = u64::from(self.fee_currency.0);
+        row_hash(TAG, &[self.order.0, self.execution_id, price, qty, high, fee, counted, currency, marks])
+    }
+}
+
+const TAG: u64 = 0x0501;
+
+/// The newest executions.
+#[derive(Debug)]
+pub struct Executions {
+    rows: Vec<Execution>,
+    /// [`key`] of each row, packed, so that a probe for another one does not wait for its row.
+    keys: Vec<u64>,
+    /// Hash of each row as it counts in the digest, packed likewise.
+    hashes: Vec<u64>,
+    index: SlotIndex,
+    /// The place that is written next, once the store is full.
+    oldest: usize,
+    /// Executions of orders up to this one may have been forgotten.
+    forgotten_through: OrderId,
+}
+
+impl Default for Executions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Executions {
+    /// None; all that it ever allocates.
+    pub fn new() -> Self {
+        Self {
+            rows: Vec::with_capacity(EXECUTIONS_MAX),
+            keys: Vec::with_capacity(EXECUTIONS_MAX),
+            hashes: Vec::with_capacity(EXECUTIONS_MAX),
+            index: SlotIndex::new(EXECUTIONS_MAX),
+            oldest: 0,
+            forgotten_through: OrderId::NONE,
+        }
+    }
+
+    /// The execution, where it is remembered.
+    pub fn by_id(&self, order: OrderId, execution_id: u64) -> Option<&Execution> {
+        self.find(order, execution_id).map(|place| self.get(place))
+    }
+
+    /// Whether executions of the order may have been booked that are not remembered.
+    pub fn may_have_forgotten(&self, order: OrderId) -> bool {
+        order <= self.forgotten_through
+    }
+
+    /// All that are remembered, in no useful order.
+    pub fn remembered(&self) -> impl Iterator<Item = &Execution> {
+        self.rows.iter()
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, order: OrderId, execution_id: u64) -> Option<u32> {
+        let wanted = key(order, execution_id);
+        self.index.find(wanted, |place| {
+            let row = place as usize;
+            self.keys[row] == wanted
+                && (self.rows[row].order, self.rows[row].execution_id) == (order, execution_id)
+        })
+    }
+
+    pub(crate) fn get(&self, place: u32) -> &Execution {
+        &self.rows[place as usize]
+    }
+
+    /// Takes a fill in that was booked; the caller has looked that it is not there. The oldest one is forgotten where
+    /// the store is full.
+    pub(crate) fn book(&mut self, execution: &Execution, digest: &mut Digest) {
+        let new_key = key(execution.order, execution.execution_id);
+        let row = if self.rows.len() < EXECUTIONS_MAX {
+            self.rows.push(*execution);
+            self.keys.push(new_key);
+            self.hashes.push(0);
+            self.rows.len() - 1
+        } else {
+            let row = self.forget_oldest();
+            self.rows[row] = *execution;
+            self.keys[row] = new_key;
+            row
+        };
+        let place = place_of(row);
+        digest.update(&mut self.hashes[row], execution.hash(place));
+        self.index.insert(new_key, place);
+    }
+
+    /// Forgets the oldest one and gives its place, whose hash still counts.
+    fn forget_oldest(&mut self) -> usize {
+        let row = self.oldest;
+        self.oldest = (row + 1) % EXECUTIONS_MAX;
+        self.forgotten_through = self.forgotten_through.max(self.rows[row].order);
+        let keys = &self.keys;
+        self.index.remove(keys[row], place_of(row), |other| keys[other as usize]);
+        row
+    }
+
+    /// Moves an execution to a state with new values; the move must be allowed.
+    pub(crate) fn restate(&mut self, place: u32, to: &Execution, digest: &mut Digest) {
+        let row = &mut self.rows[place as usize];
+        let (id, from) = (row.execution_id, row.state);
+        assert!(is_allowed(from, to.state), "execution {id}: {from} to {}", to.state);
+        *row = *to;
+        digest.update(&mut self.hashes[place as usize], to.hash(place));
+    }
+}
+
+fn place_of(row: usize) -> u32 {
+    u32::try_from(row).expect("EXECUTIONS_MAX fits 32 bits")
+}
+
+fn key(order: OrderId, execution_id: u64) -> u64 {
+    (order.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ execution_id).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+}
+
+/// A fill that was not booked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnmatchedFill {
+    /// As it was reported.
+    pub fill: FillReported,
+    /// Why it was not booked.
+    pub reason: ReasonCode,
+}
+
+/// Fills that fit no order: kept and raised, never booked.
+#[derive(Debug)]
+pub struct UnmatchedFills {
+    rows: Vec<UnmatchedFill>,
+    hashes: Vec<u64>,
+    count: u64,
+}
+
+impl Default for UnmatchedFills {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl UnmatchedFills {
+    /// None; all that it ever allocates.
+    pub fn new() -> Self {
+        Self {
+            rows: Vec::with_capacity(UNMATCHED_FILLS_MAX),
+            hashes: Vec::with_capacity(UNMATCHED_FILLS_MAX),
+            count: 0,
+        }
+    }
+
+    /// How many there ever were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Those that are kept, the oldest first.
+    pub fn kept(&self) -> impl Iterator<Item = &UnmatchedFill> {
+        let (newer, older) = self.rows.split_at(self.oldest());
+        older.iter().chain(newer)
+    }
+
+    pub(crate) fn has(&self, unmatched: &UnmatchedFill) -> bool {
+        self.rows.contains(unmatched)
+    }
+
+    pub(crate) fn keep(&mut self, unmatched: UnmatchedFill, digest: &mut Digest) {
+        let fill = &unmatched.fill;
+        self.count += 1;
+        let [fee_high, fee] = words_of(fill.fee.get());
+        let marks = u64::from(fill.fee_currency.0) << 32
+            | (fill.liquidity as u64) << 16
+            | u64::from(unmatched.reason.0);
+        let [price, qty] = [fill.price.0, fill.qty.0].map(i64::cast_unsigned);
+        let words = [self.count, fill.order.0, fill.execution_id, price, qty, fee_high, fee, marks];
+        let hash = row_hash(TAG_UNMATCHED, &words);
+        if self.rows.len() < UNMATCHED_FILLS_MAX {
+            self.rows.push(unmatched);
+            self.hashes.push(0);
+            digest.update(&mut self.hashes[self.rows.len() - 1], hash);
+        } else {
+            // The one kept before it in this place is as many fills back as the store holds.
+            let place = (self.oldest() + UNMATCHED_FILLS_MAX - 1) % UNMATCHED_FILLS_MAX;
+            self.rows[place] = unmatched;
+            digest.update(&mut self.hashes[place], hash);
+        }
+    }
+
+    /// Place of the oldest row.
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is smaller than the store")]
+    fn oldest(&self) -> usize {
+        if self.rows.len() < UNMATCHED_FILLS_MAX {
+            0
+        } else {
+            (self.count % UNMATCHED_FILLS_MAX as u64) as usize
+        }
+    }
+}
+
+const TAG_UNMATCHED: u64 = 0x0581;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(order: u64, execution_id: u64) -> FillReported {
+        FillReported {
+            order: OrderId(order),
+            execution_id,
+            price: Price(100),
+            qty: Qty(5),
+            fee: Money::new(3),
+            fee_currency: CurrencyId::NONE,
+            liquidity: Liquidity::Maker,
+        }
+    }
+
+    #[test]
+    fn a_full_store_forgets_the_oldest_and_says_so() {
+        let (mut executions, mut digest) = (Executions::new(), Digest::default());
+        let count = EXECUTIONS_MAX as u64;
+        for number in 1..=count + 10 {
+            executions.book(&Execution::booked(&fill(number, 7), 3, true), &mut digest);
+        }
+        assert_eq!(executions.remembered().count(), EXECUTIONS_MAX);
+        assert!(executions.by_id(OrderId(10), 7).is_none() && executions.by_id(OrderId(11), 7).is_some());
+        assert!(executions.by_id(OrderId(count + 10), 7).is_some());
+        assert!(executions.by_id(OrderId(count + 10), 8).is_none());
+        assert!(executions.may_have_forgotten(OrderId(10)) && !executions.may_have_forgotten(OrderId(11)));
+    }
+
+    #[test]
+    fn the_kept_unmatched_fills_are_the_newest_and_are_told_oldest_first() {
+        let (mut kept, mut digest) = (UnmatchedFills::new(), Digest::default());
+        let max = UNMATCHED_FILLS_MAX as u64;
+        for extra in [0, 1, 5] {
+            while kept.count() < max + extra {
+                let next = UnmatchedFill { fill: fill(9, kept.count()), reason: ReasonCode(81) };
+                kept.keep(next, &mut digest);
+                assert!(kept.has(&next));
+            }
+            let ids: Vec<_> = kept.kept().map(|unmatched| unmatched.fill.execution_id).collect();
+            assert_eq!(ids, (extra..max + extra).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_restated_row_changes_the_digest_and_a_busted_fill_stays_busted() {
+        let (mut executions, mut digest) = (Executions::new(), Digest::default());
+        executions.book(&Execution::booked(&fill(1, 1), 3, true), &mut digest);
+        let before = digest;
+        let place = executions.find(OrderId(1), 1).unwrap();
+        let busted = Execution { state: FillState::Busted, ..*executions.get(place) };
+        executions.restate(place, &busted, &mut digest);
+        assert_ne!(digest, before);
+        assert!(FillState::ALL.iter().all(|to| !is_allowed(FillState::Busted, *to)));
+        assert!(FillState::ALL.iter().all(|to| !is_allowed(FillState::Unmatched, *to)));
+    }
+}

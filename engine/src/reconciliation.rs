@@ -1,0 +1,133 @@
+//! Reconciliations that are going on: at most one an account, and which of its orders the venue has stated.
+//!
+//! What is done about a difference is decided in `machine/reconcile.rs`; this is the state it needs from the first
+//! record of a reconciliation to its last.
+
+use crate::limits::{ACCOUNTS_MAX, ORDERS_MAX};
+use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::{AccountId, Digest, InstrumentId, OrderId, Sequence, Side, VenueId};
+
+/// A reconciliation of one account with one venue.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reconciliation {
+    /// Its number, chosen by the source; 0 where none is going on.
+    pub run: u64,
+    /// Whose view.
+    pub venue: VenueId,
+    /// Sequence of the command that started it: orders that are newer are none of its business.
+    pub started: Sequence,
+    /// Orders that the venue stated.
+    pub orders: u32,
+    /// Balances and positions that the venue stated.
+    pub figures: u32,
+    /// Differences found.
+    pub differences: u32,
+    /// Instruments in which the venue stated buys, and sells, that could not be told apart: a bit each.
+    pub(crate) nameless: [u64; 2],
+    /// Sum of the hashes of the orders that were stated.
+    pub(crate) stated: u64,
+    pub(crate) row: u64,
+}
+
+impl Reconciliation {
+    /// Whether the venue stated an order of this market and side without a name that is known here.
+    pub fn has_nameless(&self, instrument: InstrumentId, side: Side) -> bool {
+        instrument.0 < 64 && self.nameless[side as usize] >> instrument.0 & 1 == 1
+    }
+
+    pub(crate) fn note_nameless(&mut self, instrument: InstrumentId, side: Side) {
+        if instrument.0 < 64 {
+            self.nameless[side as usize] |= 1 << instrument.0;
+        }
+    }
+}
+
+/// All that are going on.
+#[derive(Debug)]
+pub struct Reconciliations {
+    /// By account.
+    rows: Box<[Reconciliation]>,
+    /// By slot of an order, the start of the reconciliation that last stated it.
+    stated_in: Box<[Sequence]>,
+}
+
+impl Default for Reconciliations {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Reconciliations {
+    /// None; all that it ever allocates.
+    pub fn new() -> Self {
+        Self {
+            rows: vec![Reconciliation::default(); ACCOUNTS_MAX].into(),
+            stated_in: vec![Sequence::NONE; ORDERS_MAX].into(),
+        }
+    }
+
+    /// What is going on for an account.
+    pub fn of(&self, account: AccountId) -> Option<&Reconciliation> {
+        self.rows.get(account.0 as usize).filter(|row| row.run != 0)
+    }
+
+    /// The account of a run that is going on.
+    pub fn account_of(&self, run: u64) -> Option<AccountId> {
+        let place = self.rows.iter().position(|row| run != 0 && row.run == run)?;
+        Some(AccountId(u32::try_from(place).expect("ACCOUNTS_MAX is small")))
+    }
+
+    /// Starts one; an unfinished one of the account is given up.
+    pub(crate) fn start(&mut self, account: AccountId, new: Reconciliation, digest: &mut Digest) {
+        self.change(account, digest, |row| *row = Reconciliation { row: row.row, ..new });
+    }
+
+    /// Ends the one of an account.
+    pub(crate) fn end(&mut self, account: AccountId, digest: &mut Digest) {
+        self.change(account, digest, |row| {
+            *row = Reconciliation { row: row.row, ..Reconciliation::default() }
+        });
+    }
+
+    /// Changes the one of an account, and brings the digest up to date.
+    pub(crate) fn change(
+        &mut self,
+        account: AccountId,
+        digest: &mut Digest,
+        change: impl FnOnce(&mut Reconciliation),
+    ) {
+        let row = &mut self.rows[account.0 as usize];
+        change(row);
+        let hash = if row.run == 0 {
+            0
+        } else {
+            let owner = u64::from(account.0) << 32 | u64::from(row.venue.0);
+            let counts = u64::from(row.orders) << 32 | u64::from(row.figures);
+            let [buys, sells] = row.nameless;
+            let differences = u64::from(row.differences);
+            let words = [owner, row.run, row.started.0, counts, differences, buys, sells, row.stated];
+            row_hash(TAG, &words)
+        };
+        digest.update(&mut row.row, hash);
+    }
+
+    /// Whether the order in a slot was stated in what is going on for its account.
+    pub(crate) fn is_stated(&self, account: AccountId, slot: u32) -> bool {
+        let started = self.rows[account.0 as usize].started;
+        self.stated_in[slot as usize] == started && started != Sequence::NONE
+    }
+
+    /// Spares the order in a slot in what is going on for its account: the venue stated it, or it went to the venue
+    /// after the start.
+    pub(crate) fn spare(&mut self, account: AccountId, slot: u32, order: OrderId, digest: &mut Digest) {
+        if self.of(account).is_some() && !self.is_stated(account, slot) {
+            self.stated_in[slot as usize] = self.rows[account.0 as usize].started;
+            self.change(account, digest, |row| {
+                row.stated = row.stated.wrapping_add(row_hash(TAG_STATED, &[order.0]));
+            });
+        }
+    }
+}
+
+const TAG: u64 = 0x0807;
+const TAG_STATED: u64 = 0x0407;

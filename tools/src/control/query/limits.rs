@@ -1,0 +1,143 @@
+//! What holds for whom: limits, switches and states, and where the breakers stand.
+
+use super::super::request::LimitScope;
+use super::account_name;
+use crate::limit_value::{LimitScales, show_limit};
+use serde_json::{Value, json};
+use tickwerk_domain::{
+    AccountId, BreakerKind, BreakerState, InstrumentId, LimitKind, StrategyId, format_decimal,
+};
+use tickwerk_engine::machine::Machine;
+use tickwerk_engine::risk::settings::Scope;
+use tickwerk_engine::risk::subjects::SubjectId;
+
+/// Everything that is set for the scope or for one that it lies in, and the breakers that are not armed.
+pub(super) fn limits(asked: LimitScope, machine: &Machine) -> Value {
+    let all = machine.settings().all().filter(|(scope, _)| is_meant(asked, *scope, machine));
+    let mut shown = Vec::new();
+    for (scope, row) in all {
+        let scales = scales_of(scope, machine);
+        let limits = LimitKind::ALL.iter().filter_map(|kind| Some((*kind, row.get(*kind)?)));
+        for (kind, value) in limits {
+            let value = show_limit(kind, i128::from(value), scales);
+            shown.push(with_scope(scope, machine, json!({ "limit": kind.word(), "value": value })));
+        }
+        if row.is_killed {
+            shown.push(with_scope(scope, machine, json!({ "kill_switch": true })));
+        }
+        if row.state != tickwerk_domain::TradingState::Active {
+            shown.push(with_scope(scope, machine, json!({ "trading_state": row.state.word() })));
+        }
+    }
+    json!({
+        "limits_version": machine.settings().version(),
+        "limits": shown,
+        "breakers": breakers(asked, machine),
+        "accounts": accounts(asked, machine),
+    })
+}
+
+/// Whether a setting is one that the asked scope has to heed.
+fn is_meant(asked: LimitScope, scope: Scope, machine: &Machine) -> bool {
+    let (mut account, mut instrument) = (asked.account, asked.instrument);
+    if let Some((_, of)) = machine.strategies().find(|(id, _)| *id == asked.strategy) {
+        (account, instrument) = (of.account, of.instrument);
+    }
+    let fits = |set: u32, asked: u32| set == 0 || asked == 0 || set == asked;
+    fits(scope.account.0, account.0)
+        && fits(scope.instrument.0, instrument.0)
+        && fits(scope.strategy.0, asked.strategy.0)
+}
+
+fn with_scope(scope: Scope, machine: &Machine, mut shown: Value) -> Value {
+    let name = |is_set: bool, name: &str| if is_set { json!(name) } else { Value::Null };
+    shown["account"] = name(!scope.account.is_none(), account_name(scope.account, machine));
+    shown["instrument"] = name(!scope.instrument.is_none(), symbol(scope.instrument, machine));
+    shown["strategy"] = name(!scope.strategy.is_none(), strategy_name(scope.strategy, machine));
+    shown
+}
+
+fn symbol(instrument: InstrumentId, machine: &Machine) -> &str {
+    machine.instrument(instrument).map_or("", |known| machine.text(known.definition.symbol))
+}
+
+fn strategy_name(strategy: StrategyId, machine: &Machine) -> &str {
+    machine.strategies().find(|(id, _)| *id == strategy).map_or("", |(_, slot)| machine.text(slot.name))
+}
+
+/// The scales of a setting's values: its instrument's, or its strategy's instrument's.
+fn scales_of(scope: Scope, machine: &Machine) -> LimitScales {
+    let of_strategy = machine.strategies().find(|(id, _)| *id == scope.strategy);
+    let instrument = of_strategy.map_or(scope.instrument, |(_, slot)| slot.instrument);
+    let definition = machine.instrument(instrument).map(|known| &known.definition);
+    LimitScales {
+        quantity: definition.map(|known| known.quantity_scale),
+        settlement: definition.map(|known| known.settlement_scale),
+        reference: reference_scale(machine),
+    }
+}
+
+/// Decimals of the reference currency; `None` where none is set.
+fn reference_scale(machine: &Machine) -> Option<u8> {
+    machine.accounts().currency(machine.reference_currency()).map(|currency| currency.scale)
+}
+
+/// Breakers that stop an account or a strategy now.
+fn breakers(asked: LimitScope, machine: &Machine) -> Vec<Value> {
+    let mut shown = Vec::new();
+    let mut add = |id: SubjectId, name: Value| {
+        for kind in BreakerKind::ALL {
+            let breaker = machine.subjects().get(id).breaker(*kind);
+            if breaker.state != BreakerState::Armed {
+                let scales = LimitScales { reference: reference_scale(machine), ..LimitScales::default() };
+                let show = |value| show_limit(kind.limit(), value, scales);
+                let mut row = name.clone();
+                row["breaker"] = json!(kind.word());
+                row["state"] = json!(breaker.state.word());
+                row["limit"] = json!(show(breaker.limit));
+                row["observed"] = json!(show(breaker.observed));
+                row["until_ns"] = if breaker.until.0 == 0 { Value::Null } else { json!(breaker.until.0) };
+                shown.push(row);
+            }
+        }
+    };
+    for (account, row) in machine.accounts().accounts().filter(|(id, _)| fits(asked.account, *id)) {
+        let name = json!({ "account": machine.text(row.name), "strategy": null });
+        add(SubjectId::Account(account), name);
+    }
+    for (strategy, slot) in machine.strategies() {
+        let is_asked = asked.strategy.is_none() || asked.strategy == strategy;
+        if is_asked && fits(asked.account, slot.account) {
+            let name = json!({
+                "account": account_name(slot.account, machine),
+                "strategy": machine.text(slot.name),
+            });
+            add(SubjectId::Strategy(strategy), name);
+        }
+    }
+    shown
+}
+
+fn fits(asked: AccountId, account: AccountId) -> bool {
+    asked.is_none() || asked == account
+}
+
+/// What each account is worth and has at stake, in the reference currency.
+fn accounts(asked: LimitScope, machine: &Machine) -> Vec<Value> {
+    let Some(scale) = reference_scale(machine) else {
+        return Vec::new();
+    };
+    let meant = machine.accounts().accounts().filter(|(account, _)| fits(asked.account, *account));
+    let shown = meant.map(|(account, row)| {
+        let money = |amount: Option<i128>| amount.map(|amount| format_decimal(amount, scale));
+        json!({
+            "account": machine.text(row.name),
+            "state": row.state.word(),
+            "equity": money(machine.equity(account)),
+            "gross_exposure": money(machine.gross_exposure(account)),
+            "net_exposure": money(machine.net_exposure(account)),
+            "open_orders": row.open_orders,
+        })
+    });
+    shown.collect()
+}
