@@ -137,6 +137,7 @@ impl Order {
         }
     }
 
+    #[inline]
     fn hash(&self) -> u64 {
         let [value_high, value] = words_of(self.cum_value);
         let [fee_high, fee] = words_of(self.cum_fee);

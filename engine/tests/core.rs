@@ -40,6 +40,9 @@ mod money_worth;
 mod nonsense;
 #[path = "core/oracle.rs"]
 mod oracle;
+#[cfg(test)]
+#[path = "core/oracle_risk.rs"]
+mod oracle_risk;
 #[path = "core/orders.rs"]
 mod orders;
 #[path = "core/orders_book.rs"]

@@ -51,6 +51,7 @@ impl Machine {
         version
     }
 
+    /// An order of someone's came, changed or left.
     pub(super) fn on_book_order(
         &mut self,
         stamp: Stamp,
@@ -67,7 +68,7 @@ impl Machine {
             self.end_market(instrument, None, out);
             return version;
         };
-        let event = self.market_mut(instrument).on_order(seen, &taken);
+        let event = self.news_of(instrument).on_order(seen, &taken);
         self.end_market(instrument, event, out);
         if seen.is_last {
             self.show_touch(stamp, instrument, out);
