@@ -56,6 +56,8 @@ mod orders_mass_cancel;
 #[cfg(test)]
 #[path = "core/orders_nonsense.rs"]
 mod orders_nonsense;
+#[path = "core/orders_paper.rs"]
+mod orders_paper;
 #[path = "core/orders_replace.rs"]
 mod orders_replace;
 #[cfg(test)]

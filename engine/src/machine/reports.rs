@@ -96,6 +96,7 @@ impl Machine {
         if row.status.is_done() {
             return Err(Reject::DuplicateReport);
         }
+        let (status, reason) = super::cancels::end_of(row, status, reason);
         (row.reason, row.is_cancel_pending) = (reason, false);
         let Order { id: order, cum_qty, account, instrument, .. } = *row;
         if status == OrderStatus::Expired {
@@ -115,11 +116,12 @@ impl Machine {
         if !order.is_cancel_pending {
             return Err(Reject::DuplicateReport);
         }
-        order.is_cancel_pending = false;
+        (order.is_cancel_pending, order.reason) = (false, ReasonCode::default());
         let order = *order;
         if !order.status.is_done() {
             let standing = self.standing_status(slot);
             self.orders.set_status(slot, standing);
+            self.stop_waiting_for(slot);
         }
         let (id, account, client_order_id) = (order.id, order.account, order.client_order_id);
         self.push_account(account, CancelRejected { order: id, account, client_order_id, reason }, out);
