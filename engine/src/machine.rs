@@ -141,6 +141,7 @@ pub struct Machine {
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
+    memo: std::cell::Cell<exposures::Memo>,
     venues: Venues,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
@@ -189,6 +190,7 @@ impl Machine {
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
+            memo: std::cell::Cell::default(),
             venues: Venues::new(),
             triggers: Triggers::new(),
             firing: 0,
@@ -216,6 +218,7 @@ impl Machine {
         assert!(self.last.time_ns <= stamp.time_ns, "time ran backwards");
         assert!(out.is_empty(), "events of another command");
         self.now = stamp.time_ns;
+        self.forget_worth();
         if stamp.time_ns >= self.day_ends {
             self.day_begins(stamp);
         }

@@ -3,7 +3,7 @@
 use super::Machine;
 use super::breakers::ROOM_KEPT;
 use crate::event_buffer::EventBuffer;
-use crate::risk::account_exposure::leverage;
+use crate::risk::account_exposure::{Exposure, leverage};
 use crate::risk::alerts::{WATCHED, Watched};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::SubjectId;
@@ -108,10 +108,10 @@ impl Machine {
         let observed: i128 = match kind {
             LimitKind::PositionQuantity => self.position_seen(id, instrument)?.into(),
             LimitKind::OpenOrders => self.accounts.account(account?)?.open_orders.into(),
-            LimitKind::GrossExposure => self.exposure_except(account?, None).ok()?.gross,
-            LimitKind::NetExposure => self.exposure_except(account?, None).ok()?.net(),
+            LimitKind::GrossExposure => self.exposure_now(account?, instrument)?.gross,
+            LimitKind::NetExposure => self.exposure_now(account?, instrument)?.net(),
             LimitKind::Leverage => {
-                leverage(self.exposure_except(account?, None).ok()?.gross, self.equity(account?)?)
+                leverage(self.exposure_now(account?, instrument)?.gross, self.equity_known(account?)?)
             }
             LimitKind::Credit => self.credit_used(account?, None)?,
             LimitKind::OrderRate => row.orders.taken(limit, self.now).into(),
@@ -133,6 +133,12 @@ impl Machine {
             | LimitKind::AlertFraction => return None,
         };
         Some(Watched { kind, limit: limit.into(), observed })
+    }
+
+    fn exposure_now(&self, account: AccountId, instrument: InstrumentId) -> Option<Exposure> {
+        self.instrument(instrument)?;
+        let own = self.own_exposure(account, instrument, None, |_, position| *position).ok()?;
+        self.exposure_with(account, instrument, &own).ok()
     }
 
     fn position_seen(&self, id: SubjectId, instrument: InstrumentId) -> Option<i64> {
