@@ -10,7 +10,8 @@ use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, PositionSide, Price, 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Memo {
     account: AccountId,
-    equity: Option<Option<i128>>,
+    is_equity_known: bool,
+    equity: Option<i128>,
     /// Exposure in all instruments but this one.
     except: InstrumentId,
     others: Option<Result<Exposure, Reject>>,
@@ -35,12 +36,12 @@ impl Machine {
     /// What an account is worth; worked out once a command.
     pub(crate) fn equity_known(&self, account: AccountId) -> Option<i128> {
         let memo = self.memo.get();
-        if let Some(equity) = memo.equity.filter(|_| memo.account == account) {
-            return equity;
+        if memo.is_equity_known && memo.account == account {
+            return memo.equity;
         }
         let equity = self.equity(account);
         let others = memo.others.filter(|_| memo.account == account);
-        self.memo.set(Memo { account, equity: Some(equity), others, ..memo });
+        self.memo.set(Memo { account, is_equity_known: true, equity, others, ..memo });
         equity
     }
 
@@ -55,8 +56,14 @@ impl Machine {
         let is_known = memo.account == account && memo.except == instrument;
         let others = memo.others.filter(|_| is_known).unwrap_or_else(|| {
             let others = self.other_exposure(account, instrument);
-            let equity = memo.equity.filter(|_| memo.account == account);
-            self.memo.set(Memo { account, equity, except: instrument, others: Some(others) });
+            let is_equity_known = memo.is_equity_known && memo.account == account;
+            self.memo.set(Memo {
+                account,
+                is_equity_known,
+                except: instrument,
+                others: Some(others),
+                ..memo
+            });
             others
         });
         own.plus(&others?).ok_or(Reject::ValueOverflow)
