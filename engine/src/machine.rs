@@ -7,6 +7,7 @@ mod account_state;
 mod adjustments;
 mod alerts;
 mod breakers;
+mod cancels;
 mod contingent;
 mod continuations;
 mod conversion;
@@ -27,6 +28,7 @@ mod restated;
 mod risk_checks;
 mod sessions;
 mod settings;
+mod sums;
 mod venues;
 mod worth;
 
@@ -218,7 +220,6 @@ impl Machine {
         assert!(self.last.time_ns <= stamp.time_ns, "time ran backwards");
         assert!(out.is_empty(), "events of another command");
         self.now = stamp.time_ns;
-        self.forget_worth();
         if stamp.time_ns >= self.day_ends {
             self.day_begins(stamp);
         }
@@ -266,10 +267,7 @@ impl Machine {
             Command::AccountStateSet(setting) => self.set_account_state(setting, out),
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
-            Command::BookOrderObserved(_) => {
-                self.refuse(command, Reject::VenueLacks, 0, out);
-                0
-            }
+            Command::BookOrderObserved(order) => self.on_book_order(order, out),
             Command::TimeAdvanced(_) | Command::HealthObserved(_) => self.next_system_version(),
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,

@@ -77,11 +77,6 @@ pub struct Order {
     /// Whether it has rare terms: a row of [`Terms`] beside it.
     pub has_terms: bool,
     fixed_hash: u64,
-    previous_open: u32,
-    next_open: u32,
-    /// Links among the open orders of the same account and instrument.
-    previous_own: u32,
-    next_own: u32,
 }
 
 impl Order {
@@ -117,10 +112,6 @@ impl Order {
             is_cancel_pending: false,
             has_terms: false,
             fixed_hash: row_hash(TAG, &[id.0, owner, price, qty, terms, u64::from(strategy.0), name_key]),
-            previous_open: store::NO_SLOT,
-            next_open: store::NO_SLOT,
-            previous_own: store::NO_SLOT,
-            next_own: store::NO_SLOT,
         }
     }
 
@@ -146,6 +137,7 @@ impl Order {
         }
     }
 
+    #[inline]
     fn hash(&self) -> u64 {
         let [value_high, value] = words_of(self.cum_value);
         let [fee_high, fee] = words_of(self.cum_fee);

@@ -97,7 +97,7 @@ impl Position {
 
     /// Whether nothing is open and no order would change that.
     pub fn is_idle(&self) -> bool {
-        self.qty == 0 && self.open_buys == 0 && self.open_sells == 0
+        self.qty | self.open_buys | self.open_sells == 0
     }
 
     /// What open orders of a side sum up to.

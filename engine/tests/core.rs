@@ -40,6 +40,9 @@ mod money_worth;
 mod nonsense;
 #[path = "core/oracle.rs"]
 mod oracle;
+#[cfg(test)]
+#[path = "core/oracle_risk.rs"]
+mod oracle_risk;
 #[path = "core/orders.rs"]
 mod orders;
 #[path = "core/orders_digest.rs"]
@@ -53,6 +56,8 @@ mod orders_mass_cancel;
 #[cfg(test)]
 #[path = "core/orders_nonsense.rs"]
 mod orders_nonsense;
+#[path = "core/orders_paper.rs"]
+mod orders_paper;
 #[path = "core/orders_replace.rs"]
 mod orders_replace;
 #[cfg(test)]

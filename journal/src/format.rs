@@ -30,7 +30,7 @@
 use tickwerk_domain::{CorrelationId, Sequence, SourceId, TextId, TimeNs};
 
 /// Version of everything drawn above.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// How payloads are encoded.
 pub const CODEC: [u8; 16] = *b"rkyv-0.8\0\0\0\0\0\0\0\0";
 /// Size of the pages that are not frames.

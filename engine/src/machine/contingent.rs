@@ -175,6 +175,15 @@ impl Machine {
         }
     }
 
+    /// The venue has refused to cancel an order: a leg that was triggered and waits for it leaves all the same.
+    pub(super) fn stop_waiting_for(&mut self, slot: u32) {
+        let exclusive = self.orders.terms(slot).filter(|terms| terms.is_exclusive());
+        if let Some(place) = exclusive.map(|terms| terms.group) {
+            self.orders.terms_mut(slot).refused_cancel = true;
+            self.owe_siblings(slot, place, leaves_now);
+        }
+    }
+
     /// Whether an order that was triggered has to wait for others of its group; those at the venue that were not
     /// triggered themselves are asked to be cancelled.
     pub(super) fn waits_for_siblings(&mut self, slot: u32, out: &mut EventBuffer) -> bool {
@@ -187,7 +196,8 @@ impl Machine {
             next = self.next_member(other);
             let is_at_venue = self.orders.get(other).status != OrderStatus::Held;
             let sibling = self.orders.terms(other).filter(|row| row.is_exclusive());
-            if let Some(sibling) = sibling.filter(|_| other != slot && is_at_venue) {
+            let is_other = other != slot && is_at_venue;
+            if let Some(sibling) = sibling.filter(|row| is_other && !row.refused_cancel) {
                 waits = true;
                 if !sibling.is_fired {
                     self.request_cancel(other, Reject::LinkedOrderDone, out);

@@ -3,12 +3,14 @@
 use super::Machine;
 use crate::positions::Position;
 use crate::risk::account_exposure::{Exposure, mark_of};
-use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, PositionSide, Price, Reject};
+use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, PositionSide, Price, Reject, Sequence};
 
 /// What was worked out for one account since something changed that it follows from: several rules and alerts of one
 /// command ask for the same. It decides nothing by itself, so it is in no digest.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Memo {
+    /// The last record before the command that it was worked out in.
+    of: Sequence,
     account: AccountId,
     is_equity_known: bool,
     equity: Option<i128>,
@@ -33,9 +35,15 @@ impl Machine {
         }
     }
 
+    fn memo_of_this_command(&self) -> Memo {
+        let memo = self.memo.get();
+        let of = self.last.sequence;
+        if memo.of == of { memo } else { Memo { of, ..Memo::default() } }
+    }
+
     /// What an account is worth; worked out once a command.
     pub(crate) fn equity_known(&self, account: AccountId) -> Option<i128> {
-        let memo = self.memo.get();
+        let memo = self.memo_of_this_command();
         if memo.is_equity_known && memo.account == account {
             return memo.equity;
         }
@@ -52,7 +60,7 @@ impl Machine {
         instrument: InstrumentId,
         own: &Exposure,
     ) -> Result<Exposure, Reject> {
-        let memo = self.memo.get();
+        let memo = self.memo_of_this_command();
         let is_known = memo.account == account && memo.except == instrument;
         let others = memo.others.filter(|_| is_known).unwrap_or_else(|| {
             let others = self.other_exposure(account, instrument);

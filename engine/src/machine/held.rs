@@ -94,7 +94,14 @@ impl Machine {
     /// Looks whether an observation reaches the triggers of held orders; what it reaches is owed.
     #[inline]
     pub(super) fn look_at_triggers(&mut self, instrument: InstrumentId) {
-        if !self.triggers.is_idle(instrument) && self.market(instrument).triggers() {
+        if !self.triggers.is_idle(instrument) {
+            self.look_closer(instrument);
+        }
+    }
+
+    #[inline(never)]
+    fn look_closer(&mut self, instrument: InstrumentId) {
+        if self.market(instrument).triggers() {
             let thresholds = thresholds(self.market(instrument));
             self.follow(instrument, &thresholds);
             if self.triggers.is_any_reached(instrument, &thresholds) {

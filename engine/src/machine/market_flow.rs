@@ -5,7 +5,9 @@ use crate::event_buffer::EventBuffer;
 use crate::limits::INSTRUMENTS_MAX;
 use crate::risk::self_trade::MAKERS_MAX;
 use crate::signals::Observation;
-use tickwerk_domain::command::{MarketGapObserved, NewOrder, QuoteObserved, TradeObserved};
+use tickwerk_domain::command::{
+    BookOrderObserved, MarketGapObserved, NewOrder, QuoteObserved, TradeObserved,
+};
 use tickwerk_domain::event::SignalChanged;
 use tickwerk_domain::{BookDelta, Event, InstrumentId, Qty, Reject, Side, Stamp, StrategyId};
 
@@ -46,6 +48,18 @@ impl Machine {
         if delta.is_last() {
             self.show_touch(stamp, delta.instrument, out);
         }
+        version
+    }
+
+    /// An order of someone's is news of the market. Only the simulated venue keeps a book of such orders; the touch that
+    /// the machine goes by is told by quotes or levels beside them.
+    pub(super) fn on_book_order(&mut self, order: &BookOrderObserved, out: &mut EventBuffer) -> u64 {
+        let Some(version) = self.begin_market(order.instrument) else {
+            self.refuse(&(*order).into(), Reject::UnknownInstrument, i64::from(order.instrument.0), out);
+            return 0;
+        };
+        self.news_of(order.instrument);
+        self.end_market(order.instrument, None, out);
         version
     }
 

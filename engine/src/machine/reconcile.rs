@@ -33,8 +33,8 @@ use tickwerk_domain::{
     Price, Qty, ReconcileAction, Reject, SideFilter, Stamp, StrategyId,
 };
 
-/// Events that ending one order may cause, and one for the completion and one for the digest.
-const EVENTS_PER_END: usize = 8;
+/// More events than ending one order causes, alerts included, with those of the completion and the digest.
+const EVENTS_PER_END: usize = 24;
 
 impl Machine {
     pub(super) fn start_reconciliation(

@@ -80,8 +80,7 @@ impl Machine {
         self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
         self.finish(slot, OrderStatus::Rejected);
         self.positions.rehash(account, instrument, &mut self.digest);
-        self.after_end(slot);
-        self.count_end(slot, true, out);
+        self.after_end(slot, out);
         Ok(())
     }
 
@@ -97,6 +96,7 @@ impl Machine {
         if row.status.is_done() {
             return Err(Reject::DuplicateReport);
         }
+        let (status, reason) = super::cancels::end_of(row, status, reason);
         (row.reason, row.is_cancel_pending) = (reason, false);
         let Order { id: order, cum_qty, account, instrument, .. } = *row;
         if status == OrderStatus::Expired {
@@ -106,8 +106,7 @@ impl Machine {
         }
         self.finish(slot, status);
         self.positions.rehash(account, instrument, &mut self.digest);
-        self.after_end(slot);
-        self.count_end(slot, false, out);
+        self.after_end(slot, out);
         Ok(())
     }
 
@@ -117,11 +116,12 @@ impl Machine {
         if !order.is_cancel_pending {
             return Err(Reject::DuplicateReport);
         }
-        order.is_cancel_pending = false;
+        (order.is_cancel_pending, order.reason) = (false, ReasonCode::default());
         let order = *order;
         if !order.status.is_done() {
             let standing = self.standing_status(slot);
             self.orders.set_status(slot, standing);
+            self.stop_waiting_for(slot);
         }
         let (id, account, client_order_id) = (order.id, order.account, order.client_order_id);
         self.push_account(account, CancelRejected { order: id, account, client_order_id, reason }, out);
@@ -145,7 +145,7 @@ impl Machine {
         if let Err(reason) = replaced {
             self.refuse(&(*report).into(), reason, report.order.0.cast_signed(), out);
         } else if !was_done && self.orders.get(slot).status.is_done() {
-            self.after_end(slot);
+            self.after_end(slot, out);
         }
         self.orders.commit(slot, &mut self.digest);
         version
@@ -176,7 +176,7 @@ impl Machine {
         } else if let Err(problem) = self.take_fill(slot, fill, out) {
             self.raise_fill(Some(slot), fill, problem, out);
         } else if !was_done && self.orders.get(slot).status.is_done() {
-            self.after_end(slot);
+            self.after_end(slot, out);
         }
         self.orders.commit(slot, &mut self.digest);
         version
@@ -265,16 +265,20 @@ impl Machine {
         }
     }
 
-    /// What an order's end means for the strategy that asked: once for each order that a venue ended.
-    pub(super) fn after_end(&mut self, slot: u32) {
+    /// What an order's end means for the strategy that asked and for what watches: once for each order that a venue
+    /// ended. The fill that ends one is counted as a fill.
+    pub(super) fn after_end(&mut self, slot: u32, out: &mut EventBuffer) {
         match self.orders.get(slot).status {
-            OrderStatus::Canceled | OrderStatus::Expired => self.let_strategy_retry(slot),
+            OrderStatus::Canceled | OrderStatus::Expired => {
+                self.let_strategy_retry(slot);
+                self.count_end(slot, false, out);
+            }
+            OrderStatus::Rejected => self.count_end(slot, true, out),
             OrderStatus::PendingNew
             | OrderStatus::New
             | OrderStatus::PartiallyFilled
             | OrderStatus::Filled
             | OrderStatus::PendingCancel
-            | OrderStatus::Rejected
             | OrderStatus::PendingReplace
             | OrderStatus::Held => {}
         }

@@ -69,7 +69,7 @@ impl Machine {
         match restated {
             Err(problem) => self.refuse(command, problem, execution_id.cast_signed(), out),
             // A correction may fill an order whole.
-            Ok(()) if !was_done && self.orders.get(slot).status.is_done() => self.after_end(slot),
+            Ok(()) if !was_done && self.orders.get(slot).status.is_done() => self.after_end(slot, out),
             Ok(()) => {}
         }
         self.orders.commit(slot, &mut self.digest);
@@ -111,9 +111,12 @@ impl Machine {
         self.unbook_fill(slot, &from_executed, out).expect("it was tried on a copy");
         if let Some(now) = now {
             self.book_again(&order, &instrument, base_factor, &now, out);
+            self.note_flow(&order, order.side, &now);
         }
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
+        // Exposure and worth are others now.
+        self.count_end(slot, false, out);
         Ok(())
     }
 

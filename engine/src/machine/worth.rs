@@ -6,7 +6,10 @@
 
 use super::Machine;
 use crate::positions::{Position, value_at};
-use tickwerk_domain::{AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, Stamp, TimeNs};
+use tickwerk_domain::{
+    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, PositionMode, PositionSide, Stamp,
+    TimeNs,
+};
 
 /// Values of an account's positions, in the reference currency.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -101,9 +104,14 @@ impl Machine {
     /// Profit of what an account has open of an instrument on either side, at its mark, in settlement units; 0 without
     /// a mark.
     pub fn unrealized(&self, account: AccountId, instrument: InstrumentId) -> i128 {
-        self.positions.sides(account).iter().fold(0, |sum: i128, side| {
-            sum.saturating_add(self.unrealized_of(instrument, self.positions.of(account, instrument, *side)))
-        })
+        let first = self.unrealized_of(instrument, self.positions.get(account, instrument));
+        match self.positions.mode(account) {
+            PositionMode::Netting => first,
+            PositionMode::Hedging => {
+                let short = self.positions.of(account, instrument, PositionSide::Short);
+                first.saturating_add(self.unrealized_of(instrument, short))
+            }
+        }
     }
 
     /// Profit of a position in an instrument at its mark, in settlement units; 0 without a mark.

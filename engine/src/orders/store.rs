@@ -14,10 +14,25 @@ use tickwerk_domain::{AccountId, ClientOrderId, Digest, InstrumentId, OrderId, O
 /// No order.
 pub(super) const NO_SLOT: u32 = u32::MAX;
 
+/// Neighbours of an open order in the two lists that it stands in.
+#[derive(Clone, Copy, Debug)]
+struct Neighbors {
+    previous_open: u32,
+    next_open: u32,
+    /// Among the open orders of the same account and instrument.
+    previous_own: u32,
+    next_own: u32,
+}
+
+const ALONE: Neighbors =
+    Neighbors { previous_open: NO_SLOT, next_open: NO_SLOT, previous_own: NO_SLOT, next_own: NO_SLOT };
+
 /// All orders that are remembered.
 #[derive(Debug)]
 pub struct Orders {
     rows: Vec<Order>,
+    /// Neighbours of each row, packed, so that a list is changed and walked without waiting for rows.
+    neighbors: Vec<Neighbors>,
     /// Id of each row, packed, so that a probe for another order does not wait for its row.
     ids: Vec<OrderId>,
     /// [`key`] of each row, packed likewise; 0 where it has no name.
@@ -54,6 +69,7 @@ impl Orders {
     pub fn new() -> Self {
         Self {
             rows: Vec::with_capacity(ORDERS_MAX),
+            neighbors: Vec::with_capacity(ORDERS_MAX),
             ids: Vec::with_capacity(ORDERS_MAX),
             name_keys: Vec::with_capacity(ORDERS_MAX),
             hashes: Vec::with_capacity(ORDERS_MAX),
@@ -128,6 +144,7 @@ impl Orders {
         let name_key = if order.client_order_id.is_none() { 0 } else { name_key };
         let slot = if self.rows.len() < ORDERS_MAX {
             self.rows.push(*order);
+            self.neighbors.push(ALONE);
             self.ids.push(order.id);
             self.name_keys.push(name_key);
             self.hashes.push(0);
@@ -137,6 +154,7 @@ impl Orders {
             let slot = self.done.pop_front().expect("fewer orders may be open than the store holds");
             self.forget(slot, digest);
             self.rows[slot as usize] = *order;
+            self.neighbors[slot as usize] = ALONE;
             self.ids[slot as usize] = order.id;
             self.name_keys[slot as usize] = name_key;
             slot
@@ -283,7 +301,7 @@ impl Orders {
 
     /// The slot of the open order of the same account and instrument that follows in order of id.
     pub(crate) fn next_own(&self, slot: u32) -> Option<u32> {
-        let next = self.get(slot).next_own;
+        let next = self.neighbors[slot as usize].next_own;
         (next != NO_SLOT).then_some(next)
     }
 
@@ -342,14 +360,14 @@ impl Orders {
         let known = self.find(from).filter(|slot| !self.get(*slot).status.is_done());
         let mut slot = known.unwrap_or(self.first_open);
         while slot != NO_SLOT && self.get(slot).id < from {
-            slot = self.get(slot).next_open;
+            slot = self.neighbors[slot as usize].next_open;
         }
         (slot != NO_SLOT).then_some(slot)
     }
 
     /// The slot of the open order that follows in order of id.
     pub(crate) fn next_open(&self, slot: u32) -> Option<u32> {
-        let next = self.get(slot).next_open;
+        let next = self.neighbors[slot as usize].next_open;
         (next != NO_SLOT).then_some(next)
     }
 
@@ -381,47 +399,51 @@ impl Orders {
     }
 
     fn link(&mut self, slot: u32) {
+        let order = self.get(slot);
+        // An order that names nothing known is done at once and in no list of its own.
+        let own = own_index(order.account, order.instrument);
+        let rows = &mut self.neighbors;
         let last = std::mem::replace(&mut self.last_open, slot);
-        self.get_mut(slot).previous_open = last;
+        rows[slot as usize].previous_open = last;
         match last {
             NO_SLOT => self.first_open = slot,
-            _ => self.get_mut(last).next_open = slot,
+            _ => rows[last as usize].next_open = slot,
         }
         self.open_count += 1;
-        let order = self.get(slot);
-        // An order that names nothing known is done at once and in no list.
-        if let Some(index) = own_index(order.account, order.instrument) {
-            let last = std::mem::replace(&mut self.own[index].1, slot);
-            self.get_mut(slot).previous_own = last;
+        if let Some(index) = own {
+            let (first_own, last_own) = &mut self.own[index];
+            let last = std::mem::replace(last_own, slot);
+            rows[slot as usize].previous_own = last;
             match last {
-                NO_SLOT => self.own[index].0 = slot,
-                _ => self.get_mut(last).next_own = slot,
+                NO_SLOT => *first_own = slot,
+                _ => rows[last as usize].next_own = slot,
             }
         }
     }
 
     fn unlink(&mut self, slot: u32) {
         let order = self.get(slot);
-        let (previous, next) = (order.previous_open, order.next_open);
-        let (previous_own, next_own) = (order.previous_own, order.next_own);
         let own = own_index(order.account, order.instrument);
-        match previous {
-            NO_SLOT => self.first_open = next,
-            _ => self.get_mut(previous).next_open = next,
+        let rows = &mut self.neighbors;
+        let Neighbors { previous_open, next_open, previous_own, next_own } = rows[slot as usize];
+        match previous_open {
+            NO_SLOT => self.first_open = next_open,
+            _ => rows[previous_open as usize].next_open = next_open,
         }
-        match next {
-            NO_SLOT => self.last_open = previous,
-            _ => self.get_mut(next).previous_open = previous,
+        match next_open {
+            NO_SLOT => self.last_open = previous_open,
+            _ => rows[next_open as usize].previous_open = previous_open,
         }
         self.open_count -= 1;
         if let Some(index) = own {
+            let (first_own, last_own) = &mut self.own[index];
             match previous_own {
-                NO_SLOT => self.own[index].0 = next_own,
-                _ => self.get_mut(previous_own).next_own = next_own,
+                NO_SLOT => *first_own = next_own,
+                _ => rows[previous_own as usize].next_own = next_own,
             }
             match next_own {
-                NO_SLOT => self.own[index].1 = previous_own,
-                _ => self.get_mut(next_own).previous_own = previous_own,
+                NO_SLOT => *last_own = previous_own,
+                _ => rows[next_own as usize].previous_own = previous_own,
             }
         }
     }

@@ -73,6 +73,8 @@ pub struct Terms {
     pub is_fired: bool,
     /// Whether the venue watches its trigger.
     pub is_native: bool,
+    /// Whether the venue has refused to cancel it: no other leg waits for it any more.
+    pub refused_cancel: bool,
     /// Whether it stands in the index of triggers.
     pub(crate) is_indexed: bool,
     pub(crate) owed: Owed,
@@ -109,6 +111,7 @@ impl Terms {
             is_counted: true,
             is_fired: false,
             is_native: false,
+            refused_cancel: false,
             is_indexed: false,
             owed: Owed::Nothing,
             ticket: 0,
@@ -142,7 +145,8 @@ impl Terms {
         let marks = u64::from(self.is_counted)
             | u64::from(self.is_fired) << 1
             | u64::from(self.is_native) << 2
-            | u64::from(self.is_indexed) << 3;
+            | u64::from(self.is_indexed) << 3
+            | u64::from(self.refused_cancel) << 4;
         let mut words = [0; 13];
         words[..7].copy_from_slice(&[
             id,

@@ -229,25 +229,31 @@ impl Positions {
 
     /// Brings the digest and the sets of open positions up to date with what an account has of an instrument.
     pub(crate) fn rehash(&mut self, account: AccountId, instrument: InstrumentId, digest: &mut Digest) {
-        let place = index(account, instrument);
-        let row = &mut self.rows[place];
+        let row = &mut self.rows[index(account, instrument)];
         let hash = row.hash(TAG, account, instrument);
         digest.update(&mut row.row, hash);
         self.open.set(account, instrument, row.qty != 0);
         let mut is_busy = !row.is_idle();
-        if self.hedging >> account.0 & 1 != 0 {
-            let row = &mut self.shorts[place];
-            let hash = row.hash(TAG_SHORT, account, instrument);
-            digest.update(&mut row.row, hash);
-            self.open_shorts.set(account, instrument, row.qty != 0);
-            is_busy |= !row.is_idle();
+        if self.mode(account) == PositionMode::Hedging {
+            is_busy |= self.rehash_short(account, instrument, digest);
         }
         let busy = &mut self.busy[account.0 as usize];
         *busy = *busy & !(1 << instrument.0) | u64::from(is_busy) << instrument.0;
     }
+
+    /// The same for the short side of a pair; tells whether it is held or ordered.
+    #[cold]
+    fn rehash_short(&mut self, account: AccountId, instrument: InstrumentId, digest: &mut Digest) -> bool {
+        let row = &mut self.shorts[index(account, instrument)];
+        let hash = row.hash(TAG_SHORT, account, instrument);
+        digest.update(&mut row.row, hash);
+        self.open_shorts.set(account, instrument, row.qty != 0);
+        !row.is_idle()
+    }
 }
 
 impl Position {
+    #[inline]
     fn hash(&self, tag: u64, account: AccountId, instrument: InstrumentId) -> u64 {
         let [cost_high, cost] = words_of(self.open_cost);
         let [realized_high, realized] = words_of(self.realized);

@@ -1,13 +1,16 @@
-//! A slow, obvious model of books, orders, positions and balances, compared with the engine.
+//! A slow, obvious model of books, orders, fills, positions, balances and risk settings, compared with the engine.
 //!
-//! The model takes decisions of risk as they were told (an approval or none) and works out all that follows from them
-//! by itself: maps instead of stores, exact fractions instead of cost units, sums instead of running totals.
+//! The model takes decisions of risk as they were told, checks them against the limits and switches that it keeps, and
+//! works out all that follows from them by itself: maps instead of stores, exact fractions instead of cost units, sums
+//! instead of running totals. `TICKWERK_LONG=1` feeds a million commands for each of twenty seeds; better in a release
+//! build.
 
 use super::desk::{Desk, definitions, instrument};
-use super::seed::each_seed;
+use super::oracle_risk::ModelRisk;
+use super::seed::{each_seed, is_long};
 use super::workload::Workload;
 use std::collections::{BTreeMap, BTreeSet};
-use tickwerk_domain::command::{FillReported, OrderReported};
+use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::event::{LedgerBook, OrderApproved};
 use tickwerk_domain::{
     AccountId, BookDelta, Command, CurrencyId, Event, Instrument, InstrumentId, InstrumentKind, OrderId,
@@ -26,6 +29,7 @@ struct ModelOrder {
     is_ended: bool,
     /// The venue never took it.
     is_rejected: bool,
+    price: i64,
     reserve_price: i64,
 }
 
@@ -37,6 +41,14 @@ impl ModelOrder {
     fn left(&self) -> i64 {
         if self.is_open() { self.qty - self.filled } else { 0 }
     }
+}
+
+#[derive(Clone, Copy)]
+struct Execution {
+    price: i64,
+    qty: i64,
+    fee: i128,
+    is_busted: bool,
 }
 
 /// A position whose cost is a fraction over the denominator of its instrument.
@@ -58,11 +70,15 @@ struct Model {
     books: BTreeMap<(InstrumentId, bool), BTreeMap<i64, i64>>,
     in_snapshot: BTreeSet<InstrumentId>,
     live: BTreeSet<InstrumentId>,
+    /// Open ones.
     orders: BTreeMap<OrderId, ModelOrder>,
+    done: BTreeMap<OrderId, ModelOrder>,
+    risk: ModelRisk,
     positions: BTreeMap<(AccountId, InstrumentId), ModelPosition>,
     cash: BTreeMap<(AccountId, CurrencyId), i128>,
-    executions: BTreeSet<(OrderId, u64)>,
+    executions: BTreeMap<(OrderId, u64), Execution>,
     fills_booked: u64,
+    fills_restated: u64,
     fills_after_the_end: u64,
 }
 
@@ -106,7 +122,16 @@ impl Model {
             .iter()
             .find_map(|event| if let Event::OrderApproved(approved) = event { Some(approved) } else { None });
         for event in events {
+            if let (Event::OrderRefused(refused), Command::NewOrder(asked)) = (event, command) {
+                let open = self.orders.values().filter(|order| order.account == asked.account).count();
+                self.risk.check_refusal(refused, asked, open);
+            }
             if let (Event::OrderSubmitted(order), Some(approved)) = (event, approved) {
+                let place = (order.account, order.instrument);
+                let held = self.positions.get(&place).map_or(0, |position| position.qty);
+                if let Command::NewOrder(asked) = command {
+                    self.risk.check_approval(approved, asked, held);
+                }
                 let model = ModelOrder {
                     account: order.account,
                     instrument: order.instrument,
@@ -116,12 +141,14 @@ impl Model {
                     is_accepted: false,
                     is_ended: false,
                     is_rejected: false,
+                    price: order.price.0,
                     reserve_price: price_of(machine, order.order),
                 };
                 self.orders.insert(order.order, model);
                 self.check_approval(approved);
             }
         }
+        self.risk.note(command, events);
         if let Command::BookDelta(delta) = command {
             self.delta(delta);
         } else if let Command::MarketGapObserved(gap) = command {
@@ -129,8 +156,19 @@ impl Model {
             self.live.remove(&gap.instrument);
         } else if let Command::OrderReported(report) = command {
             self.report(report);
+            self.retire(report.order);
         } else if let Command::FillReported(fill) = command {
             self.fill(fill);
+            self.retire(fill.order);
+        } else if let Command::ReplaceReported(report) = command {
+            self.replaced(report, machine);
+            self.retire(report.order);
+        } else if let Command::TradeBusted(bust) = command {
+            self.restate(bust.order, bust.execution_id, None);
+        } else if let Command::TradeCorrected(to) = command {
+            let now = Execution { price: to.price.0, qty: to.qty.0, fee: to.fee.get(), is_busted: false };
+            self.restate(to.order, to.execution_id, Some(now));
+            self.retire(to.order);
         } else if let (Command::CashTransferred(transfer), [Event::Posted(_)]) = (command, events) {
             *self.cash.entry((transfer.account, transfer.currency)).or_default() += transfer.amount.get();
         }
@@ -142,8 +180,7 @@ impl Model {
         let held = self.positions.get(&(account, instrument)).map_or(0, |position| position.qty);
         let (buys, sells) = self.open_of(account, instrument);
         assert_eq!((approved.worst_long.0, approved.worst_short.0), (held + buys, held - sells));
-        let is_open = |order: &&ModelOrder| order.account == account && order.is_open();
-        let open = self.orders.values().filter(is_open).count();
+        let open = self.orders.values().filter(|order| order.account == account).count();
         assert_eq!(approved.open_orders as usize, open);
     }
 
@@ -186,7 +223,6 @@ impl Model {
     fn report(&mut self, report: &OrderReported) {
         let Some(order) = self.orders.get_mut(&report.order) else { return };
         match report.kind {
-            _ if !order.is_open() => {}
             ReportKind::Accepted => order.is_accepted = true,
             ReportKind::Rejected => order.is_rejected = !order.is_accepted && order.filled == 0,
             ReportKind::Canceled | ReportKind::Expired => order.is_ended = true,
@@ -194,21 +230,73 @@ impl Model {
         }
     }
 
-    fn fill(&mut self, fill: &FillReported) {
-        let Some(order) = self.orders.get_mut(&fill.order) else { return };
-        let (price, qty) = (fill.price.0, fill.qty.0);
-        let fits = !order.is_rejected && qty > 0 && qty <= order.qty - order.filled;
-        if !fits || !self.executions.insert((fill.order, fill.execution_id)) {
+    /// Moves an order that is done away.
+    fn retire(&mut self, id: OrderId) {
+        if self.orders.get(&id).is_some_and(|order| !order.is_open()) {
+            let order = self.orders.remove(&id).expect("it is there");
+            self.done.insert(id, order);
+        }
+    }
+
+    fn replaced(&mut self, report: &ReplaceReported, machine: &Machine) {
+        let Some(order) = self.orders.get_mut(&report.order) else { return };
+        let repeats = (order.price, order.qty) == (report.price.0, report.qty.0);
+        if repeats || report.qty.0 < order.filled || report.qty.0 <= 0 {
             return;
         }
+        (order.price, order.qty, order.is_accepted) = (report.price.0, report.qty.0, true);
+        order.reserve_price = price_of(machine, report.order);
+        order.is_ended = order.qty == order.filled;
+    }
+
+    fn fill(&mut self, fill: &FillReported) {
+        let known = self.orders.get_mut(&fill.order).or(self.done.get_mut(&fill.order));
+        let Some(order) = known else { return };
+        let (price, qty, fee) = (fill.price.0, fill.qty.0, fill.fee.get());
+        let is_known = self.executions.contains_key(&(fill.order, fill.execution_id));
+        if is_known || order.is_rejected || qty <= 0 || qty > order.qty - order.filled {
+            return;
+        }
+        let execution = Execution { price, qty, fee, is_busted: false };
+        self.executions.insert((fill.order, fill.execution_id), execution);
         self.fills_booked += 1;
         self.fills_after_the_end += u64::from(order.is_ended);
         order.filled += qty;
         let (account, side, of) = (order.account, order.side, instrument(order.instrument));
+        self.trade(account, &of, side, &execution);
+    }
+
+    /// The venue takes a fill back, or says what it was instead.
+    fn restate(&mut self, id: OrderId, execution_id: u64, now: Option<Execution>) {
+        let known = self.orders.get_mut(&id).or(self.done.get_mut(&id));
+        let Some(order) = known else { return };
+        let Some(execution) = self.executions.get_mut(&(id, execution_id)) else { return };
+        let before = *execution;
+        let new_qty = now.map_or(0, |now| now.qty);
+        let is_same =
+            now.is_some_and(|now| (now.price, now.qty, now.fee) == (before.price, before.qty, before.fee));
+        let fits = now.is_none() || new_qty > 0;
+        if before.is_busted || is_same || !fits || order.filled + new_qty - before.qty > order.qty {
+            return;
+        }
+        *execution = now.unwrap_or(Execution { is_busted: true, ..before });
+        self.fills_restated += 1;
+        let was_open = order.is_open();
+        order.filled += new_qty - before.qty;
+        // A filled order stays done, whatever is taken back of it.
+        order.is_ended = order.is_ended || !was_open;
+        let (account, side, of) = (order.account, order.side, instrument(order.instrument));
+        self.trade(account, &of, side.opposite(), &Execution { fee: -before.fee, ..before });
+        if let Some(now) = now {
+            self.trade(account, &of, side, &now);
+        }
+    }
+
+    fn trade(&mut self, account: AccountId, of: &Instrument, side: Side, execution: &Execution) {
+        let &Execution { price, qty, fee, .. } = execution;
         let position = self.positions.entry((account, of.instrument)).or_default();
-        position.fees += fill.fee.get();
-        let mut cash = position.trade(&of, side, price, qty);
-        cash -= fill.fee.get();
+        position.fees += fee;
+        let cash = position.trade(of, side, price, qty) - fee;
         *self.cash.entry((account, of.settlement)).or_default() += cash;
         if of.kind == InstrumentKind::Spot {
             // The base has three decimals more than the quantity.
@@ -260,8 +348,7 @@ impl ModelPosition {
 fn check(model: &Model, machine: &Machine, with_books: bool) {
     let open: Vec<_> =
         machine.orders().open().map(|order| (order.id, order.qty.0, order.cum_qty.0)).collect();
-    let open_here = model.orders.iter().filter(|(_, order)| order.is_open());
-    let expected: Vec<_> = open_here.map(|(id, order)| (*id, order.qty, order.filled)).collect();
+    let expected: Vec<_> = model.orders.iter().map(|(id, order)| (*id, order.qty, order.filled)).collect();
     assert_eq!(open, expected, "open orders");
     for ((account, id), expected) in &model.positions {
         let position = machine.positions().get(*account, *id);
@@ -273,6 +360,7 @@ fn check(model: &Model, machine: &Machine, with_books: bool) {
         assert_eq!(machine.accounts().balance(*account, *currency).cash, *expected, "{account} {currency}");
     }
     check_reserved(model, machine);
+    model.risk.check(machine);
     if with_books {
         for ((id, is_bid), levels) in &model.books {
             let side = if *is_bid { Side::Buy } else { Side::Sell };
@@ -319,13 +407,14 @@ fn check_reserved(model: &Model, machine: &Machine) {
 
 #[test]
 fn the_engine_agrees_with_the_model_over_random_commands() {
-    each_seed(3, |seed| {
+    let (seeds, steps) = if is_long() { (20, 1_000_000) } else { (3, 40_000) };
+    each_seed(seeds, |seed| {
         let mut desk = Desk::empty();
         let mut model = Model::default();
         let mut workload = Workload::new(seed);
         let mut commands = definitions();
         commands.reverse();
-        for step in 0..40_000 {
+        for step in 0..steps {
             for (command, events) in desk.settle(desk.time + 1_000) {
                 model.apply(&command, &events, desk.machine());
             }
@@ -341,6 +430,8 @@ fn the_engine_agrees_with_the_model_over_random_commands() {
         check(&model, desk.machine(), true);
         assert!(model.fills_booked > 1_000, "{} fills", model.fills_booked);
         assert!(model.fills_after_the_end > 10, "{} fills crossed an end", model.fills_after_the_end);
+        assert!(model.fills_restated > 50, "{} fills were restated", model.fills_restated);
+        assert!(model.risk.approved > 1_000 && model.risk.refused.len() > 8, "{:?}", model.risk.refused);
         let rounding = desk.machine().accounts().book(super::desk::USD, LedgerBook::Rounding);
         let rounded: i128 = model.positions.values().map(|position| position.rounded).sum();
         assert_eq!(rounding, rounded);

@@ -60,6 +60,20 @@ fn a_leg_that_is_triggered_waits_until_the_other_has_left_the_venue() {
 }
 
 #[test]
+fn a_leg_does_not_wait_for_one_whose_cancel_was_refused() {
+    let mut desk = quiet_desk();
+    let (take, out) = oco(&mut desk);
+    step(&mut desk, quote(SPOT, 9_490, 9_510));
+    let events = step(&mut desk, report(take, ReportKind::CancelRejected, None));
+    assert_eq!(types(&events), ["order.cancel_rejected", "risk.order_approved", "order.submitted"]);
+    check_order(&desk, out, OrderStatus::PendingNew, 0, 100);
+    check_order(&desk, take, OrderStatus::New, 0, 100);
+    step(&mut desk, fill(out, 1, 9_490, 100, 0));
+    check_order(&desk, take, OrderStatus::PendingCancel, 0, 100);
+    assert_replays(&desk);
+}
+
+#[test]
 fn a_fill_that_crosses_the_cancel_ends_the_leg_that_waited() {
     let mut desk = quiet_desk();
     let (take, out) = oco(&mut desk);

@@ -1,11 +1,11 @@
 //! Mass cancels by account, instrument, strategy and side.
 
-use super::desk::{ALICE, BOB, Desk, LINEAR, SPOT, limit_order, types};
+use super::desk::{ALICE, BOB, Desk, LINEAR, SPOT, limit_order, report, types};
 use super::orders_support::{assert_replays, assert_sums, enter, quiet_desk, reason_of, stop};
 use tickwerk_domain::command::{MassCancel, NewOrder};
 use tickwerk_domain::event::MassCancelStarted;
 use tickwerk_domain::{
-    AccountId, Event, InstrumentId, OrderId, Reject, Side, SideFilter, StrategyId, TextId,
+    AccountId, Event, InstrumentId, OrderId, Reject, ReportKind, Side, SideFilter, StrategyId, TextId,
 };
 
 const ALL: MassCancel = MassCancel {
@@ -81,6 +81,19 @@ fn held_orders_end_at_once_and_many_of_them_go_on_by_continue() {
     assert_eq!(desk.machine().orders().open_count(), 0);
     assert_sums(desk.machine());
     assert_replays(&desk);
+}
+
+#[test]
+fn the_end_at_the_venue_tells_what_the_core_asked_for() {
+    let (mut desk, orders) = with_orders(1);
+    desk.apply(ALL);
+    let events = desk.apply(report(orders[0].0, ReportKind::Canceled, Some(Reject::CancelRequested)));
+    assert_eq!(reason_of(&events), Reject::MassCanceled as u16);
+    let (mut desk, orders) = with_orders(1);
+    desk.apply(ALL);
+    desk.apply(report(orders[0].0, ReportKind::CancelRejected, None));
+    let events = desk.apply(report(orders[0].0, ReportKind::Canceled, Some(Reject::NoLiquidity)));
+    assert_eq!(reason_of(&events), Reject::NoLiquidity as u16);
 }
 
 #[test]

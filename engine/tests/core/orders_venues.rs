@@ -156,6 +156,9 @@ fn the_core_ends_orders_at_venues_that_do_not() {
     desk.settle(expires_at.0);
     check_order(&desk, able, OrderStatus::PendingNew, 0, 100);
     check_order(&desk, plain, OrderStatus::PendingCancel, 0, 100);
+    let events = desk.apply(report(plain, ReportKind::Canceled, Some(Reject::CancelRequested)));
+    assert_eq!(types(&events), ["order.expired"]);
+    check_order(&desk, plain, OrderStatus::Expired, 0, 0);
     assert_replays(&desk);
 }
 

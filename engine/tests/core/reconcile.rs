@@ -3,6 +3,9 @@
 use super::desk::{
     ALICE, BOB, BTC, Desk, LINEAR, SPOT, USD, USD_START, cancel, fill, limit_order, report, types,
 };
+use tickwerk_domain::DifferenceKind::{
+    Balance, OrderFilled, OrderMissing, OrderTerms, OrderUnknown, Position,
+};
 use tickwerk_domain::command::{
     ReconcileEnded, ReconcileStarted, VenueBalanceStated, VenueOrderStated, VenuePositionStated,
 };
@@ -46,7 +49,7 @@ fn order(desk: &mut Desk, price: i64) -> OrderId {
 }
 
 fn status(desk: &Desk, id: OrderId) -> OrderStatus {
-    desk.machine().orders().by_id(id).unwrap().status
+    desk.machine().orders().by_id(id).expect("the order is known").status
 }
 
 fn refusal(events: &[Event]) -> Option<Reject> {
@@ -120,7 +123,6 @@ fn what_differs_is_told_and_done_and_the_second_run_finds_nothing() {
         ]
     };
     let (kinds, counts) = run_of(&mut desk, 1, &view(1));
-    use DifferenceKind::{Balance, OrderMissing, OrderTerms, Position};
     assert_eq!(kinds, [OrderTerms, OrderTerms, Position, Balance, Balance, OrderMissing, OrderMissing]);
     assert_eq!(counts, (2, 3, 7));
     assert_eq!(status(&desk, missing), OrderStatus::Canceled);
@@ -157,7 +159,6 @@ fn unknown_orders_and_missing_fills_are_raised_every_time_and_never_invented() {
             stated(run, OrderId(987_654), 9_000, 100, 0).into(),
         ];
         let (kinds, counts) = run_of(&mut desk, run, &view);
-        use DifferenceKind::{OrderFilled, OrderUnknown};
         assert_eq!((kinds, counts), (vec![OrderFilled, OrderUnknown, OrderUnknown], (3, 0, 3)));
         assert_eq!(desk.machine().orders().by_id(id).unwrap().cum_qty, Qty(0));
         assert_eq!(desk.machine().positions().get(ALICE, SPOT).qty, 0);
@@ -181,7 +182,7 @@ fn only_orders_of_the_account_that_went_out_before_the_start_are_ended() {
     let after = order(&mut desk, 9_000);
     let events = desk.apply(ReconcileEnded { run: 5 });
     assert_eq!(types(&events), ["system.reconcile_differed", "order.canceled", "system.reconcile_completed"]);
-    assert_eq!(differed(&events), [(DifferenceKind::OrderMissing, ReconcileAction::Ended, 100, 0)]);
+    assert_eq!(differed(&events), [(OrderMissing, ReconcileAction::Ended, 100, 0)]);
     assert_eq!(status(&desk, before), OrderStatus::Canceled);
     assert_eq!(status(&desk, after), OrderStatus::PendingNew);
     assert_eq!(status(&desk, of_bob), OrderStatus::PendingNew);
@@ -194,7 +195,7 @@ fn an_order_that_may_be_meant_by_a_statement_without_a_name_is_not_ended() {
     let mut desk = Desk::with_quotes();
     let id = order(&mut desk, 9_000);
     let (kinds, _) = run_of(&mut desk, 1, &[stated(1, OrderId::NONE, 9_000, 100, 0).into()]);
-    assert_eq!(kinds, [DifferenceKind::OrderUnknown, DifferenceKind::OrderMissing]);
+    assert_eq!(kinds, [OrderUnknown, OrderMissing]);
     assert_eq!(status(&desk, id), OrderStatus::PendingNew);
     let sell = VenueOrderStated { side: Side::Sell, ..stated(2, OrderId::NONE, 9_000, 100, 0) };
     run_of(&mut desk, 2, &[sell.into()]);

@@ -27,7 +27,7 @@ use tickwerk_engine::orders::Order;
 use tickwerk_engine::replay::Replay;
 
 /// Orders that the run talks about at one time: few, so that much happens to each.
-const TALKED_OF: usize = 8;
+const TALKED_OF: u32 = 8;
 
 /// Draws what a client and a venue say.
 struct Talk {
@@ -219,8 +219,8 @@ impl Talk {
     fn note(&mut self, command: &Command, events: &[Event]) {
         for event in events {
             if let Event::OrderSubmitted(order) = event {
-                if self.orders.len() == TALKED_OF {
-                    let place = self.random.below(u32::try_from(TALKED_OF).unwrap()) as usize;
+                if self.orders.len() == TALKED_OF as usize {
+                    let place = self.random.below(TALKED_OF) as usize;
                     self.orders[place] = order.order;
                 } else {
                     self.orders.push(order.order);

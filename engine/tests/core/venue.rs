@@ -1,12 +1,12 @@
 //! The simulated venue inside the core: whatever it is set to do, a re-execution does the same.
 
-use super::desk::{Desk, definitions};
+use super::desk::{Desk, SPOT, definitions, limit_order, quote, types};
 use super::seed::each_seed;
 use super::workload::Workload;
-use tickwerk_domain::command::{SimulatedVenueSet, VenueStateObserved};
+use tickwerk_domain::command::{BookOrderObserved, SimulatedVenueSet, VenueStateObserved};
 use tickwerk_domain::{
-    Command, DurationNs, InstrumentId, Payload, QueueModel, Rate, Record, SelfTradePrevention, SourceId,
-    VenueId, VenueState,
+    BookAction, Command, DurationNs, InstrumentId, Payload, Price, Qty, QueueModel, Rate, Record,
+    SelfTradePrevention, Side, SourceId, VenueId, VenueState,
 };
 use tickwerk_engine::replay::Replay;
 
@@ -66,4 +66,38 @@ fn a_re_execution_agrees_with_chance_faults_and_lost_connections() {
         };
         assert!(desk.frames.iter().filter(is_silent).count() > 0, "orders arrive before their reports do");
     });
+}
+
+#[test]
+fn an_order_of_someones_is_news_of_a_known_market_and_moves_our_queue() {
+    let mut desk = Desk::new();
+    let told = |action, venue_order_id, qty| BookOrderObserved {
+        venue_order_id,
+        update_id: 0,
+        price: Price(9_990),
+        qty: Qty(qty),
+        instrument: SPOT,
+        side: Side::Buy,
+        action,
+        is_last: true,
+    };
+    let unknown = BookOrderObserved { instrument: InstrumentId(60), ..told(BookAction::Add, 1, 5) };
+    assert_eq!(types(&desk.feed(unknown)), ["system.command_refused"]);
+    desk.feed(quote(SPOT, 9_990, 10_000));
+    desk.feed(SimulatedVenueSet {
+        queue_model: QueueModel::RiskAverse,
+        ..SimulatedVenueSet::touch(SPOT, DurationNs(0))
+    });
+    desk.feed(told(BookAction::Add, 1, 500));
+    let ours = desk.next_id();
+    desk.feed(limit_order(SPOT, Side::Buy, 9_990, 100));
+    desk.settle(desk.time);
+    desk.feed(told(BookAction::Add, 2, 500));
+    desk.feed(told(BookAction::Execute, 1, 500));
+    let filled = |desk: &Desk| desk.machine().orders().by_id(ours).map(|order| order.cum_qty.0);
+    desk.settle(desk.time);
+    assert_eq!(filled(&desk), Some(0), "all of that was ahead of ours");
+    desk.feed(told(BookAction::Execute, 2, 40));
+    desk.settle(desk.time);
+    assert_eq!(filled(&desk), Some(40), "what came behind ours was executed in our stead");
 }

@@ -7,8 +7,9 @@ use super::desk::{
 };
 use super::seed::Random;
 use tickwerk_domain::command::{
-    CancelOrder, HealthObserved, KillSwitchSet, MarketGapObserved, NewOrder, QuoteObserved,
-    SimulatedVenueSet, StrategyDefined, TimeAdvanced, TradeObserved, TradingStateSet,
+    CancelOrder, FillReported, HealthObserved, KillSwitchSet, MarketGapObserved, NewOrder, QuoteObserved,
+    ReplaceReported, SimulatedVenueSet, StrategyDefined, TimeAdvanced, TradeBusted, TradeCorrected,
+    TradeObserved, TradingStateSet,
 };
 use tickwerk_domain::{
     AccountId, Aggressor, BookDelta, ClientOrderId, Command, DurationNs, Event, InstrumentId, Level,
@@ -35,6 +36,8 @@ pub(crate) struct Workload {
     name: u64,
     last: Option<NewOrder>,
     known: Vec<Known>,
+    /// Fills that were reported, to be taken back or corrected.
+    fills: Vec<FillReported>,
     release: Option<KillSwitchSet>,
 }
 
@@ -48,6 +51,7 @@ impl Workload {
             name: 0,
             last: None,
             known: Vec::with_capacity(KNOWN_MAX),
+            fills: Vec::with_capacity(KNOWN_MAX),
             release: None,
         }
     }
@@ -84,8 +88,9 @@ impl Workload {
             45..48 => self.trade(instrument).into(),
             48..70 => self.order(instrument).into(),
             70..80 => self.cancel().into(),
-            80..90 => self.fill(),
-            90..95 => self.report(),
+            80..89 => self.fill(),
+            89..92 => self.report(),
+            92..95 => self.restatement(),
             95..99 => self.setting(instrument),
             _ => self.rare(instrument),
         }
@@ -184,7 +189,39 @@ impl Workload {
         let execution_id = if self.random.one_in(10) { 1 } else { 1_000 + self.execution_id };
         let price = if known.price == 0 { self.random.between(9_000, 11_000) } else { known.price };
         let qty = if self.random.one_in(2) { known.qty } else { self.random.between(0, known.qty) };
-        fill(known.order, execution_id, price, qty, i128::from(self.random.between(-20, 200))).into()
+        let fee = i128::from(self.random.between(-20, 200));
+        let reported = fill(known.order, execution_id, price, qty, fee);
+        if self.fills.len() < KNOWN_MAX {
+            self.fills.push(reported);
+        } else {
+            let place = self.random.below(512) as usize;
+            self.fills[place] = reported;
+        }
+        reported.into()
+    }
+
+    /// The venue takes a fill back, corrects one, tells one again or gives an order other terms.
+    fn restatement(&mut self) -> Command {
+        if self.fills.is_empty() || self.random.one_in(4) {
+            let known = self.some_known();
+            let (price, qty) = (Price(known.price + 10), Qty(self.random.between(0, 2 * known.qty)));
+            let (order, trigger_price, display_qty) = (known.order, Price(0), Qty::ZERO);
+            return ReplaceReported { order, venue_order_id: 7, price, qty, trigger_price, display_qty }
+                .into();
+        }
+        let place = self.random.below(u32::try_from(self.fills.len()).unwrap()) as usize;
+        let known = self.fills[place];
+        let (order, execution_id) = (known.order, known.execution_id);
+        match self.random.below(3) {
+            0 => TradeBusted { order, execution_id }.into(),
+            1 => {
+                let qty = Qty(self.random.between(0, 2 * known.qty.0));
+                let fee = tickwerk_domain::Money::new(i128::from(self.random.between(-20, 200)));
+                let price = Price(known.price.0 + 10 * self.random.between(-2, 2));
+                TradeCorrected { order, execution_id, price, qty, fee }.into()
+            }
+            _ => known.into(),
+        }
     }
 
     fn report(&mut self) -> Command {

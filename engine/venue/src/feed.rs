@@ -58,10 +58,12 @@ impl SimulatedVenue {
         at: TimeNs,
     ) -> Qty {
         let market = self.market(instrument);
+        if market.setting.queue_model == QueueModel::Touch || !market.is_continuous() {
+            return left;
+        }
         let resting = &market.side(side).resting;
         let meets_queue = market.has_queues() && !resting.places_at(what.0).is_empty();
-        let is_meant = market.is_continuous() && market.setting.queue_model != QueueModel::Touch;
-        if !is_meant || !(meets_queue || resting.is_passed_by(what.0)) {
+        if !meets_queue && !resting.is_passed_by(what.0) {
             return left;
         }
         let happens = self.sent(at, instrument);
@@ -231,7 +233,7 @@ impl SimulatedVenue {
         let touch = Touch { bid, ask };
         if touch != self.market(instrument).told_by_orders {
             self.market_mut(instrument).told_by_orders = touch;
-            self.observe(at, instrument, touch);
+            self.renew(at, instrument, touch);
         }
     }
 

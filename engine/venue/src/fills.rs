@@ -16,8 +16,15 @@ pub(crate) enum Hit {
 }
 
 impl SimulatedVenue {
-    /// The market moved at `at`: what is at the touch is renewed, and resting orders that it reaches are filled.
+    /// The market moved at `at`: what is at the touch is renewed, and resting orders that it reaches are filled. Where
+    /// the orders of others are told one by one they alone tell the touch.
     pub fn observe(&mut self, at: TimeNs, instrument: InstrumentId, touch: Touch) {
+        if self.market(instrument).order_book.is_none() {
+            self.renew(at, instrument, touch);
+        }
+    }
+
+    pub(crate) fn renew(&mut self, at: TimeNs, instrument: InstrumentId, touch: Touch) {
         let market = self.market_mut(instrument);
         market.touch = touch;
         if market.watches_levels() {

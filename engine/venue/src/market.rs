@@ -182,9 +182,6 @@ impl Market {
 
     /// Brings the digest up to date.
     pub(crate) fn rehash(&mut self, digest: &mut Digest) {
-        let levels = [self.touch.bid, self.touch.ask, self.told_by_orders.bid, self.told_by_orders.ask];
-        let [[bid, bid_qty], [ask, ask_qty], [told_bid, told_bid_qty], [told_ask, told_ask_qty]] =
-            levels.map(|level| [level.price.0, level.qty.0].map(i64::cast_unsigned));
         let [bid_depth, ask_depth] =
             [Side::Buy, Side::Sell].map(|side| self.side(side).levels.depth() as u64);
         let state = u64::from(self.is_rebuilding) << 24
@@ -192,22 +189,20 @@ impl Market {
             | (self.auction as u64) << 8
             | bid_depth << 4
             | ask_depth;
-        let words = [
-            u64::from(self.setting.instrument.0),
-            self.random.state(),
-            state,
-            self.places,
-            bid,
-            bid_qty,
-            ask,
-            ask_qty,
-            told_bid,
-            told_bid_qty,
-            told_ask,
-            told_ask_qty,
-        ];
-        digest.update(&mut self.row, row_hash(TAG_MARKET, &words));
+        let [bid, bid_qty, ask, ask_qty] = words_of(self.touch);
+        let instrument = u64::from(self.setting.instrument.0);
+        let words = [instrument, self.random.state(), state, bid, bid_qty, ask, ask_qty];
+        let mut row = row_hash(TAG_MARKET, &words);
+        if self.order_book.is_some() {
+            let [bid, bid_qty, ask, ask_qty] = words_of(self.told_by_orders);
+            row = row_hash(TAG_MARKET, &[row, self.places, bid, bid_qty, ask, ask_qty]);
+        }
+        digest.update(&mut self.row, row);
     }
+}
+
+fn words_of(touch: Touch) -> [u64; 4] {
+    [touch.bid.price.0, touch.bid.qty.0, touch.ask.price.0, touch.ask.qty.0].map(i64::cast_unsigned)
 }
 
 const TAG_MARKET: u64 = 0x0151;

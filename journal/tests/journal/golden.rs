@@ -129,14 +129,14 @@ fn a_frame_with_an_opaque_part_has_the_bytes_it_always_had() {
     let mut reader = Reader::open(dir.path(), Sequence::FIRST).unwrap();
     let frame = reader.next().unwrap().unwrap();
     let lines = frame.bytes.chunks(16).fold(String::new(), |text, line| text + &hex(line) + "\n");
-    check("frame-opaque-v1.txt", &lines);
+    check("frame-opaque-v2.txt", &lines);
     assert_eq!(frame.opaque(0), Some(&b"{\"free\":\"form\"}"[..]));
 }
 
 #[test]
 fn an_old_journal_still_opens() {
     const FRAMES: usize = 60;
-    let old = fixture("journal-v1");
+    let old = fixture("journal-v2");
     if updating() {
         let dir = scratch();
         closed(config(dir.path()), FRAMES);
@@ -147,7 +147,7 @@ fn an_old_journal_still_opens() {
             std::fs::copy(dir.path().join(name), old.join(name)).unwrap();
         }
         let head = verified(&old).0.chain_head.head;
-        std::fs::write(fixture("journal-v1.head"), format!("{head}\n")).unwrap();
+        std::fs::write(fixture("journal-v2.head"), format!("{head}\n")).unwrap();
     }
     let dir = scratch();
     copy_dir(&old, dir.path());
@@ -160,7 +160,7 @@ fn an_old_journal_still_opens() {
         next += 1 + n as u64 % 4;
     }
     assert_eq!(records_of(&read_all(&recovered)), expected);
-    let head = std::fs::read_to_string(fixture("journal-v1.head")).unwrap();
+    let head = std::fs::read_to_string(fixture("journal-v2.head")).unwrap();
     assert_eq!(recovered.chain_head().unwrap().head.to_string(), head.trim_end());
     let mut journal = recovered.open().unwrap();
     push_frames(&mut journal.writer, 5);

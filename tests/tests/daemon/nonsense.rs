@@ -24,7 +24,7 @@ fn bad_orders() -> Vec<(Value, &'static str, &'static str)> {
         (json!({ "side": "hold" }), invalid, "side"),
         (json!({ "side": true }), invalid, "side"),
         (json!({ "side": null }), "missing_field", "side"),
-        (json!({ "order_type": "stop" }), invalid, "order_type"),
+        (json!({ "order_type": "pegged" }), invalid, "order_type"),
         (json!({ "time_in_force": "day" }), invalid, "time_in_force"),
         (json!({ "price": 100.0 }), invalid, "price"),
         (json!({ "price": "100.001" }), invalid, "price"),
