@@ -145,6 +145,7 @@ pub struct Machine {
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
+    memo: std::cell::Cell<exposures::Memo>,
     venues: Venues,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
@@ -194,6 +195,7 @@ impl Machine {
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
+            memo: std::cell::Cell::default(),
             venues: Venues::new(),
             triggers: Triggers::new(),
             firing: 0,
