@@ -41,6 +41,7 @@ use crate::event_buffer::EventBuffer;
 use crate::executions::{Executions, UnmatchedFills};
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
+use crate::market::order_books::OrderBooks;
 use crate::orders::Orders;
 use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
@@ -57,6 +58,7 @@ use tickwerk_domain::{
     AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence,
     SideFilter, SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
 };
+use tickwerk_venue::book::ToldBook;
 
 /// The rules that this build decides by; a change of what is decided raises it.
 pub const RULES_VERSION: u32 = 1;
@@ -131,6 +133,7 @@ pub struct Machine {
     texts: Box<[TextBytes]>,
     instruments: Box<[Option<InstrumentSlot>]>,
     markets: Box<[Market]>,
+    order_books: OrderBooks,
     strategies: Box<[Option<StrategySlot>]>,
     /// Per instrument, a bit for each strategy that watches it.
     watchers: Box<[u64]>,
@@ -180,6 +183,7 @@ impl Machine {
             texts: vec![empty; TEXTS_MAX].into(),
             instruments: vec![None; INSTRUMENTS_MAX].into(),
             markets: (0..INSTRUMENTS_MAX).map(|index| Market::new(number(index))).collect(),
+            order_books: OrderBooks::new(),
             strategies: vec![None; STRATEGIES_MAX].into(),
             watchers: vec![0; INSTRUMENTS_MAX].into(),
             accounts: Accounts::new(),
@@ -265,7 +269,7 @@ impl Machine {
             Command::AccountStateSet(setting) => self.set_account_state(setting, out),
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
-            Command::BookOrderObserved(order) => self.on_book_order(order, out),
+            Command::BookOrderObserved(order) => self.on_book_order(stamp, order, out),
             Command::TimeAdvanced(_) | Command::HealthObserved(_) => self.next_system_version(),
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,
@@ -361,6 +365,12 @@ impl Machine {
     #[inline]
     pub fn market(&self, id: InstrumentId) -> &Market {
         &self.markets[id.0 as usize]
+    }
+
+    /// The book of orders of an instrument whose number is in range, where they are told one by one.
+    #[inline]
+    pub fn order_book(&self, id: InstrumentId) -> Option<&ToldBook> {
+        self.market(id).order_book.map(|place| self.order_books.get(place))
     }
 
     /// All strategies in order of number.

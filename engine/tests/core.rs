@@ -43,6 +43,8 @@ mod oracle;
 #[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
+#[path = "core/order_books.rs"]
+mod order_books;
 #[path = "core/orders.rs"]
 mod orders;
 #[path = "core/orders_digest.rs"]
