@@ -171,6 +171,7 @@ impl Machine {
                 self.accounts.worths.change(AccountId(number), &mut self.digest, forget);
             }
         }
+        self.forget_watched_worths();
     }
 
     /// Money came from outside or left: no profit and no loss, so the figures move along.
@@ -193,6 +194,8 @@ impl Machine {
         self.day_ends = TimeNs((day + 1).saturating_mul(DAY_NS));
         self.keep_all_worths(true);
         self.restart_risk_day();
+        // The command may bring another price.
+        self.forget_worth();
     }
 }
 
