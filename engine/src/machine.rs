@@ -22,6 +22,7 @@ mod marks;
 mod mass_cancel;
 mod order_flow;
 mod reconcile;
+mod reducers;
 mod replace;
 mod reports;
 mod restated;
@@ -39,7 +40,7 @@ pub use worth::Exposure;
 use crate::accounts::Accounts;
 use crate::event_buffer::EventBuffer;
 use crate::executions::{Executions, UnmatchedFills};
-use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
+use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
 use crate::market::order_books::OrderBooks;
 use crate::orders::Orders;
@@ -147,6 +148,8 @@ pub struct Machine {
     subjects: Subjects,
     resting: Resting,
     memo: std::cell::Cell<exposures::Memo>,
+    /// Per account and instrument, open orders that may only reduce.
+    reducers: Box<[u32]>,
     venues: Venues,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
@@ -197,6 +200,7 @@ impl Machine {
             subjects: Subjects::new(),
             resting: Resting::new(),
             memo: std::cell::Cell::default(),
+            reducers: vec![0; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
             venues: Venues::new(),
             triggers: Triggers::new(),
             firing: 0,

@@ -169,6 +169,9 @@ impl Machine {
         let id = self.orders.get(slot).id;
         self.unindex(slot);
         self.timers.take_away(TimerKind::OrderExpiry, id.0, &mut self.digest);
+        if self.orders.terms(slot).is_some_and(|terms| terms.is_counted) {
+            self.count_reducer(slot, false);
+        }
         let terms = self.orders.terms_mut(slot);
         (terms.hold, terms.replacement, terms.is_counted) = (None, None, false);
         let (place, contingency) = (terms.group, terms.asked.contingency);

@@ -207,6 +207,7 @@ impl Machine {
         };
         out.push(version, changed);
         self.positions.rehash(account, id, &mut self.digest);
+        self.keep_reducing(account, id, side);
     }
 
     /// Ties up what a position needs that changed without an order's doing; contracts only. The caller rehashes it.

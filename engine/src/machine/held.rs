@@ -365,13 +365,15 @@ impl Machine {
         if lost <= Qty::ZERO {
             return true;
         }
+        let is_linked = self.orders.terms(slot).is_some_and(|terms| terms.asked.link != 0);
+        let reason = if is_linked { Reject::LinkedOrderDone } else { Reject::ReduceOnly };
         if lost >= order.leaves() {
-            self.request_cancel(slot, Reject::LinkedOrderDone, out);
+            self.request_cancel(slot, reason, out);
             return false;
         }
         let qty = Qty(order.qty.0 - lost.0);
         if order.status != OrderStatus::Held {
-            self.reduce_at_venue(slot, qty, out);
+            self.reduce_at_venue(slot, qty, reason, out);
             return true;
         }
         let was_counted = self.orders.terms(slot).is_some_and(|terms| terms.is_counted);

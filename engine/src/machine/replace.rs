@@ -276,16 +276,16 @@ impl Machine {
         self.orders.commit(slot, &mut self.digest);
     }
 
-    /// Lowers the quantity of an order at the venue as one of its group was filled; where it cannot be lowered now, the
-    /// order is cancelled.
-    pub(super) fn reduce_at_venue(&mut self, slot: u32, qty: Qty, out: &mut EventBuffer) {
+    /// Lowers the quantity of an order at the venue as one of its group was filled, or as there is less to reduce; where
+    /// it cannot be lowered now, the order is cancelled.
+    pub(super) fn reduce_at_venue(&mut self, slot: u32, qty: Qty, reason: Reject, out: &mut EventBuffer) {
         let order = *self.orders.get(slot);
         let can_replace = self.venues.get(order.venue).is_some_and(|venue| venue.can(VenueDefined::REPLACE));
         let stands =
             matches!(order.status, OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled);
         let reservation = self.reservation_of(slot, order.reserve_price, qty);
         match reservation.filter(|_| can_replace && stands) {
-            None => self.request_cancel(slot, Reject::LinkedOrderDone, out),
+            None => self.request_cancel(slot, reason, out),
             Some(reservation) => {
                 let terms = self.orders.terms(slot);
                 let new = Replacement {

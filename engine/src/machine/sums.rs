@@ -21,6 +21,7 @@ impl Machine {
         let position_side = order.position_side;
         if has_terms {
             self.orders.terms_mut(slot).is_counted = true;
+            self.count_reducer(slot, true);
         }
         let was_empty = !self.positions.has_open(account, instrument, side);
         self.resting.note(account, instrument, side, price, was_empty);
@@ -51,7 +52,9 @@ impl Machine {
         let position_side = order.position_side;
         let leaves = counted - self.extra_open(slot);
         assert!(has_terms, "only an order with terms can be open and count nowhere");
-        self.orders.terms_mut(slot).is_counted = false;
+        if std::mem::replace(&mut self.orders.terms_mut(slot).is_counted, false) {
+            self.count_reducer(slot, false);
+        }
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
         self.forget_exposure(instrument);
         self.accounts.account_mut(account).open_orders -= 1;

@@ -84,6 +84,7 @@ impl Talk {
             price: if order_type.has_limit() { plain.price } else { Price(0) },
             trigger_price: Price(if order_type.is_triggered() { trigger } else { 0 }),
             link: if contingency == Contingency::None { 0 } else { u64::from(self.random.below(9)) + 1 },
+            reduce_only: self.random.one_in(4),
             ..plain
         }
     }

@@ -229,3 +229,33 @@ fn a_sell_that_pays_its_fee_in_what_it_sells_leaves_nothing_tied_up() {
     assert_eq!(desk.cash(ALICE, BTC), super::desk::BTC_START);
     step(&mut desk, quote(SPOT, 10_000, 10_020));
 }
+
+/// What may only reduce loses what another order has closed before it, and never opens a position the other way.
+#[test]
+fn reduce_only_orders_shrink_with_their_position() {
+    let of = |side, price, qty| NewOrder { instrument: LINEAR, ..limit(side, price, qty) };
+    let mut desk = quiet_desk();
+    let (long, _) = enter(&mut desk, of(Side::Buy, 10_000, 100));
+    step(&mut desk, fill(long, 1, 10_000, 100, 0));
+    let reducing = NewOrder { reduce_only: true, ..of(Side::Sell, 10_500, 60) };
+    let (first, _) = enter(&mut desk, reducing);
+    let (second, _) = enter(&mut desk, NewOrder { qty: Qty(40), ..reducing });
+    let held = NewOrder { reduce_only: true, instrument: LINEAR, ..stop(Side::Sell, 9_500, 40) };
+    let (other, _) = enter(&mut desk, of(Side::Sell, 10_000, 70));
+    let (full, _) = enter(&mut desk, held);
+    check_order(&desk, full, OrderStatus::Rejected, 0, 0);
+    let events = step(&mut desk, fill(other, 1, 10_000, 30, 0));
+    assert_eq!(types(&events).last(), Some(&"order.replace_submitted"), "{events:?}");
+    check_order(&desk, second, OrderStatus::PendingReplace, 0, 40);
+    let events = step(&mut desk, fill(other, 2, 10_000, 40, 0));
+    assert_eq!(types(&events)[2..], ["order.replace_submitted", "order.cancel_submitted"]);
+    check_order(&desk, first, OrderStatus::PendingReplace, 0, 60);
+    check_order(&desk, second, OrderStatus::PendingCancel, 0, 40);
+    step(&mut desk, bust(long, 1));
+    check_order(&desk, first, OrderStatus::PendingCancel, 0, 60);
+    for id in [first, second] {
+        step(&mut desk, report(id, ReportKind::Canceled, None));
+        assert_eq!(desk.machine().orders().by_id(id).expect("it is known").reason.0, 11);
+    }
+    assert_replays(&desk);
+}
