@@ -43,6 +43,9 @@ mod nonsense;
 #[path = "core/oracle.rs"]
 mod oracle;
 #[cfg(test)]
+#[path = "core/oracle_flow.rs"]
+mod oracle_flow;
+#[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
 #[path = "core/order_books.rs"]

@@ -1,15 +1,16 @@
 //! A slow, obvious model of books, orders, fills, positions, balances and risk settings, compared with the engine.
 //!
-//! The model takes decisions of risk as they were told, checks them against the limits and switches that it keeps, and
+//! What cancels, replaces and breakers do to it is in `oracle_flow.rs`. The model takes decisions of risk as they were told, checks them against the limits and switches that it keeps, and
 //! works out all that follows from them by itself: maps instead of stores, exact fractions instead of cost units, sums
 //! instead of running totals. `TICKWERK_LONG=1` feeds a million commands for each of twenty seeds; better in a release
 //! build.
 
 use super::desk::{Desk, definitions, instrument};
+use super::oracle_flow::{self, Counts, in_reference};
 use super::oracle_risk::ModelRisk;
 use super::seed::{each_seed, is_long};
 use super::workload::Workload;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::event::{LedgerBook, OrderApproved};
 use tickwerk_domain::{
@@ -19,18 +20,28 @@ use tickwerk_domain::{
 use tickwerk_engine::limits::{OPEN_ORDERS_MAX, ORDERS_MAX};
 use tickwerk_engine::machine::Machine;
 
-struct ModelOrder {
-    account: AccountId,
-    instrument: InstrumentId,
-    side: Side,
-    qty: i64,
-    filled: i64,
+#[expect(clippy::struct_excessive_bools, reason = "marks that come and go by themselves")]
+pub(crate) struct ModelOrder {
+    pub(crate) account: AccountId,
+    pub(crate) instrument: InstrumentId,
+    pub(crate) side: Side,
+    pub(crate) qty: i64,
+    pub(crate) filled: i64,
+    /// Whether it has a limit price.
+    pub(crate) has_limit: bool,
+    /// Whether it may only reduce.
+    pub(crate) reduces: bool,
+    /// Whether the venue made it larger than the engine wants it.
+    pub(crate) is_forced: bool,
+    pub(crate) is_cancel_pending: bool,
+    /// Price and quantity of a replace on its way.
+    pub(crate) asked: Option<(i64, i64)>,
     is_accepted: bool,
     /// Ended before it was filled; what was left may still be filled.
     is_ended: bool,
     /// The venue never took it.
     is_rejected: bool,
-    price: i64,
+    pub(crate) price: i64,
     reserve_price: i64,
     /// How many orders had entered when it was done.
     done_at: u64,
@@ -44,6 +55,11 @@ impl ModelOrder {
     fn left(&self) -> i64 {
         if self.is_open() { self.qty - self.filled } else { 0 }
     }
+
+    /// What is left at worst: a larger quantity that was asked for counts.
+    pub(crate) fn left_at_worst(&self) -> i64 {
+        self.left() + self.asked.map_or(0, |(_, qty)| (qty - self.qty).max(0))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -56,9 +72,9 @@ struct Execution {
 
 /// A position whose cost is a fraction over the denominator of its instrument.
 #[derive(Default, PartialEq, Eq, Debug)]
-struct ModelPosition {
-    qty: i64,
-    cost: i128,
+pub(crate) struct ModelPosition {
+    pub(crate) qty: i64,
+    pub(crate) cost: i128,
     realized: i128,
     fees: i128,
     /// All cash that spot trades moved.
@@ -66,29 +82,36 @@ struct ModelPosition {
     /// All that went to the rounding book.
     rounded: i128,
     margin: i128,
+    /// What the last trade realised, where it closed anything.
+    last_close: Option<i128>,
 }
 
 #[derive(Default)]
-struct Model {
+pub(crate) struct Model {
     books: BTreeMap<(InstrumentId, bool), BTreeMap<i64, i64>>,
     in_snapshot: BTreeSet<InstrumentId>,
     live: BTreeSet<InstrumentId>,
     /// Open ones.
-    orders: BTreeMap<OrderId, ModelOrder>,
+    pub(crate) orders: BTreeMap<OrderId, ModelOrder>,
+    /// Cancels that a mass cancel or a kill switch still owes, in order.
+    pub(crate) owed_cancels: VecDeque<OrderId>,
+    pub(crate) counts: Counts,
     done: BTreeMap<OrderId, ModelOrder>,
     /// Orders that took a place in the engine's store so far.
     entered: u64,
-    risk: ModelRisk,
-    positions: BTreeMap<(AccountId, InstrumentId), ModelPosition>,
-    cash: BTreeMap<(AccountId, CurrencyId), i128>,
+    pub(crate) risk: ModelRisk,
+    pub(crate) positions: BTreeMap<(AccountId, InstrumentId), ModelPosition>,
+    pub(crate) cash: BTreeMap<(AccountId, CurrencyId), i128>,
     executions: BTreeMap<(OrderId, u64), Execution>,
     fills_booked: u64,
+    /// The order of the fill that the last command booked.
+    last_booked: Option<OrderId>,
     fills_restated: u64,
     fills_after_the_end: u64,
 }
 
 /// n ÷ d to the nearest integer, ties to the even one, as one would do it by hand.
-fn half_even(n: i128, d: i128) -> i128 {
+pub(crate) fn half_even(n: i128, d: i128) -> i128 {
     let (sign, n) = (n.signum(), n.abs());
     let (whole, twice_rest) = (n / d, n % d * 2);
     let up = twice_rest > d || (twice_rest == d && whole % 2 == 1);
@@ -96,7 +119,7 @@ fn half_even(n: i128, d: i128) -> i128 {
 }
 
 /// Cost units of one settlement unit: 10^(price scale + quantity scale − settlement scale).
-fn unit(of: &Instrument) -> i128 {
+pub(crate) fn unit(of: &Instrument) -> i128 {
     match of.kind {
         InstrumentKind::Inverse => 1,
         InstrumentKind::Spot | InstrumentKind::Linear => {
@@ -106,7 +129,7 @@ fn unit(of: &Instrument) -> i128 {
 }
 
 /// Value in cost units, exact; for inverse contracts rounded to the settlement currency.
-fn value(of: &Instrument, price: i64, qty: i64) -> i128 {
+pub(crate) fn value(of: &Instrument, price: i64, qty: i64) -> i128 {
     match of.kind {
         InstrumentKind::Inverse => {
             let up = i128::from(qty) * i128::from(of.multiplier) * 10_i128.pow(8 + u32::from(of.price_scale));
@@ -126,17 +149,20 @@ impl Model {
         let approved = events
             .iter()
             .find_map(|event| if let Event::OrderApproved(approved) = event { Some(approved) } else { None });
+        self.watch_before(command, events, machine);
         for event in events {
             self.entered += u64::from(matches!(event, Event::OrderApproved(_) | Event::OrderRefused(_)));
             if let (Event::OrderRefused(refused), Command::NewOrder(asked)) = (event, command) {
                 let open = self.orders.values().filter(|order| order.account == asked.account).count();
-                self.risk.check_refusal(refused, asked, open);
+                self.risk.check_refusal(refused, asked, open, machine.last().time_ns.0);
             }
             if let (Event::OrderSubmitted(order), Some(approved)) = (event, approved) {
                 let place = (order.account, order.instrument);
                 let held = self.positions.get(&place).map_or(0, |position| position.qty);
                 if let Command::NewOrder(asked) = command {
-                    self.risk.check_approval(approved, asked, held);
+                    let (buys, sells) = self.open_of(order.account, order.instrument);
+                    let room = if asked.side == Side::Buy { -held - buys } else { held - sells };
+                    self.risk.check_approval(approved, asked, held, room);
                 }
                 let model = ModelOrder {
                     account: order.account,
@@ -144,6 +170,11 @@ impl Model {
                     side: order.side,
                     qty: order.qty.0,
                     filled: 0,
+                    has_limit: order.order_type.has_limit(),
+                    reduces: matches!(command, Command::NewOrder(asked) if asked.reduce_only),
+                    is_forced: false,
+                    is_cancel_pending: false,
+                    asked: None,
                     is_accepted: false,
                     is_ended: false,
                     is_rejected: false,
@@ -155,7 +186,7 @@ impl Model {
                 self.check_approval(approved);
             }
         }
-        self.risk.note(command, events);
+        self.risk.note(command, events, machine.last().time_ns.0);
         if let Command::BookDelta(delta) = command {
             self.delta(delta);
         } else if let Command::MarketGapObserved(gap) = command {
@@ -167,6 +198,7 @@ impl Model {
         } else if let Command::FillReported(fill) = command {
             self.forget(fill.order, machine);
             self.fill(fill);
+            self.watch_fill(fill, machine);
             self.retire(fill.order);
         } else if let Command::ReplaceReported(report) = command {
             self.replaced(report, machine);
@@ -182,7 +214,11 @@ impl Model {
         } else if let (Command::CashTransferred(transfer), [Event::Posted(_), ..]) = (command, events) {
             // A digest of the whole state may follow.
             *self.cash.entry((transfer.account, transfer.currency)).or_default() += transfer.amount.get();
+            let amount = in_reference(transfer.currency, transfer.amount.get());
+            self.risk.watched.entry(transfer.account).or_default().moved(amount);
         }
+        self.note_flow(command, events);
+        self.check_trips(command, events, machine);
     }
 
     /// An approval tells the position at its worst, which the model gets by adding up.
@@ -195,11 +231,11 @@ impl Model {
         assert_eq!(approved.open_orders as usize, open);
     }
 
-    fn open_of(&self, account: AccountId, instrument: InstrumentId) -> (i64, i64) {
+    pub(crate) fn open_of(&self, account: AccountId, instrument: InstrumentId) -> (i64, i64) {
         let open =
             self.orders.values().filter(|order| (order.account, order.instrument) == (account, instrument));
         open.fold((0, 0), |(buys, sells), order| {
-            let left = order.left();
+            let left = order.left_at_worst();
             match order.side {
                 Side::Buy => (buys + left, sells),
                 Side::Sell => (buys, sells + left),
@@ -237,7 +273,10 @@ impl Model {
             ReportKind::Accepted => order.is_accepted = true,
             ReportKind::Rejected => order.is_rejected = !order.is_accepted && order.filled == 0,
             ReportKind::Canceled | ReportKind::Expired => order.is_ended = true,
-            ReportKind::CancelRejected | ReportKind::ReplaceRejected => {}
+            ReportKind::CancelRejected => {
+                order.is_forced |= std::mem::take(&mut order.is_cancel_pending);
+            }
+            ReportKind::ReplaceRejected => order.is_forced |= order.asked.take().is_some(),
         }
     }
 
@@ -261,10 +300,16 @@ impl Model {
 
     fn replaced(&mut self, report: &ReplaceReported, machine: &Machine) {
         let Some(order) = self.orders.get_mut(&report.order) else { return };
-        let repeats = (order.price, order.qty) == (report.price.0, report.qty.0);
-        if repeats || report.qty.0 < order.filled || report.qty.0 <= 0 {
+        let repeats = order.asked.is_none() && (order.price, order.qty) == (report.price.0, report.qty.0);
+        if repeats
+            || order.has_limit && report.price.0 <= 0
+            || report.qty.0 < order.filled
+            || report.qty.0 <= 0
+        {
             return;
         }
+        let asked = order.asked.take().map(|(_, qty)| qty);
+        order.is_forced |= asked != Some(report.qty.0);
         (order.price, order.qty, order.is_accepted) = (report.price.0, report.qty.0, true);
         order.reserve_price = price_of(machine, report.order);
         order.is_ended = order.qty == order.filled;
@@ -281,10 +326,20 @@ impl Model {
         let execution = Execution { price, qty, fee, is_busted: false };
         self.executions.insert((fill.order, fill.execution_id), execution);
         self.fills_booked += 1;
+        self.last_booked = Some(fill.order);
         self.fills_after_the_end += u64::from(order.is_ended);
         order.filled += qty;
         let (account, side, of) = (order.account, order.side, instrument(order.instrument));
         self.trade(account, &of, side, &execution);
+    }
+
+    /// Whether a fill of an order was just booked, and what it realised, where it closed anything.
+    pub(crate) fn booked_close(&mut self, order: OrderId) -> (bool, Option<i128>) {
+        if self.last_booked.take() != Some(order) {
+            return (false, None);
+        }
+        let order = self.orders.get(&order).or(self.done.get(&order)).expect("it was booked");
+        (true, self.positions[&(order.account, order.instrument)].last_close)
     }
 
     /// The venue takes a fill back, or says what it was instead.
@@ -332,6 +387,7 @@ impl ModelPosition {
         let sign = side.sign();
         let closing = if self.qty * sign < 0 { qty.min(self.qty.abs()) } else { 0 };
         let opening = qty - closing;
+        self.last_close = None;
         let gain_sign = if of.kind == InstrumentKind::Inverse { 1 } else { -1 };
         let mut realized = 0;
         if closing > 0 {
@@ -342,6 +398,7 @@ impl ModelPosition {
             };
             let got = i128::from(sign) * value(of, price, closing);
             realized = half_even(gain_sign * (got + released), unit(of));
+            self.last_close = Some(realized);
             self.cost -= released;
             self.qty += sign * closing;
         }
@@ -381,6 +438,7 @@ fn check(model: &Model, machine: &Machine, with_books: bool) {
         assert_eq!(machine.accounts().balance(*account, *currency).cash, *expected, "{account} {currency}");
     }
     check_reserved(model, machine);
+    model.check_reducing();
     model.risk.check(machine);
     if with_books {
         for ((id, is_bid), levels) in &model.books {
@@ -403,16 +461,21 @@ fn check_reserved(model: &Model, machine: &Machine) {
                 continue;
             }
             let left = order.left();
-            match order.side {
-                Side::Sell if of.base == *currency => sum += i128::from(left) * 1_000,
+            let tied_up = |price, left: i64| match order.side {
+                Side::Sell if of.base == *currency => i128::from(left) * 1_000,
                 Side::Buy if of.quote == *currency => {
-                    let exact = value(&of, order.reserve_price, left);
+                    let exact = value(&of, price, left);
                     let fee =
                         half_even(exact * i128::from(of.taker_fee.0), unit(&of) * i128::from(Rate::ONE.0));
-                    sum += half_even(exact, unit(&of)) + fee;
+                    half_even(exact, unit(&of)) + fee
                 }
-                Side::Sell | Side::Buy => {}
-            }
+                Side::Sell | Side::Buy => 0,
+            };
+            let later = order.asked.map_or(0, |(price, qty)| {
+                let price = if order.has_limit { price } else { order.reserve_price };
+                tied_up(price, (qty - order.filled).max(0))
+            });
+            sum += tied_up(order.reserve_price, left).max(later);
         }
         for id in [super::desk::LINEAR, super::desk::INVERSE] {
             let position = machine.positions().get(*account, id);
@@ -434,10 +497,12 @@ fn the_engine_agrees_with_the_model_over_random_commands() {
         let mut model = Model::default();
         let mut workload = Workload::new(seed);
         let mut commands = definitions();
+        commands.extend(oracle_flow::currencies());
         commands.reverse();
         for step in 0..steps {
             for (command, events) in desk.settle(desk.time + 1_000) {
                 model.apply(&command, &events, desk.machine());
+                workload.note(events);
             }
             let command = commands.pop().unwrap_or_else(|| workload.next());
             let events = desk.apply(command);
@@ -452,6 +517,7 @@ fn the_engine_agrees_with_the_model_over_random_commands() {
         assert!(model.fills_booked > 1_000, "{} fills", model.fills_booked);
         assert!(model.fills_after_the_end > 10, "{} fills crossed an end", model.fills_after_the_end);
         assert!(model.fills_restated > 50, "{} fills were restated", model.fills_restated);
+        model.counts.check();
         assert!(model.risk.approved > 1_000 && model.risk.refused.len() > 8, "{:?}", model.risk.refused);
         let rounding = desk.machine().accounts().book(super::desk::USD, LedgerBook::Rounding);
         let rounded: i128 = model.positions.values().map(|position| position.rounded).sum();

@@ -7,14 +7,14 @@ use super::desk::{
 };
 use super::seed::Random;
 use tickwerk_domain::command::{
-    CancelOrder, FillReported, HealthObserved, KillSwitchSet, MarketGapObserved, NewOrder, QuoteObserved,
-    ReplaceReported, SimulatedVenueSet, StrategyDefined, TimeAdvanced, TradeBusted, TradeCorrected,
-    TradeObserved, TradingStateSet,
+    BreakerReset, CancelOrder, FillReported, HealthObserved, KillSwitchSet, MarketGapObserved, MassCancel,
+    NewOrder, QuoteObserved, ReplaceOrder, ReplaceReported, SimulatedVenueSet, StrategyDefined, TimeAdvanced,
+    TradeBusted, TradeCorrected, TradeObserved, TradingStateSet,
 };
 use tickwerk_domain::{
-    AccountId, Aggressor, BookDelta, ClientOrderId, Command, DurationNs, Event, InstrumentId, Level,
-    LimitKind, OrderId, OrderType, Price, Qty, Reject, ReportKind, Side, StaleReason, StrategyId, TextId,
-    TimeInForce, TimeNs, TradingState,
+    AccountId, Aggressor, BookDelta, BreakerKind, ClientOrderId, Command, DurationNs, Event, InstrumentId,
+    Level, LimitKind, OrderId, OrderType, Price, Qty, Reject, ReportKind, Side, SideFilter, StaleReason,
+    StrategyId, TextId, TimeInForce, TimeNs, TradingState,
 };
 
 /// Orders that the workload remembers to cancel and report on.
@@ -30,6 +30,8 @@ struct Known {
 
 pub(crate) struct Workload {
     random: Random,
+    /// Commands so far.
+    commands: u64,
     mids: [i64; 4],
     update_id: u64,
     execution_id: u64,
@@ -45,6 +47,7 @@ impl Workload {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             random: Random::new(seed),
+            commands: 0,
             mids: [10_000; 4],
             update_id: 0,
             execution_id: 0,
@@ -56,9 +59,21 @@ impl Workload {
         }
     }
 
-    /// Remembers the orders that went to the venue.
+    /// Remembers the orders that went to the venue, and forgets most of those that are done.
     pub(crate) fn note(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
+            let done = if let Event::OrderFilled(of) = event {
+                Some(of.order)
+            } else if let Event::OrderCanceled(of) = event {
+                Some(of.order)
+            } else if let Event::OrderExpired(of) = event {
+                Some(of.order)
+            } else {
+                None
+            };
+            if let Some(done) = done.filter(|_| !self.random.one_in(4)) {
+                self.known.retain(|known| known.order != done);
+            }
             if let Event::OrderSubmitted(order) = event {
                 let known = Known {
                     order: order.order,
@@ -78,6 +93,7 @@ impl Workload {
 
     /// The next command.
     pub(crate) fn next(&mut self) -> Command {
+        self.commands += 1;
         if let Some(release) = self.release.take() {
             return release.into();
         }
@@ -87,7 +103,8 @@ impl Workload {
             30..45 => self.delta(instrument).into(),
             45..48 => self.trade(instrument).into(),
             48..70 => self.order(instrument).into(),
-            70..80 => self.cancel().into(),
+            70..76 => self.cancel().into(),
+            76..80 => self.replace().into(),
             80..89 => self.fill(),
             89..92 => self.report(),
             92..95 => self.restatement(),
@@ -151,11 +168,28 @@ impl Workload {
         if self.random.one_in(3) {
             order.time_in_force = TimeInForce::Ioc;
         }
+        if self.random.one_in(12) {
+            order.time_in_force = TimeInForce::Fok;
+        } else if order.order_type == OrderType::Limit && self.random.one_in(6) {
+            self.date(&mut order);
+        }
+        order.reduce_only = self.random.one_in(14);
         if !self.random.one_in(4) {
             order.client_order_id = self.next_name();
         }
         self.last = Some(order);
         order
+    }
+
+    /// An end that may be past: commands come about a microsecond after each other.
+    fn date(&mut self, order: &mut NewOrder) {
+        if self.random.one_in(3) {
+            order.time_in_force = TimeInForce::Day;
+        } else {
+            order.time_in_force = TimeInForce::Gtd;
+            let ahead = self.commands + u64::from(self.random.below(2_000));
+            order.expires_at = TimeNs(1_000 * ahead.saturating_sub(20));
+        }
     }
 
     fn next_name(&mut self) -> ClientOrderId {
@@ -175,12 +209,27 @@ impl Workload {
             return Known { order, account: ALICE, price: 10_000, qty: 10 };
         }
         let place = self.random.below(u32::try_from(self.known.len()).unwrap()) as usize;
-        if self.random.one_in(3) { self.known.swap_remove(place) } else { self.known[place] }
+        if self.random.one_in(9) { self.known.swap_remove(place) } else { self.known[place] }
     }
 
     fn cancel(&mut self) -> CancelOrder {
         let known = self.some_known();
         CancelOrder { account: known.account, ..cancel(known.order) }
+    }
+
+    fn replace(&mut self) -> ReplaceOrder {
+        let known = self.some_known();
+        let price = if self.random.one_in(3) { 0 } else { known.price + 10 * self.random.between(-5, 5) };
+        let qty = if self.random.one_in(3) { 0 } else { 5 * self.random.between(0, known.qty / 3 + 1) };
+        ReplaceOrder {
+            order: known.order,
+            price: Price(price + if self.random.one_in(30) { 3 } else { 0 }),
+            qty: Qty(qty),
+            trigger_price: Price(0),
+            display_qty: Qty::ZERO,
+            account: known.account,
+            client_order_id: ClientOrderId::NONE,
+        }
     }
 
     fn fill(&mut self) -> Command {
@@ -236,7 +285,12 @@ impl Workload {
     fn setting(&mut self, instrument: InstrumentId) -> Command {
         let (account, instrument) = self.scope(instrument);
         let reason = TextId::NONE;
-        match self.random.below(5) {
+        match self.random.below(8) {
+            5 => self.watch(account),
+            6 | 7 => {
+                let kind = self.random.pick(&[BreakerKind::LossStreak, BreakerKind::DailyLoss]);
+                BreakerReset { account: AccountId(0), strategy: StrategyId::NONE, reason, kind }.into()
+            }
             0 => {
                 let (kind, from, to) = self.random.pick(&[
                     (LimitKind::OrderQuantity, 500, 2_000),
@@ -272,8 +326,31 @@ impl Workload {
         }
     }
 
+    /// Limits of what an account does over time.
+    fn watch(&mut self, account: AccountId) -> Command {
+        let (kind, from, to) = self.random.pick(&[
+            (LimitKind::LossStreak, 2, 12),
+            (LimitKind::LossStreak, 2, 12),
+            (LimitKind::DailyLoss, 1_000_000, 200_000_000),
+            (LimitKind::OrderRate, 1, 40),
+        ]);
+        let value = self.random.between(from, to);
+        if self.random.one_in(2) {
+            limit(LimitKind::OrderRate, account, InstrumentId::NONE, -1).into()
+        } else {
+            let value = if self.random.one_in(2) { -1 } else { value };
+            limit(kind, account, InstrumentId::NONE, value).into()
+        }
+    }
+
     fn rare(&mut self, instrument: InstrumentId) -> Command {
-        match self.random.below(6) {
+        match self.random.below(7) {
+            6 => {
+                let (account, instrument) = self.scope(instrument);
+                let (strategy, reason) = (StrategyId::NONE, TextId::NONE);
+                let side = self.random.pick(SideFilter::ALL);
+                MassCancel { account, instrument, strategy, reason, side }.into()
+            }
             0 => {
                 let (account, instrument) = self.scope(instrument);
                 let switch = KillSwitchSet {
