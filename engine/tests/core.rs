@@ -10,6 +10,8 @@ mod desk;
 #[cfg(test)]
 #[path = "core/digest.rs"]
 mod digest;
+#[path = "core/exchange.rs"]
+mod exchange;
 #[path = "core/kill_switch.rs"]
 mod kill_switch;
 #[path = "core/market.rs"]

@@ -23,6 +23,8 @@ mod live;
 mod market;
 #[path = "daemon/nonsense.rs"]
 mod nonsense;
+#[path = "daemon/order_books.rs"]
+mod order_books;
 #[path = "daemon/orders.rs"]
 mod orders;
 #[path = "daemon/process.rs"]

@@ -19,6 +19,10 @@ impl SimulatedVenue {
         if state == before {
             return;
         }
+        if self.market(instrument).is_exchange() {
+            self.exchange_session(at, instrument, state);
+            return;
+        }
         if self.market(instrument).auction == Auction::Due {
             // No price of the auction has come.
             self.end_auction(instrument, at);

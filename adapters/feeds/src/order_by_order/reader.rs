@@ -192,12 +192,17 @@ impl Iterator for OrderReader {
 impl OrderReader {
     /// Opens the data, and the book that seeds them where there is one.
     pub fn open(config: OrderFeedConfig) -> Result<Self, OrderFeedError> {
-        let begins_in_the_middle =
-            Promises { is_whole: false, ids_return: true, trades_are_executions: false, window: None };
+        let begins_in_the_middle = Promises {
+            is_whole: false,
+            ids_return: true,
+            trades_are_executions: false,
+            shows_best_only: false,
+        };
         let path = config.path.as_path();
         let (items, promises, midnight): (Items, _, _) = match config.format {
             OrderFormat::Lobster => {
-                let promises = Promises { window: window_of(path), ..begins_in_the_middle };
+                let promises =
+                    Promises { shows_best_only: window_of(path) == Some(1), ..begins_in_the_middle };
                 (Box::new(LobsterOrders::open(path)?), promises, midnight_of(path).unwrap_or(0))
             }
             OrderFormat::Bitstamp => {

@@ -1,9 +1,11 @@
 //! What an item of a format means as told orders and trades.
 //!
 //! Kept is what was told so far: who rests where, with how much. So an item that names a difference becomes one that names
-//! what is left, a level that leaves the window of the data is taken away, and what the data cannot tell is left out:
+//! what is left, and what the data cannot tell is left out:
 //! - Data that begin in the middle (LOBSTER, Bitstamp) name orders that were never shown. Those of a seeded level are
 //!   taken from the nameless order that stands for it; of others only executions are told, as trades.
+//! - Data of the N best levels are silent about those behind. What is known there is kept, as the best guess when they
+//!   come back; with a window of one level that guess would be the whole book, so levels that leave it are taken away.
 //! - Data that are whole (Databento) do not: what contradicts the book is told as it is, and the book goes stale by it.
 //!
 //! Units are those of the format. Order: that of the items; the parts of an update end with the item that ends it.
@@ -21,8 +23,8 @@ pub(super) struct Promises {
     pub(super) ids_return: bool,
     /// Every trade that is told beside the orders is an execution of one of them too.
     pub(super) trades_are_executions: bool,
-    /// Levels of a side that the data show.
-    pub(super) window: Option<usize>,
+    /// The data show the best level of a side alone, and no word of one that is the best no more.
+    pub(super) shows_best_only: bool,
 }
 
 /// One thing to be told.
@@ -156,9 +158,9 @@ impl Translation {
     /// What the update that is complete now tells.
     pub(super) fn complete(&mut self) -> impl Iterator<Item = Told> + '_ {
         self.update.extend(self.trade.take());
-        if let Some(window) = self.promises.window {
+        if self.promises.shows_best_only {
             for side in [Side::Buy, Side::Sell] {
-                self.narrow(side, window);
+                self.drop_behind_best(side);
             }
         }
         self.update.drain(..)
@@ -288,9 +290,9 @@ impl Translation {
         }
     }
 
-    /// Takes away the levels behind the `window` best ones: the data are silent about them.
-    fn narrow(&mut self, side: Side, window: usize) {
-        while self.levels[index(side)].len() > window {
+    /// Takes away the levels behind the best one.
+    fn drop_behind_best(&mut self, side: Side) {
+        while self.levels[index(side)].len() > 1 {
             let levels = &self.levels[index(side)];
             let worst = match side {
                 Side::Buy => levels.first_key_value(),
