@@ -157,7 +157,7 @@ fn messages(count: u64) -> String {
     let mut tell = |line: String| writeln!(text, "{line}").expect("writing to a string cannot fail");
     for number in 0..count {
         let (side, price) = order(number);
-        let time = format!("34200.{number:09}");
+        let time = format!("{}.{:03}", 34_200 + number / 1_000, number % 1_000);
         tell(format!("{time},1,{},100,{price},{side}", number + 1));
         let Some(old) = number.checked_sub(8) else { continue };
         // The order of eight messages before is executed, deleted or lessened, and at times a hidden one trades.

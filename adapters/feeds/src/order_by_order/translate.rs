@@ -10,21 +10,42 @@
 //!
 //! Units are those of the format. Order: that of the items; the parts of an update end with the item that ends it.
 
-use super::{Action, BookRow, OrderByOrder};
+use super::{Action, BookRow, OrderByOrder, OrderFormat};
 use std::collections::{BTreeMap, BTreeSet};
 use tickwerk_domain::{Aggressor, BookAction, Level, Price, Qty, Side};
 
-/// What a format promises.
+/// What the data promise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Promises {
-    /// Every order that is named was shown before.
-    pub(super) is_whole: bool,
-    /// An id that left the book may come again.
-    pub(super) ids_return: bool,
-    /// Every trade that is told beside the orders is an execution of one of them too.
-    pub(super) trades_are_executions: bool,
+    pub(super) format: OrderFormat,
     /// The data show the best level of a side alone, and no word of one that is the best no more.
     pub(super) shows_best_only: bool,
+}
+
+impl Promises {
+    /// Every order that is named was shown before.
+    pub(super) fn is_whole(self) -> bool {
+        match self.format {
+            OrderFormat::Databento => true,
+            OrderFormat::Lobster | OrderFormat::Bitstamp => false,
+        }
+    }
+
+    /// An id that left the book may come again.
+    fn ids_return(self) -> bool {
+        match self.format {
+            OrderFormat::Lobster | OrderFormat::Databento => true,
+            OrderFormat::Bitstamp => false,
+        }
+    }
+
+    /// Every trade that is told beside the orders is an execution of one of them too.
+    fn trades_are_executions(self) -> bool {
+        match self.format {
+            OrderFormat::Bitstamp => true,
+            OrderFormat::Lobster | OrderFormat::Databento => false,
+        }
+    }
 }
 
 /// One thing to be told.
@@ -113,7 +134,7 @@ impl Translation {
 
     /// Takes an item; `true` where an update is complete with it.
     pub(super) fn apply(&mut self, item: &OrderByOrder) -> bool {
-        if !self.promises.ids_return && self.gone.contains(&item.order) && item.order != 0 {
+        if !self.promises.ids_return() && self.gone.contains(&item.order) && item.order != 0 {
             self.unknown += 1;
             return item.is_last;
         }
@@ -130,7 +151,7 @@ impl Translation {
                 self.execute(item, side);
             }
             (Action::ExecuteHidden | Action::Cross, _) => self.update.push(trade_of(item)),
-            (Action::Trade, _) if self.promises.trades_are_executions => {}
+            (Action::Trade, _) if self.promises.trades_are_executions() => {}
             (Action::Trade, _) => {
                 let earlier = self.trade.replace(trade_of(item));
                 self.update.extend(earlier);
@@ -149,7 +170,7 @@ impl Translation {
         }
         let is_final =
             item.action == Action::Delete || (item.action == Action::Restate && item.qty == Qty::ZERO);
-        if is_final && !self.promises.ids_return {
+        if is_final && !self.promises.ids_return() {
             self.gone.insert(item.order);
         }
         item.is_last
@@ -184,7 +205,7 @@ impl Translation {
             }
             Some(rests) if rests.side == side && rests.price == item.price && item.qty == rests.qty => {}
             Some(_) => self.add(item.order, side, item.price, item.qty),
-            None if self.promises.is_whole => {
+            None if self.promises.is_whole() => {
                 self.unknown += 1;
                 self.tell(BookAction::Reduce, item.order, side, Level { price: item.price, qty: item.qty });
             }
@@ -222,21 +243,21 @@ impl Translation {
         }
         let Some((order, rests)) = self.named_or_nameless(item, side) else {
             self.unknown += 1;
-            if self.promises.is_whole {
+            if self.promises.is_whole() {
                 self.tell(BookAction::Delete, item.order, side, Level { price: item.price, qty: item.qty });
             }
             return;
         };
         let all = item.action == Action::Delete && order == item.order;
         let left = if all { 0 } else { rests.qty.0 - by };
-        let left = if self.promises.is_whole { left } else { left.max(0) };
+        let left = if self.promises.is_whole() { left } else { left.max(0) };
         self.shrink_to(order, rests, Qty(left), BookAction::Reduce);
     }
 
     fn execute(&mut self, item: &OrderByOrder, side: Side) {
         let Some((order, rests)) = self.named_or_nameless(item, side) else {
             self.unknown += 1;
-            if self.promises.is_whole {
+            if self.promises.is_whole() {
                 self.tell(BookAction::Execute, item.order, side, Level { price: item.price, qty: item.qty });
             } else {
                 self.update.push(trade_of(item));
@@ -244,7 +265,7 @@ impl Translation {
             return;
         };
         let left = rests.qty.0 - item.qty.0;
-        let left = if self.promises.is_whole { left } else { left.max(0) };
+        let left = if self.promises.is_whole() { left } else { left.max(0) };
         self.shrink_to(order, rests, Qty(left), BookAction::Execute);
     }
 

@@ -189,8 +189,7 @@ fn item(action: Action, order: u64, qty: i64, is_last: bool) -> OrderByOrder {
 
 #[test]
 fn a_fill_is_an_execution_and_its_reduction_is_told_once() {
-    let promises =
-        Promises { is_whole: true, ids_return: true, trades_are_executions: false, shows_best_only: false };
+    let promises = Promises { format: OrderFormat::Databento, shows_best_only: false };
     let mut translation = Translation::new(promises);
     let mut told = |items: &[OrderByOrder]| -> Vec<(BookAction, u64, i64)> {
         for item in items {
