@@ -146,6 +146,7 @@ pub struct Machine {
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
+    memo: std::cell::Cell<exposures::Memo>,
     venues: Venues,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
@@ -195,6 +196,7 @@ impl Machine {
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
+            memo: std::cell::Cell::default(),
             venues: Venues::new(),
             triggers: Triggers::new(),
             firing: 0,

@@ -14,13 +14,14 @@ mod seed;
 #[path = "core/workload.rs"]
 mod workload;
 
-use desk::{SPOT, cancel, definitions, limit_order, report};
+use desk::{SPOT, cancel, definitions, limit_order, quote, report};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use tickwerk_domain::command::{KillSwitchSet, NewOrder, SimulatedVenueSet};
+use tickwerk_domain::command::{KillSwitchSet, NewOrder, ReplaceOrder, SimulatedVenueSet};
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, DurationNs, Envelope, Event, InstrumentId, OrderId, Payload, Record,
-    Reject, ReportKind, Side, SourceId, StrategyId, TextId, TimeNs,
+    AccountId, ClientOrderId, Command, Contingency, DurationNs, Envelope, Event, InstrumentId, OrderId,
+    OrderType, Payload, Price, Qty, Record, Reject, ReportKind, Side, SourceId, StrategyId, TextId,
+    TimeInForce, TimeNs,
 };
 use tickwerk_engine::limits::{OPEN_ORDERS_MAX, ORDERS_MAX};
 use tickwerk_engine::{Core, Decider, EventBuffer};
@@ -130,6 +131,50 @@ fn a_hundred_thousand_mixed_commands_allocate_nothing() {
         watched.feed(command);
         workload.note(watched.events.events().copied());
     }
+    assert_eq!(COUNT.get(), 0);
+}
+
+/// Held, linked, replaced and expiring orders go through their stores many times over.
+#[test]
+fn rare_orders_allocate_nothing() {
+    let mut watched = Watched::new();
+    for command in definitions() {
+        watched.feed(command);
+    }
+    let plain = |side, price| limit_order(SPOT, side, price, 100);
+    let stop = |side, trigger| NewOrder {
+        order_type: OrderType::Stop,
+        trigger_price: Price(trigger),
+        ..limit_order(SPOT, side, 0, 100)
+    };
+    for round in 0..6_000_u64 {
+        let link = |order, contingency| NewOrder { link: 1 + round, contingency, ..order };
+        watched.feed(quote(SPOT, 9_990, 10_010).into());
+        watched.feed(link(plain(Side::Buy, 10_010), Contingency::Parent).into());
+        let take = watched.feed(link(plain(Side::Sell, 10_500), Contingency::BracketExit).into());
+        watched.feed(link(stop(Side::Sell, 9_800), Contingency::BracketExit).into());
+        let trailing = NewOrder {
+            order_type: OrderType::TrailingStop,
+            trigger_price: Price(0),
+            trail_offset: 50,
+            ..stop(Side::Sell, 0)
+        };
+        let day = watched.feed(NewOrder { time_in_force: TimeInForce::Day, ..trailing }.into());
+        let replace = ReplaceOrder {
+            order: take,
+            price: Price(10_510),
+            qty: Qty(0),
+            trigger_price: Price(0),
+            display_qty: Qty(0),
+            account: desk::ALICE,
+            client_order_id: ClientOrderId::NONE,
+        };
+        watched.feed(replace.into());
+        let (bid, ask) = if round % 2 == 0 { (9_700, 9_720) } else { (10_520, 10_540) };
+        watched.feed(quote(SPOT, bid, ask).into());
+        watched.feed(cancel(day).into());
+    }
+    assert!(watched.commands > 60_000);
     assert_eq!(COUNT.get(), 0);
 }
 

@@ -5,13 +5,14 @@ use super::desk::{
     quote, report, transfer,
 };
 use tickwerk_domain::command::{
-    AccountDefined, CurrencyDefined, KillSwitchSet, MarketGapObserved, SimulatedVenueSet, StrategyDefined,
-    TextDefined, TradeObserved, TradingStateSet,
+    AccountDefined, CurrencyDefined, KillSwitchSet, MarketGapObserved, ReconcileEnded, ReconcileStarted,
+    SimulatedVenueSet, StrategyDefined, TextDefined, TradeBusted, TradeCorrected, TradeObserved,
+    TradingStateSet, VenueOrderStated,
 };
 use tickwerk_domain::{
     AccountId, Aggressor, BookDelta, Command, CurrencyId, DurationNs, Instrument, InstrumentId, Level,
-    LimitKind, OrderId, PositionMode, Price, Qty, Rate, ReportKind, Side, StaleReason, StrategyId, TextBytes,
-    TextId, TradingState,
+    LimitKind, Money, OrderId, PositionMode, Price, Qty, Rate, ReportKind, Side, StaleReason, StrategyId,
+    TextBytes, TextId, TradingState, VenueId,
 };
 
 fn delta(update_id: u64, flags: u8, side: Side, price: i64, qty: i64) -> Command {
@@ -74,6 +75,36 @@ fn steps(order: OrderId) -> Vec<Command> {
         transfer(ALICE, USD, 1),
         transfer(ALICE, BTC, -1),
         limit_order(SPOT, Side::Sell, 12_000, 10).into(),
+        fill(OrderId(9_999), 1, 9_000, 30, 5).into(),
+        TradeCorrected { order, execution_id: 1, price: Price(9_010), qty: Qty(30), fee: Money::new(5) }
+            .into(),
+        TradeBusted { order, execution_id: 1 }.into(),
+        ReconcileStarted { run: 1, account, venue: VenueId::SIMULATED }.into(),
+        VenueOrderStated {
+            run: 1,
+            order,
+            venue_order_id: 5,
+            price: Price(9_000),
+            qty: Qty(100),
+            cum_qty: Qty(0),
+            account,
+            instrument: SPOT,
+            side: Side::Buy,
+        }
+        .into(),
+        VenueOrderStated {
+            run: 1,
+            order: OrderId(9_999),
+            venue_order_id: 6,
+            price: Price(9_000),
+            qty: Qty(100),
+            cum_qty: Qty(0),
+            account,
+            instrument: SPOT,
+            side: Side::Buy,
+        }
+        .into(),
+        ReconcileEnded { run: 1 }.into(),
     ]
 }
 

@@ -16,6 +16,7 @@ use tickwerk_domain::{
     AccountId, BookDelta, Command, CurrencyId, Event, Instrument, InstrumentId, InstrumentKind, OrderId,
     Rate, ReportKind, Side,
 };
+use tickwerk_engine::limits::{OPEN_ORDERS_MAX, ORDERS_MAX};
 use tickwerk_engine::machine::Machine;
 
 struct ModelOrder {
@@ -31,6 +32,8 @@ struct ModelOrder {
     is_rejected: bool,
     price: i64,
     reserve_price: i64,
+    /// How many orders had entered when it was done.
+    done_at: u64,
 }
 
 impl ModelOrder {
@@ -73,6 +76,8 @@ struct Model {
     /// Open ones.
     orders: BTreeMap<OrderId, ModelOrder>,
     done: BTreeMap<OrderId, ModelOrder>,
+    /// Orders that took a place in the engine's store so far.
+    entered: u64,
     risk: ModelRisk,
     positions: BTreeMap<(AccountId, InstrumentId), ModelPosition>,
     cash: BTreeMap<(AccountId, CurrencyId), i128>,
@@ -122,6 +127,7 @@ impl Model {
             .iter()
             .find_map(|event| if let Event::OrderApproved(approved) = event { Some(approved) } else { None });
         for event in events {
+            self.entered += u64::from(matches!(event, Event::OrderApproved(_) | Event::OrderRefused(_)));
             if let (Event::OrderRefused(refused), Command::NewOrder(asked)) = (event, command) {
                 let open = self.orders.values().filter(|order| order.account == asked.account).count();
                 self.risk.check_refusal(refused, asked, open);
@@ -143,6 +149,7 @@ impl Model {
                     is_rejected: false,
                     price: order.price.0,
                     reserve_price: price_of(machine, order.order),
+                    done_at: 0,
                 };
                 self.orders.insert(order.order, model);
                 self.check_approval(approved);
@@ -158,18 +165,22 @@ impl Model {
             self.report(report);
             self.retire(report.order);
         } else if let Command::FillReported(fill) = command {
+            self.forget(fill.order, machine);
             self.fill(fill);
             self.retire(fill.order);
         } else if let Command::ReplaceReported(report) = command {
             self.replaced(report, machine);
             self.retire(report.order);
         } else if let Command::TradeBusted(bust) = command {
+            self.forget(bust.order, machine);
             self.restate(bust.order, bust.execution_id, None);
         } else if let Command::TradeCorrected(to) = command {
             let now = Execution { price: to.price.0, qty: to.qty.0, fee: to.fee.get(), is_busted: false };
+            self.forget(to.order, machine);
             self.restate(to.order, to.execution_id, Some(now));
             self.retire(to.order);
-        } else if let (Command::CashTransferred(transfer), [Event::Posted(_)]) = (command, events) {
+        } else if let (Command::CashTransferred(transfer), [Event::Posted(_), ..]) = (command, events) {
+            // A digest of the whole state may follow.
             *self.cash.entry((transfer.account, transfer.currency)).or_default() += transfer.amount.get();
         }
     }
@@ -234,7 +245,17 @@ impl Model {
     fn retire(&mut self, id: OrderId) {
         if self.orders.get(&id).is_some_and(|order| !order.is_open()) {
             let order = self.orders.remove(&id).expect("it is there");
-            self.done.insert(id, order);
+            self.done.insert(id, ModelOrder { done_at: self.entered, ..order });
+        }
+    }
+
+    /// Forgets a done order that the engine has forgotten, as it may when enough others have come since.
+    fn forget(&mut self, id: OrderId, machine: &Machine) {
+        if machine.orders().by_id(id).is_none()
+            && let Some(order) = self.done.remove(&id)
+        {
+            let others = self.entered - order.done_at;
+            assert!(others >= (ORDERS_MAX - OPEN_ORDERS_MAX) as u64, "forgotten after {others} others");
         }
     }
 

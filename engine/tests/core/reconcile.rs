@@ -7,12 +7,13 @@ use tickwerk_domain::DifferenceKind::{
     Balance, OrderFilled, OrderMissing, OrderTerms, OrderUnknown, Position,
 };
 use tickwerk_domain::command::{
-    ReconcileEnded, ReconcileStarted, VenueBalanceStated, VenueOrderStated, VenuePositionStated,
+    NewOrder, ReconcileEnded, ReconcileStarted, TradeObserved, VenueBalanceStated, VenueOrderStated,
+    VenuePositionStated,
 };
 use tickwerk_domain::event::{CommandRefused, LedgerBook, ReconcileCompleted, ReconcileDiffered};
 use tickwerk_domain::{
-    AccountId, Command, CurrencyId, DifferenceKind, Event, InstrumentId, Money, OrderId, OrderStatus,
-    PositionSide, Price, Qty, ReconcileAction, Reject, ReportKind, Side, VenueId,
+    AccountId, Aggressor, Command, CurrencyId, DifferenceKind, Event, InstrumentId, Money, OrderId,
+    OrderStatus, OrderType, PositionSide, Price, Qty, ReconcileAction, Reject, ReportKind, Side, VenueId,
 };
 
 fn start(run: u64, account: AccountId) -> ReconcileStarted {
@@ -174,10 +175,7 @@ fn only_orders_of_the_account_that_went_out_before_the_start_are_ended() {
     let mut desk = Desk::with_quotes();
     let before = order(&mut desk, 9_000);
     let of_bob = desk.next_id();
-    desk.apply(tickwerk_domain::command::NewOrder {
-        account: BOB,
-        ..limit_order(SPOT, Side::Buy, 9_000, 100)
-    });
+    desk.apply(NewOrder { account: BOB, ..limit_order(SPOT, Side::Buy, 9_000, 100) });
     desk.apply(start(5, ALICE));
     let after = order(&mut desk, 9_000);
     let events = desk.apply(ReconcileEnded { run: 5 });
@@ -295,4 +293,29 @@ fn many_missing_orders_go_on_with_the_next_commands() {
     assert_eq!(desk.machine().orders().open_count(), 1);
     assert_eq!(desk.machine().orders().open().next().map(|order| order.id), Some(ids[20]));
     assert_eq!(desk.machine().positions().get(ALICE, SPOT).open_buys, 100);
+}
+
+#[test]
+fn an_order_that_was_held_at_the_start_is_spared_whether_it_left_since_or_not() {
+    let mut desk = Desk::with_quotes();
+    let [waits, leaves] = [10_300, 10_100].map(|trigger| {
+        let id = desk.next_id();
+        desk.apply(NewOrder {
+            order_type: OrderType::StopLimit,
+            trigger_price: Price(trigger),
+            ..limit_order(SPOT, Side::Buy, 10_300, 100)
+        });
+        assert_eq!(status(&desk, id), OrderStatus::Held);
+        id
+    });
+    desk.apply(start(1, ALICE));
+    let (price, qty, aggressor) = (Price(10_100), Qty(5), Aggressor::Unknown);
+    desk.apply(TradeObserved { trade_id: 1, price, qty, instrument: SPOT, aggressor });
+    assert_eq!(status(&desk, leaves), OrderStatus::PendingNew);
+    let events = desk.apply(ReconcileEnded { run: 1 });
+    assert_eq!(completed(&events).map(|done| done.differences), Some(0));
+    assert_eq!((status(&desk, waits), status(&desk, leaves)), (OrderStatus::Held, OrderStatus::PendingNew));
+    // The next view would know the one that left.
+    assert_eq!(run_of(&mut desk, 2, &[]).0, [OrderMissing]);
+    assert_eq!((status(&desk, waits), status(&desk, leaves)), (OrderStatus::Held, OrderStatus::Canceled));
 }

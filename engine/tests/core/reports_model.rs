@@ -17,9 +17,9 @@ use tickwerk_domain::command::{
     VenuePositionStated, VenueStateObserved,
 };
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, CurrencyId, DurationNs, Event, InstrumentId, InstrumentKind, Money,
-    OrderId, OrderStatus, PositionChange, PositionSide, Price, Qty, Rate, Reject, ReportKind, Side,
-    SideFilter, StrategyId, TextId, TimeInForce, VenueId, VenueState,
+    AccountId, ClientOrderId, Command, Contingency, CurrencyId, DurationNs, Event, InstrumentId,
+    InstrumentKind, Money, OrderId, OrderStatus, OrderType, PositionChange, PositionSide, Price, Qty, Rate,
+    Reject, ReportKind, Side, SideFilter, StrategyId, TextId, TimeInForce, VenueId, VenueState,
 };
 use tickwerk_engine::lifecycle;
 use tickwerk_engine::machine::Machine;
@@ -58,10 +58,33 @@ impl Talk {
         let market = self.random.pick(&[SPOT, LINEAR, INVERSE]);
         let side = self.random.pick(Side::ALL);
         let (price, qty) = (10 * self.random.between(990, 1_010), 5 * self.random.between(2, 40));
+        let account = self.random.pick(&[ALICE, ALICE, BOB]);
+        let plain = NewOrder { account, ..limit_order(market, side, price, qty) };
+        if self.random.one_in(3) {
+            return self.rare_order(plain);
+        }
+        let time_in_force = self.random.pick(&[TimeInForce::Gtc, TimeInForce::Gtc, TimeInForce::Ioc]);
+        NewOrder { time_in_force, ..plain }
+    }
+
+    /// One that is held, or linked with others, or both.
+    fn rare_order(&mut self, plain: NewOrder) -> NewOrder {
+        let order_type = self.random.pick(&[
+            OrderType::Limit,
+            OrderType::Stop,
+            OrderType::StopLimit,
+            OrderType::MarketIfTouched,
+            OrderType::LimitIfTouched,
+        ]);
+        let contingency = self.random.pick(Contingency::ALL);
+        let trigger = 10 * self.random.between(980, 1_020);
         NewOrder {
-            account: self.random.pick(&[ALICE, ALICE, BOB]),
-            time_in_force: self.random.pick(&[TimeInForce::Gtc, TimeInForce::Gtc, TimeInForce::Ioc]),
-            ..limit_order(market, side, price, qty)
+            order_type,
+            contingency,
+            price: if order_type.has_limit() { plain.price } else { Price(0) },
+            trigger_price: Price(if order_type.is_triggered() { trigger } else { 0 }),
+            link: if contingency == Contingency::None { 0 } else { u64::from(self.random.below(9)) + 1 },
+            ..plain
         }
     }
 
@@ -309,11 +332,15 @@ impl Model {
         }
         for account in [ALICE, BOB] {
             let open = || machine.orders().open().filter(move |order| order.account == account);
+            // Of orders that wait and share their exposure, one counts.
+            let is_counted =
+                |order: &&Order| machine.orders().terms_by_id(order.id).is_none_or(|terms| terms.is_counted);
             let row = machine.accounts().account(account).expect("it is defined");
             assert_eq!(row.open_orders as usize, open().count(), "open orders of {account}");
             for market in [SPOT, LINEAR, INVERSE] {
                 let of = |side| {
-                    let mine = open().filter(move |order| (order.instrument, order.side) == (market, side));
+                    let mine = open().filter(is_counted);
+                    let mine = mine.filter(move |order| (order.instrument, order.side) == (market, side));
                     let more = |order: &Order| self.replaces.get(&order.id).map_or(0, |(.., more)| *more);
                     mine.map(|order| order.qty.0 - order.cum_qty.0 + more(order)).sum::<i64>()
                 };
@@ -331,7 +358,7 @@ impl Model {
                     let asked = self.replaces.get(&order.id);
                     today.max(asked.map_or(0, |(price, qty, _)| tied_up(order, *price, *qty, currency)))
                 };
-                let tied_up: i128 = open().map(worst).sum();
+                let tied_up: i128 = open().filter(is_counted).map(worst).sum();
                 let margin = |market| {
                     let settles = instrument(market).settlement == currency;
                     if settles { machine.positions().get(account, market).margin } else { 0 }
@@ -439,5 +466,6 @@ fn no_interleaving_leads_to_an_illegal_state() {
         let (late, restated, unmatched, seen) = told.into_inner();
         assert!(late > 100 && restated > 200 && unmatched > 200, "{late} {restated} {unmatched}");
         assert!(seen.len() > 15, "{seen:?}");
+        assert!(seen.iter().any(|(from, _)| *from == OrderStatus::Held), "{seen:?}");
     }
 }
