@@ -15,7 +15,7 @@ use tickwerk_engine::limits::ORDERS_MAX;
 pub(crate) struct Dictionary {
     texts: BTreeMap<TextId, String>,
     accounts: BTreeMap<AccountId, TextId>,
-    strategies: BTreeMap<StrategyId, TextId>,
+    strategies: BTreeMap<StrategyId, StrategyEntry>,
     currencies: BTreeMap<CurrencyId, CurrencyEntry>,
     venues: BTreeMap<VenueId, TextId>,
     reference: CurrencyId,
@@ -41,6 +41,12 @@ pub(crate) struct InstrumentEntry {
 }
 
 #[derive(Clone, Copy, Debug)]
+struct StrategyEntry {
+    name: TextId,
+    instrument: InstrumentId,
+}
+
+#[derive(Clone, Copy, Debug)]
 struct OrderEntry {
     instrument: InstrumentId,
     /// Unknown where only the answer of the venue was seen.
@@ -63,7 +69,8 @@ impl Dictionary {
         } else if let Command::AccountDefined(defined) = command {
             self.accounts.insert(defined.account, defined.name);
         } else if let Command::StrategyDefined(defined) = command {
-            self.strategies.insert(defined.strategy, defined.name);
+            let entry = StrategyEntry { name: defined.name, instrument: defined.instrument };
+            self.strategies.insert(defined.strategy, entry);
         } else if let Command::CurrencyDefined(defined) = command {
             let entry = CurrencyEntry { code: defined.code, scale: defined.scale };
             self.currencies.insert(defined.currency, entry);
@@ -115,7 +122,12 @@ impl Dictionary {
     }
 
     pub(crate) fn strategy(&self, id: StrategyId) -> Option<&str> {
-        self.strategies.get(&id).and_then(|name| self.text(*name))
+        self.strategies.get(&id).and_then(|entry| self.text(entry.name))
+    }
+
+    /// The instrument that a strategy trades, whose units its limits are in.
+    pub(crate) fn strategy_instrument(&self, id: StrategyId) -> Option<InstrumentId> {
+        self.strategies.get(&id).map(|entry| entry.instrument)
     }
 
     pub(crate) fn currency(&self, id: CurrencyId) -> Option<&str> {

@@ -16,10 +16,11 @@ pub(super) const BREAKER: &[&str] = &["account", "strategy", "breaker", "reason"
 impl Fields<'_> {
     pub(super) fn limit(&self) -> Result<LimitSet, Fault> {
         let kind = self.word("limit", LimitKind::from_word, LimitKind::ALL)?;
-        let instrument = self.optional_instrument()?;
+        let (instrument, strategy) = (self.optional_instrument()?, self.optional_strategy()?);
+        let counted_by = instrument.or_else(|| self.names.strategy_instruments.get(&strategy));
         let scales = LimitScales {
-            quantity: instrument.map(|known| known.quantity_scale),
-            settlement: instrument.map(|known| known.settlement_scale),
+            quantity: counted_by.map(|known| known.quantity_scale),
+            settlement: counted_by.map(|known| known.settlement_scale),
             reference: self.names.reference.map(|reference| reference.scale),
         };
         let value = match self.object.get("value") {
@@ -38,7 +39,7 @@ impl Fields<'_> {
             value,
             account: self.optional_account()?,
             instrument: instrument.map_or(InstrumentId::NONE, |known| known.instrument),
-            strategy: self.optional_strategy()?,
+            strategy,
             reason: TextId::NONE,
             kind,
         })
@@ -54,7 +55,7 @@ impl Fields<'_> {
             | LimitValueError::UnknownMode => Fault::invalid("value", json!(text), error.to_string()),
         })?;
         if value < 0 {
-            let message = "must not be negative; null takes the limit away";
+            let message = "must not be negative; null (on the command line: none) takes the limit away";
             return Err(Fault::invalid("value", json!(text), message));
         }
         Ok(value)
