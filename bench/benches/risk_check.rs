@@ -73,10 +73,9 @@ impl Desk {
                 LimitUnit::Count if scopes_of(*kind).contains(Scopes::STRATEGY) => 1_000_000,
                 LimitUnit::Quantity if *kind == LimitKind::OrderQuantityMin => 1,
                 LimitUnit::Duration => i64::MAX,
-                LimitUnit::Quantity
-                | LimitUnit::Settlement
-                | LimitUnit::Reference
-                | LimitUnit::Count => i64::MAX,
+                LimitUnit::Quantity | LimitUnit::Settlement | LimitUnit::Reference | LimitUnit::Count => {
+                    i64::MAX
+                }
             };
             let value = if *kind == LimitKind::Leverage { 1_000 * Rate::ONE.0 } else { value };
             let is_account = scopes_of(*kind).contains(Scopes::ACCOUNT);

@@ -124,7 +124,8 @@ impl Summary<'_> {
             let currency = machine.accounts().currency(definition.settlement);
             let code = currency.map_or("", |currency| machine.text(currency.code));
             let money = |amount| format_decimal(amount, definition.settlement_scale);
-            let (realized, open) = (money(position.realized), money(unrealized(position, definition, machine)));
+            let (realized, open) =
+                (money(position.realized), money(unrealized(position, definition, machine)));
             let symbol = machine.text(definition.symbol);
             let side = match side {
                 PositionSide::Net => String::new(),

@@ -128,7 +128,8 @@ pub(crate) fn quote(client: &mut Client, instrument: &str, bid: &str, ask: &str)
 /// Shows a daemon a trade of others.
 #[track_caller]
 pub(crate) fn trade(client: &mut Client, instrument: &str, price: &str) {
-    client.ask_ok(&json!({ "op": "market.trade", "instrument": instrument, "price": price, "quantity": "1" }));
+    client
+        .ask_ok(&json!({ "op": "market.trade", "instrument": instrument, "price": price, "quantity": "1" }));
 }
 
 /// An open order by the client's name for it; `None` once it is done.

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, open_order, order_with, quote, trade};
 use crate::live::LiveDaemon;
-use crate::process::{records_of, reasons_in, reexecute, wait_for};
+use crate::process::{reasons_in, records_of, reexecute, wait_for};
 use serde_json::{Value, json};
 
 /// An order of alice's in BTCUSDT; null takes a field away.
@@ -47,9 +47,21 @@ fn held_orders_wait_across_a_kill_and_are_triggered_after_it() {
     trade(&mut client, "BTCUSDT", "100.05");
     let held = [
         ("stop", json!({ "order_type": "stop", "trigger_price": "110.00", "price": null }), "110.00"),
-        ("stop-limit", json!({ "order_type": "stop_limit", "trigger_price": "110.00", "price": "112.00" }), "110.00"),
-        ("touched", json!({ "order_type": "market_if_touched", "trigger_price": "95.00", "price": null }), "95.00"),
-        ("touched-limit", json!({ "order_type": "limit_if_touched", "trigger_price": "94.00", "price": "94.50" }), "94.00"),
+        (
+            "stop-limit",
+            json!({ "order_type": "stop_limit", "trigger_price": "110.00", "price": "112.00" }),
+            "110.00",
+        ),
+        (
+            "touched",
+            json!({ "order_type": "market_if_touched", "trigger_price": "95.00", "price": null }),
+            "95.00",
+        ),
+        (
+            "touched-limit",
+            json!({ "order_type": "limit_if_touched", "trigger_price": "94.00", "price": "94.50" }),
+            "94.00",
+        ),
         (
             "trailing",
             json!({ "order_type": "trailing_stop", "side": "sell", "trail_offset": "5.00", "price": null }),
@@ -66,7 +78,11 @@ fn held_orders_wait_across_a_kill_and_are_triggered_after_it() {
     ];
     for (name, terms, trigger) in &held {
         let placed = place(&mut client, name, terms);
-        assert_eq!((&placed["status"], &placed["held_for"]), (&json!("held"), &json!("trigger")), "{name}: {placed}");
+        assert_eq!(
+            (&placed["status"], &placed["held_for"]),
+            (&json!("held"), &json!("trigger")),
+            "{name}: {placed}"
+        );
         let shown = open_order(&mut client, "alice", name).expect("it is open");
         let expected = json!({ "status": "held", "held_for": "trigger", "trigger_price": trigger, "cum_qty": "0.00000000" });
         assert!(has(&shown, &expected), "{name}: {shown}");
@@ -96,7 +112,8 @@ fn held_orders_wait_across_a_kill_and_are_triggered_after_it() {
         wait_until(&mut client, name, None);
     }
     // A cancel of what the core holds is done at once.
-    let canceled = client.ask_ok(&json!({ "op": "order.cancel", "account": "alice", "client_order_id": "touched" }));
+    let canceled =
+        client.ask_ok(&json!({ "op": "order.cancel", "account": "alice", "client_order_id": "touched" }));
     assert_eq!(canceled["status"], "canceled");
     daemon.stop();
     let triggered = records_of(&daemon.dir, "order.triggered");
@@ -123,15 +140,24 @@ fn what_an_order_asks_of_the_venue_is_done_or_refused_with_its_reason() {
     let iceberg = json!({ "status": "new", "display_quantity": "0.10000000" });
     wait_until(&mut client, "iceberg", Some(&iceberg));
     wait_until(&mut client, "day", Some(&json!({ "status": "new", "time_in_force": "day" })));
-    wait_until(&mut client, "gtd", Some(&json!({ "status": "new", "expires_at": 4_102_444_800_000_000_000_u64 })));
+    wait_until(
+        &mut client,
+        "gtd",
+        Some(&json!({ "status": "new", "expires_at": 4_102_444_800_000_000_000_u64 })),
+    );
     quote(&mut client, "BTCUSDT", "100.00", "100.10");
-    let amount = json!({ "order_type": "market", "price": null, "quantity": "50", "quantity_in_quote": true });
+    let amount = json!({ "order_type": "market", "time_in_force": null, "price": null, "quantity": "50", "quantity_in_quote": true });
     place(&mut client, "amount", &amount);
     wait_until(&mut client, "amount", None);
 
     for (name, terms, code, field) in [
         ("close", json!({ "position_effect": "close" }), "reduce_only", "quantity"),
-        ("past", json!({ "time_in_force": "gtd", "expires_at": "2020-01-01T00:00:00Z" }), "expiry_invalid", "expires_at"),
+        (
+            "past",
+            json!({ "time_in_force": "gtd", "expires_at": "2020-01-01T00:00:00Z" }),
+            "expiry_invalid",
+            "expires_at",
+        ),
         ("undated", json!({ "time_in_force": "gtd" }), "expiry_invalid", "time_in_force"),
         ("dated", json!({ "expires_at": "2100-01-01T00:00:00Z" }), "expiry_invalid", "expires_at"),
         ("hidden", json!({ "display_quantity": "0.002" }), "display_quantity_invalid", "display_quantity"),
@@ -153,7 +179,9 @@ fn what_an_order_asks_of_the_venue_is_done_or_refused_with_its_reason() {
     client.ask_refused(&order_with("closed", &json!({})), "market_closed", "instrument");
     daemon.stop();
     let told = reasons_in(&daemon.dir);
-    for reason in ["would_take", "not_filled_whole", "expiry_invalid", "terms_invalid", "link_invalid", "market_closed"] {
+    for reason in
+        ["would_take", "not_filled_whole", "expiry_invalid", "terms_invalid", "link_invalid", "market_closed"]
+    {
         assert!(told.contains(reason), "{reason} is not in {told:?}");
     }
     reexecute(&daemon.dir);
@@ -172,7 +200,11 @@ fn linked_orders_stay_linked_across_kills() {
     place(&mut client, "oco-limit", &sell(json!({ "price": "120.00", "link": 1, "contingency": "oco" })));
     let stop = json!({ "order_type": "stop", "price": null, "trigger_price": "80.00", "link": 1, "contingency": "oco" });
     place(&mut client, "oco-stop", &sell(stop));
-    place(&mut client, "entry", &json!({ "price": "99.00", "quantity": "1", "link": 2, "contingency": "parent" }));
+    place(
+        &mut client,
+        "entry",
+        &json!({ "price": "99.00", "quantity": "1", "link": 2, "contingency": "parent" }),
+    );
     let exit = |changes: Value| {
         let mut terms = sell(json!({ "link": 2, "contingency": "bracket_exit" }));
         terms.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
@@ -180,7 +212,11 @@ fn linked_orders_stay_linked_across_kills() {
     };
     let target = place(&mut client, "target", &exit(json!({ "price": "105.00" })));
     assert_eq!((&target["status"], &target["held_for"]), (&json!("held"), &json!("parent")));
-    place(&mut client, "guard", &exit(json!({ "order_type": "stop", "price": null, "trigger_price": "95.00" })));
+    place(
+        &mut client,
+        "guard",
+        &exit(json!({ "order_type": "stop", "price": null, "trigger_price": "95.00" })),
+    );
     kill_keeps_orders(&mut daemon, &mut client);
 
     // The entry is filled: both exits live, the stop in the core.
@@ -207,7 +243,10 @@ fn linked_orders_stay_linked_across_kills() {
     wait_until(&mut client, "oco-limit", None);
     wait_until(&mut client, "oco-stop", None);
     let positions = client.ask_ok(&json!({ "op": "query.positions", "account": "alice" }));
-    assert_eq!(positions["positions"][0]["quantity"], "-1.00000000", "only the sell that was not bought before");
+    assert_eq!(
+        positions["positions"][0]["quantity"], "-1.00000000",
+        "only the sell that was not bought before"
+    );
     daemon.stop();
     assert!(reasons_in(&daemon.dir).contains("linked_order_done"));
     reexecute(&daemon.dir);
@@ -233,16 +272,13 @@ fn a_mass_cancel_takes_its_scope_and_no_more() {
     let mut client = Client::connect(&daemon.dir);
     let names = wait_for("the buys to be gone", || {
         let shown = client.ask_ok(&json!({ "op": "query.orders" }));
-        let names = shown["orders"].as_array().expect("a list").iter().map(|order| order["client_order_id"].clone());
+        let names =
+            shown["orders"].as_array().expect("a list").iter().map(|order| order["client_order_id"].clone());
         let names: Vec<Value> = names.collect();
         (names.len() <= 2).then_some(names)
     });
     assert_eq!(names, [json!("sell"), json!("other")]);
-    client.ask_refused(
-        &json!({ "op": "order.mass_cancel", "side": "both" }),
-        "invalid_value",
-        "side",
-    );
+    client.ask_refused(&json!({ "op": "order.mass_cancel", "side": "both" }), "invalid_value", "side");
     daemon.stop();
     assert!(reasons_in(&daemon.dir).contains("mass_canceled"));
     reexecute(&daemon.dir);

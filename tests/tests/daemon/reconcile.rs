@@ -5,6 +5,7 @@ use crate::client::{Client, open_order, order_with, quote};
 use crate::live::LiveDaemon;
 use crate::process::{reasons_in, records_of, reexecute, wait_for};
 use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// An order of alice's that the route leads to the broker.
 fn routed(name: &str, changes: &Value) -> Value {
@@ -29,8 +30,7 @@ fn fill(order: u64, execution: u64, quantity: &str) -> Value {
 }
 
 fn replace(name: &str, changes: &Value) -> Value {
-    let mut request =
-        json!({ "op": "order.replace", "account": "alice", "instrument": "SOLUSDT", "client_order_id": name });
+    let mut request = json!({ "op": "order.replace", "account": "alice", "instrument": "SOLUSDT", "client_order_id": name });
     request.as_object_mut().expect("an object").extend(changes.as_object().expect("changes").clone());
     request
 }
@@ -69,24 +69,40 @@ fn reports_of_a_venue_outside_take_effect_once_across_kills() {
     client.ask_refused(&fill(order, 1, "4"), "duplicate_report", "execution_id");
     client.ask_refused(&fill(order, 2, "40"), "fill_unmatched", "execution_id");
     client.ask_refused(&fill(999_999, 1, "4"), "unknown_order", "order_id");
-    check(&mut client, "worked", &json!({ "cum_qty": "4.000", "leaves_qty": "6.000", "status": "partially_filled" }));
+    check(
+        &mut client,
+        "worked",
+        &json!({ "cum_qty": "4.000", "leaves_qty": "6.000", "status": "partially_filled" }),
+    );
 
     client.ask_refused(&replace("worked", &json!({ "quantity": "4" })), "quantity_below_filled", "quantity");
     client.ask_refused(&replace("worked", &json!({ "quantity": "3" })), "quantity_below_filled", "quantity");
-    client.ask_refused(&replace("worked", &json!({ "display_quantity": "1" })), "display_quantity_invalid", "display_quantity");
+    client.ask_refused(
+        &replace("worked", &json!({ "display_quantity": "1" })),
+        "display_quantity_invalid",
+        "display_quantity",
+    );
     client.ask_refused(&replace("nobody", &json!({ "quantity": "3" })), "unknown_order", "client_order_id");
     let asked = client.ask_ok(&replace("worked", &json!({ "quantity": "6", "price": "20.50" })));
     assert_eq!(asked["status"], "pending_replace");
     client.ask_refused(&replace("worked", &json!({ "quantity": "7" })), "replace_pending", "client_order_id");
     let mut client = restart(&mut daemon);
-    check(&mut client, "worked", &json!({ "status": "pending_replace", "price": "20.00", "quantity": "10.000" }));
+    check(
+        &mut client,
+        "worked",
+        &json!({ "status": "pending_replace", "price": "20.00", "quantity": "10.000" }),
+    );
     let replaced = json!({
         "op": "report.replaced", "order_id": order, "venue_order_id": 77, "instrument": "SOLUSDT", "price": "20.50",
         "quantity": "6",
     });
     client.ask_ok(&replaced);
     client.ask_refused(&replaced, "duplicate_report", "order_id");
-    check(&mut client, "worked", &json!({ "status": "partially_filled", "price": "20.50", "leaves_qty": "2.000" }));
+    check(
+        &mut client,
+        "worked",
+        &json!({ "status": "partially_filled", "price": "20.50", "leaves_qty": "2.000" }),
+    );
 
     let corrected = json!({
         "op": "report.trade_corrected", "order_id": order, "execution_id": 1, "instrument": "SOLUSDT", "price": "19.98",
@@ -125,17 +141,18 @@ fn reports_of_a_venue_outside_take_effect_once_across_kills() {
 fn what_a_venue_lacks_is_done_in_the_core_or_refused() {
     let mut daemon = LiveDaemon::start();
     let mut client = Client::connect(&daemon.dir);
-    for (name, terms) in [
-        ("fok", json!({ "time_in_force": "fok" })),
-        ("iceberg", json!({ "display_quantity": "1" })),
-    ] {
+    for (name, terms) in
+        [("fok", json!({ "time_in_force": "fok" })), ("iceberg", json!({ "display_quantity": "1" }))]
+    {
         client.ask_refused(&routed(name, &terms), "venue_lacks", "venue");
     }
     let held = client.ask_ok(&routed("auction", &json!({ "time_in_force": "at_the_open" })));
     assert_eq!(held["held_for"], "auction");
     // The core ends what the venue cannot end: by a cancel, whose answer the venue owes.
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(300);
-    let dated = place(&mut client, "dated", &json!({ "time_in_force": "gtd", "expires_at": soon.to_string() }));
+    let soon =
+        SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set") + Duration::from_secs(2);
+    let soon = u64::try_from(soon.as_nanos()).expect("nanoseconds fit until 2554");
+    let dated = place(&mut client, "dated", &json!({ "time_in_force": "gtd", "expires_at": soon }));
     client.ask_ok(&report(dated, "accepted"));
     wait_for("the end of its time", || {
         (open_order(&mut client, "alice", "dated")?["status"] == "pending_cancel").then_some(())
@@ -153,13 +170,16 @@ fn what_a_venue_lacks_is_done_in_the_core_or_refused() {
     client.ask_ok(&replace("before", &json!({ "quantity": "9" })));
     client.ask_ok(&json!({ "op": "report.order", "order_id": routed_before, "report": "replace_rejected" }));
     check(&mut client, "before", &json!({ "quantity": "10.000", "replacement": null }));
-    client.ask_ok(&json!({ "op": "market.session", "instrument": "SOLUSDT", "state": "opening_auction" }));
+    let session = |state: &str| json!({ "op": "market.session", "instrument": "SOLUSDT", "state": state });
+    client.ask_refused(&session("opening_auction"), "illegal_move", "state");
+    client.ask_ok(&session("halted"));
+    client.ask_refused(&routed("halted", &json!({})), "market_closed", "instrument");
+    client.ask_ok(&session("pre_open"));
+    client.ask_ok(&session("opening_auction"));
     let released = wait_for("its release", || {
         open_order(&mut client, "alice", "auction").filter(|order| order["status"] == "pending_new")
     });
     assert_eq!(released["venue"], "broker");
-    client.ask_ok(&json!({ "op": "market.session", "instrument": "SOLUSDT", "state": "halted" }));
-    client.ask_refused(&routed("halted", &json!({})), "market_closed", "instrument");
     daemon.stop();
     assert_eq!(records_of(&daemon.dir, "order.expired").len(), 1);
     let told = reasons_in(&daemon.dir);
@@ -174,7 +194,8 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
     let mut daemon = LiveDaemon::start();
     let mut client = Client::connect(&daemon.dir);
     quote(&mut client, "BTCUSDT-PERP", "20000.0", "20000.1");
-    let [same, other, missing] = ["same", "other", "missing"].map(|name| place(&mut client, name, &json!({})));
+    let [same, other, missing] =
+        ["same", "other", "missing"].map(|name| place(&mut client, name, &json!({})));
     place(&mut client, "held", &json!({ "order_type": "stop", "price": null, "trigger_price": "30.00" }));
     client.ask_ok(&report(same, "accepted"));
     let run = |op: &str, changes: Value| {
@@ -192,7 +213,12 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
     };
     let kinds = |client: &mut Client, request: &Value| -> Vec<Value> {
         let found = client.ask_ok(request)["differences"].take();
-        found.as_array().expect("a list").iter().map(|found| json!([found["kind"], found["action"]])).collect()
+        found
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|found| json!([found["kind"], found["action"]]))
+            .collect()
     };
     client.ask_refused(&order(same, json!({})), "unknown_reconciliation", "run");
     client.ask_refused(&run("start", json!({ "account": "alice" })), "missing_field", "venue");
@@ -207,19 +233,29 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
     let filled = order(same, json!({ "cum_quantity": "4" }));
     assert_eq!(kinds(&mut client, &filled), [json!(["order_filled", "raised"])]);
     let position = |quantity: &str| {
-        run("position", json!({ "account": "alice", "instrument": "BTCUSDT-PERP", "quantity": quantity, "price": "20000.0" }))
+        run(
+            "position",
+            json!({ "account": "alice", "instrument": "BTCUSDT-PERP", "quantity": quantity, "price": "20000.0" }),
+        )
     };
     assert_eq!(kinds(&mut client, &position("-0.5")), [json!(["position", "adjusted"])]);
     assert_eq!(kinds(&mut client, &position("-0.5")), Vec::<Value>::new());
-    let short = run("position", json!({
-        "account": "alice", "instrument": "BTCUSDT-PERP", "quantity": "-1", "position_side": "short",
-    }));
+    let short = run(
+        "position",
+        json!({
+            "account": "alice", "instrument": "BTCUSDT-PERP", "quantity": "-1", "position_side": "short",
+        }),
+    );
     client.ask_refused(&short, "position_mode_invalid", "account");
-    let balance = |cash: &str| run("balance", json!({ "account": "alice", "currency": "USDT", "cash": cash }));
+    let balance =
+        |cash: &str| run("balance", json!({ "account": "alice", "currency": "USDT", "cash": cash }));
     assert_eq!(kinds(&mut client, &balance("999900")), [json!(["balance", "adjusted"])]);
     assert_eq!(kinds(&mut client, &balance("999900")), Vec::<Value>::new());
     let ended = client.ask_ok(&run("end", json!({})));
-    assert_eq!(ended["differences"], json!([{ "kind": "order_missing", "action": "ended", "order_id": missing }]));
+    assert_eq!(
+        ended["differences"],
+        json!([{ "kind": "order_missing", "action": "ended", "order_id": missing }])
+    );
     assert_eq!(ended["completed"], json!({ "orders": 3, "figures": 4, "differences": 5 }));
     client.ask_refused(&run("end", json!({})), "unknown_reconciliation", "run");
     check(&mut client, "other", &json!({ "price": "21.00", "status": "new" }));
@@ -236,7 +272,10 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
     assert_eq!(figures("position"), json!(["0.000", "-0.500"]));
     assert_eq!(figures("balance"), json!(["1000000.00000000", "999900.00000000"]));
     let refused = records_of(&daemon.dir, "system.command_refused");
-    assert!(refused.iter().any(|record| record["payload"]["command_type"] == "position.stated"), "{refused:?}");
+    assert!(
+        refused.iter().any(|record| record["payload"]["command_type"] == "position.stated"),
+        "{refused:?}"
+    );
     assert!(reasons_in(&daemon.dir).contains("missing_at_venue"));
     reexecute(&daemon.dir);
 }

@@ -20,7 +20,8 @@ fn hedged(name: &str, changes: &Value) -> Value {
 }
 
 fn set_limit(limit: &str, value: &Value, scope: &Value) -> Value {
-    let mut request = json!({ "op": "limit.set", "limit": limit, "value": value, "reason": format!("test of {limit}") });
+    let mut request =
+        json!({ "op": "limit.set", "limit": limit, "value": value, "reason": format!("test of {limit}") });
     request.as_object_mut().expect("an object").extend(scope.as_object().expect("a scope").clone());
     request
 }
@@ -51,9 +52,10 @@ fn wait_for_positions(client: &mut Client, account: &str, expected: &[(&str, &st
     wait_for(&format!("{account} to have {expected:?}"), || {
         let shown = positions(client, account);
         let are = shown.len() == expected.len()
-            && shown.iter().zip(expected).all(|(row, (side, qty))| {
-                row["position_side"] == *side && row["quantity"] == *qty
-            });
+            && shown
+                .iter()
+                .zip(expected)
+                .all(|(row, (side, qty))| row["position_side"] == *side && row["quantity"] == *qty);
         are.then_some(())
     });
 }
@@ -71,10 +73,14 @@ fn with_market() -> (LiveDaemon, Client) {
 fn every_limit_refuses_with_its_reason_and_outlives_a_kill() {
     let (mut daemon, mut client) = with_market();
     let (hedge, perpetual) = (json!({ "account": "hedge" }), json!({ "instrument": "BTCUSDT-PERP" }));
-    let limit_order = json!({ "order_type": "limit", "time_in_force": "gtc", "price": "19000.0" });
+    let limit_order = json!({ "order_type": "limit", "time_in_force": "gtc", "price": "19500.0" });
     let far = json!({ "order_type": "limit", "time_in_force": "gtc", "price": "25000.0" });
     client.ask_refused(&hedged("collar", &far), "price_outside_collar", "price");
-    client.ask_refused(&hedged("gross", &json!({ "quantity": "16" })), "gross_exposure_above_limit", "account");
+    client.ask_refused(
+        &hedged("gross", &json!({ "quantity": "16" })),
+        "gross_exposure_above_limit",
+        "account",
+    );
     client.ask_refused(&hedged("net", &json!({ "quantity": "8" })), "net_exposure_above_limit", "account");
     let cases = [
         ("order_quantity", "0.4", &perpetual, json!({}), "quantity_above_limit", "quantity"),
@@ -87,7 +93,8 @@ fn every_limit_refuses_with_its_reason_and_outlives_a_kill() {
         ("market_age", "0.000000001", &hedge, json!({}), "stale_market", "instrument"),
     ];
     for (number, (limit, value, scope, terms, code, field)) in cases.iter().enumerate() {
-        let before = client.ask_ok(&json!({ "op": "query.limits" }))["limits_version"].as_u64().expect("a version");
+        let before =
+            client.ask_ok(&json!({ "op": "query.limits" }))["limits_version"].as_u64().expect("a version");
         let version = client.ask_ok(&set_limit(limit, &json!(value), scope))["limits_version"].clone();
         assert_eq!(version, before + 1);
         if number % 3 == 0 {
@@ -98,7 +105,7 @@ fn every_limit_refuses_with_its_reason_and_outlives_a_kill() {
     }
     // Own orders do not meet, and credit ends.
     client.ask_ok(&hedged("rests", &limit_order));
-    let meets = json!({ "side": "sell", "order_type": "limit", "time_in_force": "gtc", "price": "19000.0" });
+    let meets = json!({ "side": "sell", "order_type": "limit", "time_in_force": "gtc", "price": "19500.0" });
     client.ask_refused(&hedged("meets", &meets), "self_trade", "price");
     client.ask_ok(&hedged("passes", &json!({})));
     daemon.stop();
@@ -107,14 +114,20 @@ fn every_limit_refuses_with_its_reason_and_outlives_a_kill() {
     let by_hand: Vec<&Value> = set.iter().filter(|record| record["actor"] == "control").collect();
     assert_eq!(by_hand.len(), 2 * cases.len());
     for (record, limit) in by_hand.iter().zip(cases.iter().flat_map(|case| [case.0, case.0])) {
-        assert_eq!((&record["payload"]["kind"], &record["payload"]["reason"]), (&json!(limit), &json!(format!("test of {limit}"))));
+        assert_eq!(
+            (&record["payload"]["kind"], &record["payload"]["reason"]),
+            (&json!(limit), &json!(format!("test of {limit}")))
+        );
     }
     let changed = records_of(&daemon.dir, "risk.limit_changed");
-    let versions: Vec<u64> =
-        changed.iter().map(|record| record["payload"]["limits_version"].as_u64().expect("a version")).collect();
+    let versions: Vec<u64> = changed
+        .iter()
+        .map(|record| record["payload"]["limits_version"].as_u64().expect("a version"))
+        .collect();
     assert!(versions.windows(2).all(|pair| pair[1] == pair[0] + 1), "{versions:?}");
     let refused = records_of(&daemon.dir, "risk.order_refused");
-    let of_age = refused.iter().find(|record| record["payload"]["reason"] == "stale_market").expect("a refusal");
+    let of_age =
+        refused.iter().find(|record| record["payload"]["reason"] == "stale_market").expect("a refusal");
     assert_eq!(of_age["payload"]["limit"], "0.000000001");
     reexecute(&daemon.dir);
 }
@@ -137,7 +150,8 @@ fn a_breaker_trips_lets_reducing_orders_pass_and_is_reset_by_hand() {
         (&json!("daily_loss"), &json!("tripped"), &json!("hedge"))
     );
     client.ask_refused(&hedged("opens-2", &json!({})), "breaker_tripped", "account");
-    client.ask_ok(&hedged("closes", &json!({ "side": "sell", "position_effect": "close", "quantity": "0.4" })));
+    client
+        .ask_ok(&hedged("closes", &json!({ "side": "sell", "position_effect": "close", "quantity": "0.4" })));
     wait_for_positions(&mut client, "hedge", &[("long", "0.600"), ("short", "-0.500")]);
     let reset = json!({ "op": "breaker.reset", "account": "hedge", "breaker": "daily_loss", "reason": "talked to the desk" });
     assert_eq!(client.ask_ok(&reset)["state"], "armed");
@@ -150,7 +164,10 @@ fn a_breaker_trips_lets_reducing_orders_pass_and_is_reset_by_hand() {
         .collect();
     assert_eq!(moves, [json!(["armed", "tripped"]), json!(["tripped", "armed"])]);
     let reset = records_of(&daemon.dir, "risk.breaker_reset");
-    assert_eq!((&reset[0]["payload"]["reason"], &reset[0]["actor"]), (&json!("talked to the desk"), &json!("control")));
+    assert_eq!(
+        (&reset[0]["payload"]["reason"], &reset[0]["actor"]),
+        (&json!("talked to the desk"), &json!("control"))
+    );
     assert!(!records_of(&daemon.dir, "risk.alert").is_empty());
     reexecute(&daemon.dir);
 }
@@ -160,11 +177,11 @@ fn switches_and_states_hold_for_their_scope_across_a_kill() {
     let (mut daemon, mut client) = with_market();
     client.ask_ok(&hedged("long", &json!({})));
     wait_for_positions(&mut client, "hedge", &[("long", "0.500")]);
-    let switch = |engaged: bool| {
-        json!({ "op": "kill_switch.set", "strategy": "trend", "engaged": engaged, "reason": "it drifts" })
-    };
+    let switch = |engaged: bool| json!({ "op": "kill_switch.set", "strategy": "trend", "engaged": engaged, "reason": "it drifts" });
     assert_eq!(client.ask_ok(&switch(true))["cancels"], 0);
-    client.ask_ok(&json!({ "op": "trading_state.set", "account": "hedge", "state": "reduce_only", "reason": "late" }));
+    client.ask_ok(
+        &json!({ "op": "trading_state.set", "account": "hedge", "state": "reduce_only", "reason": "late" }),
+    );
     kill_keeps_settings(&mut daemon, &mut client);
     client.ask_refused(&hedged("opens", &json!({})), "reduce_only", "quantity");
     client.ask_ok(&json!({ "op": "trading_state.set", "account": "hedge", "state": "halted" }));
@@ -180,14 +197,18 @@ fn switches_and_states_hold_for_their_scope_across_a_kill() {
     client.ask_ok(&hedged("closes-2", &closing));
     client.ask_refused(&state("closed"), "illegal_move", "state");
     wait_for_positions(&mut client, "hedge", &[("long", "0.400")]);
-    client.ask_ok(&hedged("closes-3", &json!({ "side": "sell", "position_effect": "close", "quantity": "0.4" })));
+    client.ask_ok(&hedged(
+        "closes-3",
+        &json!({ "side": "sell", "position_effect": "close", "quantity": "0.4" }),
+    ));
     wait_for_positions(&mut client, "hedge", &[("long", "0.000")]);
     client.ask_ok(&state("closed"));
     client.ask_refused(&state("active"), "illegal_move", "state");
     client.ask_ok(&switch(false));
     daemon.stop();
     let told = reasons_in(&daemon.dir);
-    for reason in ["reduce_only", "trading_halted", "account_not_active", "illegal_move", "it drifts", "late"] {
+    for reason in ["reduce_only", "trading_halted", "account_not_active", "illegal_move", "it drifts", "late"]
+    {
         assert!(told.contains(reason), "{reason} is not in {told:?}");
     }
     reexecute(&daemon.dir);
@@ -205,7 +226,9 @@ fn both_sides_of_a_hedge_are_funded_marked_and_kept() {
     let figures = |row: &Value| (row["funding"].clone(), row["unrealized"].clone());
     assert_eq!(figures(&before[0]), (json!("-2.00000000"), json!("999.90000000")), "{before:?}");
     assert_eq!(figures(&before[1]), (json!("1.00000000"), json!("-500.00000000")), "{before:?}");
-    wait_for("the marks of the second", || (!records_of(&daemon.dir, "position.marked").is_empty()).then_some(()));
+    wait_for("the marks of the second", || {
+        (!records_of(&daemon.dir, "position.marked").is_empty()).then_some(())
+    });
     daemon.kill();
     daemon.start_again(&[]);
     let mut client = Client::connect(&daemon.dir);
@@ -213,7 +236,8 @@ fn both_sides_of_a_hedge_are_funded_marked_and_kept() {
     let limits = client.ask_ok(&json!({ "op": "query.limits", "account": "hedge" }));
     assert_eq!(limits["accounts"][0]["gross_exposure"], "31500.00000000", "{limits}");
     client.ask_ok(&json!({ "op": "cash.transfer", "account": "hedge", "currency": "USDT", "amount": "-1000", "reason": "paid out" }));
-    let too_much = json!({ "op": "cash.transfer", "account": "hedge", "currency": "USDT", "amount": "-99000" });
+    let too_much =
+        json!({ "op": "cash.transfer", "account": "hedge", "currency": "USDT", "amount": "-99000" });
     client.ask_refused(&too_much, "insufficient_buying_power", "account");
     let ended = daemon.stop().json();
     assert_eq!(ended["profit"]["hedge"]["USDT"]["funding"], "-1.00000000", "{ended}");
@@ -238,7 +262,8 @@ fn limits_are_shown_set_and_explained_on_the_command_line() {
     assert!(!shown.contains("hedge"), "{shown}");
 
     let reason = ["--strategy", "trend", "--reason", "smaller for now"];
-    let told = run(limits(&dir, "set", &[&["order_quantity", "0.02"][..], &reason].concat())).expect(0).stdout;
+    let told =
+        run(limits(&dir, "set", &[&["order_quantity", "0.02"][..], &reason].concat())).expect(0).stdout;
     assert!(told.starts_with("order_quantity is 0.02; limits version "), "{told}");
     let shown = run(limits(&dir, "show", &["--strategy", "trend", "--json"])).expect(0).json();
     let of_strategy = shown["limits"].as_array().expect("a list").iter();
@@ -258,7 +283,11 @@ fn limits_are_shown_set_and_explained_on_the_command_line() {
     daemon.stop();
     let changed = records_of(&dir, "risk.limit_changed");
     let last = &changed.last().expect("a change")["payload"];
-    assert_eq!((&last["previous"], &last["value"]), (&json!("0.020"), &Value::Null), "in the units of its instrument");
+    assert_eq!(
+        (&last["previous"], &last["value"]),
+        (&json!("0.020"), &Value::Null),
+        "in the units of its instrument"
+    );
     run(limits(&dir, "show", &[])).expect_told(74, &["no daemon answers"]);
 
     let rule = run(["limits", "explain", "price_outside_collar"]).expect(0).stdout;
@@ -271,7 +300,9 @@ fn limits_are_shown_set_and_explained_on_the_command_line() {
 #[test]
 fn a_strategy_that_is_killed_asks_for_nothing_more() {
     let (mut daemon, mut client) = with_market();
-    client.ask_ok(&json!({ "op": "kill_switch.set", "strategy": "trend", "engaged": true, "reason": "by test" }));
+    client.ask_ok(
+        &json!({ "op": "kill_switch.set", "strategy": "trend", "engaged": true, "reason": "by test" }),
+    );
     let rising = |client: &mut Client, from: u64| {
         for step in from..from + 130 {
             quote(client, "BTCUSDT-PERP", &format!("{}.0", 20_000 + step), &format!("{}.1", 20_000 + step));
@@ -287,7 +318,8 @@ fn a_strategy_that_is_killed_asks_for_nothing_more() {
     let refused = records_of(&daemon.dir, "risk.order_refused");
     assert!(!refused.is_empty(), "it would have bought");
     assert!(refused.iter().all(|record| {
-        (&record["payload"]["reason"], &record["payload"]["strategy"]) == (&json!("kill_switch"), &json!("trend"))
+        (&record["payload"]["reason"], &record["payload"]["strategy"])
+            == (&json!("kill_switch"), &json!("trend"))
     }));
     assert!(records_of(&daemon.dir, "order.submitted").is_empty());
     reexecute(&daemon.dir);

@@ -127,8 +127,11 @@ fn shown(result: &Value) -> String {
         line(&mut text, what, &value, &scope_text(&row));
     }
     for row in rows("breakers") {
-        let (observed, limit) = (with_unit(&row["observed"], &Value::Null), with_unit(&row["limit"], &Value::Null));
-        let until = row["until_ns"].as_u64().map_or_else(String::new, |until| format!(", armed again at {}", crate::render::rfc3339(TimeNs(until))));
+        let (observed, limit) =
+            (with_unit(&row["observed"], &Value::Null), with_unit(&row["limit"], &Value::Null));
+        let until = row["until_ns"].as_u64().map_or_else(String::new, |until| {
+            format!(", armed again at {}", crate::render::rfc3339(TimeNs(until)))
+        });
         let value = format!("{}: {observed} of {limit}{until}", plain(&row["state"]));
         line(&mut text, &format!("breaker {}", plain(&row["breaker"])), &value, &scope_text(&row));
     }
@@ -218,7 +221,11 @@ fn explain(rule: Option<&str>, as_json: bool) -> Result<u8> {
 
 /// What its limit is written in: durations are seconds here, and nanoseconds in the core.
 fn unit_of(rule: &Rule) -> Option<&'static str> {
-    if rule.kind.is_some_and(|kind| kind.unit() == LimitUnit::Duration) { Some("seconds") } else { rule.unit() }
+    if rule.kind.is_some_and(|kind| kind.unit() == LimitUnit::Duration) {
+        Some("seconds")
+    } else {
+        rule.unit()
+    }
 }
 
 fn rule_json(rule: &Rule) -> Value {

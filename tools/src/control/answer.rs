@@ -5,7 +5,8 @@ use crate::config::Acknowledge;
 use serde_json::{Value, json};
 use tickwerk_domain::command::{CancelOrder, ReplaceOrder};
 use tickwerk_domain::reject::ReasonCode;
-use tickwerk_domain::{Command, Event, OrderId, OrderStatus, Payload, Reject, Sequence};
+use tickwerk_domain::{Command, Event, OrderId, OrderStatus, Payload, Reject, Sequence, SessionState};
+use tickwerk_engine::lifecycle;
 use tickwerk_engine::pipeline::Frame;
 use tickwerk_engine::risk::rules::RULES;
 
@@ -47,7 +48,9 @@ pub(crate) fn of_frame(frame: &Frame, request: &Value) -> Outcome {
     let mut answer = None;
     for record in frame.records() {
         match &record.payload {
-            Payload::Command(command) => answer = Some(Answer::to(command, record.envelope.sequence, request)),
+            Payload::Command(command) => {
+                answer = Some(Answer::to(command, record.envelope.sequence, request))
+            }
             Payload::Event(event) => {
                 if let Some(answer) = &mut answer {
                     answer.take(event);
@@ -114,7 +117,8 @@ struct Answer<'r> {
 impl<'r> Answer<'r> {
     fn to(command: &Command, sequence: Sequence, request: &'r Value) -> Self {
         let subject = Subject::of(command, sequence);
-        let mut answer = Self { request, subject, outcome: Ok(json!({})), cancels: 0, differences: Vec::new() };
+        let mut answer =
+            Self { request, subject, outcome: Ok(json!({})), cancels: 0, differences: Vec::new() };
         if let Subject::NewOrder(order) = subject {
             answer.stands(order, OrderStatus::PendingNew);
         }
@@ -350,13 +354,13 @@ fn field_of(reject: Reject, request: &Value) -> &'static str {
         | Reject::PositionAboveLimit
         | Reject::ReduceOnly
         | Reject::ValueOverflow => &["quantity"],
-        Reject::TriggerInvalid => &["trigger_price"],
+        Reject::TriggerInvalid => &["trigger_price", "trail_offset"],
         Reject::DisplayQuantityInvalid => &["display_quantity"],
         Reject::ExpiryInvalid => &["expires_at", "time_in_force"],
         Reject::LinkInvalid => &["link"],
         Reject::TermsInvalid => &["order_type"],
         Reject::IllegalMove => &["breaker", "state", "client_order_id", "order_id"],
-        Reject::ValueOutOfRange => &["value", "amount", "rate"],
+        Reject::ValueOutOfRange => &["value", "amount", "rate", "run"],
         Reject::UnknownStrategyKind
         | Reject::NothingToReplace
         | Reject::StoreFull
@@ -398,11 +402,22 @@ fn remedy(reject: Reject, request: &Value) -> Option<String> {
     let text = |field: &str| request[field].as_str().unwrap_or("");
     match (reject, text("op")) {
         (Reject::ScopeInvalid, "limit.set") => {
-            let rule = RULES.iter().find(|rule| rule.kind.is_some_and(|kind| kind.word() == text("limit")))?;
-            Some(format!("{} can be set for: {}", rule.name, rule.scopes.names().collect::<Vec<_>>().join(", ")))
+            let rule =
+                RULES.iter().find(|rule| rule.kind.is_some_and(|kind| kind.word() == text("limit")))?;
+            Some(format!(
+                "{} can be set for: {}",
+                rule.name,
+                rule.scopes.names().collect::<Vec<_>>().join(", ")
+            ))
         }
         (Reject::IllegalMove, "account_state.set") => {
             Some("an account is closed for good, and only without positions and open orders".to_owned())
+        }
+        (Reject::IllegalMove, "market.session") => {
+            let to = SessionState::from_word(&text("state").to_ascii_lowercase())?;
+            let from = SessionState::ALL.iter().filter(|from| lifecycle::session::is_allowed(**from, to));
+            let from: Vec<&str> = from.map(|from| from.word()).collect();
+            Some(format!("a market comes to {to} from: {}", from.join(", ")))
         }
         (Reject::IllegalMove, "breaker.reset") => Some("the breaker has not tripped".to_owned()),
         (_, _) => REMEDIES.iter().find(|(known, _)| *known == reject).map(|(_, remedy)| (*remedy).to_owned()),

@@ -13,9 +13,9 @@ use tickwerk_domain::book::BookDelta;
 use tickwerk_domain::event::{Leg, OrderRefused, ReplaceRejected};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    Command, Contingency, CurrencyId, DifferenceKind, Event, FieldValue, Fields, InstrumentId, InstrumentKind, LimitKind,
-    LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE, Reject, Side,
-    format_decimal,
+    Command, Contingency, CurrencyId, DifferenceKind, Event, FieldValue, Fields, InstrumentId,
+    InstrumentKind, LimitKind, LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE,
+    Reject, Side, format_decimal,
 };
 
 /// What the values of one record are counted in.
@@ -40,7 +40,9 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
             (Some(unit), FieldValue::Signed(value)) if matches!(name, "value" | "previous") => {
                 unit.show_limit(value)
             }
-            (Some(unit), FieldValue::Money(value)) if matches!(name, "limit" | "observed" | "ours" | "theirs") => {
+            (Some(unit), FieldValue::Money(value))
+                if matches!(name, "limit" | "observed" | "ours" | "theirs") =>
+            {
                 unit.show(value.get())
             }
             (_, value) if is_not_asked_for(payload, name, value) => Shown::Absent,

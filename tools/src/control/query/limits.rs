@@ -5,7 +5,8 @@ use super::{account_name, currency, strategy_name};
 use crate::limit_value::{LimitScales, show_limit};
 use serde_json::{Value, json};
 use tickwerk_domain::{
-    AccountId, BreakerKind, BreakerState, Instrument, InstrumentId, InstrumentKind, LimitKind, LimitUnit, format_decimal,
+    AccountId, BreakerKind, BreakerState, Instrument, InstrumentId, InstrumentKind, LimitKind, LimitUnit,
+    format_decimal,
 };
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::risk::settings::Scope;

@@ -7,7 +7,9 @@ use tickwerk_domain::command::{
     CashTransferred, ConversionSet, FundingApplied, MarkObserved, QuoteObserved, SessionSet, TradeObserved,
     VenueStateObserved,
 };
-use tickwerk_domain::{Aggressor, InstrumentId, InstrumentKind, Price, Qty, Rate, SessionState, TextId, VenueState};
+use tickwerk_domain::{
+    Aggressor, InstrumentId, InstrumentKind, Price, Qty, Rate, SessionState, TextId, VenueState,
+};
 
 pub(super) const SESSION: &[&str] = &["instrument", "state", "closes_at"];
 pub(super) const QUOTE: &[&str] = &["instrument", "bid_price", "bid_quantity", "ask_price", "ask_quantity"];
@@ -116,11 +118,6 @@ impl Fields<'_> {
             let message = "write what comes in, or with a minus what goes out";
             return Err(Fault::invalid("amount", self.object["amount"].clone(), message));
         }
-        Ok(CashTransferred {
-            amount,
-            account: self.account()?,
-            currency: currency.id,
-            reason: TextId::NONE,
-        })
+        Ok(CashTransferred { amount, account: self.account()?, currency: currency.id, reason: TextId::NONE })
     }
 }
