@@ -108,10 +108,9 @@ fn show(scope: &Scope, as_json: bool) -> Result<u8> {
 
 fn fault_text(error: &Value) -> String {
     let text = |key: &str| error[key].as_str().unwrap_or("").to_owned();
-    match &error["value"] {
-        Value::Null => format!("{}: {}", text("field"), text("message")),
-        value => format!("{} {value}: {}", text("field"), text("message")),
-    }
+    let value = &error["value"];
+    let value = if value.is_null() { String::new() } else { format!(" {value}") };
+    format!("{}{value}: {}", text("field"), text("message"))
 }
 
 /// A table for people.
@@ -141,9 +140,11 @@ fn shown(result: &Value) -> String {
             line(&mut text, "account_state", &plain(&row["state"]), &scope);
         }
         for figure in ["equity", "gross_exposure", "net_exposure"] {
-            let value = match &row[figure] {
-                Value::Null => "unknown (no price)".to_owned(),
-                amount => with_unit(amount, &row["currency"]),
+            let amount = &row[figure];
+            let value = if amount.is_null() {
+                "unknown (no price)".to_owned()
+            } else {
+                with_unit(amount, &row["currency"])
             };
             line(&mut text, figure, &value, &scope);
         }

@@ -1,7 +1,8 @@
 //! From a frame to the reply of the request that caused it.
 
-use super::request::Fault;
+use super::request::{Compared, Fault};
 use crate::config::Acknowledge;
+use crate::render::{Dictionary, limit_and_observed};
 use serde_json::{Value, json};
 use tickwerk_domain::command::{CancelOrder, ReplaceOrder};
 use tickwerk_domain::reject::ReasonCode;
@@ -35,6 +36,10 @@ pub(crate) fn line(
                 "value": fault.value,
                 "message": fault.message,
             });
+            if let Some(compared) = fault.compared {
+                reply["error"]["limit"] = json!(compared.limit);
+                reply["error"]["observed"] = json!(compared.observed);
+            }
         }
     }
     format!("{reply}\n")
@@ -44,15 +49,16 @@ pub(crate) fn line(
 ///
 /// A frame also tells what the command did to others: a quote triggers orders, a fill cancels what is linked with it.
 /// Only what happened to the request itself is answered; everything else is in the journal and in the queries.
-pub(crate) fn of_frame(frame: &Frame, request: &Value) -> Outcome {
+pub(crate) fn of_frame(frame: &Frame, request: &Value, dictionary: &Dictionary) -> Outcome {
     let mut answer = None;
     for record in frame.records() {
         match &record.payload {
             Payload::Command(command) => {
-                answer = Some(Answer::to(command, record.envelope.sequence, request))
+                answer = Some(Answer::to(command, record.envelope.sequence, request));
             }
             Payload::Event(event) => {
                 if let Some(answer) = &mut answer {
+                    answer.note_figures(&record.payload, dictionary);
                     answer.take(event);
                 }
             }
@@ -112,17 +118,38 @@ struct Answer<'r> {
     /// Orders that are cancelled along the way.
     cancels: u64,
     differences: Vec<Value>,
+    /// What the rule compared that refused the request.
+    compared: Option<Box<Compared>>,
 }
 
 impl<'r> Answer<'r> {
     fn to(command: &Command, sequence: Sequence, request: &'r Value) -> Self {
         let subject = Subject::of(command, sequence);
-        let mut answer =
-            Self { request, subject, outcome: Ok(json!({})), cancels: 0, differences: Vec::new() };
+        let mut answer = Self {
+            request,
+            subject,
+            outcome: Ok(json!({})),
+            cancels: 0,
+            differences: Vec::new(),
+            compared: None,
+        };
         if let Subject::NewOrder(order) = subject {
             answer.stands(order, OrderStatus::PendingNew);
         }
         answer
+    }
+
+    /// Keeps what the rule compared that refuses the request.
+    fn note_figures(&mut self, payload: &Payload, dictionary: &Dictionary) {
+        let is_own = match (payload, self.subject) {
+            (Payload::Event(Event::OrderRefused(refused)), Subject::NewOrder(own)) => refused.order == own,
+            (Payload::Event(Event::ReplaceRejected(_)), Subject::Order(_)) => true,
+            (_, _) => false,
+        };
+        if is_own {
+            let figures = limit_and_observed(payload, dictionary);
+            self.compared = figures.map(|(limit, observed)| Box::new(Compared { limit, observed }));
+        }
     }
 
     fn take(&mut self, event: &Event) {
@@ -259,7 +286,7 @@ impl<'r> Answer<'r> {
     }
 
     fn refuse(&mut self, reason: ReasonCode, order: OrderId) {
-        self.outcome = Err(refusal(reason, order, self.request));
+        self.outcome = Err(refusal(reason, order, self.request, self.compared.take()));
     }
 
     fn finish(mut self) -> Outcome {
@@ -293,18 +320,19 @@ fn order_of(event: &Event) -> Option<OrderId> {
 }
 
 /// A reason with the field of the request that it is about.
-fn refusal(reason: ReasonCode, order: OrderId, request: &Value) -> Fault {
+fn refusal(reason: ReasonCode, order: OrderId, request: &Value, compared: Option<Box<Compared>>) -> Fault {
     let Some(reject) = Reject::from_code(reason) else {
         return Fault::new("refused", "op", request["op"].clone(), format!("reason {}", reason.0));
     };
     let field = field_of(reject, request);
     let order = if order.is_none() { String::new() } else { format!(" (order {order})") };
-    let sentence = reject.sentence().trim_end_matches('.').to_owned();
+    let figures = compared.as_ref().map(|of| format!(" (limit {}, seen {})", of.limit, of.observed));
+    let sentence = reject.sentence().trim_end_matches('.').to_owned() + figures.as_deref().unwrap_or("");
     let message = match remedy(reject, request) {
         Some(remedy) => format!("{sentence}; {remedy}{order}"),
         None => format!("{sentence}{order}"),
     };
-    Fault::new(reject.word(), field, request[field].clone(), message)
+    Fault { compared, ..Fault::new(reject.word(), field, request[field].clone(), message) }
 }
 
 /// The field of a request that a reason is about.

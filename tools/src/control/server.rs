@@ -7,6 +7,7 @@ use super::query;
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
 use crate::follower;
+use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
 use crate::stop::Stop;
@@ -102,7 +103,7 @@ fn bind(path: &Path) -> Result<UnixListener> {
 /// Tells a client that there is no room for it; then its connection is closed.
 fn refuse(stream: &mut UnixStream) {
     let message = format!("{CONNECTIONS_MAX} connections are open; connect again when one has ended");
-    let fault = Fault { code: "engine_busy", field: Value::Null, value: Value::Null, message };
+    let fault = Fault::whole("engine_busy", message);
     // A client that cannot take one line has gone already.
     stream.write_all(answer::line(&Value::Null, None, None, Err(fault)).as_bytes()).ok();
 }
@@ -130,6 +131,8 @@ struct Server {
 /// What of the door stays as it is.
 struct DoorRest {
     names: Names,
+    /// What the numbers of a refusal mean: the configuration's, and those of orders that were answered here.
+    dictionary: Dictionary,
     acknowledge: Acknowledge,
     egress: EgressReader,
     admission: Admission,
@@ -169,7 +172,17 @@ impl Server {
             answer_to,
             position,
             opened_at: stats.decided_through(),
-            door: DoorRest { names, acknowledge, egress, admission, stats, watermarks, queries, stop },
+            door: DoorRest {
+                dictionary: names.dictionary(),
+                names,
+                acknowledge,
+                egress,
+                admission,
+                stats,
+                watermarks,
+                queries,
+                stop,
+            },
         })
     }
 
@@ -249,12 +262,7 @@ impl Server {
                     Line::Text(text) if text.is_empty() => {}
                     Line::Text(text) => self.take_line(token, &text),
                     Line::Bad(problem) => {
-                        let fault = Fault {
-                            code: "bad_json",
-                            field: Value::Null,
-                            value: Value::Null,
-                            message: problem.to_owned(),
-                        };
+                        let fault = Fault::whole("bad_json", problem);
                         self.reply(token, answer::line(&Value::Null, None, None, Err(fault)));
                     }
                 }
@@ -391,6 +399,10 @@ impl Server {
                 continue;
             };
             let (acknowledge, durable) = (self.door.acknowledge, self.door.watermarks.durable_through());
+            if let pipeline::Reply::Frame(frame) = &reply {
+                frame.records().iter().for_each(|record| self.door.dictionary.watch(record));
+            }
+            let dictionary = &self.door.dictionary;
             let Some(connection) = self.connections.get_mut(&token) else {
                 continue;
             };
@@ -398,7 +410,7 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    let outcome = answer::of_frame(frame, &waiting.request);
+                    let outcome = answer::of_frame(frame, &waiting.request, dictionary);
                     let line = answer::line(
                         &waiting.id,
                         Some(frame.records()[0].envelope.sequence),

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use tickwerk_domain::{
-    AccountId, Command, CurrencyId, Event, InstrumentId, InstrumentKind, OrderId, Payload, Record, Side,
-    StrategyId, TextId, VenueId,
+    AccountId, Command, CurrencyId, Event, Instrument, InstrumentId, InstrumentKind, OrderId, Payload,
+    Record, Side, StrategyId, TextId, VenueId,
 };
 use tickwerk_engine::limits::ORDERS_MAX;
 
@@ -72,25 +72,36 @@ impl Dictionary {
             let entry = StrategyEntry { name: defined.name, instrument: defined.instrument };
             self.strategies.insert(defined.strategy, entry);
         } else if let Command::CurrencyDefined(defined) = command {
-            let entry = CurrencyEntry { code: defined.code, scale: defined.scale };
-            self.currencies.insert(defined.currency, entry);
+            self.define_currency(defined.currency, defined.code, defined.scale);
         } else if let Command::InstrumentDefined(defined) = command {
-            let entry = InstrumentEntry {
-                symbol: defined.symbol,
-                kind: defined.kind,
-                price_scale: defined.price_scale,
-                quantity_scale: defined.quantity_scale,
-                settlement_scale: defined.settlement_scale,
-                base: defined.base,
-            };
-            self.instruments.insert(defined.instrument, entry);
+            self.define_instrument(defined);
         } else if let Command::VenueDefined(defined) = command {
             self.venues.insert(defined.venue, defined.name);
         } else if let Command::ReferenceCurrencySet(set) = command {
-            self.reference = set.currency;
+            self.set_reference(set.currency);
         } else if let Command::NewOrder(asked) = command {
             self.remember(order, asked.instrument, Some(asked.side));
         }
+    }
+
+    pub(crate) fn define_currency(&mut self, currency: CurrencyId, code: TextId, scale: u8) {
+        self.currencies.insert(currency, CurrencyEntry { code, scale });
+    }
+
+    pub(crate) fn define_instrument(&mut self, defined: &Instrument) {
+        let entry = InstrumentEntry {
+            symbol: defined.symbol,
+            kind: defined.kind,
+            price_scale: defined.price_scale,
+            quantity_scale: defined.quantity_scale,
+            settlement_scale: defined.settlement_scale,
+            base: defined.base,
+        };
+        self.instruments.insert(defined.instrument, entry);
+    }
+
+    pub(crate) fn set_reference(&mut self, currency: CurrencyId) {
+        self.reference = currency;
     }
 
     fn watch_event(&mut self, event: &Event) {

@@ -25,7 +25,7 @@ impl Fields<'_> {
         };
         let value = match self.object.get("value") {
             Some(Value::Null) => -1,
-            Some(Value::String(text)) => self.limit_value(kind, text, scales)?,
+            Some(Value::String(text)) => limit_value(kind, text, scales)?,
             Some(other) => {
                 let message = "write the value in quotes, such as \"1.25\", so that it is read exactly";
                 return Err(Fault::invalid("value", other.clone(), message));
@@ -43,22 +43,6 @@ impl Fields<'_> {
             reason: TextId::NONE,
             kind,
         })
-    }
-
-    fn limit_value(&self, kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, Fault> {
-        let value = parse_limit(kind, text, scales).map_err(|error| match &error {
-            LimitValueError::NeedsInstrument(_) => {
-                Fault::new("missing_field", "instrument", Value::Null, error.to_string())
-            }
-            LimitValueError::NeedsReference(_)
-            | LimitValueError::Decimal(_)
-            | LimitValueError::UnknownMode => Fault::invalid("value", json!(text), error.to_string()),
-        })?;
-        if value < 0 {
-            let message = "must not be negative; null (on the command line: none) takes the limit away";
-            return Err(Fault::invalid("value", json!(text), message));
-        }
-        Ok(value)
     }
 
     pub(super) fn kill_switch(&self) -> Result<KillSwitchSet, Fault> {
@@ -94,4 +78,21 @@ impl Fields<'_> {
         let kind = self.word("breaker", BreakerKind::from_word, BreakerKind::ALL)?;
         Ok(BreakerReset { account, strategy, reason: TextId::NONE, kind })
     }
+}
+
+/// A value as the command has it; only null, and no number, takes a limit away.
+fn limit_value(kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, Fault> {
+    let value = parse_limit(kind, text, scales).map_err(|error| match &error {
+        LimitValueError::NeedsInstrument(_) => {
+            Fault::new("missing_field", "instrument", Value::Null, error.to_string())
+        }
+        LimitValueError::NeedsReference(_) | LimitValueError::Decimal(_) | LimitValueError::UnknownMode => {
+            Fault::invalid("value", json!(text), error.to_string())
+        }
+    })?;
+    if value < 0 {
+        let message = "must not be negative; null (on the command line: none) takes the limit away";
+        return Err(Fault::invalid("value", json!(text), message));
+    }
+    Ok(value)
 }
