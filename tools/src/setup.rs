@@ -5,7 +5,6 @@
 //! goes on where it stopped, and a limit that was changed by hand since then stays as it is.
 
 use crate::config::{Config, MarkSettings, RouteSettings, SIMULATED};
-use crate::render::Dictionary;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use tickwerk_domain::command::{
@@ -128,23 +127,6 @@ pub(crate) struct Names {
     /// The person or service that a feed's and the control socket's commands are sent on behalf of.
     pub(crate) feed_actor: TextId,
     pub(crate) control_actor: TextId,
-}
-
-impl Names {
-    /// The scales of what was configured, for figures that are told.
-    pub(crate) fn dictionary(&self) -> Dictionary {
-        let mut dictionary = Dictionary::default();
-        for instrument in self.instruments.values() {
-            dictionary.define_instrument(instrument);
-        }
-        for currency in self.currencies.values() {
-            dictionary.define_currency(currency.id, TextId::NONE, currency.scale);
-        }
-        if let Some(reference) = self.reference {
-            dictionary.set_reference(reference.id);
-        }
-        dictionary
-    }
 }
 
 /// What is to be journaled before anything else, and the names to speak with.

@@ -76,7 +76,9 @@ fn reports_of_a_venue_outside_take_effect_once_across_kills() {
     );
 
     client.ask_refused(&replace("worked", &json!({ "quantity": "4" })), "quantity_below_filled", "quantity");
-    client.ask_refused(&replace("worked", &json!({ "quantity": "3" })), "quantity_below_filled", "quantity");
+    let below = replace("worked", &json!({ "quantity": "3" }));
+    let refused = client.ask_refused(&below, "quantity_below_filled", "quantity");
+    assert_eq!((&refused["limit"], &refused["observed"]), (&json!("4.000"), &json!("3.000")));
     client.ask_refused(
         &replace("worked", &json!({ "display_quantity": "1" })),
         "display_quantity_invalid",

@@ -76,10 +76,12 @@ fn every_limit_refuses_with_its_reason_and_outlives_a_kill() {
     let limit_order = json!({ "order_type": "limit", "time_in_force": "gtc", "price": "19500.0" });
     let far = json!({ "order_type": "limit", "time_in_force": "gtc", "price": "25000.0" });
     client.ask_refused(&hedged("collar", &far), "price_outside_collar", "price");
-    client.ask_refused(
-        &hedged("gross", &json!({ "quantity": "16" })),
-        "gross_exposure_above_limit",
-        "account",
+    let gross = hedged("gross", &json!({ "quantity": "16" }));
+    let refused = client.ask_refused(&gross, "gross_exposure_above_limit", "account");
+    assert_eq!(
+        (&refused["limit"], &refused["observed"]),
+        (&json!("300000.00000000"), &json!("320000.00000000")),
+        "the figures of the rule"
     );
     client.ask_refused(&hedged("net", &json!({ "quantity": "8" })), "net_exposure_above_limit", "account");
     let cases = [

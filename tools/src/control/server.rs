@@ -49,6 +49,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(crate) struct Door {
     pub(crate) dir: PathBuf,
     pub(crate) names: Names,
+    pub(crate) dictionary: Dictionary,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) lane: LaneProducer,
     pub(crate) egress: EgressReader,
@@ -131,7 +132,7 @@ struct Server {
 /// What of the door stays as it is.
 struct DoorRest {
     names: Names,
-    /// What the numbers of a refusal mean: the configuration's, and those of orders that were answered here.
+    /// What the numbers of a refusal mean; it learns the orders that are answered here.
     dictionary: Dictionary,
     acknowledge: Acknowledge,
     egress: EgressReader,
@@ -149,6 +150,7 @@ impl Server {
         let (answer_to, answers) = channel();
         let Door {
             names,
+            dictionary,
             acknowledge,
             lane,
             egress,
@@ -173,8 +175,8 @@ impl Server {
             position,
             opened_at: stats.decided_through(),
             door: DoorRest {
-                dictionary: names.dictionary(),
                 names,
+                dictionary,
                 acknowledge,
                 egress,
                 admission,
@@ -399,10 +401,7 @@ impl Server {
                 continue;
             };
             let (acknowledge, durable) = (self.door.acknowledge, self.door.watermarks.durable_through());
-            if let pipeline::Reply::Frame(frame) = &reply {
-                frame.records().iter().for_each(|record| self.door.dictionary.watch(record));
-            }
-            let dictionary = &self.door.dictionary;
+            let dictionary = &mut self.door.dictionary;
             let Some(connection) = self.connections.get_mut(&token) else {
                 continue;
             };
@@ -410,6 +409,7 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
+                    frame.records().iter().for_each(|record| dictionary.watch(record));
                     let outcome = answer::of_frame(frame, &waiting.request, dictionary);
                     let line = answer::line(
                         &waiting.id,

@@ -3,11 +3,13 @@
 //! Invariant: a definition is known from the record that makes it. What was never defined has no name and no scale.
 //! Orders are remembered for as long as the engine remembers them, so that memory stays bounded.
 
+use crate::setup::Names;
 use std::collections::BTreeMap;
 use tickwerk_domain::{
     AccountId, Command, CurrencyId, Event, Instrument, InstrumentId, InstrumentKind, OrderId, Payload,
     Record, Side, StrategyId, TextId, VenueId,
 };
+use tickwerk_engine::Core;
 use tickwerk_engine::limits::ORDERS_MAX;
 
 /// Names and scales so far.
@@ -54,6 +56,24 @@ struct OrderEntry {
 }
 
 impl Dictionary {
+    /// The scales of what was configured and the orders that `core` remembers, without a journal to read.
+    pub(crate) fn of(names: &Names, core: &Core) -> Self {
+        let mut dictionary = Self::default();
+        for order in core.machine().orders().remembered() {
+            dictionary.remember(order.id, order.instrument, Some(order.side));
+        }
+        for instrument in names.instruments.values() {
+            dictionary.define_instrument(instrument);
+        }
+        for currency in names.currencies.values() {
+            dictionary.define_currency(currency.id, TextId::NONE, currency.scale);
+        }
+        if let Some(reference) = names.reference {
+            dictionary.set_reference(reference.id);
+        }
+        dictionary
+    }
+
     /// Learns what `record` defines.
     pub(crate) fn watch(&mut self, record: &Record) {
         match &record.payload {
@@ -84,11 +104,11 @@ impl Dictionary {
         }
     }
 
-    pub(crate) fn define_currency(&mut self, currency: CurrencyId, code: TextId, scale: u8) {
+    fn define_currency(&mut self, currency: CurrencyId, code: TextId, scale: u8) {
         self.currencies.insert(currency, CurrencyEntry { code, scale });
     }
 
-    pub(crate) fn define_instrument(&mut self, defined: &Instrument) {
+    fn define_instrument(&mut self, defined: &Instrument) {
         let entry = InstrumentEntry {
             symbol: defined.symbol,
             kind: defined.kind,
@@ -100,7 +120,7 @@ impl Dictionary {
         self.instruments.insert(defined.instrument, entry);
     }
 
-    pub(crate) fn set_reference(&mut self, currency: CurrencyId) {
+    fn set_reference(&mut self, currency: CurrencyId) {
         self.reference = currency;
     }
 
