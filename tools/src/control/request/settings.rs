@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::{Fault, missing};
-use crate::limit_value::{LimitScales, LimitValueError, parse_limit};
+use crate::limit_value::{LimitScales, LimitValueError, parse_limit, remedy_for};
 use serde_json::{Value, json};
 use tickwerk_domain::command::{AccountStateSet, BreakerReset, KillSwitchSet, LimitSet, TradingStateSet};
 use tickwerk_domain::{AccountState, BreakerKind, InstrumentId, LimitKind, TextId, TradingState};
@@ -93,6 +93,9 @@ fn limit_value(kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, 
     if value < 0 {
         let message = "must not be negative; null (on the command line: none) takes the limit away";
         return Err(Fault::invalid("value", json!(text), message));
+    }
+    if let Some(remedy) = remedy_for(kind, value, scales) {
+        return Err(Fault::invalid("value", json!(text), format!("is out of range; {remedy}")));
     }
     Ok(value)
 }
