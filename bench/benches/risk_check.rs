@@ -70,10 +70,9 @@ impl Desk {
             let value = match kind.unit() {
                 LimitUnit::SelfTrade => SelfTradePrevention::CancelTaker as i64,
                 LimitUnit::Fraction => *values_of(*kind).end().min(&(90 * Rate::ONE.0 / 100)),
-                LimitUnit::Count if scopes_of(*kind).contains(Scopes::STRATEGY) => 1_000_000,
+                LimitUnit::Count => *values_of(*kind).end(),
                 LimitUnit::Quantity if *kind == LimitKind::OrderQuantityMin => 1,
-                LimitUnit::Duration => i64::MAX,
-                LimitUnit::Quantity | LimitUnit::Settlement | LimitUnit::Reference | LimitUnit::Count => {
+                LimitUnit::Quantity | LimitUnit::Settlement | LimitUnit::Reference | LimitUnit::Duration => {
                     i64::MAX
                 }
             };

@@ -43,10 +43,10 @@ mod oracle;
 #[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
+#[path = "core/order_books.rs"]
+mod order_books;
 #[path = "core/orders.rs"]
 mod orders;
-#[path = "core/orders_book.rs"]
-mod orders_book;
 #[path = "core/orders_digest.rs"]
 mod orders_digest;
 #[path = "core/orders_held.rs"]

@@ -3,7 +3,7 @@
 use super::Machine;
 use super::breakers::ROOM_KEPT;
 use crate::event_buffer::EventBuffer;
-use crate::risk::account_exposure::leverage;
+use crate::risk::account_exposure::{self, Exposure, leverage};
 use crate::risk::alerts::{WATCHED, Watched};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::SubjectId;
@@ -27,8 +27,10 @@ impl Machine {
             let is_account = id == SubjectId::Account(account);
             let is_position_raised = is_account && self.has_position_alert(account, instrument);
             if self.limits_of(id).has_any(ASKS) || is_raised || is_position_raised {
+                let asks = is_account && self.limits_of(id).has_any(account_exposure::ASKS);
+                let exposure = if asks { self.exposure_now(account, instrument) } else { None };
                 for kind in WATCHED {
-                    self.watch_limit(id, instrument, kind, out);
+                    self.watch_limit(id, instrument, (kind, exposure.as_ref()), out);
                 }
             }
         }
@@ -42,7 +44,7 @@ impl Machine {
         &mut self,
         id: SubjectId,
         instrument: InstrumentId,
-        kind: LimitKind,
+        (kind, exposure): (LimitKind, Option<&Exposure>),
         out: &mut EventBuffer,
     ) {
         let limits = match id {
@@ -51,18 +53,21 @@ impl Machine {
             }
             SubjectId::Account(_) | SubjectId::Strategy(_) => self.limits_of(id),
         };
-        let seen = self.seen(id, instrument, kind, limits);
+        let is_position = kind == LimitKind::PositionQuantity;
+        let was_raised = match id {
+            SubjectId::Account(account) if is_position => self.has_position_alert(account, instrument),
+            SubjectId::Account(_) | SubjectId::Strategy(_) => self.subjects.get(id).alerts & bit(kind) != 0,
+        };
+        if !was_raised && !limits.has_any(bit(kind)) {
+            return;
+        }
+        let seen = self.seen(id, instrument, (kind, exposure), limits);
         let fraction = match limits.get(LimitKind::AlertFraction) {
             // Passing a cancel rate is told in any case: nothing else happens.
             None if kind == LimitKind::CancelRate => Some(Rate::ONE.0),
             fraction => fraction,
         };
         let severity = seen.zip(fraction).and_then(|(seen, fraction)| seen.severity(fraction));
-        let is_position = kind == LimitKind::PositionQuantity;
-        let was_raised = match id {
-            SubjectId::Account(account) if is_position => self.has_position_alert(account, instrument),
-            SubjectId::Account(_) | SubjectId::Strategy(_) => self.subjects.get(id).alerts & bit(kind) != 0,
-        };
         if severity.is_some() == was_raised || out.room() <= ROOM_KEPT {
             return;
         }
@@ -96,7 +101,7 @@ impl Machine {
         &self,
         id: SubjectId,
         instrument: InstrumentId,
-        kind: LimitKind,
+        (kind, exposure): (LimitKind, Option<&Exposure>),
         limits: &Effective,
     ) -> Option<Watched> {
         let limit = limits.get(kind)?;
@@ -108,11 +113,9 @@ impl Machine {
         let observed: i128 = match kind {
             LimitKind::PositionQuantity => self.position_seen(id, instrument)?.into(),
             LimitKind::OpenOrders => self.accounts.account(account?)?.open_orders.into(),
-            LimitKind::GrossExposure => self.exposure_except(account?, None).ok()?.gross,
-            LimitKind::NetExposure => self.exposure_except(account?, None).ok()?.net(),
-            LimitKind::Leverage => {
-                leverage(self.exposure_except(account?, None).ok()?.gross, self.equity(account?)?)
-            }
+            LimitKind::GrossExposure => exposure?.gross,
+            LimitKind::NetExposure => exposure?.net(),
+            LimitKind::Leverage => leverage(exposure?.gross, self.equity_known(account?)?),
             LimitKind::Credit => self.credit_used(account?, None)?,
             LimitKind::OrderRate => row.orders.taken(limit, self.now).into(),
             LimitKind::ReplaceRate => row.replaces.taken(limit, self.now).into(),
@@ -133,6 +136,12 @@ impl Machine {
             | LimitKind::AlertFraction => return None,
         };
         Some(Watched { kind, limit: limit.into(), observed })
+    }
+
+    fn exposure_now(&self, account: AccountId, instrument: InstrumentId) -> Option<Exposure> {
+        self.instrument(instrument)?;
+        let own = self.own_exposure(account, instrument, None, |_, position| *position).ok()?;
+        self.exposure_with(account, instrument, &own).ok()
     }
 
     fn position_seen(&self, id: SubjectId, instrument: InstrumentId) -> Option<i64> {

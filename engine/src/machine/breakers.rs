@@ -96,7 +96,7 @@ impl Machine {
     /// Equity of an account, or what a strategy's fills brought in with what it holds, in the reference currency.
     pub(super) fn worth_of(&self, id: SubjectId) -> Option<i128> {
         let strategy = match id {
-            SubjectId::Account(account) => return self.equity(account),
+            SubjectId::Account(account) => return self.equity_known(account),
             SubjectId::Strategy(strategy) => strategy,
         };
         let slot = self.strategies.get(strategy.0 as usize)?.as_ref()?;

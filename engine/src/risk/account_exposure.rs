@@ -86,7 +86,7 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
     }
     if let Some(limit) = view.limits.get(LimitKind::Leverage) {
         let no_rate = Refusal::plain(Reject::NoConversionRate);
-        let leverage = leverage(after.gross, view.machine.equity(order.account).ok_or(no_rate)?);
+        let leverage = leverage(after.gross, view.machine.equity_known(order.account).ok_or(no_rate)?);
         if leverage > i128::from(limit) {
             return Err(Refusal::new(Reject::LeverageAboveLimit, limit, leverage));
         }
@@ -95,15 +95,17 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
 }
 
 fn after(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
-    let mut with_order = *view.position;
-    let open = with_order.open_mut(order.side);
-    *open = open.saturating_add(order.qty.0);
-    let mark = mark_of(view.market).unwrap_or(price);
-    let own = Exposure::of(view.instrument, &with_order, mark).ok_or(Reject::ValueOverflow)?;
-    let own = view.machine.exposure_in_reference(view.instrument.settlement, &own)?;
     let side = view.machine.position_side(order);
-    let others = view.machine.exposure_except(order.account, Some((order.instrument, side)))?;
-    own.plus(&others).ok_or(Reject::ValueOverflow)
+    let with_order = |of, position: &Position| {
+        let mut position = *position;
+        if of == side {
+            let open = position.open_mut(order.side);
+            *open = open.saturating_add(order.qty.0);
+        }
+        position
+    };
+    let own = view.machine.own_exposure(order.account, order.instrument, Some(price), with_order)?;
+    view.machine.exposure_with(order.account, order.instrument, &own)
 }
 
 /// The price that positions are valued at: the mark, rounded towards zero.

@@ -38,8 +38,16 @@ pub const WATCHED: [LimitKind; 14] = [
 impl Watched {
     /// How grave it is; `None` below the fraction of the limit.
     pub fn severity(&self, fraction: i64) -> Option<Severity> {
-        let seen = self.observed.saturating_mul(i128::from(Rate::ONE.0));
-        let threshold = self.limit.saturating_mul(i128::from(fraction));
+        // Nearly all values fit 64 bits; the saturating product of wide ones is a call.
+        let (seen, threshold) = match (i64::try_from(self.observed), i64::try_from(self.limit)) {
+            (Ok(observed), Ok(limit)) => {
+                (i128::from(observed) * i128::from(Rate::ONE.0), i128::from(limit) * i128::from(fraction))
+            }
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => (
+                self.observed.saturating_mul(i128::from(Rate::ONE.0)),
+                self.limit.saturating_mul(i128::from(fraction)),
+            ),
+        };
         if self.observed <= 0 || seen < threshold {
             None
         } else if self.observed >= self.limit {

@@ -41,12 +41,21 @@ pub(crate) struct Desk {
     pub(crate) time: u64,
     events: EventBuffer,
     number: u64,
+    /// Whether the core was always asked first what it owes, as it is wherever a journal is written.
+    is_journal: bool,
 }
 
 impl Desk {
     /// Knows nothing.
     pub(crate) fn empty() -> Self {
-        Self { core: Core::new(), frames: Vec::new(), time: 1_000, events: EventBuffer::new(), number: 0 }
+        Self {
+            core: Core::new(),
+            frames: Vec::new(),
+            time: 1_000,
+            events: EventBuffer::new(),
+            number: 0,
+            is_journal: true,
+        }
     }
 
     /// Knows the instruments and both accounts, which have money.
@@ -72,19 +81,21 @@ impl Desk {
     }
 
     /// The same after a restart: a new core that was given all frames, and agrees with each.
-    pub(crate) fn restarted(self) -> Self {
+    pub(crate) fn restarted(mut self) -> Self {
         let mut replay = Replay::new();
         for frame in &self.frames {
             assert_eq!(replay.apply(frame), Ok(()));
         }
         assert_eq!(replay.core().digest(), self.core.digest());
-        Self { core: replay.into_core(), ..self }
+        self.core = replay.into_core();
+        self
     }
 
     /// Decides on an external command, without what the simulated venue owes.
     pub(crate) fn apply(&mut self, command: impl Into<Command>) -> Vec<Event> {
         self.time += 1_000;
         self.number += 1;
+        self.is_journal &= self.core.next_due().is_none_or(|due| due > TimeNs(self.time));
         let source = SourceId::FIRST_FEED;
         assert!(self.core.accepts(source, self.number));
         let envelope = Envelope {
@@ -146,6 +157,22 @@ impl Desk {
     /// The id that an order gets whose command comes next.
     pub(crate) fn next_id(&self) -> OrderId {
         OrderId(self.core.last().sequence.next().0)
+    }
+}
+
+/// Every scenario that could be a journal is decided again at its end, as after a kill at any of its frames. In the
+/// others somebody else speaks for orders of which the simulated venue still owes a word.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let is_whole = self.frames.len() as u64 == self.core.frames();
+        if std::thread::panicking() || !self.is_journal || !is_whole {
+            return;
+        }
+        let mut replay = Replay::new();
+        for frame in &self.frames {
+            assert_eq!(replay.apply(frame), Ok(()));
+        }
+        assert_eq!(replay.core().digest(), self.core.digest(), "the state after a restart");
     }
 }
 

@@ -133,9 +133,8 @@ impl SimulatedVenue {
         side: Side,
         price: Price,
     ) -> (f64, u64) {
-        let market = self.market_mut(instrument);
-        if market.order_book.is_some() {
-            market.places += 1;
+        let market = self.market(instrument);
+        if market.is_told_by_orders {
             (0.0, market.places)
         } else if market.has_queues() {
             (market.side(side).levels.known(price).map_or(queue::UNKNOWN, queue::behind), 0)

@@ -19,7 +19,7 @@ impl SimulatedVenue {
     /// The market moved at `at`: what is at the touch is renewed, and resting orders that it reaches are filled. Where
     /// the orders of others are told one by one they alone tell the touch.
     pub fn observe(&mut self, at: TimeNs, instrument: InstrumentId, touch: Touch) {
-        if self.market(instrument).order_book.is_none() {
+        if !self.market(instrument).is_told_by_orders {
             self.renew(at, instrument, touch);
         }
     }

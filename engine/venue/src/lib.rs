@@ -28,7 +28,8 @@
 //! - `risk_averse`, `power`, `logarithmic`: as with `touch` and `trade_through`; and a trade at the price fills what goes
 //!   past the queue ahead, which [`queue`] estimates from the level's quantity. The hidden rest of an iceberg queues up
 //!   anew, peak by peak. Where the orders of others are told one by one ([`SimulatedVenue::book_order`]), the place in the
-//!   queue is known instead: an execution behind our order would have been ours.
+//!   queue is known instead: an execution behind our order would have been ours. The book of those orders is the
+//!   caller's, who lends it; kept here are only the places of our orders among them.
 //!
 //! Sessions: while halted or closed nothing matches, cancels pass, and all else is rejected. Before an auction orders
 //! gather; its price is that of the first trade or touch after it, as nobody knows the auction's own. What is left of
@@ -53,12 +54,10 @@ mod resting;
 mod sessions;
 
 pub use due::DUE_MAX;
-pub use feed::{ORDER_BOOKS_MAX, ORDERS_PER_BOOK_MAX};
 pub use levels::VENUE_LEVELS_MAX;
 pub use orders::VENUE_ORDERS_MAX;
 pub use resting::RESTING_PER_SIDE_MAX;
 
-use book::OrderBook;
 use due::{Due, DueQueue};
 use market::Market;
 use orders::VenueOrders;
@@ -71,9 +70,6 @@ use tickwerk_domain::{Command, Digest, Instrument, InstrumentId, OrderId, Side, 
 #[derive(Debug)]
 pub struct SimulatedVenue {
     markets: Box<[Market]>,
-    /// Books of others' orders, for the instruments that have such a feed, in the order in which they begin.
-    books: Box<[OrderBook]>,
-    books_used: u8,
     orders: VenueOrders,
     due: DueQueue,
     /// Since when the way is there; `None` while it is not.
@@ -88,8 +84,6 @@ impl SimulatedVenue {
             |index| Market::new(InstrumentId(u32::try_from(index).expect("instruments fit 32 bits")));
         Self {
             markets: (0..instruments_max).map(market).collect(),
-            books: (0..ORDER_BOOKS_MAX).map(|_| OrderBook::new(ORDERS_PER_BOOK_MAX)).collect(),
-            books_used: 0,
             orders: VenueOrders::new(),
             due: DueQueue::new(),
             connected_since: Some(TimeNs::UNKNOWN),
@@ -210,7 +204,7 @@ impl SimulatedVenue {
             self.orders.numbers(),
             self.due.created(),
             since,
-            u64::from(self.connected_since.is_some()) << 8 | u64::from(self.books_used),
+            u64::from(self.connected_since.is_some()) << 8,
         ];
         row_hash(TAG, &words)
     }

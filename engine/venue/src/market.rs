@@ -42,9 +42,9 @@ pub(crate) struct Market {
     pub(crate) told_by_orders: Touch,
     pub(crate) session: SessionState,
     pub(crate) auction: Auction,
-    /// The book of others' orders, where they are told one by one.
-    pub(crate) order_book: Option<u8>,
-    /// Places given so far in the queues of that book.
+    /// Whether the orders of others are told one by one.
+    pub(crate) is_told_by_orders: bool,
+    /// Places given so far in the queues of their book.
     pub(crate) places: u64,
     /// Whether that book is being told anew.
     pub(crate) is_rebuilding: bool,
@@ -52,7 +52,6 @@ pub(crate) struct Market {
     asks: SideOfMarket,
     setting_row: u64,
     row: u64,
-    pub(crate) book_row: u64,
 }
 
 impl Market {
@@ -72,14 +71,13 @@ impl Market {
             told_by_orders: Touch::default(),
             session: SessionState::Continuous,
             auction: Auction::None,
-            order_book: None,
+            is_told_by_orders: false,
             places: 0,
             is_rebuilding: false,
             bids: side(Side::Buy),
             asks: side(Side::Sell),
             setting_row: 0,
             row: 0,
-            book_row: 0,
         }
     }
 
@@ -141,7 +139,7 @@ impl Market {
     /// Whether quantities of levels count: where places are estimated, and not known from orders.
     #[inline]
     pub(crate) fn watches_levels(&self) -> bool {
-        self.has_queues() && self.order_book.is_none()
+        self.has_queues() && !self.is_told_by_orders
     }
 
     /// Whether the opposite touch fills the best resting order of `side`.
@@ -193,7 +191,7 @@ impl Market {
         let instrument = u64::from(self.setting.instrument.0);
         let words = [instrument, self.random.state(), state, bid, bid_qty, ask, ask_qty];
         let mut row = row_hash(TAG_MARKET, &words);
-        if self.order_book.is_some() {
+        if self.is_told_by_orders {
             let [bid, bid_qty, ask, ask_qty] = words_of(self.told_by_orders);
             row = row_hash(TAG_MARKET, &[row, self.places, bid, bid_qty, ask, ask_qty]);
         }

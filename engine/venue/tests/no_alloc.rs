@@ -12,6 +12,7 @@ use tickwerk_domain::{
     VenueId, VenueState,
 };
 use tickwerk_venue::SimulatedVenue;
+use tickwerk_venue::book::ToldBook;
 use tickwerk_venue::random::Random;
 
 thread_local! {
@@ -43,6 +44,7 @@ const INSTRUMENTS: u64 = 3;
 /// One random thing after the other, sensible and extreme.
 struct Everything {
     venue: SimulatedVenue,
+    book: ToldBook,
     random: Random,
     now: u64,
     orders: u64,
@@ -150,7 +152,8 @@ impl Everything {
             action: self.pick(BookAction::ALL),
             is_last: self.random.up_to(3) > 0,
         };
-        self.venue.book_order(at, &told);
+        self.book.apply(&told).ok();
+        self.venue.book_order(at, &told, &self.book);
     }
 
     fn configure(&mut self, instrument: InstrumentId) {
@@ -176,7 +179,8 @@ impl Everything {
 fn whatever_it_is_told_the_venue_neither_allocates_nor_panics() {
     for seed in 0..8 {
         let venue = SimulatedVenue::new(usize::try_from(INSTRUMENTS).expect("a small number") + 1);
-        let mut everything = Everything { venue, random: Random::new(seed), now: 1_000, orders: 0 };
+        let mut everything =
+            Everything { venue, book: ToldBook::new(256), random: Random::new(seed), now: 1_000, orders: 0 };
         for instrument in [InstrumentId(1), InstrumentId(2), InstrumentId(3)] {
             everything.configure(instrument);
         }

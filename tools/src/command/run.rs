@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         session.dir.display()
     ));
     let Session { running, watermarks, counts, dir, started } = session;
-    let reference = feed::reference_instrument(&config, &names).copied();
+    let reference = feed::reference(&config, &names)?;
     let follower = Follower::start(&dir, watermarks.clone(), config.journal.acknowledge, reference)?;
 
     let lanes = running.lanes;
@@ -149,6 +149,12 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
             report.lines, report.depth_updates, report.quotes, report.trades, report.gaps, report.malformed
         ));
         report.malformed_first.iter().for_each(|fault| tell(&format!("warning: left out: {fault}")));
+    }
+    if let Some(report) = feed.orders_report() {
+        tell(&format!(
+            "tickwerk: {} items read in {} updates: {} changes of orders, {} trades, {} of orders never shown",
+            report.items, report.updates, report.orders, report.trades, report.unknown
+        ));
     }
     Ok(end.context("reading the feed"))
 }

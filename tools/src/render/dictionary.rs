@@ -39,6 +39,7 @@ pub(crate) struct InstrumentEntry {
     pub(crate) price_scale: u8,
     pub(crate) quantity_scale: u8,
     pub(crate) settlement_scale: u8,
+    pub(crate) multiplier: i64,
     pub(crate) base: CurrencyId,
 }
 
@@ -115,6 +116,7 @@ impl Dictionary {
             price_scale: defined.price_scale,
             quantity_scale: defined.quantity_scale,
             settlement_scale: defined.settlement_scale,
+            multiplier: defined.multiplier,
             base: defined.base,
         };
         self.instruments.insert(defined.instrument, entry);

@@ -11,6 +11,7 @@ use crate::limit_value::{LimitScales, scale_of, show_limit};
 use std::fmt::Write;
 use tickwerk_domain::book::BookDelta;
 use tickwerk_domain::event::{Leg, OrderRefused, ReplaceRejected};
+use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
     Command, Contingency, CurrencyId, DifferenceKind, Event, FieldValue, Fields, InstrumentId,
@@ -56,7 +57,40 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
         };
         fields.push((name, shown));
     });
+    if let Some(average) = average_price(payload, dictionary) {
+        fields.push(("avg_price", average));
+    }
     Shown::Table(fields)
+}
+
+/// Decimals that an average price has beyond those of its instrument.
+const AVERAGE_SCALE: u8 = 8;
+
+/// FIX `AvgPx` of an order after a fill: the price at which the filled quantity has the value of all fills, rounded
+/// half-even.
+fn average_price(payload: &Payload, dictionary: &Dictionary) -> Option<Shown> {
+    let (cum_value, cum_qty, instrument) = match payload {
+        Payload::Event(Event::OrderPartiallyFilled(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
+        Payload::Event(Event::OrderFilled(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
+        Payload::Event(Event::FillRestated(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
+        Payload::Event(_) | Payload::Command(_) => return None,
+    };
+    let of = dictionary.instrument(instrument)?;
+    let contracts = i128::from(cum_qty.0).checked_mul(i128::from(of.multiplier))?;
+    let scale = of.price_scale + AVERAGE_SCALE;
+    let (above, below, up) = match of.kind {
+        InstrumentKind::Spot | InstrumentKind::Linear => {
+            (cum_value.get(), contracts, i32::from(of.quantity_scale) - i32::from(of.settlement_scale))
+        }
+        InstrumentKind::Inverse => {
+            (contracts, cum_value.get(), i32::from(of.settlement_scale) - i32::from(of.quantity_scale))
+        }
+    };
+    let up = up + i32::from(scale);
+    let ten = power_of_ten(up.unsigned_abs())?;
+    let (above, below) =
+        if up < 0 { (above, below.checked_mul(ten)?) } else { (above.checked_mul(ten)?, below) };
+    (below > 0).then(|| Shown::Text(format_decimal(divide_half_even(above, below), scale)))
 }
 
 /// Whether an amount is counted in the reference currency, whatever else the record names.

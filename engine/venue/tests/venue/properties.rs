@@ -11,6 +11,7 @@ use tickwerk_domain::{
     Rate, ReportKind, SelfTradePrevention, SessionState, Side, TimeInForce, TimeNs, VenueState,
 };
 use tickwerk_venue::SimulatedVenue;
+use tickwerk_venue::book::ToldBook;
 use tickwerk_venue::random::Random;
 
 const STEPS: u64 = 400;
@@ -29,6 +30,7 @@ struct Known {
 /// A venue under random commands, and all that must hold of its reports.
 struct Run {
     venue: SimulatedVenue,
+    book: ToldBook,
     random: Random,
     now: u64,
     known: BTreeMap<u64, Known>,
@@ -42,7 +44,17 @@ struct Run {
 impl Run {
     fn new(seed: u64, setting: SimulatedVenueSet, by_orders: bool) -> Self {
         let (venue, random) = (venue_with(setting), Random::new(seed));
-        Self { venue, random, now: 1_000, known: BTreeMap::new(), shown: [0; 2], traded: [0; 2], by_orders }
+        let book = ToldBook::new(64);
+        Self {
+            venue,
+            book,
+            random,
+            now: 1_000,
+            known: BTreeMap::new(),
+            shown: [0; 2],
+            traded: [0; 2],
+            by_orders,
+        }
     }
 
     fn below(&mut self, count: u64) -> u64 {
@@ -111,7 +123,7 @@ impl Run {
             let (id, side) = (1 + self.below(40), self.pick(Side::ALL));
             let told = others(id, BookAction::Execute, side, price, qty);
             self.note_touch(|run| {
-                run.venue.book_order(TimeNs(run.now), &told);
+                tell(&mut run.venue, &mut run.book, run.now, &told);
             });
         } else {
             let aggressor = self.pick(Aggressor::ALL);
@@ -128,7 +140,7 @@ impl Run {
             let price = if side == Side::Buy { self.number(95, 99) } else { self.number(100, 105) };
             let told = others(1 + self.below(40), action, side, price, self.number(1, 50));
             self.note_touch(|run| {
-                run.venue.book_order(TimeNs(run.now), &told);
+                tell(&mut run.venue, &mut run.book, run.now, &told);
             });
         } else {
             let bid = self.number(95, 104);

@@ -19,7 +19,9 @@ pub(super) fn refusal(
     };
     let field = field_of(reject, request);
     let order = if order.is_none() { String::new() } else { format!(" (order {order})") };
-    let figures = compared.as_ref().map(|of| format!(" (limit {}, seen {})", of.limit, of.observed));
+    // A collar is a distance from the reference price, which is what its refusal tells.
+    let limit = if reject == Reject::PriceOutsideCollar { "reference price" } else { "limit" };
+    let figures = compared.as_ref().map(|of| format!(" ({limit} {}, seen {})", of.limit, of.observed));
     let sentence = reject.sentence().trim_end_matches('.').to_owned() + figures.as_deref().unwrap_or("");
     let message = match remedy(reject, request) {
         Some(remedy) => format!("{sentence}; {remedy}{order}"),
