@@ -55,6 +55,7 @@ impl Machine {
             Err((reason, value)) => self.refuse(&(*setting).into(), reason, value, out),
             Ok(()) => {
                 self.conversions.set(setting, &mut self.digest);
+                self.memo.clear();
                 self.note_all_worths();
             }
         }
@@ -88,6 +89,7 @@ impl Machine {
             self.refuse(&(*setting).into(), Reject::UnknownCurrency, i64::from(currency.0), out);
         } else if currency != self.conversions.reference {
             self.conversions.set_reference(currency, &mut self.digest);
+            self.memo.clear();
             self.forget_all_worths();
             self.note_all_worths();
         }
@@ -111,6 +113,18 @@ impl Machine {
         }
         let (numerator, denominator) = self.reference_rate(currency)?;
         Some(divide_half_even(checked_product(amount, numerator)?, denominator))
+    }
+
+    /// What the rate of a currency follows from besides its setting: twice the mark of its instrument, 0 where it has
+    /// none. `None` where there is no mark.
+    #[inline]
+    pub(super) fn rate_mark(&self, currency: CurrencyId) -> Option<i64> {
+        let way = self.conversions.rows[currency.0 as usize].instrument;
+        if way.is_none() || currency == self.conversions.reference {
+            return Some(0);
+        }
+        let (low, high) = self.market(way).mark()?;
+        low.0.checked_add(high.0)
     }
 
     /// What an amount of the reference currency is in another, rounded half-even.
