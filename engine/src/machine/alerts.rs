@@ -261,6 +261,11 @@ impl Machine {
 
     fn exposure_now(&self, account: AccountId, instrument: InstrumentId) -> Option<Exposure> {
         self.instrument(instrument)?;
+        let position = self.positions.get(account, instrument);
+        let worst = (position.worst_long(), position.worst_short());
+        if let Some(exposure) = self.exposure_quickly(account, instrument, worst) {
+            return Some(exposure);
+        }
         let own = self.own_exposure(account, instrument, None, |_, position| *position).ok()?;
         self.exposure_with(account, instrument, &own).ok()
     }

@@ -115,14 +115,16 @@ impl Machine {
         Some(divide_half_even(checked_product(amount, numerator)?, denominator))
     }
 
-    /// What the rate of a currency follows from besides its setting: twice the mark of its instrument, 0 where it has
-    /// none. `None` where there is no mark.
+    /// The instrument whose mark makes a currency's rate; none where the rate follows from the setting alone.
     #[inline]
-    pub(super) fn rate_mark(&self, currency: CurrencyId) -> Option<i64> {
-        let way = self.conversions.rows[currency.0 as usize].instrument;
-        if way.is_none() || currency == self.conversions.reference {
-            return Some(0);
-        }
+    pub(super) fn way_of(&self, currency: CurrencyId) -> InstrumentId {
+        let is_reference = currency == self.conversions.reference;
+        if is_reference { InstrumentId::NONE } else { self.conversions.rows[currency.0 as usize].instrument }
+    }
+
+    /// Twice the mark that a rate follows from; `None` where there is none.
+    #[inline]
+    pub(super) fn rate_mark(&self, way: InstrumentId) -> Option<i64> {
         let (low, high) = self.market(way).mark()?;
         low.0.checked_add(high.0)
     }

@@ -3,7 +3,7 @@
 use super::Machine;
 use crate::positions::Position;
 use crate::risk::account_exposure::{Exposure, mark_of};
-use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, PositionMode, PositionSide, Price, Reject};
+use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, PositionSide, Price, Reject};
 
 impl Machine {
     /// Exposure of an account with open orders at their worst, those of one instrument as `own` says.
@@ -13,45 +13,11 @@ impl Machine {
         instrument: InstrumentId,
         own: &Exposure,
     ) -> Result<Exposure, Reject> {
-        let others = match self.memo.others_of(self.last.sequence, account, instrument) {
-            Some(others) => others,
-            None => {
-                let others = self.other_exposure(account, instrument)?;
-                self.memo.keep_others(self.last.sequence, account, instrument, others);
-                others
-            }
-        };
-        debug_assert_eq!(
-            Ok(others),
-            self.other_exposure_anew(account, instrument),
-            "what was kept still holds"
-        );
-        own.plus(&others).ok_or(Reject::ValueOverflow)
+        own.plus(&self.other_exposure(account, instrument)?).ok_or(Reject::ValueOverflow)
     }
 
     /// Exposure of an account in one instrument.
-    #[inline]
     pub(crate) fn own_exposure(
-        &self,
-        account: AccountId,
-        instrument: InstrumentId,
-        fallback: Option<Price>,
-        with: impl Fn(PositionSide, &Position) -> Position,
-    ) -> Result<Exposure, Reject> {
-        if self.positions.mode(account) == PositionMode::Netting {
-            let position = with(PositionSide::Net, self.positions.get(account, instrument));
-            let worst = (position.worst_long(), position.worst_short());
-            if let Some((long, short)) = self.valued(account, instrument, worst) {
-                let (long, short) = (i128::from(long), i128::from(short));
-                let own = Exposure { gross: long.abs().max(short.abs()), long, short };
-                debug_assert_eq!(Ok(own), self.own_exposure_anew(account, instrument, fallback, with));
-                return Ok(own);
-            }
-        }
-        self.own_exposure_anew(account, instrument, fallback, with)
-    }
-
-    fn own_exposure_anew(
         &self,
         account: AccountId,
         instrument: InstrumentId,
@@ -73,29 +39,14 @@ impl Machine {
         Ok(sum)
     }
 
-    fn other_exposure(&self, account: AccountId, except: InstrumentId) -> Result<Exposure, Reject> {
-        if self.positions.mode(account) == PositionMode::Hedging {
-            return self.other_exposure_anew(account, except);
-        }
+    pub(super) fn other_exposure(
+        &self,
+        account: AccountId,
+        except: InstrumentId,
+    ) -> Result<Exposure, Reject> {
         let mut sum = Exposure::default();
         for instrument in self.positions.busy(account).filter(|instrument| *instrument != except) {
-            let position = self.positions.get(account, instrument);
-            let worst = (position.worst_long(), position.worst_short());
-            let Some((long, short)) = self.valued(account, instrument, worst) else {
-                return self.other_exposure_anew(account, except);
-            };
-            // Values of 64 bits: the sum over all instruments cannot overflow.
-            sum.gross += i128::from(long.unsigned_abs().max(short.unsigned_abs()));
-            sum.long += i128::from(long);
-            sum.short += i128::from(short);
-        }
-        Ok(sum)
-    }
-
-    fn other_exposure_anew(&self, account: AccountId, except: InstrumentId) -> Result<Exposure, Reject> {
-        let mut sum = Exposure::default();
-        for instrument in self.positions.busy(account).filter(|instrument| *instrument != except) {
-            let own = self.own_exposure_anew(account, instrument, None, |_, position| *position)?;
+            let own = self.own_exposure(account, instrument, None, |_, position| *position)?;
             sum = sum.plus(&own).ok_or(Reject::ValueOverflow)?;
         }
         Ok(sum)

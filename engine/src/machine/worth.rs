@@ -39,8 +39,8 @@ impl Machine {
         for instrument in self.positions.open(account) {
             let settlement = self.instrument(instrument).map(|known| &known.definition);
             if let Some(of) = settlement.filter(|of| of.kind != InstrumentKind::Spot) {
-                let profit = self.profit_in_reference(account, instrument, of.settlement)?;
-                equity = equity.checked_add(profit)?;
+                let profit = self.unrealized(account, instrument);
+                equity = equity.checked_add(self.in_reference(of.settlement, profit)?)?;
             }
         }
         debug_assert_eq!(Some(equity), self.equity_anew(account));

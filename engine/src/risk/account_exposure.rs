@@ -10,7 +10,7 @@ use super::{Refusal, View};
 use crate::market::Market;
 use crate::positions::Position;
 use tickwerk_domain::command::NewOrder;
-use tickwerk_domain::{Instrument, LimitKind, Price, Qty, Rate, Reject};
+use tickwerk_domain::{Instrument, LimitKind, Price, Qty, Rate, Reject, Side};
 
 /// The limits that ask for exposure.
 pub(crate) const ASKS: u32 =
@@ -96,6 +96,21 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
 }
 
 fn after(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
+    let (account, instrument) = (order.account, order.instrument);
+    let (mut buys, mut sells) = (view.position.open_buys, view.position.open_sells);
+    match order.side {
+        Side::Buy => buys = buys.saturating_add(order.qty.0),
+        Side::Sell => sells = sells.saturating_add(order.qty.0),
+    }
+    let worst = (view.position.qty.saturating_add(buys), view.position.qty.saturating_sub(sells));
+    if let Some(after) = view.machine.exposure_quickly(account, instrument, worst) {
+        return Ok(after);
+    }
+    after_the_long_way(order, view, price)
+}
+
+#[cold]
+fn after_the_long_way(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
     let side = view.machine.position_side(order);
     let with_order = |of, position: &Position| {
         let mut position = *position;
