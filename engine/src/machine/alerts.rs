@@ -18,7 +18,21 @@ const POSITION: u32 = bit(LimitKind::PositionQuantity);
 
 impl Machine {
     /// Raises and clears the alerts of an account in an instrument, and of the strategy.
+    #[inline]
     pub(super) fn watch_alerts(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        strategy: StrategyId,
+        out: &mut EventBuffer,
+    ) {
+        if self.settings.asks(ASKS) || self.subjects.has_any_alert() {
+            self.watch_limits(account, instrument, strategy, out);
+        }
+    }
+
+    #[inline(never)]
+    fn watch_limits(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
@@ -198,8 +212,7 @@ impl Machine {
                 self.subjects.set_position_alert(account, instrument, !was_raised, &mut self.digest);
             }
             SubjectId::Account(_) | SubjectId::Strategy(_) => {
-                self.subjects.get_mut(id).alerts ^= bit(kind);
-                self.subjects.commit_state(id, &mut self.digest);
+                self.subjects.toggle_alert(id, kind, &mut self.digest);
             }
         }
         let (account, strategy) = self.owner_of(id);

@@ -18,7 +18,7 @@ use tickwerk_domain::{
 };
 
 /// Limits of what an account or strategy is worth.
-const OF_WORTH: u32 = bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown);
+pub(super) const OF_WORTH: u32 = bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown);
 /// Events that what is watched leaves to what follows in the same command: an order with all that it causes. What finds
 /// no room is seen again with the next order or fill.
 pub(super) const ROOM_KEPT: usize = 16;
@@ -35,6 +35,9 @@ impl Machine {
     ) {
         self.is_about(instrument);
         const WATCHED: u32 = OF_WORTH | bit(LimitKind::StaleFeed);
+        if !self.settings.asks(WATCHED) {
+            return;
+        }
         for id in self.parties(account, strategy) {
             if self.limits_of(id).has_any(WATCHED) {
                 self.watch_feed(id, instrument, out);

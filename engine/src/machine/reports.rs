@@ -170,10 +170,16 @@ impl Machine {
         order.version += 1;
         let version = order.version;
         let was_done = order.status.is_done();
-        let known = self.executions.by_id(fill.order, fill.execution_id);
-        if known.is_some_and(|known| known.is_told_by(fill)) {
-            self.refuse(&(*fill).into(), Reject::DuplicateReport, fill.order.0.cast_signed(), out);
-        } else if let Err(problem) = self.take_fill(slot, fill, out) {
+        let taken = match self.executions.by_id(fill.order, fill.execution_id) {
+            None => self.take_fill(slot, fill, out),
+            Some(known) if known.is_told_by(fill) => {
+                self.refuse(&(*fill).into(), Reject::DuplicateReport, fill.order.0.cast_signed(), out);
+                self.orders.commit(slot, &mut self.digest);
+                return version;
+            }
+            Some(_) => Err(Reject::DuplicateReport),
+        };
+        if let Err(problem) = taken {
             self.raise_fill(Some(slot), fill, problem, out);
         } else if !was_done && self.orders.get(slot).status.is_done() {
             self.after_end(slot, out);
@@ -182,12 +188,13 @@ impl Machine {
         version
     }
 
-    /// Books a fill that fits its order; nothing has changed where it is an error.
+    /// Books a fill that fits its order and is not known; nothing has changed where it is an error.
     fn take_fill(&mut self, slot: u32, fill: &FillReported, out: &mut EventBuffer) -> Result<(), Reject> {
         let order = self.orders.get(slot);
         let known = self.instrument(order.instrument).ok_or(Reject::UnknownInstrument)?;
         let (instrument, base_factor) = (known.definition, known.base_factor);
-        if self.is_booked(order, fill.execution_id) {
+        // It may be known no more.
+        if self.executions.may_have_forgotten(order.id) && fill.execution_id <= order.execution_id {
             return Err(Reject::DuplicateReport);
         }
         // Without an id a repeat could not be told.
@@ -204,13 +211,6 @@ impl Machine {
         let execution = Execution::booked(fill, booked.fee_counted, booked.is_fee_counted);
         self.executions.book(&execution, &mut self.digest);
         Ok(())
-    }
-
-    /// Whether an execution of this id was booked, or may have been.
-    fn is_booked(&self, order: &Order, execution_id: u64) -> bool {
-        let is_old = self.executions.may_have_forgotten(order.id);
-        (is_old && execution_id <= order.execution_id)
-            || self.executions.by_id(order.id, execution_id).is_some()
     }
 
     /// What a booked fill does to its order's state and exposure, and to linked orders; `before` is the order as it was.

@@ -3,6 +3,7 @@
 //! Before an order or replace, the breakers see whether they trip; then [`crate::risk::check`] decides; after it, what
 //! happened is counted. Nothing is counted that no limit asks for.
 
+use super::breakers::OF_WORTH;
 use super::fills::Executed;
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
@@ -26,6 +27,9 @@ const COUNTED: u32 = bit(LimitKind::OrderRate)
     | bit(LimitKind::CancelRate)
     | bit(LimitKind::OrderToTrade)
     | bit(LimitKind::RejectStorm);
+
+/// Limits that look at fills.
+const OF_FILLS: u32 = bit(LimitKind::OrderToTrade) | bit(LimitKind::LossStreak) | OF_WORTH;
 
 impl Machine {
     /// What the rules count of accounts and strategies.
@@ -93,6 +97,9 @@ impl Machine {
         instrument: InstrumentId,
         strategy: StrategyId,
     ) -> SelfTradePrevention {
+        if !self.settings.asks(bit(LimitKind::SelfTrade)) {
+            return SelfTradePrevention::Off;
+        }
         let own = self.settings.effective(account, instrument).get(LimitKind::SelfTrade);
         mode_of(own.max(self.settings.strategy(strategy).get(LimitKind::SelfTrade)))
     }
@@ -201,16 +208,14 @@ impl Machine {
         refused: Option<Reject>,
         out: &mut EventBuffer,
     ) {
-        for id in self.parties(account, strategy) {
-            let limits = self.limits_of(id);
-            if !limits.has_any(COUNTED) {
-                continue;
-            }
-            match refused {
-                None => self.count_let_through(id, message, out),
-                // A breaker that has tripped already makes no storm.
-                Some(Reject::BreakerTripped) => {}
-                Some(_) => self.count_refusal(id, out),
+        if self.settings.asks(COUNTED) {
+            for id in self.parties(account, strategy) {
+                match refused {
+                    None => self.count_let_through(id, message, out),
+                    // A breaker that has tripped already makes no storm.
+                    Some(Reject::BreakerTripped) => {}
+                    Some(_) => self.count_refusal(id, out),
+                }
             }
         }
         self.watch_alerts(account, instrument, strategy, out);
@@ -268,16 +273,17 @@ impl Machine {
             PositionChange::Reduced | PositionChange::Closed | PositionChange::Flipped => true,
             PositionChange::Opened | PositionChange::Increased | PositionChange::Adjusted => false,
         };
-        for id in self.parties(order.account, order.strategy) {
-            let limits = self.limits_of(id);
-            if limits.has_any(bit(LimitKind::OrderToTrade)) {
-                self.subjects.get_mut(id).fills += 1;
-                self.subjects.commit_flow(id, &mut self.digest);
+        if self.settings.asks(OF_FILLS) {
+            for id in self.parties(order.account, order.strategy) {
+                if self.limits_of(id).has_any(bit(LimitKind::OrderToTrade)) {
+                    self.subjects.get_mut(id).fills += 1;
+                    self.subjects.commit_flow(id, &mut self.digest);
+                }
+                if is_close && self.limits_of(id).has_any(bit(LimitKind::LossStreak)) {
+                    self.count_close(id, booked.realized, out);
+                }
+                self.watch_worth(id, out);
             }
-            if is_close && self.limits_of(id).has_any(bit(LimitKind::LossStreak)) {
-                self.count_close(id, booked.realized, out);
-            }
-            self.watch_worth(id, out);
         }
         self.watch_alerts(order.account, order.instrument, order.strategy, out);
     }
@@ -323,7 +329,7 @@ impl Machine {
         self.forget_worth();
         let order = self.orders.get(slot);
         let (account, instrument, strategy) = (order.account, order.instrument, order.strategy);
-        if is_refusal {
+        if is_refusal && self.settings.asks(bit(LimitKind::RejectStorm)) {
             for id in self.parties(account, strategy) {
                 self.count_refusal(id, out);
             }

@@ -107,6 +107,8 @@ pub struct Settings {
     strategies: Box<[Effective]>,
     /// Of what applies to pairs, and then of strategies.
     thresholds: Box<[Thresholds]>,
+    /// A bit for each limit that is set anywhere.
+    asked: u32,
     version: u64,
     hashes: Box<[u64]>,
     strategy_hashes: Box<[u64]>,
@@ -127,6 +129,7 @@ impl Settings {
             effective: vec![UNSET; count].into(),
             strategies: vec![UNSET; STRATEGIES_MAX].into(),
             thresholds: vec![Thresholds::NONE; count + STRATEGIES_MAX].into(),
+            asked: 0,
             version: 0,
             hashes: vec![0; count].into(),
             strategy_hashes: vec![0; STRATEGIES_MAX].into(),
@@ -136,6 +139,12 @@ impl Settings {
     /// Version of all settings; 0 before the first.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether any of the limits is set for anybody whose [`bit`]s are given: what nobody asks for costs one look.
+    #[inline]
+    pub fn asks(&self, bits: u32) -> bool {
+        self.asked & bits != 0
     }
 
     /// What applies to a pair; both numbers in range.
@@ -204,6 +213,7 @@ impl Settings {
         let row = self.row_mut(scope);
         let previous = std::mem::replace(&mut row.limits[kind as usize], value.max(-1));
         row.set = row.set & !bit(kind) | u32::from(value >= 0) << kind as u32;
+        self.asked = self.rows.iter().chain(&*self.strategies).fold(0, |asked, row| asked | row.set);
         self.changed(scope, digest);
         Ok(previous)
     }

@@ -5,9 +5,12 @@
 
 use super::breakers::Breaker;
 use super::rate::Bucket;
+use super::settings::bit;
 use crate::limits::{ACCOUNTS_MAX, STRATEGIES_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
-use tickwerk_domain::{AccountId, BreakerKind, BreakerState, Digest, InstrumentId, StrategyId, TimeNs};
+use tickwerk_domain::{
+    AccountId, BreakerKind, BreakerState, Digest, InstrumentId, LimitKind, StrategyId, TimeNs,
+};
 
 /// Who is counted: an account, or a strategy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,6 +109,8 @@ impl Subject {
 #[derive(Debug)]
 pub struct Subjects {
     rows: Box<[Subject]>,
+    /// Alerts that are raised, all together.
+    alerts_raised: u32,
     /// Instruments whose position alert is raised.
     position_alerts: Box<[u64]>,
     position_alert_rows: Box<[u64]>,
@@ -122,6 +127,7 @@ impl Subjects {
     pub fn new() -> Self {
         Self {
             rows: vec![Subject::default(); ACCOUNTS_MAX + STRATEGIES_MAX].into(),
+            alerts_raised: 0,
             position_alerts: vec![0; ACCOUNTS_MAX].into(),
             position_alert_rows: vec![0; ACCOUNTS_MAX].into(),
         }
@@ -173,6 +179,21 @@ impl Subjects {
         digest.update(&mut row.state_row, row_hash(TAG_STATE, &words));
     }
 
+    /// Whether any alert of anybody is raised.
+    #[inline]
+    pub(crate) fn has_any_alert(&self) -> bool {
+        self.alerts_raised != 0
+    }
+
+    /// Raises the alert of a kind of limit, or clears it where it is raised.
+    pub(crate) fn toggle_alert(&mut self, id: SubjectId, kind: LimitKind, digest: &mut Digest) {
+        let row = &mut self.rows[id.index()];
+        let before = row.alerts.count_ones();
+        row.alerts ^= bit(kind);
+        self.alerts_raised = self.alerts_raised + row.alerts.count_ones() - before;
+        self.commit_state(id, digest);
+    }
+
     /// Whether the position alert of an account in an instrument is raised.
     pub fn has_position_alert(&self, account: AccountId, instrument: InstrumentId) -> bool {
         self.position_alerts[account.0 as usize] & 1 << instrument.0 != 0
@@ -186,7 +207,9 @@ impl Subjects {
         digest: &mut Digest,
     ) {
         let bits = &mut self.position_alerts[account.0 as usize];
+        let before = bits.count_ones();
         *bits = *bits & !(1 << instrument.0) | u64::from(is_raised) << instrument.0;
+        self.alerts_raised = self.alerts_raised + bits.count_ones() - before;
         let row = if *bits == 0 { 0 } else { row_hash(TAG_ALERT, &[u64::from(account.0), *bits]) };
         digest.update(&mut self.position_alert_rows[account.0 as usize], row);
     }

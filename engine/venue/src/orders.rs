@@ -211,8 +211,7 @@ impl VenueOrders {
         let row = self.rows[slot as usize];
         digest.replace(row.row, 0);
         self.expiries.take_away(slot);
-        let rows = &self.rows;
-        self.index.remove(key(row.order), slot, |other| key(rows[other as usize].order));
+        self.index.remove(key(row.order), slot);
         self.free.push(slot);
     }
 
