@@ -96,6 +96,10 @@ mod risk_scopes;
 #[cfg(test)]
 #[path = "core/risk_support.rs"]
 mod risk_support;
+#[path = "core/seams.rs"]
+mod seams;
+#[path = "core/seams_risk.rs"]
+mod seams_risk;
 #[cfg(test)]
 #[path = "core/seed.rs"]
 mod seed;

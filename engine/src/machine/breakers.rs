@@ -239,11 +239,19 @@ impl Machine {
         version
     }
 
+    /// What losses were counted from is forgotten: it was in another reference currency.
+    pub(super) fn forget_watched_worths(&mut self) {
+        for id in subjects() {
+            if self.subjects.get(id).worth.is_some() {
+                self.subjects.get_mut(id).worth = None;
+                self.subjects.commit_state(id, &mut self.digest);
+            }
+        }
+    }
+
     /// A new day begins: what is counted by the day starts again from what is known now.
     pub(super) fn restart_risk_day(&mut self) {
-        let accounts = (0..).take(ACCOUNTS_MAX).map(|number| SubjectId::Account(AccountId(number)));
-        let strategies = (0..).take(STRATEGIES_MAX).map(|number| SubjectId::Strategy(StrategyId(number)));
-        for id in accounts.chain(strategies) {
+        for id in subjects() {
             let row = self.subjects.get(id);
             if row.worth.is_some() {
                 let now = self.worth_of(id);
@@ -258,6 +266,13 @@ impl Machine {
             }
         }
     }
+}
+
+/// All accounts, then all strategies.
+fn subjects() -> impl Iterator<Item = SubjectId> {
+    let accounts = (0..).take(ACCOUNTS_MAX).map(|number| SubjectId::Account(AccountId(number)));
+    let strategies = (0..).take(STRATEGIES_MAX).map(|number| SubjectId::Strategy(StrategyId(number)));
+    accounts.chain(strategies)
 }
 
 impl Worth {

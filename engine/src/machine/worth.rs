@@ -195,6 +195,7 @@ impl Machine {
                 self.accounts.worths.change(AccountId(number), &mut self.digest, forget);
             }
         }
+        self.forget_watched_worths();
     }
 
     /// Money came from outside or left: no profit and no loss, so the figures move along.
