@@ -264,7 +264,7 @@ fn an_order_that_meets_very_many_is_done_before_anything_else() {
         send(&mut venue, &of(1, limit(id, Side::Sell, 10_000, 1)));
     }
     let taker = count + 1;
-    venue.submit(TimeNs(1_000), &of(2, limit(taker, Side::Buy, 10_000, 2 * count as i64)));
+    venue.submit(TimeNs(1_000), &of(2, limit(taker, Side::Buy, 10_000, 2 * count.cast_signed())));
     venue.cancel(TimeNs(1_000), &cancel(taker));
     let lines = told(&mut venue, 1_000);
     let trades = lines.iter().filter(|line| line.starts_with(&format!("{taker} taker"))).count();

@@ -24,7 +24,7 @@ impl Fields<'_> {
         };
         let value = match self.object.get("value") {
             Some(Value::Null) => -1,
-            Some(Value::String(text)) => self.limit_value(kind, text, scales)?,
+            Some(Value::String(text)) => Self::limit_value(kind, text, scales)?,
             Some(other) => {
                 let message = "write the value in quotes, such as \"1.25\", so that it is read exactly";
                 return Err(Fault::invalid("value", other.clone(), message));
@@ -44,7 +44,7 @@ impl Fields<'_> {
         })
     }
 
-    fn limit_value(&self, kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, Fault> {
+    fn limit_value(kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, Fault> {
         let value = parse_limit(kind, text, scales).map_err(|error| match &error {
             LimitValueError::NeedsInstrument(_) => {
                 Fault::new("missing_field", "instrument", Value::Null, error.to_string())
