@@ -453,11 +453,11 @@ fn orders_one_by_one_are_a_feed() {
     assert_eq!(parse(&config.dump()).unwrap(), config);
     check(
         parse(&seeded.replace("\"lobster\"\n", "\"bitstamp\"\n")),
-        "feed.book_path: data of the format \"bitstamp\" do not use it; remove it",
+        "feed.book_path does not fit here: data of the format \"bitstamp\" do not use it; remove it",
     );
     check(
         parse(&ORDERS.replace("instrument = \"AAPL\"\n# For", "seed = 7\ninstrument = \"AAPL\"\n# For")),
-        "feed.seed: a feed of the kind \"order_by_order\" does not use it; remove it or change feed.kind",
+        "feed.seed does not fit here: a feed of the kind \"order_by_order\" does not use it; remove it or change feed.kind",
     );
     let exchange = ORDERS.replace("queue_model = \"power\"", "queue_model = \"exchange\"");
     assert_eq!(parse(&exchange).unwrap().instruments[0].simulation.queue_model, QueueModel::Exchange);
