@@ -29,6 +29,7 @@ mod risk_checks;
 mod sessions;
 mod settings;
 mod sums;
+mod valuation;
 mod venues;
 mod worth;
 
@@ -146,7 +147,7 @@ pub struct Machine {
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
-    memo: std::cell::Cell<exposures::Memo>,
+    memo: valuation::Memo,
     venues: Venues,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
@@ -196,7 +197,7 @@ impl Machine {
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
-            memo: std::cell::Cell::default(),
+            memo: valuation::Memo::new(),
             venues: Venues::new(),
             triggers: Triggers::new(),
             firing: 0,

@@ -4,14 +4,17 @@ use super::Machine;
 use super::breakers::ROOM_KEPT;
 use crate::event_buffer::EventBuffer;
 use crate::risk::account_exposure::{self, Exposure, leverage};
-use crate::risk::alerts::{WATCHED, Watched};
+use crate::risk::alerts::{Thresholds, WATCHED, Watched, fraction};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::SubjectId;
 use tickwerk_domain::event::RiskAlert;
-use tickwerk_domain::{AccountId, InstrumentId, LimitKind, Money, Rate, Severity, StrategyId};
+use tickwerk_domain::{AccountId, InstrumentId, LimitKind, Money, Severity, StrategyId};
 
 /// Limits without which nothing is watched.
 const ASKS: u32 = bit(LimitKind::AlertFraction) | bit(LimitKind::CancelRate);
+/// Limits that only accounts have.
+const OF_ACCOUNTS: u32 = account_exposure::ASKS | bit(LimitKind::OpenOrders) | bit(LimitKind::Credit);
+const POSITION: u32 = bit(LimitKind::PositionQuantity);
 
 impl Machine {
     /// Raises and clears the alerts of an account in an instrument, and of the strategy.
@@ -23,16 +26,144 @@ impl Machine {
         out: &mut EventBuffer,
     ) {
         for id in self.parties(account, strategy) {
-            let is_raised = self.subjects.get(id).alerts != 0;
             let is_account = id == SubjectId::Account(account);
             let is_position_raised = is_account && self.has_position_alert(account, instrument);
-            if self.limits_of(id).has_any(ASKS) || is_raised || is_position_raised {
-                let asks = is_account && self.limits_of(id).has_any(account_exposure::ASKS);
-                let exposure = if asks { self.exposure_now(account, instrument) } else { None };
-                for kind in WATCHED {
-                    self.watch_limit(id, instrument, (kind, exposure.as_ref()), out);
-                }
+            let raised =
+                self.subjects.get(id).alerts | u32::from(is_position_raised) << POSITION.trailing_zeros();
+            if !self.limits_of(id).has_any(ASKS) && raised == 0 {
+                continue;
             }
+            let reached = self.reached(id, instrument);
+            debug_assert_eq!(reached, self.reached_by_severity(id, instrument));
+            if reached != raised {
+                self.change_alerts(id, instrument, out);
+            }
+        }
+    }
+
+    /// Raises and clears alerts one by one.
+    #[cold]
+    fn change_alerts(&mut self, id: SubjectId, instrument: InstrumentId, out: &mut EventBuffer) {
+        let exposure = self.exposure_asked(id, instrument);
+        for kind in WATCHED {
+            self.watch_limit(id, instrument, (kind, exposure.as_ref()), out);
+        }
+    }
+
+    fn exposure_asked(&self, id: SubjectId, instrument: InstrumentId) -> Option<Exposure> {
+        match id {
+            SubjectId::Account(account) if self.limits_of(id).has_any(account_exposure::ASKS) => {
+                self.exposure_now(account, instrument)
+            }
+            SubjectId::Account(_) | SubjectId::Strategy(_) => None,
+        }
+    }
+
+    /// The limits whose alerts are to be raised, a bit each: each value seen against its threshold.
+    #[inline]
+    fn reached(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
+        let (of, limits) = match id {
+            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
+                (self.settings.thresholds(account, instrument), self.settings.effective(account, instrument))
+            }
+            SubjectId::Account(account) => (
+                self.settings.thresholds(account, InstrumentId::NONE),
+                self.settings.effective(account, InstrumentId::NONE),
+            ),
+            SubjectId::Strategy(strategy) => {
+                (self.settings.strategy_thresholds(strategy), self.settings.strategy(strategy))
+            }
+        };
+        let row = self.subjects.get(id);
+        let (mut reached, now) = (0, self.now);
+        let mut note = |kind: LimitKind, is_reached: bool| reached |= u32::from(is_reached) << kind as u32;
+        if of.watches(LimitKind::PositionQuantity) {
+            let seen = self.position_seen(id, instrument).unwrap_or(0);
+            note(LimitKind::PositionQuantity, seen >= of.least(LimitKind::PositionQuantity));
+        }
+        for (kind, bucket) in [
+            (LimitKind::OrderRate, &row.orders),
+            (LimitKind::ReplaceRate, &row.replaces),
+            (LimitKind::CancelRate, &row.cancels),
+        ] {
+            if let Some(rate) = limits.get(kind).filter(|_| of.watches(kind)) {
+                note(kind, bucket.has_taken(of.least(kind), rate, now));
+            }
+        }
+        for (kind, seen) in
+            [(LimitKind::LossStreak, row.losses), (LimitKind::RejectStorm, row.refusals_within(now))]
+        {
+            // A limit that is not watched has a threshold that no counter reaches.
+            note(kind, seen >= of.least(kind).unsigned_abs());
+        }
+        if of.watches(LimitKind::OrderToTrade) {
+            note(LimitKind::OrderToTrade, row.has_ratio(of.least(LimitKind::OrderToTrade)));
+        }
+        if of.watched & (bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown)) != 0
+            && let Some(worth) = row.worth
+            && let Some(seen) = self.worth_of(id)
+        {
+            let loss = worth.loss(seen) >= i128::from(of.least(LimitKind::DailyLoss));
+            note(LimitKind::DailyLoss, loss && of.watches(LimitKind::DailyLoss));
+            let has_fallen =
+                of.watches(LimitKind::Drawdown) && worth.has_fallen(seen, of.least(LimitKind::Drawdown));
+            note(LimitKind::Drawdown, has_fallen);
+        }
+        if let SubjectId::Account(account) = id
+            && of.watched & OF_ACCOUNTS != 0
+        {
+            reached |= self.reached_by_account(account, instrument, of);
+        }
+        reached
+    }
+
+    /// The same for the limits that only accounts have.
+    #[inline]
+    fn reached_by_account(&self, account: AccountId, instrument: InstrumentId, of: &Thresholds) -> u32 {
+        let mut reached = 0;
+        let mut note = |kind: LimitKind, seen: i128| {
+            let is_reached = of.watches(kind) && seen >= i128::from(of.least(kind));
+            reached |= u32::from(is_reached) << kind as u32;
+        };
+        let open_orders = self.accounts.account(account).map_or(0, |row| row.open_orders);
+        note(LimitKind::OpenOrders, open_orders.into());
+        if of.watches(LimitKind::Credit) {
+            note(LimitKind::Credit, self.credit_used(account, None).unwrap_or(0));
+        }
+        if of.watched & account_exposure::ASKS != 0
+            && let Some(exposure) = self.exposure_now(account, instrument)
+        {
+            note(LimitKind::GrossExposure, exposure.gross);
+            note(LimitKind::NetExposure, exposure.net());
+            if of.watches(LimitKind::Leverage)
+                && let Some(equity) = self.equity_known(account)
+            {
+                let most = of.least(LimitKind::Leverage) - 1;
+                let is_reached = account_exposure::is_leverage_above(exposure.gross, equity, most);
+                reached |= u32::from(is_reached) << LimitKind::Leverage as u32;
+            }
+        }
+        reached
+    }
+
+    /// What [`Self::reached`] says, from each value itself.
+    fn reached_by_severity(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
+        let exposure = self.exposure_asked(id, instrument);
+        let limits = self.limits_watched(id, instrument);
+        let is_reached = |kind: &LimitKind| {
+            let seen = self.seen(id, instrument, (*kind, exposure.as_ref()), limits);
+            seen.zip(fraction(limits, *kind)).and_then(|(seen, of)| seen.severity(of)).is_some()
+        };
+        WATCHED.into_iter().filter(is_reached).fold(0, |bits, kind| bits | bit(kind))
+    }
+
+    /// The limits that are watched for an account in an instrument, or for a strategy.
+    fn limits_watched(&self, id: SubjectId, instrument: InstrumentId) -> &Effective {
+        match id {
+            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
+                self.settings.effective(account, instrument)
+            }
+            SubjectId::Account(_) | SubjectId::Strategy(_) => self.limits_of(id),
         }
     }
 
@@ -47,12 +178,7 @@ impl Machine {
         (kind, exposure): (LimitKind, Option<&Exposure>),
         out: &mut EventBuffer,
     ) {
-        let limits = match id {
-            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
-                self.settings.effective(account, instrument)
-            }
-            SubjectId::Account(_) | SubjectId::Strategy(_) => self.limits_of(id),
-        };
+        let limits = self.limits_watched(id, instrument);
         let is_position = kind == LimitKind::PositionQuantity;
         let was_raised = match id {
             SubjectId::Account(account) if is_position => self.has_position_alert(account, instrument),
@@ -62,12 +188,7 @@ impl Machine {
             return;
         }
         let seen = self.seen(id, instrument, (kind, exposure), limits);
-        let fraction = match limits.get(LimitKind::AlertFraction) {
-            // Passing a cancel rate is told in any case: nothing else happens.
-            None if kind == LimitKind::CancelRate => Some(Rate::ONE.0),
-            fraction => fraction,
-        };
-        let severity = seen.zip(fraction).and_then(|(seen, fraction)| seen.severity(fraction));
+        let severity = seen.zip(fraction(limits, kind)).and_then(|(seen, of)| seen.severity(of));
         if severity.is_some() == was_raised || out.room() <= ROOM_KEPT {
             return;
         }
@@ -140,6 +261,11 @@ impl Machine {
 
     fn exposure_now(&self, account: AccountId, instrument: InstrumentId) -> Option<Exposure> {
         self.instrument(instrument)?;
+        let position = self.positions.get(account, instrument);
+        let worst = (position.worst_long(), position.worst_short());
+        if let Some(exposure) = self.exposure_quickly(account, instrument, worst) {
+            return Some(exposure);
+        }
         let own = self.own_exposure(account, instrument, None, |_, position| *position).ok()?;
         self.exposure_with(account, instrument, &own).ok()
     }

@@ -351,8 +351,7 @@ fn what_does_not_fit_together_is_refused() {
     );
     check(
         capture_with("kind = \"open_orders\"", "kind = \"open_orders\"\ninstrument = \"BTCUSDT\""),
-        "limit[open_orders].instrument does not fit here: open_orders counts the orders of an account in all instruments; \
-         remove it",
+        "limit[open_orders].instrument does not fit here: open_orders can be set for: global, account",
     );
 }
 
