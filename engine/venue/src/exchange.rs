@@ -325,10 +325,10 @@ impl SimulatedVenue {
     /// How an order stands that came.
     fn stands(&mut self, slot: u32, outcome: Outcome, restates: bool, at: TimeNs) {
         match outcome.standing {
-            Standing::Done if self.orders.get(slot).leaves == Qty::ZERO => {
+            Standing::Done if self.orders.get(slot).leaves == Qty::ZERO && !restates => {
                 self.orders.remove(slot, &mut self.digest);
             }
-            // The rest was taken away by orders of its own account.
+            // Part of it was taken away by orders of its own account, and it was filled no further than that.
             Standing::Done => self.end(slot, ReportKind::Canceled, Reject::SelfTrade, at),
             Standing::Canceled(reason) => self.end(slot, ReportKind::Canceled, reject_of(reason), at),
             Standing::Rests => {

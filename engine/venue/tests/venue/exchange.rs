@@ -175,6 +175,19 @@ fn a_decremented_order_that_comes_ends_where_nothing_is_left() {
         ["2 accepted", "1 replaced 6@10000", "2 canceled self_trade"]
     );
     assert_eq!(venue.open_orders(), 1);
+    // The same where others fill what its own account left of it: 6 of 8 are lost, 2 are filled.
+    send(&mut venue, &of(2, limit(3, Side::Sell, 10_005, 5)));
+    assert_eq!(
+        send(&mut venue, &limit(4, Side::Buy, 10_005, 8)),
+        [
+            "4 accepted",
+            "1 canceled self_trade",
+            "3 maker 2@10005",
+            "4 taker 2@10005",
+            "4 canceled self_trade"
+        ]
+    );
+    assert_eq!(venue.open_orders(), 1);
 }
 
 #[test]
@@ -264,7 +277,7 @@ fn an_order_that_meets_very_many_is_done_before_anything_else() {
         send(&mut venue, &of(1, limit(id, Side::Sell, 10_000, 1)));
     }
     let taker = count + 1;
-    venue.submit(TimeNs(1_000), &of(2, limit(taker, Side::Buy, 10_000, 2 * count as i64)));
+    venue.submit(TimeNs(1_000), &of(2, limit(taker, Side::Buy, 10_000, 2 * count.cast_signed())));
     venue.cancel(TimeNs(1_000), &cancel(taker));
     let lines = told(&mut venue, 1_000);
     let trades = lines.iter().filter(|line| line.starts_with(&format!("{taker} taker"))).count();
