@@ -202,6 +202,7 @@ impl Accounts {
         match book {
             LedgerBook::Client => {
                 self.held[account.0 as usize] |= 1 << currency.0;
+                self.worths.touch(account);
                 self.balance_mut(account, currency).cash += amount;
             }
             LedgerBook::Venue

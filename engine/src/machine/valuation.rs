@@ -1,20 +1,19 @@
 //! What was worked out of positions and balances: kept with all that it follows from, and used while that is the same.
 //!
-//! A market, a fill or an order need not tell that it changed anything: who asks compares. The values are functions of
-//! the state alone, so they decide nothing by themselves and are in no digest. Only figures that fit 64 bits are kept
-//! (balances: 128), so that sums of them cannot overflow; all others, those of hedged pairs and of a market without a
-//! mark are worked out anew each time. What definitions fix need not be compared; where a conversion is set, everything
-//! is forgotten. Units: the reference currency's, but for the profit in settlement units. Builds with debug assertions
-//! compare every figure that is used with the same one worked out anew.
+//! A row is used where what it was worked out from is the same, by comparison. The sums of an account ask which of its
+//! positions and balances were lent out to be changed since, and which markets; that is all that those tell, so they cost
+//! nothing to who sets no such limit. All is a function of the state alone: it decides nothing by itself and is in no
+//! digest. Only figures that fit 64 bits are kept (balances: 128), so that sums of them cannot overflow; all others,
+//! those of hedged pairs and of a market without a mark are worked out anew each time. What definitions fix need not be
+//! compared; where a conversion is set, everything is forgotten. Units: the reference currency's, but for the profit in
+//! settlement units. Builds with debug assertions compare every figure that is used with the same one worked out anew.
 
 use super::Machine;
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX};
-use crate::positions::Position;
+use crate::positions::{Position, bits};
 use crate::risk::account_exposure::{Exposure, mark_of};
 use std::cell::Cell;
-use tickwerk_domain::{
-    AccountId, CurrencyId, InstrumentId, InstrumentKind, PositionMode, Price, Qty, Sequence,
-};
+use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, InstrumentKind, PositionMode, Price, Qty};
 
 /// A quantity with its value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,14 +40,30 @@ struct Profit {
 #[derive(Debug, Default)]
 struct Row {
     is_known: Cell<bool>,
-    mark: Cell<(Price, Price)>,
     /// The instrument whose mark makes the rate; none where the rate is fixed.
     way: Cell<InstrumentId>,
+    mark: Cell<(Price, Price)>,
     rate: Cell<i64>,
     /// With all open buys filled, and with all open sells.
     long: Cell<Value>,
     short: Cell<Value>,
     profit: Cell<Profit>,
+    /// What of it is in the sums of the account.
+    counted: Cell<Counted>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    long: i64,
+    short: i64,
+    profit: i64,
+}
+
+impl Counted {
+    fn exposure(&self) -> Exposure {
+        let gross = i128::from(self.long.unsigned_abs().max(self.short.unsigned_abs()));
+        Exposure { gross, long: self.long.into(), short: self.short.into() }
+    }
 }
 
 /// An amount of a currency in the reference currency, at a rate.
@@ -61,15 +76,21 @@ struct Converted {
     value: i128,
 }
 
-/// What holds for an account since the last record before this command.
+/// Sums over what an account has. Positions and balances that were touched since are counted anew, and those whose
+/// market has moved.
 #[derive(Debug, Default)]
-struct Account {
-    of: Cell<Sequence>,
-    account: Cell<AccountId>,
-    equity: Cell<Option<i128>>,
-    /// Exposure in all instruments but one.
-    except: Cell<InstrumentId>,
-    others: Cell<Option<Exposure>>,
+struct Sums {
+    /// Whether they were ever worked out since a conversion was set.
+    is_whole: Cell<bool>,
+    /// [`Memo::moves`] then.
+    moves: Cell<u64>,
+    /// Instruments that are counted, a bit each, and those whose marks make rates.
+    counted: Cell<u64>,
+    ways: Cell<u64>,
+    /// `None` where a currency has no rate.
+    cash: Cell<Option<i128>>,
+    profits: Cell<i128>,
+    exposure: Cell<Exposure>,
 }
 
 /// What was worked out.
@@ -77,9 +98,10 @@ struct Account {
 pub(super) struct Memo {
     rows: Box<[Row]>,
     balances: Box<[Cell<Converted>]>,
-    account: Account,
-    /// The instrument that the command is about.
-    about: Cell<InstrumentId>,
+    sums: Box<[Sums]>,
+    /// How often a market has changed, and how often when each instrument's did.
+    moves: u64,
+    moved: Box<[u64]>,
 }
 
 impl Memo {
@@ -87,53 +109,51 @@ impl Memo {
         Self {
             rows: (0..ACCOUNTS_MAX * INSTRUMENTS_MAX).map(|_| Row::default()).collect(),
             balances: vec![Cell::default(); ACCOUNTS_MAX * CURRENCIES_MAX].into(),
-            account: Account::default(),
-            about: Cell::default(),
+            sums: (0..ACCOUNTS_MAX).map(|_| Sums::default()).collect(),
+            moves: 0,
+            moved: vec![0; INSTRUMENTS_MAX].into(),
         }
+    }
+
+    /// The market of an instrument is to be changed.
+    #[inline]
+    pub(super) fn note_move(&mut self, instrument: InstrumentId) {
+        self.moves += 1;
+        self.moved[instrument.0 as usize] = self.moves;
     }
 
     /// A conversion has changed.
     pub(super) fn clear(&self) {
         self.rows.iter().for_each(|row| row.is_known.set(false));
         self.balances.iter().for_each(|row| row.set(Converted::default()));
-        self.account.of.set(Sequence::default());
+        self.sums.iter().for_each(|sums| sums.is_whole.set(false));
     }
 
     #[inline]
     fn row(&self, account: AccountId, instrument: InstrumentId) -> &Row {
         &self.rows[account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize]
     }
+
+    /// Which of some instruments have moved since; a bit each.
+    #[inline]
+    fn moved_since(&self, moves: u64, instruments: u64) -> u64 {
+        if moves == self.moves {
+            return 0;
+        }
+        bits(instruments)
+            .filter(|number| self.moved[*number as usize] > moves)
+            .fold(0, |all, one| all | 1 << one)
+    }
 }
 
 impl Machine {
-    /// What is asked for next is about this instrument.
-    #[inline]
-    pub(super) fn is_about(&self, instrument: InstrumentId) {
-        self.memo.about.set(instrument);
-    }
-
-    /// Forgets what holds for this command: markets, positions, money or rates have changed within it.
-    #[inline]
-    pub(super) fn forget_worth(&self) {
-        self.memo.account.of.set(Sequence::default());
-    }
-
-    /// Forgets what was worked out of other instruments: an order in this one came or went.
-    #[inline]
-    pub(super) fn forget_exposure(&self, instrument: InstrumentId) {
-        if self.memo.account.except.get() != instrument {
-            self.memo.account.others.set(None);
-        }
-    }
-
-    /// What an account is worth; worked out once a command.
+    /// What an account is worth, as [`Machine::equity`] says.
     #[inline]
     pub(crate) fn equity_known(&self, account: AccountId) -> Option<i128> {
-        let known = self.of_account(account);
-        let equity = known.equity.get().or_else(|| {
-            known.equity.set(self.equity(account));
-            known.equity.get()
-        });
+        let equity = match self.sums_of(account) {
+            Some(sums) => sums.cash.get().and_then(|cash| cash.checked_add(sums.profits.get())),
+            None => self.equity(account),
+        };
         debug_assert_eq!(equity, self.equity_anew(account), "what was kept still holds");
         equity
     }
@@ -145,81 +165,120 @@ impl Machine {
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        (longest, shortest): (i64, i64),
+        worst: (i64, i64),
     ) -> Option<Exposure> {
-        if self.positions.mode(account) == PositionMode::Hedging {
-            return None;
-        }
-        let mut known = self.of_account(account);
-        if known.except.get() != instrument || known.others.get().is_none() {
-            self.is_about(instrument);
-            known = self.work_out(account);
-        }
-        let others = known.others.get()?;
+        let sums = self.sums_of(account)?;
+        let is_counted = sums.counted.get() >> instrument.0 & 1 != 0;
+        let row =
+            if is_counted { self.memo.row(account, instrument) } else { self.at_mark(account, instrument)? };
+        let (counted, all) = (row.counted.get().exposure(), sums.exposure.get());
+        let (long, short) = self.values(row, instrument, worst)?;
+        let own = Counted { long, short, profit: 0 }.exposure();
+        let others = Exposure {
+            gross: all.gross - counted.gross,
+            long: all.long - counted.long,
+            short: all.short - counted.short,
+        };
         debug_assert_eq!(Ok(others), self.other_exposure(account, instrument), "what was kept still holds");
-        let row = self.at_mark(account, instrument)?;
-        let (long, short) = self.values(row, instrument, (longest, shortest))?;
         Some(Exposure {
-            gross: others.gross + i128::from(long.unsigned_abs().max(short.unsigned_abs())),
-            long: others.long + i128::from(long),
-            short: others.short + i128::from(short),
+            gross: others.gross + own.gross,
+            long: others.long + own.long,
+            short: others.short + own.short,
         })
     }
 
+    /// The sums of an account as they are now; `None` where they are to be worked out the long way.
     #[inline]
-    fn of_account(&self, account: AccountId) -> &Account {
-        let known = &self.memo.account;
-        if (known.of.get(), known.account.get()) == (self.last.sequence, account) && !account.is_none() {
-            known
-        } else {
-            self.work_out(account)
+    fn sums_of(&self, account: AccountId) -> Option<&Sums> {
+        let sums = &self.memo.sums[account.0 as usize];
+        let is_known = sums.is_whole.get()
+            && sums.moves.get() == self.memo.moves
+            && !self.accounts.worths.is_touched(account)
+            && self.positions.touched(account) == 0;
+        if is_known || self.bring_up_to_date(sums, account).is_some() { Some(sums) } else { None }
+    }
+
+    #[inline(never)]
+    fn bring_up_to_date(&self, sums: &Sums, account: AccountId) -> Option<()> {
+        let is_asked = !self.reference_currency().is_none() && self.accounts.account(account).is_some();
+        if !is_asked || self.positions.mode(account) == PositionMode::Hedging {
+            return None;
         }
+        let mut stale = self.positions.touched(account);
+        let mut is_cash_stale = self.accounts.worths.is_touched(account);
+        if sums.is_whole.get() {
+            let counted = sums.counted.get();
+            stale |= self.memo.moved_since(sums.moves.get(), counted);
+            if self.memo.moved_since(sums.moves.get(), sums.ways.get()) != 0 {
+                stale |= counted;
+                is_cash_stale = true;
+            }
+        } else {
+            self.begin_sums(sums, account);
+            stale = self.positions.busy_bits(account);
+            is_cash_stale = true;
+        }
+        // Until it is through.
+        sums.is_whole.set(false);
+        for number in bits(stale) {
+            self.count_row(sums, account, InstrumentId(number))?;
+        }
+        if is_cash_stale {
+            sums.cash.set(self.cash_sum(account));
+        }
+        self.positions.untouch(account);
+        self.accounts.worths.untouch(account);
+        sums.moves.set(self.memo.moves);
+        sums.is_whole.set(true);
+        Some(())
     }
 
-    fn work_out(&self, account: AccountId) -> &Account {
-        let known = &self.memo.account;
-        let except = self.memo.about.get();
-        known.of.set(self.last.sequence);
-        known.account.set(account);
-        known.except.set(except);
-        let sums = self.work_out_positions(account, except);
-        known.equity.set(sums.and_then(|(profits, _)| self.work_out_cash(account)?.checked_add(profits)));
-        known.others.set(sums.map(|(_, others)| others));
-        known
+    /// Nothing is counted yet.
+    fn begin_sums(&self, sums: &Sums, account: AccountId) {
+        for number in bits(sums.counted.get()) {
+            self.memo.row(account, InstrumentId(number)).counted.set(Counted::default());
+        }
+        sums.counted.set(0);
+        sums.profits.set(0);
+        sums.exposure.set(Exposure::default());
+        let ways = (0..).take(CURRENCIES_MAX).map(|number| self.way_of(CurrencyId(number)));
+        let ways = ways.filter(|way| !way.is_none());
+        sums.ways.set(ways.fold(0, |all, way| all | 1 << way.0));
     }
 
     #[inline]
-    fn work_out_cash(&self, account: AccountId) -> Option<i128> {
+    fn count_row(&self, sums: &Sums, account: AccountId, instrument: InstrumentId) -> Option<()> {
+        let position = self.positions.get(account, instrument);
+        let (row, bit) = (self.memo.row(account, instrument), 1 << instrument.0);
+        let mut counted = Counted::default();
+        if position.is_idle() {
+            sums.counted.set(sums.counted.get() & !bit);
+        } else {
+            self.at_mark(account, instrument)?;
+            let worst = (position.worst_long(), position.worst_short());
+            (counted.long, counted.short) = self.values(row, instrument, worst)?;
+            if position.qty != 0 {
+                counted.profit = self.profit_value(row, instrument, position)?;
+            }
+            sums.counted.set(sums.counted.get() | bit);
+        }
+        let before = row.counted.replace(counted);
+        let (out, now, sum) = (before.exposure(), counted.exposure(), sums.exposure.get());
+        sums.profits.set(sums.profits.get() + i128::from(counted.profit) - i128::from(before.profit));
+        sums.exposure.set(Exposure {
+            gross: sum.gross + now.gross - out.gross,
+            long: sum.long + now.long - out.long,
+            short: sum.short + now.short - out.short,
+        });
+        Some(())
+    }
+
+    fn cash_sum(&self, account: AccountId) -> Option<i128> {
         let mut cash = 0_i128;
         for currency in self.accounts.held(account) {
             cash = cash.checked_add(self.cash_in_reference(account, currency)?)?;
         }
         Some(cash)
-    }
-
-    /// Profits, and exposure in all instruments but one. `None` where they are to be worked out the long way.
-    #[inline]
-    fn work_out_positions(&self, account: AccountId, except: InstrumentId) -> Option<(i128, Exposure)> {
-        let is_counted = !self.reference_currency().is_none() && self.accounts.account(account).is_some();
-        if !is_counted || self.positions.mode(account) == PositionMode::Hedging {
-            return None;
-        }
-        let (mut others, mut profits) = (Exposure::default(), 0);
-        for instrument in self.positions.busy(account) {
-            let position = self.positions.get(account, instrument);
-            let row = self.at_mark(account, instrument)?;
-            if instrument != except {
-                let worst = (position.worst_long(), position.worst_short());
-                let (long, short) = self.values(row, instrument, worst)?;
-                others.gross += i128::from(long.unsigned_abs().max(short.unsigned_abs()));
-                others.long += i128::from(long);
-                others.short += i128::from(short);
-            }
-            if position.qty != 0 {
-                profits += i128::from(self.profit_value(row, instrument, position)?);
-            }
-        }
-        Some((profits, others))
     }
 
     /// What is kept of a position at today's mark and rate; `None` where there is no mark or no rate.
