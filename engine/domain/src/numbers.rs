@@ -138,7 +138,9 @@ pub fn checked_product(left: i128, right: i128) -> Option<i128> {
     }
 }
 
-fn divide_half_even_narrow(numerator: i64, denominator: i64) -> i64 {
+/// [`divide_half_even`] of 64 bits; the denominator is positive.
+#[inline]
+pub fn divide_half_even_narrow(numerator: i64, denominator: i64) -> i64 {
     let quotient = numerator.div_euclid(denominator);
     let remainder = numerator.rem_euclid(denominator);
     match remainder.cmp(&(denominator - remainder)) {

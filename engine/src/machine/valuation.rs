@@ -13,7 +13,10 @@ use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX};
 use crate::positions::{Position, bits};
 use crate::risk::account_exposure::{Exposure, mark_of};
 use std::cell::Cell;
-use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, InstrumentKind, PositionMode, Price, Qty};
+use tickwerk_domain::numbers::divide_half_even_narrow;
+use tickwerk_domain::{
+    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, PositionMode, Price, Qty,
+};
 
 /// A quantity with its value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +43,8 @@ struct Profit {
 #[derive(Debug, Default)]
 struct Row {
     is_known: Cell<bool>,
+    /// Whether it settles in the reference currency.
+    is_reference: Cell<bool>,
     /// The instrument whose mark makes the rate; none where the rate is fixed.
     way: Cell<InstrumentId>,
     mark: Cell<(Price, Price)>,
@@ -59,11 +64,49 @@ struct Counted {
     profit: i64,
 }
 
-impl Counted {
-    fn exposure(&self) -> Exposure {
-        let gross = i128::from(self.long.unsigned_abs().max(self.short.unsigned_abs()));
-        Exposure { gross, long: self.long.into(), short: self.short.into() }
+/// Exposure as [`Exposure`], of figures within [`VALUE_MAX`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Narrow {
+    pub(crate) gross: i64,
+    pub(crate) long: i64,
+    pub(crate) short: i64,
+}
+
+impl Narrow {
+    #[inline]
+    fn of(long: i64, short: i64) -> Self {
+        Self { gross: long.abs().max(short.abs()), long, short }
     }
+
+    /// With `now` in the place of `before`.
+    #[inline]
+    fn with(&self, before: &Self, now: &Self) -> Self {
+        Self {
+            gross: self.gross - before.gross + now.gross,
+            long: self.long - before.long + now.long,
+            short: self.short - before.short + now.short,
+        }
+    }
+
+    /// Net exposure at its worse, either way.
+    #[inline]
+    pub(crate) fn net(&self) -> i64 {
+        self.long.abs().max(self.short.abs())
+    }
+
+    #[inline]
+    pub(crate) fn wide(&self) -> Exposure {
+        Exposure { gross: self.gross.into(), long: self.long.into(), short: self.short.into() }
+    }
+}
+
+/// Largest value of a position and of its profit that is kept, either way: sums over all instruments fit 64 bits.
+const VALUE_MAX: i64 = 1 << 56;
+const _: () = assert!(INSTRUMENTS_MAX <= 64, "sums over all of them fit");
+
+#[inline]
+fn within_bounds(value: impl TryInto<i64>) -> Option<i64> {
+    value.try_into().ok().filter(|value| (-VALUE_MAX..=VALUE_MAX).contains(value))
 }
 
 /// An amount of a currency in the reference currency, at a rate.
@@ -89,8 +132,8 @@ struct Sums {
     ways: Cell<u64>,
     /// `None` where a currency has no rate.
     cash: Cell<Option<i128>>,
-    profits: Cell<i128>,
-    exposure: Cell<Exposure>,
+    profits: Cell<i64>,
+    exposure: Cell<Narrow>,
 }
 
 /// What was worked out.
@@ -99,6 +142,8 @@ pub(super) struct Memo {
     rows: Box<[Row]>,
     balances: Box<[Cell<Converted>]>,
     sums: Box<[Sums]>,
+    /// Per instrument, factor and divisor of its values, see [`Memo::units_of`].
+    units: Box<[Cell<(i64, i64)>]>,
     /// How often a market has changed, and how often when each instrument's did.
     moves: u64,
     moved: Box<[u64]>,
@@ -110,9 +155,50 @@ impl Memo {
             rows: (0..ACCOUNTS_MAX * INSTRUMENTS_MAX).map(|_| Row::default()).collect(),
             balances: vec![Cell::default(); ACCOUNTS_MAX * CURRENCIES_MAX].into(),
             sums: (0..ACCOUNTS_MAX).map(|_| Sums::default()).collect(),
+            units: vec![Cell::new((0, 0)); INSTRUMENTS_MAX].into(),
             moves: 0,
             moved: vec![0; INSTRUMENTS_MAX].into(),
         }
+    }
+
+    /// Price × quantity × factor ÷ divisor is a value in settlement units, see [`Instrument::value`]; both follow from
+    /// what a definition fixes. `None` for inverse contracts, and where they do not fit 64 bits.
+    #[inline]
+    fn units_of(&self, of: &Instrument) -> Option<(i64, i64)> {
+        let cell = &self.units[of.instrument.0 as usize];
+        let known = cell.get();
+        if known.1 != 0 {
+            return Some(known);
+        }
+        if of.kind == InstrumentKind::Inverse {
+            return None;
+        }
+        let (factor, divisor) = of.value(Price(1), Qty(1))?;
+        // A divisor of this size keeps its double, and what it rounds by, within 64 bits.
+        let units = (i64::try_from(factor).ok()?, i64::try_from(divisor).ok().filter(|of| *of < 1 << 60)?);
+        cell.set(units);
+        Some(units)
+    }
+
+    /// [`Instrument::value_posted`] in 64 bits.
+    #[inline]
+    fn value_narrow(&self, of: &Instrument, price: i64, qty: i64) -> Option<i64> {
+        let (factor, divisor) = self.units_of(of)?;
+        Some(divide_half_even_narrow(price.checked_mul(qty)?.checked_mul(factor)?, divisor))
+    }
+
+    /// [`Position::unrealized`] in 64 bits.
+    #[inline]
+    fn profit_narrow(
+        &self,
+        of: &Instrument,
+        (low, high): (Price, Price),
+        qty: i64,
+        cost: i64,
+    ) -> Option<i64> {
+        let (factor, divisor) = self.units_of(of)?;
+        let twice = low.0.checked_add(high.0)?.checked_mul(qty)?.checked_mul(factor)?;
+        Some(divide_half_even_narrow(twice.checked_sub(cost.checked_mul(2)?)?, divisor * 2))
     }
 
     /// The market of an instrument is to be changed.
@@ -151,7 +237,7 @@ impl Machine {
     #[inline]
     pub(crate) fn equity_known(&self, account: AccountId) -> Option<i128> {
         let equity = match self.sums_of(account) {
-            Some(sums) => sums.cash.get().and_then(|cash| cash.checked_add(sums.profits.get())),
+            Some(sums) => sums.cash.get().and_then(|cash| cash.checked_add(sums.profits.get().into())),
             None => self.equity(account),
         };
         debug_assert_eq!(equity, self.equity_anew(account), "what was kept still holds");
@@ -166,25 +252,20 @@ impl Machine {
         account: AccountId,
         instrument: InstrumentId,
         worst: (i64, i64),
-    ) -> Option<Exposure> {
+    ) -> Option<Narrow> {
         let sums = self.sums_of(account)?;
         let is_counted = sums.counted.get() >> instrument.0 & 1 != 0;
         let row =
             if is_counted { self.memo.row(account, instrument) } else { self.at_mark(account, instrument)? };
-        let (counted, all) = (row.counted.get().exposure(), sums.exposure.get());
+        let counted = row.counted.get();
         let (long, short) = self.values(row, instrument, worst)?;
-        let own = Counted { long, short, profit: 0 }.exposure();
-        let others = Exposure {
-            gross: all.gross - counted.gross,
-            long: all.long - counted.long,
-            short: all.short - counted.short,
-        };
-        debug_assert_eq!(Ok(others), self.other_exposure(account, instrument), "what was kept still holds");
-        Some(Exposure {
-            gross: others.gross + own.gross,
-            long: others.long + own.long,
-            short: others.short + own.short,
-        })
+        let before = Narrow::of(counted.long, counted.short);
+        debug_assert_eq!(
+            Ok(sums.exposure.get().with(&before, &Narrow::default()).wide()),
+            self.other_exposure(account, instrument),
+            "what was kept still holds"
+        );
+        Some(sums.exposure.get().with(&before, &Narrow::of(long, short)))
     }
 
     /// The sums of an account as they are now; `None` where they are to be worked out the long way.
@@ -206,13 +287,15 @@ impl Machine {
         }
         let mut stale = self.positions.touched(account);
         let mut is_cash_stale = self.accounts.worths.is_touched(account);
+        let mut moved = 0;
         if sums.is_whole.get() {
             let counted = sums.counted.get();
-            stale |= self.memo.moved_since(sums.moves.get(), counted);
+            moved = self.memo.moved_since(sums.moves.get(), counted);
             if self.memo.moved_since(sums.moves.get(), sums.ways.get()) != 0 {
-                stale |= counted;
+                moved = counted;
                 is_cash_stale = true;
             }
+            stale |= moved;
         } else {
             self.begin_sums(sums, account);
             stale = self.positions.busy_bits(account);
@@ -221,7 +304,7 @@ impl Machine {
         // Until it is through.
         sums.is_whole.set(false);
         for number in bits(stale) {
-            self.count_row(sums, account, InstrumentId(number))?;
+            self.count_row(sums, account, InstrumentId(number), moved >> number & 1 != 0)?;
         }
         if is_cash_stale {
             sums.cash.set(self.cash_sum(account));
@@ -240,21 +323,29 @@ impl Machine {
         }
         sums.counted.set(0);
         sums.profits.set(0);
-        sums.exposure.set(Exposure::default());
+        sums.exposure.set(Narrow::default());
         let ways = (0..).take(CURRENCIES_MAX).map(|number| self.way_of(CurrencyId(number)));
         let ways = ways.filter(|way| !way.is_none());
         sums.ways.set(ways.fold(0, |all, way| all | 1 << way.0));
     }
 
     #[inline]
-    fn count_row(&self, sums: &Sums, account: AccountId, instrument: InstrumentId) -> Option<()> {
+    fn count_row(
+        &self,
+        sums: &Sums,
+        account: AccountId,
+        instrument: InstrumentId,
+        has_moved: bool,
+    ) -> Option<()> {
         let position = self.positions.get(account, instrument);
         let (row, bit) = (self.memo.row(account, instrument), 1 << instrument.0);
         let mut counted = Counted::default();
         if position.is_idle() {
             sums.counted.set(sums.counted.get() & !bit);
         } else {
-            self.at_mark(account, instrument)?;
+            if has_moved || sums.counted.get() & bit == 0 {
+                self.at_mark(account, instrument)?;
+            }
             let worst = (position.worst_long(), position.worst_short());
             (counted.long, counted.short) = self.values(row, instrument, worst)?;
             if position.qty != 0 {
@@ -263,13 +354,9 @@ impl Machine {
             sums.counted.set(sums.counted.get() | bit);
         }
         let before = row.counted.replace(counted);
-        let (out, now, sum) = (before.exposure(), counted.exposure(), sums.exposure.get());
-        sums.profits.set(sums.profits.get() + i128::from(counted.profit) - i128::from(before.profit));
-        sums.exposure.set(Exposure {
-            gross: sum.gross + now.gross - out.gross,
-            long: sum.long + now.long - out.long,
-            short: sum.short + now.short - out.short,
-        });
+        sums.profits.set(sums.profits.get() - before.profit + counted.profit);
+        let (out, now) = (Narrow::of(before.long, before.short), Narrow::of(counted.long, counted.short));
+        sums.exposure.set(sums.exposure.get().with(&out, &now));
         Some(())
     }
 
@@ -300,9 +387,11 @@ impl Machine {
 
     #[inline(never)]
     fn restart<'a>(&self, row: &'a Row, instrument: InstrumentId, mark: (Price, Price)) -> Option<&'a Row> {
-        let way = self.way_of(self.instrument(instrument)?.definition.settlement);
+        let settlement = self.instrument(instrument)?.definition.settlement;
+        let way = self.way_of(settlement);
         let rate = if way.is_none() { 0 } else { self.rate_mark(way)? };
         row.is_known.set(true);
+        row.is_reference.set(settlement == self.reference_currency());
         row.mark.set(mark);
         row.way.set(way);
         row.rate.set(rate);
@@ -337,9 +426,16 @@ impl Machine {
         debug_assert_eq!(Some(row.mark.get()), self.market(instrument).mark());
         let of = &self.instrument(instrument)?.definition;
         let mark = mark_of(self.market(instrument))?;
+        if row.is_reference.get()
+            && let Some(value) = self.memo.value_narrow(of, mark.0, qty.saturating_abs())
+        {
+            debug_assert_eq!(of.value_posted(mark, Qty(qty.saturating_abs())), Some(value.into()));
+            let value = if qty < 0 { -value.abs() } else { value.abs() };
+            return Some(Value { qty, value: within_bounds(value)?, is_known: true });
+        }
         let value = of.value_posted(mark, Qty(qty.saturating_abs()))?.abs();
         let value = self.in_reference(of.settlement, if qty < 0 { -value } else { value })?;
-        Some(Value { qty, value: i64::try_from(value).ok()?, is_known: true })
+        Some(Value { qty, value: within_bounds(value)?, is_known: true })
     }
 
     /// Profit of a position in settlement units; 0 without a mark.
@@ -369,12 +465,16 @@ impl Machine {
     fn profit_anew(&self, row: &Row, instrument: InstrumentId, position: &Position) -> Option<Profit> {
         let of = &self.instrument(instrument)?.definition;
         let cost = i64::try_from(position.open_cost).ok()?;
-        let profit = i64::try_from(self.unrealized_of(instrument, position)).ok()?;
+        let profit = match self.memo.profit_narrow(of, row.mark.get(), position.qty, cost) {
+            Some(profit) => profit,
+            None => i64::try_from(self.unrealized_of(instrument, position)).ok()?,
+        };
+        debug_assert_eq!(i128::from(profit), self.unrealized_of(instrument, position));
         let value = match of.kind {
             // What is held counts as a balance.
             InstrumentKind::Spot => Some(0),
             InstrumentKind::Linear | InstrumentKind::Inverse => {
-                self.in_reference(of.settlement, profit.into()).and_then(|value| i64::try_from(value).ok())
+                self.in_reference(of.settlement, profit.into()).and_then(within_bounds)
             }
         };
         let (is_converted, value) = (value.is_some(), value.unwrap_or(0));
