@@ -277,7 +277,7 @@ impl Machine {
         let position = self.positions.get(account, instrument);
         let worst = (position.worst_long(), position.worst_short());
         if let Some(exposure) = self.exposure_quickly(account, instrument, worst) {
-            return Some(exposure);
+            return Some(exposure.wide());
         }
         let own = self.own_exposure(account, instrument, None, |_, position| *position).ok()?;
         self.exposure_with(account, instrument, &own).ok()

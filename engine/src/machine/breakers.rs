@@ -33,7 +33,6 @@ impl Machine {
         instrument: InstrumentId,
         out: &mut EventBuffer,
     ) {
-        self.is_about(instrument);
         const WATCHED: u32 = OF_WORTH | bit(LimitKind::StaleFeed);
         if !self.settings.asks(WATCHED) {
             return;

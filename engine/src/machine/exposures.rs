@@ -68,11 +68,9 @@ impl Machine {
     /// nothing converts it.
     pub(crate) fn credit_used(&self, account: AccountId, except: Option<CurrencyId>) -> Option<i128> {
         let mut used: i128 = 0;
-        for currency in self.accounts.held(account).filter(|currency| Some(*currency) != except) {
+        for currency in self.accounts.short(account).filter(|currency| Some(*currency) != except) {
             let available = self.accounts.balance(account, currency).available();
-            if available < 0 {
-                used = used.saturating_sub(self.in_reference(currency, available)?);
-            }
+            used = used.saturating_sub(self.in_reference(currency, available)?);
         }
         Some(used)
     }

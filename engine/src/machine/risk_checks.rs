@@ -307,7 +307,6 @@ impl Machine {
 
     /// What a strategy's fill brought in less its fee, in settlement units.
     pub(super) fn note_flow(&mut self, order: &Order, side: Side, executed: &Executed) {
-        self.forget_worth();
         if order.strategy.is_none() || !is_in_range(order.strategy.0, self.strategies.len()) {
             return;
         }
@@ -326,7 +325,6 @@ impl Machine {
 
     /// Watches what the end of an order leaves; a venue's refusal counts as one.
     pub(super) fn count_end(&mut self, slot: u32, is_refusal: bool, out: &mut EventBuffer) {
-        self.forget_worth();
         let order = self.orders.get(slot);
         let (account, instrument, strategy) = (order.account, order.instrument, order.strategy);
         if is_refusal && self.settings.asks(bit(LimitKind::RejectStorm)) {
@@ -339,7 +337,6 @@ impl Machine {
 
     /// Money that comes or goes is neither profit nor loss.
     pub(super) fn count_transfer(&mut self, account: AccountId, currency: CurrencyId, amount: i128) {
-        self.forget_worth();
         let id = SubjectId::Account(account);
         let Some(worth) = self.subjects.get(id).worth else { return };
         let moved = self.in_reference(currency, amount);

@@ -218,8 +218,6 @@ impl Machine {
         self.day_ends = TimeNs((day + 1).saturating_mul(DAY_NS));
         self.keep_all_worths(true);
         self.restart_risk_day();
-        // The command of the day that follows may change what was worked out for this one.
-        self.forget_worth();
     }
 }
 

@@ -104,7 +104,7 @@ fn after(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Re
     }
     let worst = (view.position.qty.saturating_add(buys), view.position.qty.saturating_sub(sells));
     if let Some(after) = view.machine.exposure_quickly(account, instrument, worst) {
-        return Ok(after);
+        return Ok(after.wide());
     }
     after_the_long_way(order, view, price)
 }
