@@ -8,10 +8,12 @@ use crate::risk::alerts::{Thresholds, WATCHED, Watched, fraction};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::SubjectId;
 use tickwerk_domain::event::RiskAlert;
-use tickwerk_domain::{AccountId, InstrumentId, LimitKind, Money, Severity, StrategyId};
+use tickwerk_domain::{AccountId, InstrumentId, LimitKind, Money, PositionMode, Severity, StrategyId};
 
 /// Limits without which nothing is watched.
 const ASKS: u32 = bit(LimitKind::AlertFraction) | bit(LimitKind::CancelRate);
+/// Limits of what an account or strategy is worth; of what a leverage follows from.
+const OF_WORTH: u32 = bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown) | bit(LimitKind::Leverage);
 /// Limits that only accounts have.
 const OF_ACCOUNTS: u32 = account_exposure::ASKS | bit(LimitKind::OpenOrders) | bit(LimitKind::Credit);
 const POSITION: u32 = bit(LimitKind::PositionQuantity);
@@ -92,7 +94,14 @@ impl Machine {
         let (mut reached, now) = (0, self.now);
         let mut note = |kind: LimitKind, is_reached: bool| reached |= u32::from(is_reached) << kind as u32;
         if of.watches(LimitKind::PositionQuantity) {
-            let seen = self.position_seen(id, instrument).unwrap_or(0);
+            let seen = match id {
+                SubjectId::Account(account) if self.positions.mode(account) == PositionMode::Netting => {
+                    self.positions.get(account, instrument).worst()
+                }
+                SubjectId::Account(_) | SubjectId::Strategy(_) => {
+                    self.position_seen(id, instrument).unwrap_or(0)
+                }
+            };
             note(LimitKind::PositionQuantity, seen >= of.least(LimitKind::PositionQuantity));
         }
         for (kind, bucket) in [
@@ -100,7 +109,9 @@ impl Machine {
             (LimitKind::ReplaceRate, &row.replaces),
             (LimitKind::CancelRate, &row.cancels),
         ] {
-            if let Some(rate) = limits.get(kind).filter(|_| of.watches(kind)) {
+            if !bucket.is_full()
+                && let Some(rate) = limits.get(kind).filter(|_| of.watches(kind))
+            {
                 note(kind, bucket.has_taken(of.least(kind), rate, now));
             }
         }
@@ -113,10 +124,8 @@ impl Machine {
         if of.watches(LimitKind::OrderToTrade) {
             note(LimitKind::OrderToTrade, row.has_ratio(of.least(LimitKind::OrderToTrade)));
         }
-        if of.watched & (bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown)) != 0
-            && let Some(worth) = row.worth
-            && let Some(seen) = self.worth_of(id)
-        {
+        let worth = if of.watched & OF_WORTH == 0 { None } else { self.worth_of(id) };
+        if let Some((worth, seen)) = row.worth.zip(worth) {
             let loss = worth.loss(seen) >= i128::from(of.least(LimitKind::DailyLoss));
             note(LimitKind::DailyLoss, loss && of.watches(LimitKind::DailyLoss));
             let has_fallen =
@@ -126,36 +135,48 @@ impl Machine {
         if let SubjectId::Account(account) = id
             && of.watched & OF_ACCOUNTS != 0
         {
-            reached |= self.reached_by_account(account, instrument, of);
+            reached |= self.reached_by_account(account, instrument, (of, worth));
         }
         reached
     }
 
     /// The same for the limits that only accounts have.
     #[inline]
-    fn reached_by_account(&self, account: AccountId, instrument: InstrumentId, of: &Thresholds) -> u32 {
+    fn reached_by_account(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        (of, equity): (&Thresholds, Option<i128>),
+    ) -> u32 {
         let mut reached = 0;
-        let mut note = |kind: LimitKind, seen: i128| {
-            let is_reached = of.watches(kind) && seen >= i128::from(of.least(kind));
-            reached |= u32::from(is_reached) << kind as u32;
+        let mut note = |kind: LimitKind, is_reached: bool| {
+            reached |= u32::from(is_reached && of.watches(kind)) << kind as u32;
         };
         let open_orders = self.accounts.account(account).map_or(0, |row| row.open_orders);
-        note(LimitKind::OpenOrders, open_orders.into());
+        note(LimitKind::OpenOrders, i64::from(open_orders) >= of.least(LimitKind::OpenOrders));
         if of.watches(LimitKind::Credit) {
-            note(LimitKind::Credit, self.credit_used(account, None).unwrap_or(0));
+            let used = self.credit_used(account, None).unwrap_or(0);
+            note(LimitKind::Credit, used >= i128::from(of.least(LimitKind::Credit)));
         }
-        if of.watched & account_exposure::ASKS != 0
-            && let Some(exposure) = self.exposure_now(account, instrument)
-        {
-            note(LimitKind::GrossExposure, exposure.gross);
-            note(LimitKind::NetExposure, exposure.net());
-            if of.watches(LimitKind::Leverage)
-                && let Some(equity) = self.equity_known(account)
-            {
-                let most = of.least(LimitKind::Leverage) - 1;
-                let is_reached = account_exposure::is_leverage_above(exposure.gross, equity, most);
-                reached |= u32::from(is_reached) << LimitKind::Leverage as u32;
-            }
+        if of.watched & account_exposure::ASKS == 0 || self.instrument(instrument).is_none() {
+            return reached;
+        }
+        let position = self.positions.get(account, instrument);
+        let worst = (position.worst_long(), position.worst_short());
+        let gross = if let Some(exposure) = self.exposure_quickly(account, instrument, worst) {
+            note(LimitKind::GrossExposure, exposure.gross >= of.least(LimitKind::GrossExposure));
+            note(LimitKind::NetExposure, exposure.net() >= of.least(LimitKind::NetExposure));
+            Some(exposure.gross.into())
+        } else {
+            let exposure = self.exposure_now(account, instrument);
+            let (gross, net) = exposure.map_or((0, 0), |exposure| (exposure.gross, exposure.net()));
+            note(LimitKind::GrossExposure, gross >= i128::from(of.least(LimitKind::GrossExposure)));
+            note(LimitKind::NetExposure, net >= i128::from(of.least(LimitKind::NetExposure)));
+            exposure.map(|exposure| exposure.gross)
+        };
+        if let Some((gross, equity)) = gross.zip(equity) {
+            let most = of.least(LimitKind::Leverage) - 1;
+            note(LimitKind::Leverage, account_exposure::is_leverage_above(gross, equity, most));
         }
         reached
     }
@@ -274,11 +295,6 @@ impl Machine {
 
     fn exposure_now(&self, account: AccountId, instrument: InstrumentId) -> Option<Exposure> {
         self.instrument(instrument)?;
-        let position = self.positions.get(account, instrument);
-        let worst = (position.worst_long(), position.worst_short());
-        if let Some(exposure) = self.exposure_quickly(account, instrument, worst) {
-            return Some(exposure.wide());
-        }
         let own = self.own_exposure(account, instrument, None, |_, position| *position).ok()?;
         self.exposure_with(account, instrument, &own).ok()
     }

@@ -45,6 +45,12 @@ impl Bucket {
         i64::try_from(self.missing_at(rate, now).div_ceil(TOKEN)).unwrap_or(i64::MAX)
     }
 
+    /// Whether no token was missing when the last one was taken, and none is now.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.missing == 0
+    }
+
     /// Whether at least so many tokens are taken at `now`, `least` being positive.
     #[inline]
     pub(crate) fn has_taken(&self, least: i64, rate: i64, now: TimeNs) -> bool {

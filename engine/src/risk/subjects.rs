@@ -90,7 +90,7 @@ impl Subject {
 
     /// Refusals within the second that is counted, if it is not over.
     pub fn refusals_within(&self, now: TimeNs) -> u64 {
-        if now.since(self.refusals_since).0 < STORM_NS { self.refusals } else { 0 }
+        if self.refusals != 0 && now.since(self.refusals_since).0 < STORM_NS { self.refusals } else { 0 }
     }
 
     /// Whether there are at least so many messages a fill, `least` being positive; no fill counts as one.
