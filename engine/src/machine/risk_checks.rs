@@ -142,7 +142,6 @@ impl Machine {
             settlement: self.accounts.balance(asked.account, settlement),
             base: self.accounts.balance(asked.account, slot.definition.base),
             base_factor: slot.base_factor,
-            unrealized: self.unrealized_in(asked.account, slot.definition.kind, settlement),
             limits,
             subject: self.subjects.get(SubjectId::Account(asked.account)),
             strategy: if has_own { self.strategy_view(strategy) } else { None },
@@ -169,7 +168,7 @@ impl Machine {
     }
 
     /// Profit of all contracts of an account that settle in a currency; spot positions do not count as margin.
-    pub(super) fn unrealized_in(
+    pub(crate) fn unrealized_in(
         &self,
         account: AccountId,
         kind: InstrumentKind,
