@@ -314,6 +314,10 @@ impl Machine {
             self.firing,
             self.sweep.instruments,
             self.sweep.next.0,
+            self.orders.digest(),
+            self.executions.digest(),
+            self.timers.created(),
+            self.resting.digest(),
         ];
         row_hash(0, &words)
     }

@@ -284,10 +284,11 @@ impl Market {
         let levels = [self.touch.bid, self.touch.ask, self.last_trade];
         let [[bid, bid_qty], [ask, ask_qty], [last, last_qty]] =
             levels.map(|level| [level.price.0, level.qty.0].map(i64::cast_unsigned));
+        let marks = (self.session as u64) << 32 | u64::from(self.order_book.is_some()) << 16;
         let words = [
             u64::from(self.instrument.0),
             self.book.digest().wrapping_add(self.order_book_digest),
-            u64::from(self.order_book.is_some()) << 16 | state << 1 | u64::from(self.in_snapshot),
+            marks | state << 1 | u64::from(self.in_snapshot),
             self.update_id,
             self.quote_update_id,
             bid,
@@ -297,7 +298,7 @@ impl Market {
             last,
             last_qty,
             self.version,
-            self.closes_at.0 << 3 | self.session as u64,
+            self.closes_at.0,
             self.observed_at.0,
         ];
         digest.update(&mut self.row, row_hash(TAG, &words));

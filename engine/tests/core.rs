@@ -12,6 +12,8 @@ mod desk;
 mod digest;
 #[path = "core/exchange.rs"]
 mod exchange;
+#[path = "core/full_frames.rs"]
+mod full_frames;
 #[path = "core/kill_switch.rs"]
 mod kill_switch;
 #[path = "core/market.rs"]

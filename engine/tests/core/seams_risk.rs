@@ -5,6 +5,7 @@ use super::money_kit::accept;
 use super::orders_support::{limit, linked, stop};
 use super::risk_support::{alices, desk, moves, outcome};
 use tickwerk_domain::command::{ConversionSet, ReferenceCurrencySet};
+use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{Contingency, InstrumentId, LimitKind, Rate, Reject, Side};
 
 /// Figures of one currency are no loss in another.
@@ -38,7 +39,7 @@ fn children_keep_to_the_limits_of_orders() {
         desk.apply(child);
         desk.machine().orders().by_id(id).map(|order| order.reason)
     };
-    assert_eq!(held(LimitKind::OpenOrders, 3), Some(Default::default()));
+    assert_eq!(held(LimitKind::OpenOrders, 3), Some(ReasonCode::default()));
     assert_eq!(held(LimitKind::OpenOrders, 2), Some(Reject::OpenOrdersAboveLimit.code()));
     let mut desk = desk();
     accept(&mut desk, alices(LimitKind::OrderRate, 2));
