@@ -119,13 +119,17 @@ pub fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
     if let (Ok(numerator), Ok(denominator)) = (i64::try_from(numerator), i64::try_from(denominator)) {
         return i128::from(divide_half_even_narrow(numerator, denominator));
     }
-    let quotient = numerator.div_euclid(denominator);
-    let remainder = numerator.rem_euclid(denominator);
-    match remainder.cmp(&(denominator - remainder)) {
+    // Ties to even are the same on both sides of zero; a remainder by a product saves the second wide division.
+    let (magnitude, divisor) = (numerator.unsigned_abs(), denominator.unsigned_abs());
+    let quotient = magnitude / divisor;
+    let remainder = magnitude - quotient * divisor;
+    let rounded = match remainder.cmp(&(divisor - remainder)) {
         std::cmp::Ordering::Less => quotient,
         std::cmp::Ordering::Greater => quotient + 1,
         std::cmp::Ordering::Equal => quotient + (quotient & 1),
-    }
+    };
+    let rounded = rounded.cast_signed();
+    if numerator < 0 { -rounded } else { rounded }
 }
 
 /// A product, or `None` where an `i128` cannot hold it.
