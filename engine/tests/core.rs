@@ -89,6 +89,8 @@ mod risk;
 mod risk_alerts;
 #[path = "core/risk_breakers.rs"]
 mod risk_breakers;
+#[path = "core/risk_kept.rs"]
+mod risk_kept;
 #[path = "core/risk_limits.rs"]
 mod risk_limits;
 #[path = "core/risk_page.rs"]

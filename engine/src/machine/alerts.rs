@@ -161,9 +161,7 @@ impl Machine {
         if of.watched & account_exposure::ASKS == 0 || self.instrument(instrument).is_none() {
             return reached;
         }
-        let position = self.positions.get(account, instrument);
-        let worst = (position.worst_long(), position.worst_short());
-        let gross = if let Some(exposure) = self.exposure_quickly(account, instrument, worst) {
+        let gross = if let Some(exposure) = self.exposure_known(account) {
             note(LimitKind::GrossExposure, exposure.gross >= of.least(LimitKind::GrossExposure));
             note(LimitKind::NetExposure, exposure.net() >= of.least(LimitKind::NetExposure));
             Some(exposure.gross.into())

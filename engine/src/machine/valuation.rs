@@ -244,6 +244,14 @@ impl Machine {
         equity
     }
 
+    /// Exposure of an account as it is. `None` where it is to be worked out the long way.
+    #[inline]
+    pub(crate) fn exposure_known(&self, account: AccountId) -> Option<Narrow> {
+        let exposure = self.sums_of(account)?.exposure.get();
+        debug_assert_eq!(Ok(exposure.wide()), self.other_exposure(account, InstrumentId::NONE));
+        Some(exposure)
+    }
+
     /// Exposure of an account that has a netted position in an instrument with two quantities as its worst ones. `None`
     /// where it is to be worked out the long way.
     #[inline]
