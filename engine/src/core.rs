@@ -123,8 +123,11 @@ impl Core {
                 self.venue.trade(at, trade.instrument, trade.price, trade.qty, trade.aggressor);
             }
             Command::BookOrderObserved(order) if !was_refused => {
-                if !self.venue.book_order(at, order) && order.is_last {
-                    self.show_touch(at, order.instrument);
+                // What a stale book did not take moves nothing at the venue either.
+                if self.machine.market(order.instrument).takes_book_orders()
+                    && let Some(book) = self.machine.order_book(order.instrument)
+                {
+                    self.venue.book_order(at, order, book);
                 }
             }
             Command::SessionSet(session) if !was_refused => {

@@ -131,6 +131,11 @@ impl Executions {
         order <= self.forgotten_through
     }
 
+    /// What decides beside the rows and is counted only when the whole state is digested.
+    pub(crate) fn digest(&self) -> u64 {
+        row_hash(TAG, &[self.oldest as u64, self.forgotten_through.0])
+    }
+
     /// All that are remembered, in no useful order.
     pub fn remembered(&self) -> impl Iterator<Item = &Execution> {
         self.rows.iter()

@@ -24,6 +24,10 @@ pub const SOURCES_MAX: usize = 64;
 
 /// Price levels that one side of a book holds.
 pub const BOOK_LEVELS_MAX: usize = 8192;
+/// Instruments whose markets can be told order by order.
+pub const ORDER_BOOKS_MAX: usize = 2;
+/// Orders that one such book holds.
+pub const ORDERS_PER_BOOK_MAX: usize = 32_768;
 /// Orders that are remembered, done ones included: the window in which a client order id is known.
 pub const ORDERS_MAX: usize = 65_536;
 /// Orders that may be open at one time; the rest of [`ORDERS_MAX`] remembers done ones.
@@ -45,6 +49,8 @@ pub const LINKS_MAX: usize = 16_384;
 /// Orders of one link that may be open at one time.
 pub const LINK_ORDERS_MAX: usize = 8;
 
+const _: () = assert!(ORDERS_PER_BOOK_MAX.is_power_of_two(), "the index of a book masks with it");
+const _: () = assert!(ORDER_BOOKS_MAX < 256, "the place of a book has 8 bits");
 const _: () = assert!(ORDERS_MAX.is_power_of_two(), "the order index masks with it");
 const _: () = assert!(TIMERS_MAX.is_power_of_two() && TIMERS_MAX >= OPEN_ORDERS_MAX + 16 * 64);
 const _: () = assert!(EXECUTIONS_MAX.is_power_of_two(), "the execution index masks with it");

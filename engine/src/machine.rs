@@ -29,6 +29,7 @@ mod risk_checks;
 mod sessions;
 mod settings;
 mod sums;
+mod valuation;
 mod venues;
 mod worth;
 
@@ -41,7 +42,7 @@ use crate::event_buffer::EventBuffer;
 use crate::executions::{Executions, UnmatchedFills};
 use crate::limits::{INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::market::Market;
-use crate::market::orders::OrderBooks;
+use crate::market::order_books::OrderBooks;
 use crate::orders::Orders;
 use crate::orders::triggers::Triggers;
 use crate::positions::Positions;
@@ -58,6 +59,7 @@ use tickwerk_domain::{
     AccountId, Command, ContinueKind, Digest, Event, Instrument, InstrumentId, OrderId, Reject, Sequence,
     SideFilter, SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
 };
+use tickwerk_venue::book::ToldBook;
 
 /// The rules that this build decides by; a change of what is decided raises it.
 pub const RULES_VERSION: u32 = 1;
@@ -145,6 +147,7 @@ pub struct Machine {
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
+    memo: valuation::Memo,
     venues: Venues,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
@@ -181,8 +184,8 @@ impl Machine {
         Self {
             texts: vec![empty; TEXTS_MAX].into(),
             instruments: vec![None; INSTRUMENTS_MAX].into(),
-            order_books: OrderBooks::new(),
             markets: (0..INSTRUMENTS_MAX).map(|index| Market::new(number(index))).collect(),
+            order_books: OrderBooks::new(),
             strategies: vec![None; STRATEGIES_MAX].into(),
             watchers: vec![0; INSTRUMENTS_MAX].into(),
             accounts: Accounts::new(),
@@ -194,6 +197,7 @@ impl Machine {
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
+            memo: valuation::Memo::new(),
             venues: Venues::new(),
             triggers: Triggers::new(),
             firing: 0,
@@ -310,6 +314,10 @@ impl Machine {
             self.firing,
             self.sweep.instruments,
             self.sweep.next.0,
+            self.orders.digest(),
+            self.executions.digest(),
+            self.timers.created(),
+            self.resting.digest(),
         ];
         row_hash(0, &words)
     }
@@ -364,6 +372,12 @@ impl Machine {
     #[inline]
     pub fn market(&self, id: InstrumentId) -> &Market {
         &self.markets[id.0 as usize]
+    }
+
+    /// The book of orders of an instrument whose number is in range, where they are told one by one.
+    #[inline]
+    pub fn order_book(&self, id: InstrumentId) -> Option<&ToldBook> {
+        self.market(id).order_book.map(|place| self.order_books.get(place))
     }
 
     /// All strategies in order of number.

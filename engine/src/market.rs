@@ -2,13 +2,15 @@
 //!
 //! Invariant: [`Market::touch`] is never taken from a half-applied update: a book counts when its last part has come.
 //! What marks a position is the mid price, the last trade or the venue's own mark, as is set for the instrument.
-//! Where a feed gives both a book and quotes, the one with the higher update id wins; without ids, the later one.
+//! Where a feed gives both a book and quotes, the one with the higher update id wins; without ids, the later one. Where
+//! orders are told one by one, from the first of them on the touch is that of their book alone, and their executions are
+//! trades; a book that cannot be followed is stale until [`BookAction::Clear`] begins a new one.
 
 pub mod book;
-pub(crate) mod orders;
+pub mod order_books;
 
 use book::Book;
-use orders::Taken;
+use order_books::{BookPlace, OrderBooks};
 use tickwerk_domain::command::{BookOrderObserved, MarketGapObserved, QuoteObserved, TradeObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{BookRestored, BookStale};
@@ -36,6 +38,10 @@ pub struct Market {
     instrument: InstrumentId,
     /// The L2 book.
     pub book: Book,
+    /// The book of orders, where they are told one by one.
+    pub(crate) order_book: Option<BookPlace>,
+    /// Digest of that book; 0 without one.
+    order_book_digest: u64,
     /// Whether it can be trusted.
     pub state: BookState,
     /// Whether a snapshot is what is being built.
@@ -71,6 +77,8 @@ impl Market {
         Self {
             instrument,
             book: Book::new(),
+            order_book: None,
+            order_book_digest: 0,
             state: BookState::Absent,
             in_snapshot: false,
             update_id: 0,
@@ -92,7 +100,7 @@ impl Market {
     /// Takes a quote.
     pub fn on_quote(&mut self, quote: &QuoteObserved) {
         let is_older_than_the_book = quote.update_id != 0 && quote.update_id < self.update_id;
-        if !is_older_than_the_book {
+        if !is_older_than_the_book && self.order_book.is_none() {
             self.quote_update_id = quote.update_id;
             self.touch = Touch {
                 bid: Level { price: quote.bid_price, qty: quote.bid_qty },
@@ -108,6 +116,9 @@ impl Market {
 
     /// Takes a part of a book update; tells when a snapshot made the book whole or a full store spoiled it.
     pub fn on_delta(&mut self, delta: &BookDelta) -> Option<Event> {
+        if self.order_book.is_some() {
+            return None;
+        }
         if delta.clears() {
             self.book.clear();
             self.in_snapshot = true;
@@ -129,37 +140,58 @@ impl Market {
         if self.book.is_exhausted() {
             return self.spoil(StaleReason::StoreFull);
         }
-        let was_snapshot = std::mem::take(&mut self.in_snapshot);
-        let was_live = matches!(self.state, BookState::Live | BookState::Building);
-        self.state = BookState::Live;
         if self.quote_update_id <= self.update_id {
             self.touch = self.book.top();
         }
-        let restored = BookRestored { update_id: self.update_id, instrument: self.instrument };
-        (was_snapshot && !was_live).then(|| restored.into())
+        self.restore()
     }
 
-    /// Takes an observation of an order that a book of orders has taken; tells like [`Market::on_delta`].
-    pub(crate) fn on_order(&mut self, seen: &BookOrderObserved, taken: &Taken) -> Option<Event> {
-        if let Some(executed) = taken.executed {
-            self.last_trade = executed;
-        }
-        if seen.action == BookAction::Clear {
+    /// Takes what is told of someone's order; tells when a new book became whole, or when the book cannot be followed.
+    ///
+    /// The first item of all begins a book as a `Clear` does. While the book is stale nothing is taken.
+    pub fn on_book_order(&mut self, told: &BookOrderObserved, books: &mut OrderBooks) -> Option<Event> {
+        if self.order_book.is_none() {
+            self.order_book = books.begin();
             self.in_snapshot = true;
         }
-        if taken.is_full {
+        let Some(place) = self.order_book else {
             return self.spoil(StaleReason::StoreFull);
-        }
-        // A stale book waits to be built anew from an empty one.
-        if !seen.is_last || self.is_stale() && !self.in_snapshot {
+        };
+        self.in_snapshot |= told.action == BookAction::Clear;
+        if !self.takes_book_orders() {
             return None;
         }
-        let was_snapshot = std::mem::take(&mut self.in_snapshot);
-        let was_live = self.state == BookState::Live;
-        (self.state, self.update_id) = (BookState::Live, seen.update_id);
-        if self.quote_update_id <= self.update_id {
-            self.touch = taken.touch;
+        let book = books.get_mut(place);
+        let taken = book.apply(told);
+        self.order_book_digest = book.digest();
+        if let Err(reason) = taken {
+            return self.spoil(reason);
         }
+        if let (BookAction::Execute, Some(order)) = (told.action, book.before()) {
+            self.last_trade = Level { price: order.price, qty: told.qty };
+        }
+        if !told.is_last {
+            if !self.in_snapshot {
+                self.state = BookState::Building;
+            }
+            return None;
+        }
+        self.update_id = told.update_id;
+        self.touch = book.touch();
+        self.restore()
+    }
+
+    /// Whether the book of orders can follow what is told: it is whole, or a new one is coming.
+    #[inline]
+    pub fn takes_book_orders(&self) -> bool {
+        self.order_book.is_some() && (self.in_snapshot || !self.is_stale())
+    }
+
+    /// The book is whole; tells if it was not to be trusted before.
+    fn restore(&mut self) -> Option<Event> {
+        let was_snapshot = std::mem::take(&mut self.in_snapshot);
+        let was_live = matches!(self.state, BookState::Live | BookState::Building);
+        self.state = BookState::Live;
         let restored = BookRestored { update_id: self.update_id, instrument: self.instrument };
         (was_snapshot && !was_live).then(|| restored.into())
     }
@@ -252,10 +284,11 @@ impl Market {
         let levels = [self.touch.bid, self.touch.ask, self.last_trade];
         let [[bid, bid_qty], [ask, ask_qty], [last, last_qty]] =
             levels.map(|level| [level.price.0, level.qty.0].map(i64::cast_unsigned));
+        let marks = (self.session as u64) << 32 | u64::from(self.order_book.is_some()) << 16;
         let words = [
             u64::from(self.instrument.0),
-            self.book.digest(),
-            state << 1 | u64::from(self.in_snapshot),
+            self.book.digest().wrapping_add(self.order_book_digest),
+            marks | state << 1 | u64::from(self.in_snapshot),
             self.update_id,
             self.quote_update_id,
             bid,
@@ -265,7 +298,7 @@ impl Market {
             last,
             last_qty,
             self.version,
-            self.closes_at.0 << 3 | self.session as u64,
+            self.closes_at.0,
             self.observed_at.0,
         ];
         digest.update(&mut self.row, row_hash(TAG, &words));

@@ -132,7 +132,9 @@ impl<'a> View<'a> {
 pub fn check_held(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
     switches::check(order, view)?;
     breakers::check(view, || reducing::is_reducing(order, view))?;
-    steps::check(order, view)
+    steps::check(order, view)?;
+    open_orders::check(view)?;
+    rate::check(view)
 }
 
 /// Answers whether `order` may enter, and what it leads to: all rules in order; the first that does not hold refuses.

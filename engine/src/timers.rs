@@ -105,6 +105,11 @@ impl Timers {
         self.index.find(key(kind, subject), is_wanted).map(|slot| self.rows[slot as usize].due)
     }
 
+    /// Timers that were ever set: the tie-breaker of the next one is one more.
+    pub fn created(&self) -> u64 {
+        self.created
+    }
+
     /// Timers that are set.
     pub fn len(&self) -> usize {
         self.heap.len()

@@ -10,6 +10,10 @@ mod desk;
 #[cfg(test)]
 #[path = "core/digest.rs"]
 mod digest;
+#[path = "core/exchange.rs"]
+mod exchange;
+#[path = "core/full_frames.rs"]
+mod full_frames;
 #[path = "core/kill_switch.rs"]
 mod kill_switch;
 #[path = "core/market.rs"]
@@ -43,10 +47,10 @@ mod oracle;
 #[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
+#[path = "core/order_books.rs"]
+mod order_books;
 #[path = "core/orders.rs"]
 mod orders;
-#[path = "core/orders_book.rs"]
-mod orders_book;
 #[path = "core/orders_digest.rs"]
 mod orders_digest;
 #[path = "core/orders_held.rs"]
@@ -94,6 +98,10 @@ mod risk_scopes;
 #[cfg(test)]
 #[path = "core/risk_support.rs"]
 mod risk_support;
+#[path = "core/seams.rs"]
+mod seams;
+#[path = "core/seams_risk.rs"]
+mod seams_risk;
 #[cfg(test)]
 #[path = "core/seed.rs"]
 mod seed;

@@ -123,7 +123,8 @@ impl Config {
     fn check_feed(&self) -> Result<(), ConfigError> {
         let instrument = match &self.feed {
             FeedSettings::None => return Ok(()),
-            FeedSettings::BinanceCapture { instrument, .. } => instrument,
+            FeedSettings::BinanceCapture { instrument, .. }
+            | FeedSettings::OrderByOrder { instrument, .. } => instrument,
             FeedSettings::Generator { .. } => {
                 let has_market = self.instruments.iter().any(|instrument| instrument.generator.is_some());
                 let remedy =

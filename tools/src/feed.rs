@@ -1,14 +1,16 @@
-//! The feed of a run: a capture or the generator, read on a thread of its own into the market lane.
+//! The feed of a run: a capture, recorded orders or the generator, read on a thread of its own into the market lane.
 
 use crate::config::{Config, FeedSettings};
 use crate::exit::BadConfig;
+use crate::follower::Check;
 use crate::setup::Names;
 use anyhow::{Context, Result};
 use std::time::Duration;
-use tickwerk_domain::{CorrelationId, Instrument, Record, SourceId, TextId, TimeNs};
+use tickwerk_domain::{CorrelationId, Record, SourceId, TextId, TimeNs};
 use tickwerk_engine::pipeline::{LaneProducer, clock};
+use tickwerk_feeds::order_by_order::{OrderFeedConfig, OrderFeedReport, OrderReader, RowCheck};
 use tickwerk_feeds::{
-    CaptureConfig, CaptureReader, CaptureReport, Generator, GeneratorConfig, GeneratorInstrument,
+    BookCheck, CaptureConfig, CaptureReader, CaptureReport, Generator, GeneratorConfig, GeneratorInstrument,
 };
 
 /// Records that are read before they are published.
@@ -28,6 +30,7 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 enum Input {
     Capture(Box<CaptureReader>),
+    Orders(Box<OrderReader>),
     Generator { generator: Box<Generator>, left: u64 },
 }
 
@@ -68,6 +71,22 @@ impl Feed {
                     resume_after,
                 };
                 Input::Capture(Box::new(CaptureReader::open(path, capture)?))
+            }
+            FeedSettings::OrderByOrder { format, path, instrument, book_path, venue_instrument, .. } => {
+                let fed = names.instruments.get(instrument);
+                let fed = fed.with_context(|| format!("feed.instrument {instrument}")).context(BadConfig)?;
+                let orders = OrderFeedConfig {
+                    format: *format,
+                    path: path.clone(),
+                    book: book_path.clone(),
+                    venue_instrument: *venue_instrument,
+                    instrument: fed.instrument,
+                    price_scale: fed.price_scale,
+                    quantity_scale: fed.quantity_scale,
+                    source: SourceId::FIRST_FEED,
+                    resume_after,
+                };
+                Input::Orders(Box::new(OrderReader::open(orders)?))
             }
             FeedSettings::Generator { seed, commands } => {
                 let instruments = config.instruments.iter().filter_map(|settings| {
@@ -112,7 +131,15 @@ impl Feed {
     pub(crate) fn report(&self) -> Option<&CaptureReport> {
         match &self.input {
             Input::Capture(reader) => Some(reader.report()),
-            Input::Generator { .. } => None,
+            Input::Orders(_) | Input::Generator { .. } => None,
+        }
+    }
+
+    /// What the reader of recorded orders met.
+    pub(crate) fn orders_report(&self) -> Option<&OrderFeedReport> {
+        match &self.input {
+            Input::Orders(reader) => Some(reader.report()),
+            Input::Capture(_) | Input::Generator { .. } => None,
         }
     }
 
@@ -131,7 +158,7 @@ impl Feed {
         let mut batch = Vec::with_capacity(BATCH);
         while !stop() {
             let room = match &self.input {
-                Input::Capture(_) => BATCH,
+                Input::Capture(_) | Input::Orders(_) => BATCH,
                 Input::Generator { left, .. } => {
                     // The record that was read ahead counts as left.
                     let left = left + u64::from(self.next.is_some());
@@ -210,6 +237,7 @@ impl Feed {
     fn read(&mut self) -> Option<Result<Record>> {
         match &mut self.input {
             Input::Capture(reader) => reader.next().map(|record| Ok(record?)),
+            Input::Orders(reader) => reader.next().map(|record| Ok(record?)),
             Input::Generator { left: 0, .. } => None,
             Input::Generator { generator, left } => {
                 *left -= 1;
@@ -235,10 +263,21 @@ fn wait_until(intended: u64) {
     }
 }
 
-/// The instrument that a capture feeds, for whoever compares its book.
-pub(crate) fn reference_instrument<'n>(config: &Config, names: &'n Names) -> Option<&'n Instrument> {
+/// The best prices that the feed itself carries or has beside it, for whoever compares the book with them.
+pub(crate) fn reference(config: &Config, names: &Names) -> Result<Option<Check>> {
     match &config.feed {
-        FeedSettings::BinanceCapture { instrument, .. } => names.instruments.get(instrument),
-        FeedSettings::None | FeedSettings::Generator { .. } => None,
+        FeedSettings::BinanceCapture { instrument, .. } => Ok(names
+            .instruments
+            .get(instrument)
+            .map(|instrument| Check::Quotes(instrument.instrument, Box::new(BookCheck::new())))),
+        FeedSettings::OrderByOrder { instrument, book_path, check_path, .. } => {
+            let fed = names.instruments.get(instrument);
+            let Some((fed, rows)) = fed.zip(check_path.as_ref().or(book_path.as_ref())) else {
+                return Ok(None);
+            };
+            let check = RowCheck::open(rows, fed.price_scale, fed.quantity_scale)?;
+            Ok(Some(Check::Rows(fed.instrument, Box::new(check))))
+        }
+        FeedSettings::None | FeedSettings::Generator { .. } => Ok(None),
     }
 }

@@ -10,9 +10,10 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tickwerk_domain::{Command, Instrument, Payload, Record, Sequence};
+use tickwerk_domain::{Command, InstrumentId, Level, Payload, Qty, Record, Sequence, Touch};
 use tickwerk_engine::Core;
 use tickwerk_engine::replay::Replay;
+use tickwerk_feeds::order_by_order::{OrderByOrderError, RowCheck};
 use tickwerk_feeds::{BookCheck, BookCheckResult, BookTop};
 use tickwerk_journal::{Follow, Tail, Watermarks};
 
@@ -31,6 +32,15 @@ pub(crate) struct Query {
     pub(crate) answer: Answer,
 }
 
+/// Best prices of an exchange's own, to compare the book with.
+#[derive(Debug)]
+pub(crate) enum Check {
+    /// Quotes among the feed's records, beside its levels.
+    Quotes(InstrumentId, Box<BookCheck>),
+    /// Rows of a file beside orders that are told one by one.
+    Rows(InstrumentId, Box<RowCheck>),
+}
+
 /// What a follower leaves behind.
 #[derive(Debug)]
 pub(crate) struct Followed {
@@ -46,13 +56,12 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Follows the journal in `dir` from its first frame on. Where a feed carries its own best prices for
-    /// `reference`, the book is compared with them.
+    /// Follows the journal in `dir` from its first frame on, and compares the book with `check`.
     pub(crate) fn start(
         dir: &Path,
         watermarks: Watermarks,
         acknowledge: Acknowledge,
-        reference: Option<Instrument>,
+        check: Option<Check>,
     ) -> Result<Self> {
         let tail = Tail::new(dir, Sequence::FIRST, watermarks).context("following the journal")?;
         let follow = match acknowledge {
@@ -60,13 +69,7 @@ impl Follower {
             Acknowledge::Durable => Follow::Durable,
         };
         let (queries, receiver) = channel();
-        let follows = Following {
-            tail,
-            follow,
-            replay: Replay::new(),
-            check: reference.map(|instrument| (instrument, BookCheck::new())),
-            waiting: Vec::new(),
-        };
+        let follows = Following { tail, follow, replay: Replay::new(), check, waiting: Vec::new() };
         // Without its follower a daemon answers no query and proves nothing.
         let run = move || {
             follows.run(&receiver).inspect_err(|error| {
@@ -94,7 +97,7 @@ struct Following {
     tail: Tail,
     follow: Follow,
     replay: Replay,
-    check: Option<(Instrument, BookCheck)>,
+    check: Option<Check>,
     waiting: Vec<Query>,
 }
 
@@ -116,7 +119,7 @@ impl Following {
         }
         while self.follow_some()? {}
         self.answer();
-        let book_check = self.check.map(|(_, check)| check.finish());
+        let book_check = self.check.map(Check::finish).transpose()?;
         Ok(Followed { core: self.replay.into_core(), book_check })
     }
 
@@ -130,8 +133,8 @@ impl Following {
                 crate::command::tell(&format!("error: the journal does not re-execute: {difference}"));
                 std::process::exit(i32::from(exit::DIFFERENT));
             }
-            if let (Some((instrument, check)), Some(command)) = (&mut self.check, frame.records.first()) {
-                observe(check, instrument, command, self.replay.core());
+            if let (Some(check), Some(command)) = (&mut self.check, frame.records.first()) {
+                check.observe(command, self.replay.core())?;
             }
         }
         Ok(true)
@@ -146,20 +149,64 @@ impl Following {
     }
 }
 
-/// Shows a market command of `instrument` to the check, after the core has applied it.
-pub(crate) fn observe(check: &mut BookCheck, instrument: &Instrument, command: &Record, core: &Core) {
-    let Payload::Command(command) = &command.payload else {
-        return;
-    };
+impl Check {
+    /// Shows a market command to the check, after the core has applied it.
+    fn observe(&mut self, command: &Record, core: &Core) -> Result<()> {
+        let Payload::Command(command) = &command.payload else {
+            return Ok(());
+        };
+        match self {
+            Self::Quotes(instrument, check) => observe_quotes(check, *instrument, command, core),
+            Self::Rows(instrument, check) => {
+                observe_rows(check, *instrument, command, core).context("comparing the book")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<BookCheckResult> {
+        match self {
+            Self::Quotes(_, check) => Ok(check.finish()),
+            Self::Rows(_, check) => check.finish().context("comparing the book"),
+        }
+    }
+}
+
+fn observe_quotes(check: &mut BookCheck, instrument: InstrumentId, command: &Command, core: &Core) {
     if let Command::QuoteObserved(quote) = command
-        && quote.instrument == instrument.instrument
+        && quote.instrument == instrument
     {
         check.quote(quote);
     } else if let Command::BookDelta(delta) = command
-        && delta.instrument == instrument.instrument
+        && delta.instrument == instrument
     {
-        let top = core.machine().market(delta.instrument).book.top();
-        let level = |level: tickwerk_domain::Level| (level.qty.0 > 0).then_some(level);
-        check.book(delta, BookTop { bid: level(top.bid), ask: level(top.ask) });
+        check.book(delta, top_of(core.machine().market(delta.instrument).book.top()));
     }
+}
+
+fn observe_rows(
+    check: &mut RowCheck,
+    instrument: InstrumentId,
+    command: &Command,
+    core: &Core,
+) -> Result<(), OrderByOrderError> {
+    if let Command::BookOrderObserved(order) = command
+        && order.instrument == instrument
+    {
+        check.told(order.update_id)?;
+        if order.is_last {
+            check.book(top_of(core.machine().market(instrument).touch));
+        }
+    } else if let Command::TradeObserved(trade) = command
+        && trade.instrument == instrument
+    {
+        // Trades beside the orders carry the number of their message.
+        check.told(trade.trade_id)?;
+    }
+    Ok(())
+}
+
+fn top_of(touch: Touch) -> BookTop {
+    let level = |level: Level| (level.qty > Qty::ZERO).then_some(level);
+    BookTop { bid: level(touch.bid), ask: level(touch.ask) }
 }

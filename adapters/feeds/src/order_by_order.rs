@@ -4,21 +4,28 @@
 //! format has its reference books as an iterator of [`BookRow`]s. Units: prices and quantities are mantissas at the
 //! decoder's `PRICE_SCALE` and `QTY_SCALE`, exact; times are the data's own. A decoder keeps no orders: what an item
 //! does to a book that holds others is for whoever rebuilds one. Files may be plain, gzip, xz or zstd.
+//! [`OrderReader`] tells the items of a file as records, in data time, and [`RowCheck`] holds the reference books beside
+//! the best prices that come of it.
 //! What fails: reading, and every line or record that breaks its format; it is named with its place and its value.
 
 pub mod bitstamp;
+mod check;
 pub mod databento;
 mod error;
 pub mod lobster;
+mod reader;
 mod source;
 #[cfg(test)]
 mod tests;
+mod translate;
 mod zstd;
 
 pub use bitstamp::{BitstampBook, BitstampOrders};
+pub use check::RowCheck;
 pub use databento::{DatabentoBook, DatabentoOrders};
 pub use error::{OrderByOrderError, OrderByOrderFault};
 pub use lobster::{LobsterBook, LobsterOrders};
+pub use reader::{OrderFeedConfig, OrderFeedError, OrderFeedReport, OrderFormat, OrderReader};
 pub use source::Source;
 
 use tickwerk_domain::{Level, Price, Qty, Side, TimeNs};

@@ -138,10 +138,10 @@ pub fn checked_product(left: i128, right: i128) -> Option<i128> {
     }
 }
 
-/// Without branches on the remainder, which no processor foretells.
+/// [`divide_half_even`] of 64 bits; the denominator is positive. Without branches on the remainder, which no processor foretells.
 #[inline]
 #[expect(clippy::needless_bitwise_bool, reason = "the lazy operators are branches")]
-fn divide_half_even_narrow(numerator: i64, denominator: i64) -> i64 {
+pub fn divide_half_even_narrow(numerator: i64, denominator: i64) -> i64 {
     let (quotient, remainder) = (numerator / denominator, numerator % denominator);
     let below = remainder >> 63;
     let (quotient, remainder) = (quotient + below, remainder + (denominator & below));

@@ -259,6 +259,8 @@ words! {
         Power = "power",
         /// Cancels ahead by the logarithm of the places in the queue.
         Logarithmic = "logarithmic",
+        /// Orders of all accounts meet in one order-by-order book; market data play no part.
+        Exchange = "exchange",
     }
     /// What a reconciliation found to differ.
     DifferenceKind {
@@ -473,8 +475,12 @@ words! {
         Disconnected = "disconnected",
         /// A message of the feed could not be read.
         Malformed = "malformed",
-        /// More levels than the fixed store holds.
+        /// More levels or orders than the fixed store holds.
         StoreFull = "store_full",
+        /// Something happened to an order that the book does not hold.
+        UnknownOrder = "unknown_order",
+        /// More was taken from an order than it had.
+        QuantityExceeded = "quantity_exceeded",
     }
     /// Which long effect goes on.
     ContinueKind {

@@ -3,15 +3,20 @@
 use super::Machine;
 use super::breakers::ROOM_KEPT;
 use crate::event_buffer::EventBuffer;
-use crate::risk::account_exposure::leverage;
-use crate::risk::alerts::{WATCHED, Watched};
+use crate::risk::account_exposure::{self, Exposure, leverage};
+use crate::risk::alerts::{Thresholds, WATCHED, Watched, fraction};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::SubjectId;
 use tickwerk_domain::event::RiskAlert;
-use tickwerk_domain::{AccountId, InstrumentId, LimitKind, Money, Rate, Severity, StrategyId};
+use tickwerk_domain::{AccountId, InstrumentId, LimitKind, Money, PositionMode, Severity, StrategyId};
 
 /// Limits without which nothing is watched.
 const ASKS: u32 = bit(LimitKind::AlertFraction) | bit(LimitKind::CancelRate);
+/// Limits of what an account or strategy is worth; of what a leverage follows from.
+const OF_WORTH: u32 = bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown) | bit(LimitKind::Leverage);
+/// Limits that only accounts have.
+const OF_ACCOUNTS: u32 = account_exposure::ASKS | bit(LimitKind::OpenOrders) | bit(LimitKind::Credit);
+const POSITION: u32 = bit(LimitKind::PositionQuantity);
 
 impl Machine {
     /// Raises and clears the alerts of an account in an instrument, and of the strategy.
@@ -37,14 +42,163 @@ impl Machine {
         out: &mut EventBuffer,
     ) {
         for id in self.parties(account, strategy) {
-            let is_raised = self.subjects.get(id).alerts != 0;
             let is_account = id == SubjectId::Account(account);
             let is_position_raised = is_account && self.has_position_alert(account, instrument);
-            if self.limits_of(id).has_any(ASKS) || is_raised || is_position_raised {
-                for kind in WATCHED {
-                    self.watch_limit(id, instrument, kind, out);
-                }
+            let raised =
+                self.subjects.get(id).alerts | u32::from(is_position_raised) << POSITION.trailing_zeros();
+            if !self.limits_of(id).has_any(ASKS) && raised == 0 {
+                continue;
             }
+            let reached = self.reached(id, instrument);
+            debug_assert_eq!(reached, self.reached_by_severity(id, instrument));
+            if reached != raised {
+                self.change_alerts(id, instrument, out);
+            }
+        }
+    }
+
+    /// Raises and clears alerts one by one.
+    #[cold]
+    fn change_alerts(&mut self, id: SubjectId, instrument: InstrumentId, out: &mut EventBuffer) {
+        let exposure = self.exposure_asked(id, instrument);
+        for kind in WATCHED {
+            self.watch_limit(id, instrument, (kind, exposure.as_ref()), out);
+        }
+    }
+
+    fn exposure_asked(&self, id: SubjectId, instrument: InstrumentId) -> Option<Exposure> {
+        match id {
+            SubjectId::Account(account) if self.limits_of(id).has_any(account_exposure::ASKS) => {
+                self.exposure_now(account, instrument)
+            }
+            SubjectId::Account(_) | SubjectId::Strategy(_) => None,
+        }
+    }
+
+    /// The limits whose alerts are to be raised, a bit each: each value seen against its threshold.
+    #[inline]
+    fn reached(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
+        let (of, limits) = match id {
+            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
+                (self.settings.thresholds(account, instrument), self.settings.effective(account, instrument))
+            }
+            SubjectId::Account(account) => (
+                self.settings.thresholds(account, InstrumentId::NONE),
+                self.settings.effective(account, InstrumentId::NONE),
+            ),
+            SubjectId::Strategy(strategy) => {
+                (self.settings.strategy_thresholds(strategy), self.settings.strategy(strategy))
+            }
+        };
+        let row = self.subjects.get(id);
+        let (mut reached, now) = (0, self.now);
+        let mut note = |kind: LimitKind, is_reached: bool| reached |= u32::from(is_reached) << kind as u32;
+        if of.watches(LimitKind::PositionQuantity) {
+            let seen = match id {
+                SubjectId::Account(account) if self.positions.mode(account) == PositionMode::Netting => {
+                    self.positions.get(account, instrument).worst()
+                }
+                SubjectId::Account(_) | SubjectId::Strategy(_) => {
+                    self.position_seen(id, instrument).unwrap_or(0)
+                }
+            };
+            note(LimitKind::PositionQuantity, seen >= of.least(LimitKind::PositionQuantity));
+        }
+        for (kind, bucket) in [
+            (LimitKind::OrderRate, &row.orders),
+            (LimitKind::ReplaceRate, &row.replaces),
+            (LimitKind::CancelRate, &row.cancels),
+        ] {
+            if !bucket.is_full()
+                && let Some(rate) = limits.get(kind).filter(|_| of.watches(kind))
+            {
+                note(kind, bucket.has_taken(of.least(kind), rate, now));
+            }
+        }
+        for (kind, seen) in
+            [(LimitKind::LossStreak, row.losses), (LimitKind::RejectStorm, row.refusals_within(now))]
+        {
+            // A limit that is not watched has a threshold that no counter reaches.
+            note(kind, seen >= of.least(kind).unsigned_abs());
+        }
+        if of.watches(LimitKind::OrderToTrade) {
+            note(LimitKind::OrderToTrade, row.has_ratio(of.least(LimitKind::OrderToTrade)));
+        }
+        let worth = if of.watched & OF_WORTH == 0 { None } else { self.worth_of(id) };
+        if let Some((worth, seen)) = row.worth.zip(worth) {
+            let loss = worth.loss(seen) >= i128::from(of.least(LimitKind::DailyLoss));
+            note(LimitKind::DailyLoss, loss && of.watches(LimitKind::DailyLoss));
+            let has_fallen =
+                of.watches(LimitKind::Drawdown) && worth.has_fallen(seen, of.least(LimitKind::Drawdown));
+            note(LimitKind::Drawdown, has_fallen);
+        }
+        if let SubjectId::Account(account) = id
+            && of.watched & OF_ACCOUNTS != 0
+        {
+            reached |= self.reached_by_account(account, instrument, (of, worth));
+        }
+        reached
+    }
+
+    /// The same for the limits that only accounts have.
+    #[inline]
+    fn reached_by_account(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        (of, equity): (&Thresholds, Option<i128>),
+    ) -> u32 {
+        let mut reached = 0;
+        let mut note = |kind: LimitKind, is_reached: bool| {
+            reached |= u32::from(is_reached && of.watches(kind)) << kind as u32;
+        };
+        let open_orders = self.accounts.account(account).map_or(0, |row| row.open_orders);
+        note(LimitKind::OpenOrders, i64::from(open_orders) >= of.least(LimitKind::OpenOrders));
+        if of.watches(LimitKind::Credit) {
+            let used = self.credit_used(account, None).unwrap_or(0);
+            note(LimitKind::Credit, used >= i128::from(of.least(LimitKind::Credit)));
+        }
+        if of.watched & account_exposure::ASKS == 0 || self.instrument(instrument).is_none() {
+            return reached;
+        }
+        let position = self.positions.get(account, instrument);
+        let worst = (position.worst_long(), position.worst_short());
+        let gross = if let Some(exposure) = self.exposure_quickly(account, instrument, worst) {
+            note(LimitKind::GrossExposure, exposure.gross >= of.least(LimitKind::GrossExposure));
+            note(LimitKind::NetExposure, exposure.net() >= of.least(LimitKind::NetExposure));
+            Some(exposure.gross.into())
+        } else {
+            let exposure = self.exposure_now(account, instrument);
+            let (gross, net) = exposure.map_or((0, 0), |exposure| (exposure.gross, exposure.net()));
+            note(LimitKind::GrossExposure, gross >= i128::from(of.least(LimitKind::GrossExposure)));
+            note(LimitKind::NetExposure, net >= i128::from(of.least(LimitKind::NetExposure)));
+            exposure.map(|exposure| exposure.gross)
+        };
+        if let Some((gross, equity)) = gross.zip(equity) {
+            let most = of.least(LimitKind::Leverage) - 1;
+            note(LimitKind::Leverage, account_exposure::is_leverage_above(gross, equity, most));
+        }
+        reached
+    }
+
+    /// What [`Self::reached`] says, from each value itself.
+    fn reached_by_severity(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
+        let exposure = self.exposure_asked(id, instrument);
+        let limits = self.limits_watched(id, instrument);
+        let is_reached = |kind: &LimitKind| {
+            let seen = self.seen(id, instrument, (*kind, exposure.as_ref()), limits);
+            seen.zip(fraction(limits, *kind)).and_then(|(seen, of)| seen.severity(of)).is_some()
+        };
+        WATCHED.into_iter().filter(is_reached).fold(0, |bits, kind| bits | bit(kind))
+    }
+
+    /// The limits that are watched for an account in an instrument, or for a strategy.
+    fn limits_watched(&self, id: SubjectId, instrument: InstrumentId) -> &Effective {
+        match id {
+            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
+                self.settings.effective(account, instrument)
+            }
+            SubjectId::Account(_) | SubjectId::Strategy(_) => self.limits_of(id),
         }
     }
 
@@ -56,27 +210,20 @@ impl Machine {
         &mut self,
         id: SubjectId,
         instrument: InstrumentId,
-        kind: LimitKind,
+        (kind, exposure): (LimitKind, Option<&Exposure>),
         out: &mut EventBuffer,
     ) {
-        let limits = match id {
-            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
-                self.settings.effective(account, instrument)
-            }
-            SubjectId::Account(_) | SubjectId::Strategy(_) => self.limits_of(id),
-        };
-        let seen = self.seen(id, instrument, kind, limits);
-        let fraction = match limits.get(LimitKind::AlertFraction) {
-            // Passing a cancel rate is told in any case: nothing else happens.
-            None if kind == LimitKind::CancelRate => Some(Rate::ONE.0),
-            fraction => fraction,
-        };
-        let severity = seen.zip(fraction).and_then(|(seen, fraction)| seen.severity(fraction));
+        let limits = self.limits_watched(id, instrument);
         let is_position = kind == LimitKind::PositionQuantity;
         let was_raised = match id {
             SubjectId::Account(account) if is_position => self.has_position_alert(account, instrument),
             SubjectId::Account(_) | SubjectId::Strategy(_) => self.subjects.get(id).alerts & bit(kind) != 0,
         };
+        if !was_raised && !limits.has_any(bit(kind)) {
+            return;
+        }
+        let seen = self.seen(id, instrument, (kind, exposure), limits);
+        let severity = seen.zip(fraction(limits, kind)).and_then(|(seen, of)| seen.severity(of));
         if severity.is_some() == was_raised || out.room() <= ROOM_KEPT {
             return;
         }
@@ -109,7 +256,7 @@ impl Machine {
         &self,
         id: SubjectId,
         instrument: InstrumentId,
-        kind: LimitKind,
+        (kind, exposure): (LimitKind, Option<&Exposure>),
         limits: &Effective,
     ) -> Option<Watched> {
         let limit = limits.get(kind)?;
@@ -121,11 +268,9 @@ impl Machine {
         let observed: i128 = match kind {
             LimitKind::PositionQuantity => self.position_seen(id, instrument)?.into(),
             LimitKind::OpenOrders => self.accounts.account(account?)?.open_orders.into(),
-            LimitKind::GrossExposure => self.exposure_except(account?, None).ok()?.gross,
-            LimitKind::NetExposure => self.exposure_except(account?, None).ok()?.net(),
-            LimitKind::Leverage => {
-                leverage(self.exposure_except(account?, None).ok()?.gross, self.equity(account?)?)
-            }
+            LimitKind::GrossExposure => exposure?.gross,
+            LimitKind::NetExposure => exposure?.net(),
+            LimitKind::Leverage => leverage(exposure?.gross, self.equity_known(account?)?),
             LimitKind::Credit => self.credit_used(account?, None)?,
             LimitKind::OrderRate => row.orders.taken(limit, self.now).into(),
             LimitKind::ReplaceRate => row.replaces.taken(limit, self.now).into(),
@@ -146,6 +291,12 @@ impl Machine {
             | LimitKind::AlertFraction => return None,
         };
         Some(Watched { kind, limit: limit.into(), observed })
+    }
+
+    fn exposure_now(&self, account: AccountId, instrument: InstrumentId) -> Option<Exposure> {
+        self.instrument(instrument)?;
+        let own = self.own_exposure(account, instrument, None, |_, position| *position).ok()?;
+        self.exposure_with(account, instrument, &own).ok()
     }
 
     fn position_seen(&self, id: SubjectId, instrument: InstrumentId) -> Option<i64> {

@@ -88,18 +88,17 @@ impl Machine {
         {
             self.trip(id, BreakerKind::DailyLoss, limit, loss, out);
         }
-        let fall = worth.fall(now);
-        if let Some(limit) = drawdown.map(i128::from)
-            && fall >= limit
+        if let Some(limit) = drawdown
+            && worth.has_fallen(now, limit)
         {
-            self.trip(id, BreakerKind::Drawdown, limit, fall, out);
+            self.trip(id, BreakerKind::Drawdown, limit.into(), worth.fall(now), out);
         }
     }
 
     /// Equity of an account, or what a strategy's fills brought in with what it holds, in the reference currency.
     pub(super) fn worth_of(&self, id: SubjectId) -> Option<i128> {
         let strategy = match id {
-            SubjectId::Account(account) => return self.equity(account),
+            SubjectId::Account(account) => return self.equity_known(account),
             SubjectId::Strategy(strategy) => strategy,
         };
         let slot = self.strategies.get(strategy.0 as usize)?.as_ref()?;
@@ -139,8 +138,7 @@ impl Machine {
     }
 
     fn change_breaker(&mut self, id: SubjectId, kind: BreakerKind, to: Breaker, out: &mut EventBuffer) {
-        let breaker = &mut self.subjects.get_mut(id).breakers[kind as usize];
-        let from = std::mem::replace(breaker, to).state;
+        let from = self.subjects.get_mut(id).set_breaker(kind, to).state;
         assert!(is_allowed(from, to.state), "breaker {kind}: {from} to {}", to.state);
         self.subjects.commit_state(id, &mut self.digest);
         let (account, strategy) = self.owner_of(id);
@@ -240,11 +238,19 @@ impl Machine {
         version
     }
 
+    /// What losses were counted from is forgotten: it was in another reference currency.
+    pub(super) fn forget_watched_worths(&mut self) {
+        for id in subjects() {
+            if self.subjects.get(id).worth.is_some() {
+                self.subjects.get_mut(id).worth = None;
+                self.subjects.commit_state(id, &mut self.digest);
+            }
+        }
+    }
+
     /// A new day begins: what is counted by the day starts again from what is known now.
     pub(super) fn restart_risk_day(&mut self) {
-        let accounts = (0..).take(ACCOUNTS_MAX).map(|number| SubjectId::Account(AccountId(number)));
-        let strategies = (0..).take(STRATEGIES_MAX).map(|number| SubjectId::Strategy(StrategyId(number)));
-        for id in accounts.chain(strategies) {
+        for id in subjects() {
             let row = self.subjects.get(id);
             if row.worth.is_some() {
                 let now = self.worth_of(id);
@@ -261,10 +267,34 @@ impl Machine {
     }
 }
 
+/// All accounts, then all strategies.
+fn subjects() -> impl Iterator<Item = SubjectId> {
+    let accounts = (0..).take(ACCOUNTS_MAX).map(|number| SubjectId::Account(AccountId(number)));
+    let strategies = (0..).take(STRATEGIES_MAX).map(|number| SubjectId::Strategy(StrategyId(number)));
+    accounts.chain(strategies)
+}
+
 impl Worth {
     /// What was lost since the day began.
     pub(super) fn loss(&self, now: i128) -> i128 {
         self.day.saturating_sub(now)
+    }
+
+    /// Whether [`Self::fall`] is at least `least`, which is positive; without a division where all fits 64 bits.
+    #[inline]
+    pub(super) fn has_fallen(&self, now: i128, least: i64) -> bool {
+        let fallen = self.peak.saturating_sub(now);
+        if fallen <= 0 {
+            return false;
+        }
+        match (u64::try_from(self.peak), u64::try_from(fallen)) {
+            (Ok(0), _) => false,
+            (Ok(peak), Ok(fallen)) => {
+                let scaled = u128::from(fallen) * u128::from(Rate::ONE.0.unsigned_abs());
+                scaled >= u128::from(peak) * u128::from(least.unsigned_abs())
+            }
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => self.fall(now) >= i128::from(least),
+        }
     }
 
     /// The fall from the highest as a fraction of it, in units of 10⁻⁸, rounded down; none of nothing.
@@ -276,5 +306,27 @@ impl Worth {
         // Scaled down together, so that the product fits.
         let shift = (128 - fallen.leading_zeros()).saturating_sub(90);
         (fallen >> shift) * i128::from(Rate::ONE.0) / (self.peak >> shift).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_fall_is_seen_with_and_without_a_division(
+            peak in prop_oneof![-5..1_000_i128, 0..1_i128 << 70, any::<i128>()],
+            now in prop_oneof![-5..1_000_i128, 0..1_i128 << 70, any::<i128>()],
+            near in -2..3_i64,
+            least in 1..=i64::MAX,
+        ) {
+            let worth = Worth { day: 0, peak };
+            let close = i64::try_from(worth.fall(now)).unwrap_or(i64::MAX).saturating_add(near).max(1);
+            for least in [least, close] {
+                prop_assert_eq!(worth.has_fallen(now, least), worth.fall(now) >= i128::from(least));
+            }
+        }
     }
 }

@@ -14,8 +14,8 @@
 use super::Machine;
 use crate::event_buffer::EventBuffer;
 use crate::limits::LINK_ORDERS_MAX;
-use crate::orders::Terms;
 use crate::orders::terms::Owed;
+use crate::orders::{Order, Terms};
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::{Contingency, HoldReason, OrderStatus, Qty, Reject, TimerKind};
 
@@ -91,13 +91,12 @@ impl Machine {
         Qty(left.min(self.orders.get(slot).qty.0))
     }
 
-    /// An order with terms was filled: notes what that means for others of its group.
+    /// An order with terms was filled, perhaps after its end: notes what that means for others of its group.
     pub(super) fn rare_fill(&mut self, slot: u32, qty: Qty) {
-        let Some(terms) = self.orders.terms(slot).copied() else {
+        let Some((place, contingency)) = self.group_of(slot) else {
             return;
         };
-        let place = terms.group;
-        match terms.asked.contingency {
+        match contingency {
             Contingency::None | Contingency::Child => return,
             Contingency::Parent => self.orders.links.get_mut(place).parent_filled += qty.0,
             Contingency::Oco => {
@@ -106,20 +105,63 @@ impl Machine {
             }
             Contingency::BracketExit => {
                 self.orders.links.get_mut(place).exits_filled += qty.0;
-                let mut next = self.orders.members(place).next();
-                while let Some(other) = next {
-                    let row = self.orders.terms_mut(other);
-                    let is_sibling = other != slot && row.asked.contingency == Contingency::BracketExit;
-                    // A child that still waits for its parent is cut when it is released.
-                    if is_sibling && row.hold != Some(HoldReason::Parent) {
-                        row.lost.0 += qty.0;
-                        self.orders.owe(other, Owed::Reduce, &mut self.digest);
-                    }
-                    next = self.next_member(other);
-                }
+                self.lose_siblings(slot, place, |row, _| {
+                    let is_exit = row.asked.contingency == Contingency::BracketExit;
+                    if is_exit { qty.0 } else { 0 }
+                });
             }
         }
         self.orders.links.commit(place, &mut self.digest);
+    }
+
+    /// A fill of an order with terms is another one now, by `change`. Children that stand for more than their parent has
+    /// filled by now lose the rest; what an exit lost to a fill that was taken back stays lost.
+    pub(super) fn rare_restated(&mut self, slot: u32, change: i64) {
+        let Some((place, contingency)) = self.group_of(slot).filter(|_| change != 0) else {
+            return;
+        };
+        match contingency {
+            Contingency::None | Contingency::Child | Contingency::Oco => return,
+            Contingency::BracketExit if change > 0 => {
+                self.rare_fill(slot, Qty(change));
+                return;
+            }
+            Contingency::BracketExit => self.orders.links.get_mut(place).exits_filled += change,
+            Contingency::Parent => {
+                let group = self.orders.links.get_mut(place);
+                group.parent_filled += change;
+                let (filled, exits_filled) = (group.parent_filled, group.exits_filled);
+                self.lose_siblings(slot, place, |row, order| {
+                    let is_exit = row.asked.contingency == Contingency::BracketExit;
+                    let closed = if is_exit { exits_filled } else { order.cum_qty.0 };
+                    order.leaves().0 - row.lost.0 - (filled - closed)
+                });
+            }
+        }
+        self.orders.links.commit(place, &mut self.digest);
+    }
+
+    /// The group that an order is or was in, where it is remembered, and what the order is to it.
+    fn group_of(&self, slot: u32) -> Option<(u32, Contingency)> {
+        let terms = self.orders.terms(slot).filter(|terms| terms.asked.contingency != Contingency::None)?;
+        let known = (terms.group != u32::MAX).then_some(terms.group);
+        let place = known.or_else(|| self.orders.links.find(terms.asked.account, terms.asked.link))?;
+        Some((place, terms.asked.contingency))
+    }
+
+    /// Takes from other open members of a group that no longer wait for their parent, in order of entry. One that still
+    /// waits is cut when it is released.
+    fn lose_siblings(&mut self, slot: u32, place: u32, lost: impl Fn(&Terms, &Order) -> i64) {
+        let mut next = self.orders.members(place).next();
+        while let Some(other) = next {
+            next = self.next_member(other);
+            let row = self.orders.terms(other).filter(|row| row.hold != Some(HoldReason::Parent));
+            let lost = row.map_or(0, |row| lost(row, self.orders.get(other)));
+            if other != slot && lost > 0 {
+                self.orders.terms_mut(other).lost.0 += lost;
+                self.orders.owe(other, Owed::Reduce, &mut self.digest);
+            }
+        }
     }
 
     /// An order with terms is done: it leaves the index, its timer and its group, and others of the group get their due.

@@ -6,7 +6,10 @@ use super::Machine;
 use crate::event_buffer::EventBuffer;
 use tickwerk_domain::command::{TimerFired, VenueDefined};
 use tickwerk_domain::event::OrderExpired;
-use tickwerk_domain::{OrderId, OrderStatus, Reject, Stamp, TimeNs, TimerKind};
+use tickwerk_domain::{DurationNs, OrderId, OrderStatus, Reject, Stamp, TimeNs, TimerKind};
+
+/// From a refused cancel of an order whose time is over to the next one.
+const EXPIRE_AGAIN: DurationNs = DurationNs(1_000_000_000);
 
 impl Machine {
     /// A timer of the core is due; anybody else's is refused.
@@ -49,6 +52,19 @@ impl Machine {
             self.orders.commit(slot, &mut self.digest);
         } else {
             self.request_cancel(slot, Reject::Expired, out);
+        }
+    }
+
+    /// A cancel was refused. An order whose time is over and that the core has to end is cancelled again a little later.
+    pub(super) fn expire_later(&mut self, slot: u32) {
+        let order = self.orders.get(slot);
+        let (id, venue) = (order.id, order.venue);
+        let expires_at = self.orders.terms(slot).map_or(TimeNs::UNKNOWN, |terms| terms.expires_at);
+        let ends_itself = self.venues.get(venue).is_some_and(|venue| venue.can(VenueDefined::EXPIRY));
+        if expires_at != TimeNs::UNKNOWN && expires_at <= self.now && !ends_itself {
+            let due = self.now.saturating_add(EXPIRE_AGAIN);
+            let is_set = self.timers.set(due, TimerKind::OrderExpiry, id.0, &mut self.digest);
+            assert!(is_set, "there is a timer for each open order");
         }
     }
 

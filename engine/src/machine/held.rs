@@ -160,6 +160,8 @@ impl Machine {
         if reason == HoldReason::Trigger {
             self.index(slot);
             self.look_at_triggers(instrument);
+        } else if reason == HoldReason::Auction && self.is_in_its_auction(slot) {
+            self.orders.owe(slot, Owed::Release, &mut self.digest);
         }
         self.set_expiry(slot);
     }

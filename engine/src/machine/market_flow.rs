@@ -9,7 +9,9 @@ use tickwerk_domain::command::{
     BookOrderObserved, MarketGapObserved, NewOrder, QuoteObserved, TradeObserved,
 };
 use tickwerk_domain::event::SignalChanged;
-use tickwerk_domain::{BookDelta, Event, InstrumentId, Qty, Reject, Side, Stamp, StrategyId};
+use tickwerk_domain::{
+    BookAction, BookDelta, Event, InstrumentId, Level, Qty, Reject, Side, Stamp, StrategyId,
+};
 
 /// Events that one strategy may cause with one observation: a signal, an approval or refusal, an order, and cancels of
 /// orders that give way to it.
@@ -51,27 +53,28 @@ impl Machine {
         version
     }
 
-    /// An order of someone's came, changed or left.
+    /// An order of someone's came, changed or left, in a market that is told order by order.
     pub(super) fn on_book_order(
         &mut self,
         stamp: Stamp,
-        seen: &BookOrderObserved,
+        order: &BookOrderObserved,
         out: &mut EventBuffer,
     ) -> u64 {
-        let instrument = seen.instrument;
-        let Some(version) = self.begin_market(instrument) else {
-            self.refuse(&(*seen).into(), Reject::UnknownInstrument, i64::from(instrument.0), out);
+        let Some(version) = self.begin_market(order.instrument) else {
+            self.refuse(&(*order).into(), Reject::UnknownInstrument, i64::from(order.instrument.0), out);
             return 0;
         };
-        let Some(taken) = self.order_books.take(seen, &mut self.digest) else {
-            self.refuse(&(*seen).into(), Reject::StoreFull, i64::from(instrument.0), out);
-            self.end_market(instrument, None, out);
-            return version;
-        };
-        let event = self.news_of(instrument).on_order(seen, &taken);
-        self.end_market(instrument, event, out);
-        if seen.is_last {
-            self.show_touch(stamp, instrument, out);
+        self.news_of(order.instrument);
+        let market = &mut self.markets[order.instrument.0 as usize];
+        let event = market.on_book_order(order, &mut self.order_books);
+        let is_taken = market.takes_book_orders();
+        let Level { price, qty } = market.last_trade;
+        self.end_market(order.instrument, event, out);
+        if is_taken && order.action == BookAction::Execute {
+            self.show(stamp, order.instrument, Observation::Trade { price, qty }, out);
+        }
+        if is_taken && order.is_last {
+            self.show_touch(stamp, order.instrument, out);
         }
         version
     }
@@ -90,7 +93,7 @@ impl Machine {
         if !is_in_range(instrument.0, INSTRUMENTS_MAX) || self.instrument(instrument).is_none() {
             return None;
         }
-        let market = self.market_mut(instrument);
+        let market = &mut self.markets[instrument.0 as usize];
         market.version += 1;
         Some(market.version)
     }
@@ -114,7 +117,10 @@ impl Machine {
         market
     }
 
+    /// A market to be changed: what was worked out at its mark is to be looked at again.
+    #[inline]
     pub(super) fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {
+        self.memo.note_move(instrument);
         &mut self.markets[instrument.0 as usize]
     }
 

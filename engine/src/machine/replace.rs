@@ -314,6 +314,9 @@ impl Machine {
         if report.qty < order.cum_qty || report.qty <= Qty::ZERO {
             return Err(Reject::QuantityBelowFilled);
         }
+        if order.order_type.has_limit() && report.price.0 <= 0 {
+            return Err(Reject::PriceNotPositive);
+        }
         let replacement = self.orders.terms(slot).and_then(|terms| terms.replacement);
         let is_as_asked = replacement.is_some_and(|new| (new.price, new.qty) == (report.price, report.qty));
         let reserve_price = match replacement {

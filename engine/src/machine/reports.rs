@@ -11,12 +11,13 @@ use crate::event_buffer::EventBuffer;
 use crate::executions::{Execution, UnmatchedFill};
 use crate::lifecycle;
 use crate::orders::Order;
+use crate::positions::side_of;
 use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::event::{
     CancelRejected, FillUnmatched, OrderAccepted, OrderCanceled, OrderExpired, OrderRejected,
 };
 use tickwerk_domain::reject::ReasonCode;
-use tickwerk_domain::{OrderStatus, Price, Qty, Reject, ReportKind};
+use tickwerk_domain::{OrderStatus, PositionEffect, Price, Qty, Reject, ReportKind};
 
 impl Machine {
     pub(super) fn on_report(&mut self, report: &OrderReported, out: &mut EventBuffer) -> u64 {
@@ -122,6 +123,7 @@ impl Machine {
             let standing = self.standing_status(slot);
             self.orders.set_status(slot, standing);
             self.stop_waiting_for(slot);
+            self.expire_later(slot);
         }
         let (id, account, client_order_id) = (order.id, order.account, order.client_order_id);
         self.push_account(account, CancelRejected { order: id, account, client_order_id, reason }, out);
@@ -170,6 +172,7 @@ impl Machine {
         order.version += 1;
         let version = order.version;
         let was_done = order.status.is_done();
+        self.fit_position_side(slot);
         let taken = match self.executions.by_id(fill.order, fill.execution_id) {
             None => self.take_fill(slot, fill, out),
             Some(known) if known.is_told_by(fill) => {
@@ -186,6 +189,19 @@ impl Machine {
         }
         self.orders.commit(slot, &mut self.digest);
         version
+    }
+
+    /// A done order may be older than the way in which its account counts positions: what is booked of it from here on
+    /// goes where the account counts it now.
+    pub(super) fn fit_position_side(&mut self, slot: u32) {
+        let order = self.orders.get(slot);
+        // A rejected one has no fills, and may name an account that is none.
+        let is_ended = order.status.is_done() && order.status != OrderStatus::Rejected;
+        if !is_ended || self.positions.sides(order.account).contains(&order.position_side) {
+            return;
+        }
+        let side = side_of(self.positions.mode(order.account), order.side, PositionEffect::Auto);
+        self.orders.get_mut(slot).position_side = side;
     }
 
     /// Books a fill that fits its order and is not known; nothing has changed where it is an error.
@@ -214,21 +230,21 @@ impl Machine {
     }
 
     /// What a booked fill does to its order's state and exposure, and to linked orders; `was` is the order's status
-    /// before it. A fill that crossed the order's end finds no exposure and leaves it done; its group has gone on without
-    /// it. The caller rehashes the position.
+    /// before it. A fill that crossed the order's end finds no exposure and leaves it done; its group hears of it all the
+    /// same. The caller rehashes the position.
     pub(super) fn settle_fill(&mut self, slot: u32, was: OrderStatus, qty: Qty) {
         let &Order { account, instrument, strategy, side, position_side, has_terms, .. } =
             self.orders.get(slot);
         self.note_held(strategy, side, qty);
+        if has_terms {
+            self.rare_fill(slot, qty);
+        }
         if was.is_done() {
             self.note_pending(strategy, side.sign() * qty.0);
             self.tie_up_again(slot);
             return;
         }
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= qty.0;
-        if has_terms {
-            self.rare_fill(slot, qty);
-        }
         let order = self.orders.get(slot);
         if order.cum_qty == order.qty {
             self.finish(slot, OrderStatus::Filled);

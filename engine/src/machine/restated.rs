@@ -59,6 +59,7 @@ impl Machine {
         row.version += 1;
         let version = row.version;
         let was_done = row.status.is_done();
+        self.fit_position_side(slot);
         let restated = match self.executions.find(order, execution_id) {
             None => Err(Reject::UnknownExecution),
             Some(place) => {
@@ -172,6 +173,9 @@ impl Machine {
     fn settle_restated(&mut self, slot: u32, before: &Order) {
         let order = *self.orders.get(slot);
         let change = order.cum_qty.0 - before.cum_qty.0;
+        if before.has_terms {
+            self.rare_restated(slot, change);
+        }
         if before.status.is_done() {
             return;
         }

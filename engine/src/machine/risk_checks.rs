@@ -11,7 +11,7 @@ use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use crate::orders::Order;
 use crate::positions::Booked;
 use crate::risk::rate::Message;
-use crate::risk::self_trade::{Resting, makers, mode};
+use crate::risk::self_trade::{Resting, makers, mode_of};
 use crate::risk::settings::bit;
 use crate::risk::subjects::{SubjectId, Subjects};
 use crate::risk::{Approval, Refusal, StrategyView, View, check, check_held};
@@ -62,7 +62,8 @@ impl Machine {
     /// Open orders that an order on its way to the venue would meet give way to it.
     pub(super) fn give_way_to(&mut self, slot: u32, out: &mut EventBuffer) {
         let order = self.orders.get(slot);
-        if self.prevents_self_trades(order.account, order.instrument, order.strategy) {
+        let mode = self.self_trade_mode(order.account, order.instrument, order.strategy);
+        if mode == SelfTradePrevention::CancelMaker {
             let strategy = order.strategy;
             let sent = self.as_sent(slot);
             self.give_way(&sent, strategy, false, out);
@@ -77,31 +78,30 @@ impl Machine {
         is_refused: bool,
         out: &mut EventBuffer,
     ) {
-        if !self.prevents_self_trades(asked.account, asked.instrument, strategy) {
-            return;
-        }
         let wanted =
             if is_refused { SelfTradePrevention::CancelBoth } else { SelfTradePrevention::CancelMaker };
-        let found = self.with_view(asked, strategy, None, false, |view| {
-            (mode(view) == wanted).then(|| makers(asked, view))
-        });
-        if let Ok(Some(makers)) = found {
+        if self.self_trade_mode(asked.account, asked.instrument, strategy) != wanted {
+            return;
+        }
+        if let Ok(makers) = self.with_view(asked, strategy, None, false, |view| makers(asked, view)) {
             for slot in makers.slots() {
                 self.request_cancel(*slot, Reject::SelfTrade, out);
             }
         }
     }
 
-    fn prevents_self_trades(
+    /// What is set for self-trades, the stricter of both; the numbers rise with what is cancelled.
+    fn self_trade_mode(
         &self,
         account: AccountId,
         instrument: InstrumentId,
         strategy: StrategyId,
-    ) -> bool {
-        const ASKS: u32 = bit(LimitKind::SelfTrade);
-        self.settings.asks(ASKS)
-            && (self.settings.effective(account, instrument).has_any(ASKS)
-                || self.settings.strategy(strategy).has_any(ASKS))
+    ) -> SelfTradePrevention {
+        if !self.settings.asks(bit(LimitKind::SelfTrade)) {
+            return SelfTradePrevention::Off;
+        }
+        let own = self.settings.effective(account, instrument).get(LimitKind::SelfTrade);
+        mode_of(own.max(self.settings.strategy(strategy).get(LimitKind::SelfTrade)))
     }
 
     fn with_view<T>(
@@ -236,11 +236,10 @@ impl Machine {
             bucket.take(rate, now);
         }
         row.messages += u64::from(ratio.is_some());
-        let ratio_seen = row.messages / row.fills.max(1);
+        let passed = ratio.filter(|limit| row.has_ratio(*limit));
+        let ratio_seen = passed.map_or(0, |_| row.messages / row.fills.max(1));
         self.subjects.commit_flow(id, &mut self.digest);
-        if let Some(limit) = ratio
-            && ratio_seen >= limit.unsigned_abs()
-        {
+        if let Some(limit) = passed {
             self.trip(id, BreakerKind::OrderToTrade, limit.into(), ratio_seen.into(), out);
         }
     }

@@ -64,6 +64,20 @@ impl Machine {
         steps
     }
 
+    /// Whether the auction that an order is for is going on.
+    pub(super) fn is_in_its_auction(&self, slot: u32) -> bool {
+        let order = self.orders.get(slot);
+        let auction = match self.market(order.instrument).session {
+            SessionState::OpeningAuction => TimeInForce::AtTheOpen,
+            SessionState::ClosingAuction => TimeInForce::AtTheClose,
+            SessionState::Continuous
+            | SessionState::PreOpen
+            | SessionState::Halted
+            | SessionState::Closed => return false,
+        };
+        order.time_in_force == auction
+    }
+
     fn owed_by_session(&self, slot: u32) -> Option<Owed> {
         let terms = self.orders.terms(slot)?;
         let order = self.orders.get(slot);

@@ -60,6 +60,8 @@ pub(crate) struct Links {
     index: SlotIndex,
     /// Groups whose last member was done, the longest idle first; some may have members again.
     idle: VecDeque<u32>,
+    /// Hash of the groups that became idle so far, in their order: it decides which one is forgotten first.
+    idle_so_far: u64,
 }
 
 impl Links {
@@ -68,6 +70,7 @@ impl Links {
             rows: Vec::with_capacity(LINKS_MAX),
             index: SlotIndex::new(LINKS_MAX),
             idle: VecDeque::with_capacity(LINKS_MAX),
+            idle_so_far: 0,
         }
     }
 
@@ -76,6 +79,11 @@ impl Links {
             let row = &self.rows[place as usize];
             (row.account, row.link) == (account, link)
         })
+    }
+
+    /// Hash of the groups that became idle so far, in their order.
+    pub(crate) fn idle_so_far(&self) -> u64 {
+        self.idle_so_far
     }
 
     pub(crate) fn get(&self, group: u32) -> &Group {
@@ -143,6 +151,7 @@ impl Links {
         digest.update(&mut row.row, hash);
         if row.count == 0 && !row.is_idle {
             row.is_idle = true;
+            self.idle_so_far = row_hash(self.idle_so_far, &[u64::from(row.account.0), row.link]);
             self.idle.push_back(group);
         }
     }

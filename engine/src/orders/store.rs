@@ -50,6 +50,8 @@ pub struct Orders {
     tickets: u64,
     /// Done orders, the oldest first.
     done: VecDeque<u32>,
+    /// Hash of the orders that were done so far, in their order: it decides which one is forgotten first.
+    done_so_far: u64,
     by_id: SlotIndex,
     by_client_id: SlotIndex,
     first_open: u32,
@@ -81,6 +83,7 @@ impl Orders {
             owed: VecDeque::with_capacity(ORDERS_MAX),
             tickets: 0,
             done: VecDeque::with_capacity(ORDERS_MAX),
+            done_so_far: 0,
             by_id: SlotIndex::new(ORDERS_MAX),
             by_client_id: SlotIndex::new(ORDERS_MAX),
             first_open: NO_SLOT,
@@ -98,6 +101,11 @@ impl Orders {
     /// Orders that are not done.
     pub fn open_count(&self) -> usize {
         self.open_count
+    }
+
+    /// What decides beside the rows and is counted only when the whole state is digested.
+    pub(crate) fn digest(&self) -> u64 {
+        row_hash(TAG_ORDERS, &[self.done_so_far, self.tickets, self.links.idle_so_far()])
     }
 
     /// The order in a slot.
@@ -189,7 +197,9 @@ impl Orders {
             order.status
         );
         order.status = to;
+        let id = order.id;
         if to.is_done() {
+            self.done_so_far = row_hash(self.done_so_far, &[id.0]);
             self.unlink(slot);
             self.done.push_back(slot);
         }
@@ -481,3 +491,5 @@ pub(crate) fn key(account: AccountId, name: &ClientOrderId) -> u64 {
     words[5] = u64::from(account.0);
     row_hash(0x0402, &words).max(1)
 }
+
+const TAG_ORDERS: u64 = 0x0403;

@@ -156,7 +156,8 @@ impl Triggers {
         in_queues || self.trailing[instrument.0 as usize].iter().any(|row| row.is_reached(thresholds))
     }
 
-    /// Takes out the next order that is reached, with its queue: by queue, then by trigger price, then by id.
+    /// Takes out the next order that is reached, with its queue: by queue, then by trigger price, then by
+    /// id; trailing stops at the end, by id.
     pub(crate) fn pop_reached(
         &mut self,
         instrument: InstrumentId,
@@ -170,7 +171,8 @@ impl Triggers {
             self.counts[index] -= 1;
             return Some((waiting.slot, queue));
         }
-        let place = self.trailing[index].iter().position(|row| row.is_reached(thresholds))?;
+        let reached = self.trailing[index].iter().enumerate().filter(|(_, row)| row.is_reached(thresholds));
+        let (place, _) = reached.min_by_key(|(_, row)| row.order)?;
         let row = self.trailing[index].remove(place);
         self.counts[index] -= 1;
         Some((row.slot, row.queue))

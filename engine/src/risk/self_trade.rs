@@ -6,8 +6,10 @@
 use super::{Refusal, View};
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use tickwerk_domain::command::NewOrder;
+use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::{
-    AccountId, InstrumentId, LimitKind, OrderId, OrderStatus, Price, Reject, SelfTradePrevention, Side,
+    AccountId, Digest, InstrumentId, LimitKind, OrderId, OrderStatus, Price, Reject, SelfTradePrevention,
+    Side,
 };
 
 /// Open orders of its account that one order may cancel; an order that would meet more is refused.
@@ -16,10 +18,12 @@ pub const MAKERS_MAX: usize = 8;
 const STEPS_MAX: usize = 1024;
 
 /// Per account, instrument and side, the best limit price among the orders since none was open. It may be better than
-/// what is open now, never worse, and decides nothing by itself: so it is in no digest.
+/// what is open now, never worse. Where too many orders are open to look through them all it decides, so it is in the
+/// digest.
 #[derive(Debug)]
 pub struct Resting {
     best: Box<[[Price; 2]]>,
+    digest: Digest,
 }
 
 impl Default for Resting {
@@ -31,7 +35,8 @@ impl Default for Resting {
 impl Resting {
     /// No orders.
     pub fn new() -> Self {
-        Self { best: vec![[Price(0); 2]; ACCOUNTS_MAX * INSTRUMENTS_MAX].into() }
+        let best = vec![[Price(0); 2]; ACCOUNTS_MAX * INSTRUMENTS_MAX].into();
+        Self { best, digest: Digest::default() }
     }
 
     /// An order is open from here on, at a limit price or at 0 for one that rests nowhere; `was_empty` where it is the
@@ -44,17 +49,29 @@ impl Resting {
         price: Price,
         was_empty: bool,
     ) {
-        let best = &mut self.best[index(account, instrument)][side as usize];
+        let place = index(account, instrument);
+        let best = &mut self.best[place][side as usize];
         let (price, worst) = match side {
             Side::Buy => (price, Price(i64::MIN)),
             Side::Sell if price.0 == 0 => (Price(i64::MAX), Price(i64::MAX)),
             Side::Sell => (price, Price(i64::MAX)),
         };
         let known = if was_empty { worst } else { *best };
-        *best = match side {
+        let new = match side {
             Side::Buy => price.max(known),
             Side::Sell => price.min(known),
         };
+        // Mostly an order is no better than those that stand there.
+        if new != *best {
+            let hash = |price: Price| row_hash((2 * place) as u64 + side as u64, &[price.0.cast_unsigned()]);
+            self.digest.replace(hash(*best), hash(new));
+            *best = new;
+        }
+    }
+
+    /// Digest of all of them.
+    pub fn digest(&self) -> u64 {
+        self.digest.0
     }
 
     /// Whether an order at `price` (0 for any) may meet an open order of the other side, where there is one.
@@ -136,8 +153,13 @@ pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
 }
 
 /// What is set for a self-trade; `Off` where nothing is.
-pub(crate) fn mode(view: &View<'_>) -> SelfTradePrevention {
-    let number = view.limits.get(LimitKind::SelfTrade).and_then(|number| usize::try_from(number).ok());
+fn mode(view: &View<'_>) -> SelfTradePrevention {
+    mode_of(view.limits.get(LimitKind::SelfTrade))
+}
+
+/// The mode of a limit's number.
+pub(crate) fn mode_of(limit: Option<i64>) -> SelfTradePrevention {
+    let number = limit.and_then(|number| usize::try_from(number).ok());
     let mode = number.and_then(|number| SelfTradePrevention::ALL.get(number).copied());
     mode.unwrap_or(SelfTradePrevention::Off)
 }

@@ -46,6 +46,8 @@ pub struct Subject {
     pub worth: Option<Worth>,
     /// Its breakers, by [`BreakerKind`].
     pub breakers: [Breaker; BreakerKind::ALL.len()],
+    /// A bit for each of them that is not armed.
+    pub(crate) tripped: u32,
     /// A bit for each kind of limit whose alert is raised.
     pub alerts: u32,
     flow_row: u64,
@@ -76,12 +78,25 @@ impl Subject {
     /// The first breaker that is not armed.
     #[inline]
     pub fn tripped(&self) -> Option<&Breaker> {
-        self.breakers.iter().find(|breaker| breaker.state != BreakerState::Armed)
+        if self.tripped == 0 { None } else { self.breakers.get(self.tripped.trailing_zeros() as usize) }
+    }
+
+    /// Sets a breaker; gives what it was.
+    pub(crate) fn set_breaker(&mut self, kind: BreakerKind, to: Breaker) -> Breaker {
+        let bit = 1 << kind as u32;
+        self.tripped = if to.state == BreakerState::Armed { self.tripped & !bit } else { self.tripped | bit };
+        std::mem::replace(&mut self.breakers[kind as usize], to)
     }
 
     /// Refusals within the second that is counted, if it is not over.
     pub fn refusals_within(&self, now: TimeNs) -> u64 {
-        if now.since(self.refusals_since).0 < STORM_NS { self.refusals } else { 0 }
+        if self.refusals != 0 && now.since(self.refusals_since).0 < STORM_NS { self.refusals } else { 0 }
+    }
+
+    /// Whether there are at least so many messages a fill, `least` being positive; no fill counts as one.
+    #[inline]
+    pub(crate) fn has_ratio(&self, least: i64) -> bool {
+        self.messages >= least.unsigned_abs().saturating_mul(self.fills.max(1))
     }
 
     /// The breaker of a kind.

@@ -1,17 +1,20 @@
 //! A core with definitions, stamped and fed as the pinned thread does it, that keeps every frame.
 //!
-//! After each command the books of every currency must sum up to zero.
+//! After each command the books of every currency must sum up to zero, and an account without open orders ties up
+//! nothing but the margin of its positions.
 
+use std::collections::BTreeMap;
 use tickwerk_domain::command::{
     AccountDefined, CancelOrder, CashTransferred, CurrencyDefined, FillReported, LimitSet, NewOrder,
     OrderReported, QuoteObserved, RulesActivated,
 };
 use tickwerk_domain::event::LedgerBook;
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind,
-    LimitKind, Liquidity, Money, OrderId, Payload, PositionMode, Price, Qty, Rate, Record, Reject,
-    ReportKind, Side, SourceId, StrategyId, TextId, TimeNs,
+    AccountId, BreakerKind, ClientOrderId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId,
+    InstrumentKind, LimitKind, Liquidity, Money, OrderId, Payload, PositionMode, PositionSide, Price, Qty,
+    Rate, Record, Reject, ReportKind, Side, SourceId, StrategyId, TextId, TimeNs, TimerKind,
 };
+use tickwerk_engine::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::replay::Replay;
 use tickwerk_engine::{Core, Decider, EventBuffer};
@@ -41,12 +44,21 @@ pub(crate) struct Desk {
     pub(crate) time: u64,
     events: EventBuffer,
     number: u64,
+    /// Whether the core was always asked first what it owes, as it is wherever a journal is written.
+    is_journal: bool,
 }
 
 impl Desk {
     /// Knows nothing.
     pub(crate) fn empty() -> Self {
-        Self { core: Core::new(), frames: Vec::new(), time: 1_000, events: EventBuffer::new(), number: 0 }
+        Self {
+            core: Core::new(),
+            frames: Vec::new(),
+            time: 1_000,
+            events: EventBuffer::new(),
+            number: 0,
+            is_journal: true,
+        }
     }
 
     /// Knows the instruments and both accounts, which have money.
@@ -72,19 +84,21 @@ impl Desk {
     }
 
     /// The same after a restart: a new core that was given all frames, and agrees with each.
-    pub(crate) fn restarted(self) -> Self {
+    pub(crate) fn restarted(mut self) -> Self {
         let mut replay = Replay::new();
         for frame in &self.frames {
             assert_eq!(replay.apply(frame), Ok(()));
         }
         assert_eq!(replay.core().digest(), self.core.digest());
-        Self { core: replay.into_core(), ..self }
+        self.core = replay.into_core();
+        self
     }
 
     /// Decides on an external command, without what the simulated venue owes.
     pub(crate) fn apply(&mut self, command: impl Into<Command>) -> Vec<Event> {
         self.time += 1_000;
         self.number += 1;
+        self.is_journal &= self.core.next_due().is_none_or(|due| due > TimeNs(self.time));
         let source = SourceId::FIRST_FEED;
         assert!(self.core.accepts(source, self.number));
         let envelope = Envelope {
@@ -132,6 +146,7 @@ impl Desk {
         }
         self.frames.push(frame);
         assert_books_balance(self.machine());
+        assert_nothing_is_left(self.machine());
         self.events.events().copied().collect()
     }
 
@@ -149,11 +164,69 @@ impl Desk {
     }
 }
 
+/// Every scenario that could be a journal is decided again at its end, as after a kill at any of its frames. In the
+/// others somebody else speaks for orders of which the simulated venue still owes a word.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let is_whole = self.frames.len() as u64 == self.core.frames();
+        if std::thread::panicking() || !self.is_journal || !is_whole {
+            return;
+        }
+        let mut replay = Replay::new();
+        for frame in &self.frames {
+            assert_eq!(replay.apply(frame), Ok(()));
+        }
+        assert_eq!(replay.core().digest(), self.core.digest(), "the state after a restart");
+    }
+}
+
 /// The sum over all books of a currency is zero.
 pub(crate) fn assert_books_balance(machine: &Machine) {
     for (currency, _) in machine.accounts().currencies() {
         let sum: i128 = LedgerBook::ALL.iter().map(|book| machine.accounts().book(currency, *book)).sum();
         assert_eq!(sum, 0, "books of currency {currency}");
+    }
+}
+
+/// Once an account has no open order, nothing that orders tie up, add or wait for is left.
+fn assert_nothing_is_left(machine: &Machine) {
+    let (accounts, positions) = (machine.accounts(), machine.positions());
+    let mut open_orders = 0;
+    for (account, row) in accounts.accounts() {
+        open_orders += row.open_orders as usize;
+        let mut margins = BTreeMap::new();
+        for slot in machine.instruments() {
+            let (instrument, settlement) = (slot.definition.instrument, slot.definition.settlement);
+            // Both rows, whatever the account's mode is.
+            for side in [PositionSide::Long, PositionSide::Short] {
+                let position = positions.of(account, instrument, side);
+                assert!(position.open_buys >= 0 && position.open_sells >= 0, "{account} in {instrument}");
+                let is_open = position.qty | position.open_buys | position.open_sells != 0;
+                assert!(is_open || position.margin == 0, "margin of {account} in {instrument}");
+                *margins.entry(settlement).or_insert(0) += position.margin;
+                if row.open_orders == 0 {
+                    assert_eq!(
+                        (position.open_buys, position.open_sells),
+                        (0, 0),
+                        "{account} in {instrument}"
+                    );
+                }
+            }
+        }
+        for (currency, _) in accounts.currencies().filter(|_| row.open_orders == 0) {
+            let margin = margins.get(&currency).copied().unwrap_or(0);
+            assert_eq!(accounts.balance(account, currency).reserved, margin, "{account} in {currency}");
+        }
+    }
+    assert_eq!(machine.orders().open_count(), open_orders);
+    let timers = machine.timers();
+    if open_orders == 0 && !timers.is_empty() {
+        let is_set = |kind, subject| usize::from(timers.due(kind, subject).is_some());
+        let of_marks: usize = (0..INSTRUMENTS_MAX as u64).map(|of| is_set(TimerKind::Mark, of)).sum();
+        let subjects = (0..(ACCOUNTS_MAX + STRATEGIES_MAX) as u64)
+            .flat_map(|of| BreakerKind::ALL.iter().map(move |kind| (*kind as u64) << 32 | of));
+        let of_breakers: usize = subjects.map(|of| is_set(TimerKind::BreakerCooled, of)).sum();
+        assert_eq!(timers.len(), of_marks + of_breakers, "no order is open that could expire");
     }
 }
 

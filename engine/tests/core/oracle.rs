@@ -179,7 +179,8 @@ impl Model {
             self.forget(to.order, machine);
             self.restate(to.order, to.execution_id, Some(now));
             self.retire(to.order);
-        } else if let (Command::CashTransferred(transfer), [Event::Posted(_)]) = (command, events) {
+        } else if let (Command::CashTransferred(transfer), [Event::Posted(_), ..]) = (command, events) {
+            // A digest of the whole state may follow.
             *self.cash.entry((transfer.account, transfer.currency)).or_default() += transfer.amount.get();
         }
     }

@@ -6,8 +6,8 @@ use tickwerk_domain::command::{
     MassCancel, NewOrder, ReplaceOrder, RouteSet, SessionSet, VenueDefined, VenueStateObserved,
 };
 use tickwerk_domain::{
-    ClientOrderId, Command, Contingency, InstrumentId, OrderId, OrderType, Price, Qty, SessionState, Side,
-    SideFilter, StrategyId, TextId, TimeInForce, TimeNs, VenueId, VenueState,
+    ClientOrderId, Command, Contingency, InstrumentId, OrderId, OrderType, Price, Qty, ReportKind,
+    SessionState, Side, SideFilter, StrategyId, TextId, TimeInForce, TimeNs, VenueId, VenueState,
 };
 
 fn steps(first: OrderId) -> Vec<Command> {
@@ -93,4 +93,35 @@ fn each_term_of_an_order_counts() {
         assert!(!seen.contains(&digest), "{order:?}");
         seen.push(digest);
     }
+}
+
+/// Which order is forgotten first is state like any other.
+#[test]
+fn the_order_in_which_orders_were_done_counts() {
+    let digests = [[0, 1], [1, 0]].map(|sequence| {
+        let mut desk = quiet_desk();
+        let orders = [(); 2].map(|()| {
+            let id = desk.next_id();
+            desk.apply(limit(Side::Buy, 9_000, 100));
+            id
+        });
+        for place in sequence {
+            desk.apply(super::desk::report(orders[place], ReportKind::Canceled, None));
+        }
+        desk.machine().digest()
+    });
+    assert_ne!(digests[0], digests[1]);
+}
+
+/// Times far from now differ too.
+#[test]
+fn every_bit_of_the_end_of_a_session_counts() {
+    let digest = |closes_at| {
+        let mut desk = quiet_desk();
+        let state = SessionState::ClosingAuction;
+        desk.apply(SessionSet { closes_at: TimeNs(closes_at), instrument: SPOT, state });
+        desk.machine().digest()
+    };
+    let digests: Vec<_> = (0..64).map(|bit| digest(1 << bit)).chain([digest(0)]).collect();
+    assert!((1..digests.len()).all(|place| !digests[..place].contains(&digests[place])));
 }

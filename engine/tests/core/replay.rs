@@ -116,8 +116,8 @@ fn change(event: &mut Event) -> bool {
 
 #[test]
 fn a_difference_names_the_field_and_both_values() {
-    let mut desk = run(1, 400);
-    let submitted = desk.frames.iter_mut().flatten().find_map(|record| {
+    let mut frames = run(1, 400).frames.clone();
+    let submitted = frames.iter_mut().flatten().find_map(|record| {
         if let Payload::Event(Event::OrderSubmitted(order)) = &mut record.payload {
             Some((record.envelope.sequence, order))
         } else {
@@ -129,21 +129,20 @@ fn a_difference_names_the_field_and_both_values() {
     order.qty.0 += 5;
     let reason =
         format!("order.submitted: qty Qty(Qty({qty})) is decided, Qty(Qty({})) is journaled", qty + 5);
-    assert_eq!(check(&desk.frames), Some(Difference { sequence, reason }));
+    assert_eq!(check(&frames), Some(Difference { sequence, reason }));
 }
 
 #[test]
 fn a_changed_report_of_the_venue_is_named() {
-    let mut desk = run(1, 400);
+    let mut frames = run(1, 400).frames.clone();
     let is_venue =
         |record: &&mut Record| record.envelope.source == tickwerk_domain::SourceId::SIMULATED_VENUE;
-    let record =
-        desk.frames.iter_mut().map(|frame| &mut frame[0]).find(is_venue).expect("the venue reported");
+    let record = frames.iter_mut().map(|frame| &mut frame[0]).find(is_venue).expect("the venue reported");
     let sequence = record.envelope.sequence;
     if let Payload::Command(Command::OrderReported(report)) = &mut record.payload {
         report.venue_order_id += 1;
     }
-    assert_eq!(check(&desk.frames).map(|difference| difference.sequence), Some(sequence));
+    assert_eq!(check(&frames).map(|difference| difference.sequence), Some(sequence));
 }
 
 #[test]

@@ -5,9 +5,10 @@ use super::desk::{
     named, quote, transfer, types,
 };
 use super::risk_support::{Outcome, alices, check, desk, outcome};
-use tickwerk_domain::command::{CancelOrder, LimitSet, NewOrder};
+use tickwerk_domain::command::{AccountStateSet, CancelOrder, LimitSet, NewOrder, ReplaceOrder, SessionSet};
 use tickwerk_domain::{
-    AccountId, Event, InstrumentId, LimitKind, OrderId, PositionEffect, Reject, SelfTradePrevention, Side,
+    AccountId, AccountState, ClientOrderId, Event, InstrumentId, LimitKind, OrderId, PositionEffect, Price,
+    Qty, Reject, SelfTradePrevention, SessionState, Side, TextId, TimeNs,
 };
 
 fn buy(instrument: InstrumentId, qty: i64) -> NewOrder {
@@ -183,10 +184,9 @@ fn an_order_that_says_that_it_reduces_must() {
     let mut cases: Vec<(NewOrder, Outcome)> = Vec::new();
     for marked in [reduce_only(sell(LINEAR, 40)), close(sell(LINEAR, 40))] {
         cases.push((marked, None));
-        let qty = tickwerk_domain::Qty;
-        cases.push((NewOrder { qty: qty(35), ..marked }, None));
-        cases.push((NewOrder { qty: qty(45), ..marked }, Some((Reject::ReduceOnly, 40, 45))));
-        cases.push((NewOrder { side: Side::Buy, qty: qty(10), ..marked }, Some((Reject::ReduceOnly, 0, 10))));
+        cases.push((NewOrder { qty: Qty(35), ..marked }, None));
+        cases.push((NewOrder { qty: Qty(45), ..marked }, Some((Reject::ReduceOnly, 40, 45))));
+        cases.push((NewOrder { side: Side::Buy, qty: Qty(10), ..marked }, Some((Reject::ReduceOnly, 0, 10))));
     }
     check(ready, &cases);
 }
@@ -358,4 +358,105 @@ fn an_approval_tells_the_gross_exposure_after_it_where_a_limit_asks() {
         let Event::OrderApproved(approved) = events[0] else { panic!("{events:?}") };
         assert_eq!(approved.gross_exposure.get(), expected);
     }
+}
+
+fn replaced(desk: &mut Desk, order: OrderId, price: i64, qty: i64) -> Outcome {
+    let (price, qty) = (Price(price), Qty(qty));
+    let (trigger_price, display_qty) = (Price(0), Qty::ZERO);
+    let (account, client_order_id) = (ALICE, ClientOrderId::NONE);
+    let version = desk.machine().settings().version();
+    let events =
+        desk.apply(ReplaceOrder { order, price, qty, trigger_price, display_qty, account, client_order_id });
+    let refusal = events
+        .iter()
+        .find_map(|event| if let Event::ReplaceRejected(of) = event { Some(*of) } else { None })?;
+    assert_eq!((refusal.order, refusal.limits_version), (order, version));
+    let reason = Reject::from_code(refusal.reason).expect("a known reason");
+    Some((reason, refusal.limit.get(), refusal.observed.get()))
+}
+
+/// A replace of an order of 500 at 10,000, fresh and once more after a restart.
+fn check_replace(ready: impl Fn(&mut Desk), cases: &[(i64, i64, Outcome)]) {
+    for (price, qty, expected) in cases {
+        for is_restarted in [false, true] {
+            let mut desk = desk();
+            let id = desk.next_id();
+            assert_eq!(outcome(&mut desk, buy(LINEAR, 500)), None);
+            ready(&mut desk);
+            if is_restarted {
+                desk = desk.restarted();
+            }
+            let before = desk.machine().positions().get(ALICE, LINEAR).open_buys;
+            assert_eq!(replaced(&mut desk, id, *price, *qty), *expected, "{price} {qty}");
+            if expected.is_some() {
+                assert_eq!(desk.machine().positions().get(ALICE, LINEAR).open_buys, before);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_replace_passes_the_same_rules_with_the_order_counted_as_gone() {
+    let one = |kind, value| move |desk: &mut Desk| all(desk, [alices(kind, value)]);
+    let pair = |kind, value| move |desk: &mut Desk| all(desk, [limit(kind, ALICE, LINEAR, value)]);
+    let cases = |above: Outcome| [(10_000, 995, None), (10_000, 1_000, None), (10_000, 1_005, above)];
+    check_replace(
+        pair(LimitKind::PositionQuantity, 1_000),
+        &cases(Some((Reject::PositionAboveLimit, 1_000, 1_005))),
+    );
+    check_replace(
+        pair(LimitKind::OrderQuantity, 1_000),
+        &cases(Some((Reject::QuantityAboveLimit, 1_000, 1_005))),
+    );
+    check_replace(
+        pair(LimitKind::OrderNotional, 1_000_000),
+        &cases(Some((Reject::NotionalAboveLimit, 1_000_000, 1_005_000))),
+    );
+    check_replace(
+        one(LimitKind::GrossExposure, 1_000_000),
+        &cases(Some((Reject::GrossExposureAboveLimit, 1_000_000, 1_005_000))),
+    );
+    check_replace(
+        one(LimitKind::Leverage, 10_000),
+        &cases(Some((Reject::LeverageAboveLimit, 10_000, 10_050))),
+    );
+    check_replace(one(LimitKind::OpenOrders, 1), &[(10_000, 505, None)]);
+    check_replace(
+        one(LimitKind::PriceCollar, 1_000_000),
+        &[(10_100, 500, None), (10_110, 500, Some((Reject::PriceOutsideCollar, 10_000, 10_110)))],
+    );
+}
+
+#[test]
+fn the_replace_rate_is_a_bucket_of_its_own() {
+    let mut desk = desk();
+    all(&mut desk, [alices(LimitKind::ReplaceRate, 1), alices(LimitKind::OrderRate, 2)]);
+    let ids = [desk.next_id(), OrderId(desk.next_id().0 + 3)];
+    for id in ids {
+        assert_eq!(desk.next_id(), id);
+        assert_eq!(outcome(&mut desk, buy(LINEAR, 500)), None);
+    }
+    assert_eq!(replaced(&mut desk, ids[0], 9_990, 500), None);
+    let mut desk = desk.restarted();
+    assert_eq!(replaced(&mut desk, ids[1], 9_990, 500), Some((Reject::ReplaceRateAboveLimit, 1, 2)));
+    desk.time += 1_000_000_000 - 2_000;
+    assert_eq!(replaced(&mut desk, ids[1], 9_990, 500), None, "a second after the first");
+}
+
+#[test]
+fn a_suspended_account_may_only_reduce_and_a_crossed_book_is_legal_in_an_auction() {
+    let ready = |desk: &mut Desk| {
+        trade(desk, buy(LINEAR, 100));
+        desk.apply(AccountStateSet { account: ALICE, reason: TextId::NONE, state: AccountState::Suspended });
+    };
+    let refused = Some((Reject::AccountNotActive, 0, 0));
+    check(ready, &[(sell(LINEAR, 100), None), (sell(LINEAR, 105), refused), (buy(LINEAR, 10), refused)]);
+    let auction = |desk: &mut Desk| {
+        for state in [SessionState::Closed, SessionState::PreOpen, SessionState::OpeningAuction] {
+            let set = SessionSet { closes_at: TimeNs::UNKNOWN, instrument: LINEAR, state };
+            assert_eq!(desk.apply(set), []);
+        }
+        desk.apply(quote(LINEAR, 10_010, 10_000));
+    };
+    check(auction, &[(limit_order(LINEAR, Side::Buy, 9_990, 10), None)]);
 }

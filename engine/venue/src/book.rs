@@ -13,6 +13,7 @@ mod order;
 mod store;
 mod taker;
 mod terms;
+mod told;
 
 pub use auction::Indication;
 pub use matching::MatchingBook;
@@ -21,6 +22,7 @@ pub use terms::{
     Band, BandRule, CancelReason, Effect, NewOrder, Outcome, Phase, Refusal, Replace, Standing,
     UncrossStanding, Uncrossed, Validity,
 };
+pub use told::ToldBook;
 
 use ladder::{Ladder, NIL};
 use store::{Node, Store};

@@ -1,20 +1,14 @@
 //! What is told of the orders and trades of others, beyond the touch.
 
 use crate::SimulatedVenue;
-use crate::book::BookOrder;
+use crate::book::{BookOrder, ToldBook};
 use crate::fills::Hit;
 use crate::levels::Depth;
 use crate::market::Auction;
 use tickwerk_domain::command::BookOrderObserved;
-use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::{
     Aggressor, BookAction, BookDelta, InstrumentId, Level, Price, Qty, QueueModel, Side, TimeNs, Touch,
 };
-
-/// Instruments whose orders of others can be told one by one.
-pub const ORDER_BOOKS_MAX: usize = 2;
-/// Orders of others that one such book holds.
-pub const ORDERS_PER_BOOK_MAX: usize = 32_768;
 
 impl SimulatedVenue {
     /// Others traded at `at`. A trade gives at most its own quantity: to our orders with a better price first, then to
@@ -28,13 +22,13 @@ impl SimulatedVenue {
         aggressor: Aggressor,
     ) {
         let market = self.market(instrument);
-        if qty <= Qty::ZERO {
+        if qty <= Qty::ZERO || market.is_exchange() {
             return;
         }
         if market.auction == Auction::Due {
             self.uncross_at_trade(instrument, price, qty, at);
             self.rehash(instrument);
-        } else if market.order_book.is_none() {
+        } else if !market.is_told_by_orders {
             // Where orders are told one by one, their executions tell the trades.
             let sides: &[Side] = match aggressor {
                 Aggressor::Seller => &[Side::Buy],
@@ -58,7 +52,9 @@ impl SimulatedVenue {
         at: TimeNs,
     ) -> Qty {
         let market = self.market(instrument);
-        if market.setting.queue_model == QueueModel::Touch || !market.is_continuous() {
+        if matches!(market.setting.queue_model, QueueModel::Touch | QueueModel::Exchange)
+            || !market.is_continuous()
+        {
             return left;
         }
         let resting = &market.side(side).resting;
@@ -142,76 +138,29 @@ impl SimulatedVenue {
         }
     }
 
-    /// An order of someone's came, changed or left at `at`, in a market that is told order by order. From the first
-    /// one on the touch is that of the book of these orders, and their executions are the trades.
-    ///
-    /// `false` where there is no book left for one more instrument; the order is then not taken.
-    pub fn book_order(&mut self, at: TimeNs, told: &BookOrderObserved) -> bool {
-        let Some(book) = self.book_of(told.instrument) else {
-            return false;
-        };
-        let known = self.books[book].get(told.venue_order_id).copied();
-        let market = &mut self.markets[told.instrument.0 as usize];
-        match told.action {
-            BookAction::Clear => {
-                self.books[book].clear();
-                market.is_rebuilding = true;
-            }
-            BookAction::Add => {
-                market.places += 1;
-                self.set_order(book, told, known);
-            }
-            // What the book does not know or cannot hold is the feed's concern; it changes nothing here.
-            BookAction::Reduce => {
-                let by = known.map_or(0, |order| order.qty.0.saturating_sub(told.qty.0));
-                self.books[book].reduce(told.venue_order_id, Qty(by)).ok();
-            }
-            BookAction::Delete => {
-                self.books[book].remove(told.venue_order_id).ok();
-            }
-            BookAction::Execute => self.executed(book, told, known, at),
+    /// An order of someone's came, changed or left at `at`, in a market that is told order by order; `book` has taken it.
+    /// From the first one on the touch is that of the book of these orders, and their executions are the trades.
+    pub fn book_order(&mut self, at: TimeNs, told: &BookOrderObserved, book: &ToldBook) {
+        let market = self.market_mut(told.instrument);
+        let begins = !market.is_told_by_orders || told.action == BookAction::Clear;
+        market.is_told_by_orders = true;
+        market.is_rebuilding |= begins;
+        market.places = book.arrivals();
+        if told.action == BookAction::Execute {
+            self.executed(told, book.before(), at);
         }
         if told.is_last {
             self.book_is_whole(book, told.instrument, at);
         }
-        let row = row_hash(TAG_BOOK, &[u64::from(told.instrument.0), self.books[book].digest()]);
-        let market = &mut self.markets[told.instrument.0 as usize];
-        self.digest.update(&mut market.book_row, row);
-        market.rehash(&mut self.digest);
-        true
-    }
-
-    /// The book of an instrument; the first orders of one more instrument take a free one.
-    fn book_of(&mut self, instrument: InstrumentId) -> Option<usize> {
-        let market = &mut self.markets[instrument.0 as usize];
-        if market.order_book.is_none() && usize::from(self.books_used) < self.books.len() {
-            market.order_book = Some(self.books_used);
-            market.is_rebuilding = true;
-            self.books_used += 1;
-        }
-        market.order_book.map(usize::from)
-    }
-
-    fn set_order(&mut self, book: usize, told: &BookOrderObserved, known: Option<BookOrder>) {
-        let (id, place) = (told.venue_order_id, self.market(told.instrument).places);
-        let book = &mut self.books[book];
-        match known {
-            Some(order) if order.side == told.side => book.modify(id, told.price, told.qty, place).ok(),
-            Some(_) | None => {
-                book.remove(id).ok();
-                book.add(BookOrder::new(id, told.side, told.price, told.qty, place)).ok()
-            }
-        };
+        self.rehash(told.instrument);
     }
 
     /// An order of someone's was executed. Our orders with a better price, or at its price and ahead of it, would have
     /// been executed in its stead.
-    fn executed(&mut self, book: usize, told: &BookOrderObserved, known: Option<BookOrder>, at: TimeNs) {
+    fn executed(&mut self, told: &BookOrderObserved, known: Option<&BookOrder>, at: TimeNs) {
         // An order that is not known stands ahead of ours: it gives nothing to those at its price.
         let (side, price, place) =
             known.map_or((told.side, told.price, 0), |order| (order.side, order.price, order.priority));
-        let left = known.map_or(told.qty, |order| order.qty.min(told.qty)).max(Qty::ZERO);
-        self.books[book].reduce(told.venue_order_id, left).ok();
         if self.market(told.instrument).auction == Auction::Due && told.qty > Qty::ZERO {
             self.uncross_at_trade(told.instrument, price, told.qty, at);
         } else {
@@ -220,7 +169,7 @@ impl SimulatedVenue {
     }
 
     /// An update of the orders is complete.
-    fn book_is_whole(&mut self, book: usize, instrument: InstrumentId, at: TimeNs) {
+    fn book_is_whole(&mut self, book: &ToldBook, instrument: InstrumentId, at: TimeNs) {
         if self.market(instrument).is_rebuilding {
             // Nobody knows where our orders stand among those of a new book, so they stand behind them.
             for side in [Side::Buy, Side::Sell] {
@@ -228,9 +177,7 @@ impl SimulatedVenue {
             }
             self.market_mut(instrument).is_rebuilding = false;
         }
-        let book = &self.books[book];
-        let [bid, ask] = [Side::Buy, Side::Sell].map(|side| book.best(side).unwrap_or_default());
-        let touch = Touch { bid, ask };
+        let touch = book.touch();
         if touch != self.market(instrument).told_by_orders {
             self.market_mut(instrument).told_by_orders = touch;
             self.renew(at, instrument, touch);
@@ -256,4 +203,3 @@ fn tag(instrument: InstrumentId, side: Side) -> u64 {
 }
 
 const TAG_LEVEL: u64 = 0x0155;
-const TAG_BOOK: u64 = 0x0156;

@@ -19,13 +19,16 @@ impl SimulatedVenue {
     /// The market moved at `at`: what is at the touch is renewed, and resting orders that it reaches are filled. Where
     /// the orders of others are told one by one they alone tell the touch.
     pub fn observe(&mut self, at: TimeNs, instrument: InstrumentId, touch: Touch) {
-        if self.market(instrument).order_book.is_none() {
+        if !self.market(instrument).is_told_by_orders {
             self.renew(at, instrument, touch);
         }
     }
 
     pub(crate) fn renew(&mut self, at: TimeNs, instrument: InstrumentId, touch: Touch) {
         let market = self.market_mut(instrument);
+        if market.is_exchange() {
+            return;
+        }
         market.touch = touch;
         if market.watches_levels() {
             self.learn_touch(instrument, touch);

@@ -42,17 +42,20 @@ pub(crate) struct Market {
     pub(crate) told_by_orders: Touch,
     pub(crate) session: SessionState,
     pub(crate) auction: Auction,
-    /// The book of others' orders, where they are told one by one.
-    pub(crate) order_book: Option<u8>,
-    /// Places given so far in the queues of that book.
+    /// Whether the orders of others are told one by one.
+    pub(crate) is_told_by_orders: bool,
+    /// Places given so far in the queues of their book.
     pub(crate) places: u64,
     /// Whether that book is being told anew.
     pub(crate) is_rebuilding: bool,
+    /// The book in which all accounts meet, where it was ever asked for.
+    pub(crate) exchange: Option<u8>,
+    /// Price of the last trade there.
+    pub(crate) traded_at: Option<Price>,
     bids: SideOfMarket,
     asks: SideOfMarket,
     setting_row: u64,
     row: u64,
-    pub(crate) book_row: u64,
 }
 
 impl Market {
@@ -72,14 +75,15 @@ impl Market {
             told_by_orders: Touch::default(),
             session: SessionState::Continuous,
             auction: Auction::None,
-            order_book: None,
+            is_told_by_orders: false,
             places: 0,
             is_rebuilding: false,
+            exchange: None,
+            traded_at: None,
             bids: side(Side::Buy),
             asks: side(Side::Sell),
             setting_row: 0,
             row: 0,
-            book_row: 0,
         }
     }
 
@@ -134,14 +138,20 @@ impl Market {
     pub(crate) fn has_queues(&self) -> bool {
         match self.setting.queue_model {
             QueueModel::RiskAverse | QueueModel::Power | QueueModel::Logarithmic => true,
-            QueueModel::Touch | QueueModel::TradeThrough => false,
+            QueueModel::Touch | QueueModel::TradeThrough | QueueModel::Exchange => false,
         }
+    }
+
+    /// Whether the orders of all accounts meet in one book, and the market outside plays no part.
+    #[inline]
+    pub(crate) fn is_exchange(&self) -> bool {
+        self.setting.queue_model == QueueModel::Exchange
     }
 
     /// Whether quantities of levels count: where places are estimated, and not known from orders.
     #[inline]
     pub(crate) fn watches_levels(&self) -> bool {
-        self.has_queues() && self.order_book.is_none()
+        self.has_queues() && !self.is_told_by_orders
     }
 
     /// Whether the opposite touch fills the best resting order of `side`.
@@ -153,6 +163,7 @@ impl Market {
             QueueModel::Touch | QueueModel::RiskAverse | QueueModel::Power | QueueModel::Logarithmic => {
                 resting.is_reached_by(there)
             }
+            QueueModel::Exchange => false,
         }
     }
 
@@ -180,8 +191,8 @@ impl Market {
         level.qty.0 -= qty.0;
     }
 
-    /// Brings the digest up to date.
-    pub(crate) fn rehash(&mut self, digest: &mut Digest) {
+    /// Brings the digest up to date; `exchange` is that of the book in which all accounts meet.
+    pub(crate) fn rehash(&mut self, exchange: u64, digest: &mut Digest) {
         let [bid_depth, ask_depth] =
             [Side::Buy, Side::Sell].map(|side| self.side(side).levels.depth() as u64);
         let state = u64::from(self.is_rebuilding) << 24
@@ -193,9 +204,13 @@ impl Market {
         let instrument = u64::from(self.setting.instrument.0);
         let words = [instrument, self.random.state(), state, bid, bid_qty, ask, ask_qty];
         let mut row = row_hash(TAG_MARKET, &words);
-        if self.order_book.is_some() {
+        if self.is_told_by_orders {
             let [bid, bid_qty, ask, ask_qty] = words_of(self.told_by_orders);
             row = row_hash(TAG_MARKET, &[row, self.places, bid, bid_qty, ask, ask_qty]);
+        }
+        if self.exchange.is_some() {
+            let traded = self.traded_at.unwrap_or_default().0.cast_unsigned();
+            row = row_hash(TAG_MARKET, &[row, exchange, u64::from(self.traded_at.is_some()), traded]);
         }
         digest.update(&mut self.row, row);
     }

@@ -19,6 +19,8 @@ pub(crate) enum Stage {
     Resting,
     /// Waits for the closing auction to begin.
     AtClose,
+    /// Stands in the book in which all accounts meet.
+    Exchanged,
 }
 
 /// An order as the venue sees it.

@@ -103,6 +103,9 @@ fn feed_in_words(feed: &FeedSettings) -> String {
         FeedSettings::BinanceCapture { path, symbol, instrument, .. } => {
             format!("Binance capture {} of {symbol} for {instrument}", path.display())
         }
+        FeedSettings::OrderByOrder { format, path, instrument, .. } => {
+            format!("orders of {instrument} one by one, {} data in {}", format.word(), path.display())
+        }
         FeedSettings::Generator { seed, commands } => format!("generator, {commands} commands, seed {seed}"),
     }
 }

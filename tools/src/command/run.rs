@@ -6,6 +6,7 @@ use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{Followed, Follower};
+use crate::render::Dictionary;
 use crate::session::{self, Session};
 use crate::stop::Stop;
 use crate::summary::Summary;
@@ -48,6 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut opened = session::open(&config)?;
     opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     let names = opened.names.clone();
+    let dictionary = Dictionary::of(&names, &opened.core);
     let feed = Feed::open(&config, &names, opened.source_position(SourceId::FIRST_FEED))?;
     if let Some(feed) = &feed {
         opened.plan.stamp(feed.first_time());
@@ -61,7 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         session.dir.display()
     ));
     let Session { running, watermarks, counts, dir, started } = session;
-    let reference = feed::reference_instrument(&config, &names).copied();
+    let reference = feed::reference(&config, &names)?;
     let follower = Follower::start(&dir, watermarks.clone(), config.journal.acknowledge, reference)?;
 
     let lanes = running.lanes;
@@ -71,6 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         let door = Door {
             dir: dir.clone(),
             names,
+            dictionary,
             acknowledge: config.journal.acknowledge,
             lane: lanes.orders,
             egress: running.egress,
@@ -146,6 +149,12 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
             report.lines, report.depth_updates, report.quotes, report.trades, report.gaps, report.malformed
         ));
         report.malformed_first.iter().for_each(|fault| tell(&format!("warning: left out: {fault}")));
+    }
+    if let Some(report) = feed.orders_report() {
+        tell(&format!(
+            "tickwerk: {} items read in {} updates: {} changes of orders, {} trades, {} of orders never shown",
+            report.items, report.updates, report.orders, report.trades, report.unknown
+        ));
     }
     Ok(end.context("reading the feed"))
 }

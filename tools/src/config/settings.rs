@@ -7,6 +7,7 @@ use super::section::{Section, Source};
 use std::path::PathBuf;
 use tickwerk_domain::Mode;
 use tickwerk_engine::pipeline::Wait;
+use tickwerk_feeds::order_by_order::OrderFormat;
 use tickwerk_feeds::{Market, OnMalformed};
 use toml::Table;
 
@@ -120,6 +121,20 @@ pub(crate) enum FeedSettings {
         /// The symbol of the `[[instrument]]` that it feeds.
         instrument: String,
         on_malformed: OnMalformed,
+    },
+    /// Recorded orders of others, one by one.
+    OrderByOrder {
+        format: OrderFormat,
+        /// The file; plain, gzip, xz or zstd.
+        path: PathBuf,
+        /// The symbol of the `[[instrument]]` that it feeds.
+        instrument: String,
+        /// LOBSTER: books beside the messages; the first row seeds the book, all are compared with it.
+        book_path: Option<PathBuf>,
+        /// LOBSTER: other books to be compared with in their stead.
+        check_path: Option<PathBuf>,
+        /// Databento: which instrument of several.
+        venue_instrument: Option<u32>,
     },
     /// The deterministic market generator.
     Generator {
@@ -255,6 +270,7 @@ fn read_slots(section: &mut Section<'_>, name: &str, default: usize) -> Result<u
 enum FeedKind {
     None,
     BinanceCapture,
+    OrderByOrder,
     Generator,
 }
 
@@ -267,23 +283,28 @@ pub(crate) fn read_feed(
     let kinds = [
         ("none", FeedKind::None),
         ("binance_capture", FeedKind::BinanceCapture),
+        ("order_by_order", FeedKind::OrderByOrder),
         ("generator", FeedKind::Generator),
     ];
     let kind = section.word_or("kind", &kinds, "none")?;
     let of_captures = ["path", "market", "symbol", "instrument", "on_malformed"];
+    let of_orders = ["path", "instrument", "format", "book_path", "check_path", "venue_instrument"];
     let of_generators = ["seed", "commands"];
-    let (idle, word): (&[&str], _) = match kind {
-        FeedKind::None => (&[&of_captures[..], &of_generators[..]].concat(), "none"),
-        FeedKind::BinanceCapture => (&of_generators, "binance_capture"),
-        FeedKind::Generator => (&of_captures, "generator"),
+    let (used, word): (&[&str], _) = match kind {
+        FeedKind::None => (&[], "none"),
+        FeedKind::BinanceCapture => (&of_captures, "binance_capture"),
+        FeedKind::OrderByOrder => (&of_orders, "order_by_order"),
+        FeedKind::Generator => (&of_generators, "generator"),
     };
-    if let Some(name) = idle.iter().find(|name| section.has(name)) {
+    let all = [&of_captures[..], &of_orders[..], &of_generators[..]].concat();
+    if let Some(name) = all.iter().find(|name| !used.contains(name) && section.has(name)) {
         let reason = format!("a feed of the kind \"{word}\" does not use it; remove it or change feed.kind");
         return Err(ConfigError::Conflict { key: section.key(name), reason });
     }
     let feed = match kind {
         FeedKind::None => FeedSettings::None,
         FeedKind::BinanceCapture => read_capture(&mut section)?,
+        FeedKind::OrderByOrder => read_orders(&mut section)?,
         FeedKind::Generator => FeedSettings::Generator {
             seed: section.integer_or("seed", 0..=i64::MAX, 1_u64)?,
             commands: section.integer_or("commands", 1..=i64::MAX, 1_000_000_u64)?,
@@ -308,6 +329,45 @@ fn read_capture(section: &mut Section<'_>) -> Result<FeedSettings, ConfigError> 
     let policies = [("refuse", OnMalformed::Refuse), ("skip", OnMalformed::Skip)];
     let on_malformed = section.word_or("on_malformed", &policies, "refuse")?;
     Ok(FeedSettings::BinanceCapture { path: path.into(), market, symbol, instrument, on_malformed })
+}
+
+fn read_orders(section: &mut Section<'_>) -> Result<FeedSettings, ConfigError> {
+    let path = section.required_text(
+        "path",
+        "name the data: feed.path in the file, TICKWERK__FEED__PATH=… or --set feed.path=…",
+    )?;
+    let format = section.word("format", OrderFormat::WORDS)?;
+    let format = format
+        .ok_or_else(|| section.missing("format", "write \"lobster\", \"bitstamp\" or \"databento\""))?;
+    let instrument = section.required_text("instrument", "name the [[instrument]] that the data feed")?;
+    let of_format = |name: &str, its_format: OrderFormat| -> Result<(), ConfigError> {
+        if format == its_format || !section.has(name) {
+            return Ok(());
+        }
+        let reason = format!("data of the format \"{}\" do not use it; remove it", format.word());
+        Err(ConfigError::Conflict { key: section.key(name), reason })
+    };
+    of_format("book_path", OrderFormat::Lobster)?;
+    of_format("check_path", OrderFormat::Lobster)?;
+    of_format("venue_instrument", OrderFormat::Databento)?;
+    let mut file = |name: &str| -> Result<Option<PathBuf>, ConfigError> {
+        let text = section.text(name)?;
+        if let Some(text) = &text {
+            section.keep(name, text.clone());
+        }
+        Ok(text.map(PathBuf::from))
+    };
+    let (book_path, check_path) = (file("book_path")?, file("check_path")?);
+    let venue_instrument = section.integer("venue_instrument", 0..=i64::from(u32::MAX))?;
+    let venue_instrument = venue_instrument.and_then(|id| u32::try_from(id).ok());
+    Ok(FeedSettings::OrderByOrder {
+        format,
+        path: path.into(),
+        instrument,
+        book_path,
+        check_path,
+        venue_instrument,
+    })
 }
 
 pub(crate) fn read_control(

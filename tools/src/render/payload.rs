@@ -1,6 +1,7 @@
 //! The fields of a payload with names for ids and decimals for mantissas.
 //!
-//! The scale of a value is that of the instrument or currency that the record itself names, or else that of its order.
+//! The scale of a value is that of the instrument or currency that the record itself names, or else that of its order
+//! or strategy.
 //! Three values carry a unit of their own, which their record's kind or reason tells: those of limits, and the limit
 //! and the value seen of a refusal.
 
@@ -10,11 +11,12 @@ use crate::limit_value::{LimitScales, scale_of, show_limit};
 use std::fmt::Write;
 use tickwerk_domain::book::BookDelta;
 use tickwerk_domain::event::{Leg, OrderRefused, ReplaceRejected};
+use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    Command, Contingency, CurrencyId, Event, FieldValue, Fields, InstrumentId, InstrumentKind, LimitKind,
-    LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE, Reject, Side,
-    format_decimal,
+    Command, Contingency, CurrencyId, DifferenceKind, Event, FieldValue, Fields, InstrumentId,
+    InstrumentKind, LimitKind, LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE,
+    Reject, Side, format_decimal,
 };
 
 /// What the values of one record are counted in.
@@ -39,7 +41,9 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
             (Some(unit), FieldValue::Signed(value)) if matches!(name, "value" | "previous") => {
                 unit.show_limit(value)
             }
-            (Some(unit), FieldValue::Money(value)) if matches!(name, "limit" | "observed") => {
+            (Some(unit), FieldValue::Money(value))
+                if matches!(name, "limit" | "observed" | "ours" | "theirs") =>
+            {
                 unit.show(value.get())
             }
             (_, value) if is_not_asked_for(payload, name, value) => Shown::Absent,
@@ -48,11 +52,45 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
             }
             (_, FieldValue::Unsigned(digest)) if name == "digest" => Shown::text(format!("{digest:016x}")),
             (_, FieldValue::Unsigned(_)) if name == "count" && is_posting(payload) => return,
+            (_, FieldValue::Unsigned(number)) if name == "command_type" => command_type(number),
             (_, value) => show_value(value, scales, dictionary),
         };
         fields.push((name, shown));
     });
+    if let Some(average) = average_price(payload, dictionary) {
+        fields.push(("avg_price", average));
+    }
     Shown::Table(fields)
+}
+
+/// Decimals that an average price has beyond those of its instrument.
+const AVERAGE_SCALE: u8 = 8;
+
+/// FIX `AvgPx` of an order after a fill: the price at which the filled quantity has the value of all fills, rounded
+/// half-even.
+fn average_price(payload: &Payload, dictionary: &Dictionary) -> Option<Shown> {
+    let (cum_value, cum_qty, instrument) = match payload {
+        Payload::Event(Event::OrderPartiallyFilled(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
+        Payload::Event(Event::OrderFilled(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
+        Payload::Event(Event::FillRestated(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
+        Payload::Event(_) | Payload::Command(_) => return None,
+    };
+    let of = dictionary.instrument(instrument)?;
+    let contracts = i128::from(cum_qty.0).checked_mul(i128::from(of.multiplier))?;
+    let scale = of.price_scale + AVERAGE_SCALE;
+    let (above, below, up) = match of.kind {
+        InstrumentKind::Spot | InstrumentKind::Linear => {
+            (cum_value.get(), contracts, i32::from(of.quantity_scale) - i32::from(of.settlement_scale))
+        }
+        InstrumentKind::Inverse => {
+            (contracts, cum_value.get(), i32::from(of.settlement_scale) - i32::from(of.quantity_scale))
+        }
+    };
+    let up = up + i32::from(scale);
+    let ten = power_of_ten(up.unsigned_abs())?;
+    let (above, below) =
+        if up < 0 { (above, below.checked_mul(ten)?) } else { (above.checked_mul(ten)?, below) };
+    (below > 0).then(|| Shown::Text(format_decimal(divide_half_even(above, below), scale)))
 }
 
 /// Whether an amount is counted in the reference currency, whatever else the record names.
@@ -82,6 +120,12 @@ fn is_not_asked_for(payload: &Payload, name: &str, value: FieldValue<'_>) -> boo
     }
 }
 
+/// The name of a type of command; its number where no such type is known.
+fn command_type(number: u64) -> Shown {
+    let name = Command::TYPES.iter().find(|(id, _, _)| u64::from(id.0) == number).map(|(_, _, name)| *name);
+    name.map_or(Shown::Number(i128::from(number)), Shown::text)
+}
+
 fn is_posting(payload: &Payload) -> bool {
     matches!(payload, Payload::Event(Event::Posted(_)))
 }
@@ -89,12 +133,15 @@ fn is_posting(payload: &Payload) -> bool {
 fn scales_of(payload: &Payload, dictionary: &Dictionary) -> Scales {
     let mut instrument = InstrumentId::NONE;
     let mut of_order = None;
+    let mut of_strategy = None;
     let mut currency = CurrencyId::NONE;
     payload.visit(&mut |name, value| {
         if let FieldValue::Instrument(id) = value {
             instrument = id;
         } else if let FieldValue::Order(id) = value {
             of_order = dictionary.order_instrument(id);
+        } else if let FieldValue::Strategy(id) = value {
+            of_strategy = dictionary.strategy_instrument(id);
         } else if let FieldValue::Currency(id) = value
             && matches!(name, "currency" | "reserved_currency" | "fee_currency")
             && !id.is_none()
@@ -102,7 +149,8 @@ fn scales_of(payload: &Payload, dictionary: &Dictionary) -> Scales {
             currency = id;
         }
     });
-    let instrument = if instrument.is_none() { of_order.unwrap_or(instrument) } else { instrument };
+    let instrument =
+        if instrument.is_none() { of_order.or(of_strategy).unwrap_or(instrument) } else { instrument };
     let entry = dictionary.instrument(instrument);
     let settlement = entry.map(|entry| entry.settlement_scale);
     Scales {
@@ -249,6 +297,16 @@ fn own_unit(payload: &Payload, scales: Scales, dictionary: &Dictionary) -> Optio
         of_limit(changed.kind.limit())
     } else if let Payload::Event(Event::OrderRefused(refused)) = payload {
         Some(unit_of_refusal(&Refused::from(refused), scales, dictionary))
+    } else if let Payload::Event(Event::ReconcileDiffered(differed)) = payload {
+        Some(Unit::Decimal(match differed.kind {
+            DifferenceKind::OrderMissing
+            | DifferenceKind::OrderUnknown
+            | DifferenceKind::OrderFilled
+            | DifferenceKind::Position => scales.quantity,
+            DifferenceKind::Balance => scales.money,
+            // A price or a quantity; the record does not say which.
+            DifferenceKind::OrderTerms => None,
+        }))
     } else if let Payload::Event(Event::ReplaceRejected(rejected)) = payload {
         Some(unit_of_refusal(&Refused::of_replace(rejected, dictionary), scales, dictionary))
     } else {
@@ -324,6 +382,8 @@ fn unit_of_refusal(refused: &Refused, scales: Scales, dictionary: &Dictionary) -
         Unit::Decimal(scales.money)
     } else if reason == Reject::InsufficientBuyingPower {
         Unit::Decimal(buying_power_scale(refused, scales, dictionary))
+    } else if reason == Reject::StaleMarket && !refused.compares_nothing {
+        Unit::Limit(LimitKind::MarketAge, LimitScales::default())
     } else if COUNT_RULES.contains(&reason) {
         Unit::Count
     } else if REFERENCE_RULES.contains(&reason) {

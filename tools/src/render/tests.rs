@@ -8,7 +8,8 @@ use tickwerk_domain::command::{
     TextDefined,
 };
 use tickwerk_domain::event::{
-    LEGS_PER_POSTING_MAX, LedgerBook, Leg, LimitChanged, OrderRefused, Posted, SignalChanged, StateDigest,
+    LEGS_PER_POSTING_MAX, LedgerBook, Leg, LimitChanged, OrderFilled, OrderRefused, Posted, SignalChanged,
+    StateDigest,
 };
 use tickwerk_domain::{
     AccountId, ClientOrderId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind,
@@ -206,6 +207,26 @@ fn a_report_takes_its_scales_from_its_order() {
         &json!({"order": 21, "execution_id": 1, "price": {"mantissa": "6183763"}, "qty": {"mantissa": "5"},
             "fee": {"mantissa": "-7"}, "fee_currency": null, "liquidity": "maker"}),
     );
+}
+
+#[test]
+fn a_fill_tells_the_average_price_of_its_order() {
+    let filled = OrderFilled {
+        // 0.03 bought at 61,837.63 on average.
+        cum_value: Money::new(1_855_128_900),
+        cum_fee: Money::ZERO,
+        order: OrderId(20),
+        last_price: Price(6_183_763),
+        last_qty: Qty(1_000_000),
+        cum_qty: Qty(3_000_000),
+        leaves_qty: Qty::ZERO,
+        account: AccountId(1),
+        instrument: InstrumentId(1),
+        side: Side::Buy,
+        liquidity: Liquidity::Maker,
+    };
+    let shown = json_of(&event(21, filled), &dictionary());
+    assert_eq!(shown["payload"]["avg_price"], "61837.6300000000");
 }
 
 #[test]

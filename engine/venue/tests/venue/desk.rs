@@ -9,6 +9,7 @@ use tickwerk_domain::{
     Touch, VenueId,
 };
 use tickwerk_venue::SimulatedVenue;
+use tickwerk_venue::book::ToldBook;
 
 pub(crate) const INSTRUMENT: InstrumentId = InstrumentId(1);
 pub(crate) const LATENCY: u64 = 100;
@@ -108,6 +109,12 @@ pub(crate) fn others(id: u64, action: BookAction, side: Side, price: i64, qty: i
         action,
         is_last: true,
     }
+}
+
+/// Tells the book of an order of someone's, and then the venue; what the book cannot follow is told all the same.
+pub(crate) fn tell(venue: &mut SimulatedVenue, book: &mut ToldBook, at: u64, order: &BookOrderObserved) {
+    book.apply(order).ok();
+    venue.book_order(TimeNs(at), order, book);
 }
 
 /// Reports up to `now`, as short lines.

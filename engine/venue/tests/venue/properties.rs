@@ -11,6 +11,7 @@ use tickwerk_domain::{
     Rate, ReportKind, SelfTradePrevention, SessionState, Side, TimeInForce, TimeNs, VenueState,
 };
 use tickwerk_venue::SimulatedVenue;
+use tickwerk_venue::book::ToldBook;
 use tickwerk_venue::random::Random;
 
 const STEPS: u64 = 400;
@@ -29,6 +30,7 @@ struct Known {
 /// A venue under random commands, and all that must hold of its reports.
 struct Run {
     venue: SimulatedVenue,
+    book: ToldBook,
     random: Random,
     now: u64,
     known: BTreeMap<u64, Known>,
@@ -37,12 +39,28 @@ struct Run {
     /// What the last trade or execution gives, by side.
     traded: [i64; 2],
     by_orders: bool,
+    /// Orders of all accounts meet: what one side gets the other gives.
+    is_exchange: bool,
+    /// Bought and sold.
+    got: [i64; 2],
 }
 
 impl Run {
     fn new(seed: u64, setting: SimulatedVenueSet, by_orders: bool) -> Self {
         let (venue, random) = (venue_with(setting), Random::new(seed));
-        Self { venue, random, now: 1_000, known: BTreeMap::new(), shown: [0; 2], traded: [0; 2], by_orders }
+        let book = ToldBook::new(64);
+        Self {
+            venue,
+            book,
+            random,
+            now: 1_000,
+            known: BTreeMap::new(),
+            shown: [0; 2],
+            traded: [0; 2],
+            by_orders,
+            is_exchange: setting.queue_model == QueueModel::Exchange,
+            got: [0; 2],
+        }
     }
 
     fn below(&mut self, count: u64) -> u64 {
@@ -111,7 +129,7 @@ impl Run {
             let (id, side) = (1 + self.below(40), self.pick(Side::ALL));
             let told = others(id, BookAction::Execute, side, price, qty);
             self.note_touch(|run| {
-                run.venue.book_order(TimeNs(run.now), &told);
+                tell(&mut run.venue, &mut run.book, run.now, &told);
             });
         } else {
             let aggressor = self.pick(Aggressor::ALL);
@@ -128,7 +146,7 @@ impl Run {
             let price = if side == Side::Buy { self.number(95, 99) } else { self.number(100, 105) };
             let told = others(1 + self.below(40), action, side, price, self.number(1, 50));
             self.note_touch(|run| {
-                run.venue.book_order(TimeNs(run.now), &told);
+                tell(&mut run.venue, &mut run.book, run.now, &told);
             });
         } else {
             let bid = self.number(95, 104);
@@ -191,8 +209,12 @@ impl Run {
             Side::Sell => fill.price.0 >= known.price,
         };
         assert!(within, "filled beyond its limit: {known:?} {fill:?}");
-        // A trade gives its quantity first, then the touch what it showed.
         let index = known.side as usize;
+        self.got[index] += fill.qty.0;
+        if self.is_exchange {
+            return;
+        }
+        // A trade gives its quantity first, then the touch what it showed.
         let of_trade =
             if fill.liquidity == Liquidity::Maker { self.traded[index].min(fill.qty.0) } else { 0 };
         self.traded[index] -= of_trade;
@@ -207,6 +229,7 @@ impl Run {
         }
         self.drain(u64::MAX);
         assert_eq!(self.venue.open_orders(), 0);
+        assert!(!self.is_exchange || self.got[0] == self.got[1], "bought and sold: {:?}", self.got);
         for (id, known) in &self.known {
             assert_eq!(known.ends, 1, "order {id} ends once: {known:?}");
         }

@@ -1,11 +1,10 @@
 //! Models of the queue: what it takes to fill an order that rests.
 
 use super::desk::*;
-use tickwerk_domain::command::{BookOrderObserved, SimulatedVenueSet};
-use tickwerk_domain::{
-    Aggressor, BookAction, BookDelta, InstrumentId, Price, Qty, QueueModel, Rate, Side, TimeNs,
-};
-use tickwerk_venue::{ORDER_BOOKS_MAX, SimulatedVenue};
+use tickwerk_domain::command::SimulatedVenueSet;
+use tickwerk_domain::{Aggressor, BookAction, BookDelta, Price, Qty, QueueModel, Rate, Side, TimeNs};
+use tickwerk_venue::SimulatedVenue;
+use tickwerk_venue::book::ToldBook;
 
 const NOTHING: [&str; 0] = [];
 
@@ -113,24 +112,25 @@ fn an_order_that_rests_when_queues_begin_to_count_stands_behind_all() {
 }
 
 /// A book of others: 100 and 50 to buy at 9,990, 80 to sell at 10,000; then our order to buy 30 at 9,990.
-fn told_by_orders() -> SimulatedVenue {
+fn told_by_orders() -> (SimulatedVenue, ToldBook) {
     let mut venue = venue_with(SimulatedVenueSet { queue_model: QueueModel::Power, ..plain() });
+    let mut book = ToldBook::new(64);
     for (id, side, price, qty) in
         [(1, Side::Buy, 9_990, 100), (2, Side::Buy, 9_990, 50), (3, Side::Sell, 10_000, 80)]
     {
-        assert!(venue.book_order(TimeNs(10), &others(id, BookAction::Add, side, price, qty)));
+        tell(&mut venue, &mut book, 10, &others(id, BookAction::Add, side, price, qty));
     }
     venue.submit(TimeNs(10), &limit(7, Side::Buy, 9_990, 30));
     assert_eq!(told(&mut venue, 200), ["7 accepted"]);
-    venue.book_order(TimeNs(300), &others(4, BookAction::Add, Side::Buy, 9_990, 60));
-    venue
+    tell(&mut venue, &mut book, 300, &others(4, BookAction::Add, Side::Buy, 9_990, 60));
+    (venue, book)
 }
 
 #[test]
 fn an_execution_behind_our_order_would_have_been_ours() {
-    let mut venue = told_by_orders();
+    let (mut venue, mut book) = told_by_orders();
     let mut execute = |id, price, qty| {
-        venue.book_order(TimeNs(400), &others(id, BookAction::Execute, Side::Buy, price, qty));
+        tell(&mut venue, &mut book, 400, &others(id, BookAction::Execute, Side::Buy, price, qty));
         told(&mut venue, 2_000)
     };
     assert_eq!(execute(1, 9_990, 100), NOTHING);
@@ -143,12 +143,12 @@ fn an_execution_behind_our_order_would_have_been_ours() {
 
 #[test]
 fn orders_ahead_that_leave_or_move_shorten_the_queue() {
-    let mut venue = told_by_orders();
+    let (mut venue, mut book) = told_by_orders();
     // The first goes to the back by asking for more, the second is deleted.
-    venue.book_order(TimeNs(400), &others(1, BookAction::Add, Side::Buy, 9_990, 120));
-    venue.book_order(TimeNs(400), &others(2, BookAction::Delete, Side::Buy, 9_990, 0));
-    venue.book_order(TimeNs(400), &others(4, BookAction::Reduce, Side::Buy, 9_990, 10));
-    venue.book_order(TimeNs(500), &others(1, BookAction::Execute, Side::Buy, 9_990, 5));
+    tell(&mut venue, &mut book, 400, &others(1, BookAction::Add, Side::Buy, 9_990, 120));
+    tell(&mut venue, &mut book, 400, &others(2, BookAction::Delete, Side::Buy, 9_990, 0));
+    tell(&mut venue, &mut book, 400, &others(4, BookAction::Reduce, Side::Buy, 9_990, 10));
+    tell(&mut venue, &mut book, 500, &others(1, BookAction::Execute, Side::Buy, 9_990, 5));
     assert_eq!(told(&mut venue, 900), ["7 maker 5@9990"]);
     // A trade is told by executions only.
     assert_eq!(trade(&mut venue, 9_990, 900, Aggressor::Seller), NOTHING);
@@ -156,26 +156,15 @@ fn orders_ahead_that_leave_or_move_shorten_the_queue() {
 
 #[test]
 fn the_touch_is_that_of_the_orders() {
-    let mut venue = told_by_orders();
+    let (mut venue, mut book) = told_by_orders();
     venue.submit(TimeNs(400), &market(8, Side::Buy, 100));
     assert_eq!(told(&mut venue, 600), ["8 accepted", "8 taker 80@10000", "8 canceled no_liquidity"]);
-    venue.book_order(TimeNs(600), &others(5, BookAction::Add, Side::Sell, 9_985, 20));
+    tell(&mut venue, &mut book, 600, &others(5, BookAction::Add, Side::Sell, 9_985, 20));
     assert_eq!(told(&mut venue, 900), ["7 maker 20@9990"], "an order that would have met ours");
     let mut cleared = others(0, BookAction::Clear, Side::Buy, 0, 0);
     cleared.is_last = false;
-    venue.book_order(TimeNs(900), &cleared);
-    venue.book_order(TimeNs(900), &others(11, BookAction::Add, Side::Buy, 9_990, 10));
-    venue.book_order(TimeNs(950), &others(11, BookAction::Execute, Side::Buy, 9_990, 10));
+    tell(&mut venue, &mut book, 900, &cleared);
+    tell(&mut venue, &mut book, 900, &others(11, BookAction::Add, Side::Buy, 9_990, 10));
+    tell(&mut venue, &mut book, 950, &others(11, BookAction::Execute, Side::Buy, 9_990, 10));
     assert_eq!(told(&mut venue, 1_900), NOTHING, "in a new book our orders stand behind");
-}
-
-#[test]
-fn books_of_orders_are_limited() {
-    let mut venue = venue();
-    let order = others(1, BookAction::Add, Side::Buy, 9_990, 10);
-    for instrument in 1..=3 {
-        let told = BookOrderObserved { instrument: InstrumentId(instrument), ..order };
-        let has_book = usize::try_from(instrument).unwrap() <= ORDER_BOOKS_MAX;
-        assert_eq!(venue.book_order(TimeNs(10), &told), has_book);
-    }
 }
