@@ -91,8 +91,8 @@ const TAG: u64 = 0x0501;
 #[derive(Debug)]
 pub struct Executions {
     rows: Vec<Execution>,
-    /// [`key`] of each row, packed, so that a row can be forgotten without reading it.
-    keys: Vec<u64>,
+    /// Order and id of each row, packed, so that a row can be forgotten without reading it.
+    ids: Vec<(OrderId, u64)>,
     /// Hash of each row as it counts in the digest, packed likewise.
     hashes: Vec<u64>,
     index: SlotIndex,
@@ -113,7 +113,7 @@ impl Executions {
     pub fn new() -> Self {
         Self {
             rows: Vec::with_capacity(EXECUTIONS_MAX),
-            keys: Vec::with_capacity(EXECUTIONS_MAX),
+            ids: Vec::with_capacity(EXECUTIONS_MAX),
             hashes: Vec::with_capacity(EXECUTIONS_MAX),
             index: SlotIndex::new(EXECUTIONS_MAX),
             oldest: 0,
@@ -157,29 +157,30 @@ impl Executions {
     /// the store is full.
     #[inline]
     pub(crate) fn book(&mut self, execution: &Execution, digest: &mut Digest) {
-        let new_key = key(execution.order, execution.execution_id);
+        let id = (execution.order, execution.execution_id);
         let row = if self.rows.len() < EXECUTIONS_MAX {
             self.rows.push(*execution);
-            self.keys.push(new_key);
+            self.ids.push(id);
             self.hashes.push(0);
             self.rows.len() - 1
         } else {
             let row = self.forget_oldest();
             self.rows[row] = *execution;
-            self.keys[row] = new_key;
+            self.ids[row] = id;
             row
         };
         let place = place_of(row);
         digest.update(&mut self.hashes[row], execution.hash(place));
-        self.index.insert(new_key, place);
+        self.index.insert(key(id.0, id.1), place);
     }
 
     /// Forgets the oldest one and gives its place, whose hash still counts.
     fn forget_oldest(&mut self) -> usize {
         let row = self.oldest;
         self.oldest = (row + 1) % EXECUTIONS_MAX;
-        self.forgotten_through = self.forgotten_through.max(self.rows[row].order);
-        self.index.remove(self.keys[row], place_of(row));
+        let (order, execution_id) = self.ids[row];
+        self.forgotten_through = self.forgotten_through.max(order);
+        self.index.remove(key(order, execution_id), place_of(row));
         row
     }
 

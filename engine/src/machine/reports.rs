@@ -229,27 +229,28 @@ impl Machine {
         Ok(())
     }
 
-    /// What a booked fill does to its order's state and exposure, and to linked orders; `before` is the order as it was.
-    /// A fill that crossed the order's end finds no exposure and leaves it done; its group hears of it all the same. The
-    /// caller rehashes the position.
-    pub(super) fn settle_fill(&mut self, slot: u32, before: &Order, qty: Qty) {
-        self.note_held(before.strategy, before.side, qty);
-        if before.has_terms {
+    /// What a booked fill does to its order's state and exposure, and to linked orders; `was` is the order's status
+    /// before it. A fill that crossed the order's end finds no exposure and leaves it done; its group hears of it all the
+    /// same. The caller rehashes the position.
+    pub(super) fn settle_fill(&mut self, slot: u32, was: OrderStatus, qty: Qty) {
+        let &Order { account, instrument, strategy, side, position_side, has_terms, .. } =
+            self.orders.get(slot);
+        self.note_held(strategy, side, qty);
+        if has_terms {
             self.rare_fill(slot, qty);
         }
-        if before.status.is_done() {
-            self.note_pending(before.strategy, before.side.sign() * qty.0);
+        if was.is_done() {
+            self.note_pending(strategy, side.sign() * qty.0);
             self.tie_up_again(slot);
             return;
         }
-        let &Order { account, instrument, position_side, .. } = before;
-        *self.positions.of_mut(account, instrument, position_side).open_mut(before.side) -= qty.0;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= qty.0;
         let order = self.orders.get(slot);
         if order.cum_qty == order.qty {
             self.finish(slot, OrderStatus::Filled);
             return;
         }
-        match before.status {
+        match was {
             // What is on its way to the venue stays to be answered.
             OrderStatus::PendingCancel | OrderStatus::PendingReplace => {}
             OrderStatus::PendingNew

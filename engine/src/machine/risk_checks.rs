@@ -262,18 +262,19 @@ impl Machine {
     /// Counts a fill that was booked: what its close brought, and what account and strategy are worth now.
     pub(super) fn count_fill(
         &mut self,
-        order: &Order,
+        slot: u32,
         executed: &Executed,
         booked: &Booked,
         out: &mut EventBuffer,
     ) {
-        self.note_flow(order, order.side, executed);
+        let &Order { account, instrument, strategy, side, .. } = self.orders.get(slot);
+        self.note_flow(strategy, instrument, side, executed);
         let is_close = match booked.change {
             PositionChange::Reduced | PositionChange::Closed | PositionChange::Flipped => true,
             PositionChange::Opened | PositionChange::Increased | PositionChange::Adjusted => false,
         };
         if self.settings.asks(OF_FILLS) {
-            for id in self.parties(order.account, order.strategy) {
+            for id in self.parties(account, strategy) {
                 if self.limits_of(id).has_any(bit(LimitKind::OrderToTrade)) {
                     self.subjects.get_mut(id).fills += 1;
                     self.subjects.commit_flow(id, &mut self.digest);
@@ -284,7 +285,7 @@ impl Machine {
                 self.watch_worth(id, out);
             }
         }
-        self.watch_alerts(order.account, order.instrument, order.strategy, out);
+        self.watch_alerts(account, instrument, strategy, out);
     }
 
     /// A close that won nothing and lost nothing leaves the streak as it is.
@@ -305,18 +306,24 @@ impl Machine {
     }
 
     /// What a strategy's fill brought in less its fee, in settlement units.
-    pub(super) fn note_flow(&mut self, order: &Order, side: Side, executed: &Executed) {
-        if order.strategy.is_none() || !is_in_range(order.strategy.0, self.strategies.len()) {
+    pub(super) fn note_flow(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        side: Side,
+        executed: &Executed,
+    ) {
+        if strategy.is_none() || !is_in_range(strategy.0, self.strategies.len()) {
             return;
         }
-        let Some(slot) = self.instrument(order.instrument) else { return };
+        let Some(slot) = self.instrument(instrument) else { return };
         let value = slot.definition.value_posted(executed.price, executed.qty).unwrap_or(0);
         let sign = i128::from(side.sign())
             * match slot.definition.kind {
                 InstrumentKind::Spot | InstrumentKind::Linear => -1,
                 InstrumentKind::Inverse => 1,
             };
-        let id = SubjectId::Strategy(order.strategy);
+        let id = SubjectId::Strategy(strategy);
         let row = self.subjects.get_mut(id);
         row.flow = row.flow.saturating_add(sign * value).saturating_sub(executed.fee_counted);
         self.subjects.commit_state(id, &mut self.digest);
