@@ -77,6 +77,8 @@ pub struct Accounts {
     balances: Box<[Balance]>,
     /// Per account, a bit for each currency that it ever had.
     held: Box<[u64]>,
+    /// Per account, a bit for each currency of which more is tied up than there is.
+    short: Box<[u64]>,
     /// What accounts are worth, where that is counted.
     pub(crate) worths: Worths,
     /// Per currency, the books that belong to no account, by [`LedgerBook`].
@@ -98,6 +100,7 @@ impl Accounts {
             currencies: vec![Currency::default(); CURRENCIES_MAX].into(),
             balances: vec![Balance::default(); ACCOUNTS_MAX * CURRENCIES_MAX].into(),
             held: vec![0; ACCOUNTS_MAX].into(),
+            short: vec![0; ACCOUNTS_MAX].into(),
             worths: Worths::new(),
             books: vec![[0; LedgerBook::ALL.len()]; CURRENCIES_MAX].into(),
             book_rows: vec![0; CURRENCIES_MAX].into(),
@@ -144,6 +147,11 @@ impl Accounts {
             rest &= rest - 1;
             Some(CurrencyId(next))
         })
+    }
+
+    /// Currencies of which an account has less than it has tied up, in order of number.
+    pub(crate) fn short(&self, account: AccountId) -> impl Iterator<Item = CurrencyId> + use<> {
+        crate::positions::bits(self.short[account.0 as usize]).map(CurrencyId)
     }
 
     /// What is kept of an account's worth; its number in range.
@@ -202,6 +210,7 @@ impl Accounts {
         match book {
             LedgerBook::Client => {
                 self.held[account.0 as usize] |= 1 << currency.0;
+                self.worths.touch(account);
                 self.balance_mut(account, currency).cash += amount;
             }
             LedgerBook::Venue
@@ -260,6 +269,9 @@ impl Accounts {
         let owner = u64::from(account.0) << 32 | u64::from(currency.0);
         let row = row_hash(TAG_BALANCE, &[owner, cash_high, cash, reserved_high, reserved]);
         digest.update(&mut balance.row, row);
+        let is_short = u64::from(balance.available() < 0);
+        let short = &mut self.short[account.0 as usize];
+        *short = *short & !(1 << currency.0) | is_short << currency.0;
     }
 }
 

@@ -13,6 +13,7 @@ use crate::limits::{EXECUTIONS_MAX, UNMATCHED_FILLS_MAX};
 use tickwerk_domain::command::FillReported;
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::reject::ReasonCode;
+use tickwerk_domain::slot_index::near;
 use tickwerk_domain::{CurrencyId, Digest, FillState, Liquidity, Money, OrderId, Price, Qty, SlotIndex};
 
 /// A fill as it stands.
@@ -42,6 +43,7 @@ pub struct Execution {
 
 impl Execution {
     /// A fill that was just booked, with its fee as it was counted.
+    #[inline]
     pub fn booked(fill: &FillReported, fee_counted: i128, is_fee_counted: bool) -> Self {
         let &FillReported { order, execution_id, price, qty, fee, fee_currency, liquidity } = fill;
         let (fee_counted, state) = (Money::new(fee_counted), FillState::Booked);
@@ -89,8 +91,8 @@ const TAG: u64 = 0x0501;
 #[derive(Debug)]
 pub struct Executions {
     rows: Vec<Execution>,
-    /// [`key`] of each row, packed, so that a probe for another one does not wait for its row.
-    keys: Vec<u64>,
+    /// Order and id of each row, packed, so that a row can be forgotten without reading it.
+    ids: Vec<(OrderId, u64)>,
     /// Hash of each row as it counts in the digest, packed likewise.
     hashes: Vec<u64>,
     index: SlotIndex,
@@ -111,7 +113,7 @@ impl Executions {
     pub fn new() -> Self {
         Self {
             rows: Vec::with_capacity(EXECUTIONS_MAX),
-            keys: Vec::with_capacity(EXECUTIONS_MAX),
+            ids: Vec::with_capacity(EXECUTIONS_MAX),
             hashes: Vec::with_capacity(EXECUTIONS_MAX),
             index: SlotIndex::new(EXECUTIONS_MAX),
             oldest: 0,
@@ -141,11 +143,9 @@ impl Executions {
 
     #[inline]
     pub(crate) fn find(&self, order: OrderId, execution_id: u64) -> Option<u32> {
-        let wanted = key(order, execution_id);
-        self.index.find(wanted, |place| {
-            let row = place as usize;
-            self.keys[row] == wanted
-                && (self.rows[row].order, self.rows[row].execution_id) == (order, execution_id)
+        self.index.find(key(order, execution_id), |place| {
+            let row = self.get(place);
+            (row.order, row.execution_id) == (order, execution_id)
         })
     }
 
@@ -155,31 +155,32 @@ impl Executions {
 
     /// Takes a fill in that was booked; the caller has looked that it is not there. The oldest one is forgotten where
     /// the store is full.
+    #[inline]
     pub(crate) fn book(&mut self, execution: &Execution, digest: &mut Digest) {
-        let new_key = key(execution.order, execution.execution_id);
+        let id = (execution.order, execution.execution_id);
         let row = if self.rows.len() < EXECUTIONS_MAX {
             self.rows.push(*execution);
-            self.keys.push(new_key);
+            self.ids.push(id);
             self.hashes.push(0);
             self.rows.len() - 1
         } else {
             let row = self.forget_oldest();
             self.rows[row] = *execution;
-            self.keys[row] = new_key;
+            self.ids[row] = id;
             row
         };
         let place = place_of(row);
         digest.update(&mut self.hashes[row], execution.hash(place));
-        self.index.insert(new_key, place);
+        self.index.insert(key(id.0, id.1), place);
     }
 
     /// Forgets the oldest one and gives its place, whose hash still counts.
     fn forget_oldest(&mut self) -> usize {
         let row = self.oldest;
         self.oldest = (row + 1) % EXECUTIONS_MAX;
-        self.forgotten_through = self.forgotten_through.max(self.rows[row].order);
-        let keys = &self.keys;
-        self.index.remove(keys[row], place_of(row), |other| keys[other as usize]);
+        let (order, execution_id) = self.ids[row];
+        self.forgotten_through = self.forgotten_through.max(order);
+        self.index.remove(key(order, execution_id), place_of(row));
         row
     }
 
@@ -197,8 +198,10 @@ fn place_of(row: usize) -> u32 {
     u32::try_from(row).expect("EXECUTIONS_MAX fits 32 bits")
 }
 
+/// Executions that follow each other stand near each other in the index.
 fn key(order: OrderId, execution_id: u64) -> u64 {
-    (order.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ execution_id).wrapping_mul(0xD6E8_FEB8_6659_FD93)
+    let tag = order.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ execution_id.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    near(order.0).wrapping_add(near(execution_id)) << 32 | tag >> 32
 }
 
 /// A fill that was not booked.

@@ -30,6 +30,7 @@ mod risk_checks;
 mod sessions;
 mod settings;
 mod sums;
+mod valuation;
 mod venues;
 mod worth;
 
@@ -147,7 +148,7 @@ pub struct Machine {
     settings: Settings,
     subjects: Subjects,
     resting: Resting,
-    memo: std::cell::Cell<exposures::Memo>,
+    memo: valuation::Memo,
     /// Per account and instrument, open orders that may only reduce.
     reducers: Box<[u32]>,
     venues: Venues,
@@ -199,7 +200,7 @@ impl Machine {
             settings: Settings::new(),
             subjects: Subjects::new(),
             resting: Resting::new(),
-            memo: std::cell::Cell::default(),
+            memo: valuation::Memo::new(),
             reducers: vec![0; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
             venues: Venues::new(),
             triggers: Triggers::new(),

@@ -81,6 +81,7 @@ pub struct Order {
 
 impl Order {
     /// A new order, not yet decided on; `name_key` is the store's hash of its account and name.
+    #[inline]
     pub fn new(id: OrderId, strategy: StrategyId, asked: &NewOrder, name_key: u64) -> Self {
         let terms = (asked.side as u64) << 16 | (asked.order_type as u64) << 8 | asked.time_in_force as u64;
         let [price, qty] = [asked.price.0, asked.qty.0].map(i64::cast_unsigned);
@@ -113,6 +114,12 @@ impl Order {
             has_terms: false,
             fixed_hash: row_hash(TAG, &[id.0, owner, price, qty, terms, u64::from(strategy.0), name_key]),
         }
+    }
+
+    /// A row that no order was written to yet.
+    fn blank() -> Self {
+        let nothing = NewOrder::limit(AccountId::NONE, InstrumentId::NONE, Side::Buy, Price(0), Qty::ZERO);
+        Self::new(OrderId::NONE, StrategyId::NONE, &nothing, 0)
     }
 
     /// What is left to fill (FIX `LeavesQty`): order quantity less filled while it is active, 0 once it is done.

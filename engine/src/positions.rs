@@ -13,6 +13,7 @@
 mod table;
 
 pub use table::Positions;
+pub(crate) use table::bits;
 
 use crate::lifecycle::{PositionState, position};
 use tickwerk_domain::numbers::{divide_half_even, power_of_ten};

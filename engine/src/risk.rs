@@ -54,8 +54,6 @@ pub struct View<'a> {
     pub base: &'a Balance,
     /// Base-currency units in one quantity unit; spot only.
     pub base_factor: i128,
-    /// Profit of all open positions of the account that settle in the same currency; contracts only.
-    pub unrealized: i128,
     /// The limits that apply to the account in the instrument, and those of the strategy for a single order.
     pub limits: &'a Effective,
     /// What is counted of the account.
@@ -148,12 +146,12 @@ pub fn check(order: &NewOrder, view: &View<'_>) -> Result<Approval, Refusal> {
     reducing::check(order, view)?;
     market_data::check(view)?;
     let worst_price = collar::check(order, view)?;
-    notional::check(order, view, worst_price)?;
+    let value = notional::check(order, view, worst_price)?;
     position_limit::check(order, view)?;
     let gross_exposure = account_exposure::check(order, view, worst_price)?;
     open_orders::check(view)?;
     rate::check(view)?;
     self_trade::check(order, view)?;
-    let reservation = buying_power::check(order, view, worst_price)?;
+    let reservation = buying_power::check(order, view, worst_price, &value)?;
     Ok(Approval { reservation, gross_exposure })
 }

@@ -81,11 +81,7 @@ impl Timers {
         };
         let timer = self.rows[slot as usize];
         digest.replace(timer.hash(), 0);
-        let rows = &self.rows;
-        self.index.remove(key(kind, subject), slot, |other| {
-            let other = &rows[other as usize];
-            key(other.kind, other.subject)
-        });
+        self.index.remove(key(kind, subject), slot);
         self.free.push(slot);
         let last = self.heap.pop().expect("the timer stands in the heap");
         if last != slot {

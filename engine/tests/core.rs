@@ -10,6 +10,8 @@ mod desk;
 #[cfg(test)]
 #[path = "core/digest.rs"]
 mod digest;
+#[path = "core/exchange.rs"]
+mod exchange;
 #[path = "core/full_frames.rs"]
 mod full_frames;
 #[path = "core/kill_switch.rs"]
@@ -90,6 +92,8 @@ mod risk;
 mod risk_alerts;
 #[path = "core/risk_breakers.rs"]
 mod risk_breakers;
+#[path = "core/risk_kept.rs"]
+mod risk_kept;
 #[path = "core/risk_limits.rs"]
 mod risk_limits;
 #[path = "core/risk_page.rs"]

@@ -14,14 +14,15 @@ mod seed;
 #[path = "core/workload.rs"]
 mod workload;
 
-use desk::{SPOT, cancel, definitions, limit_order, quote, report};
+use desk::{ALICE, BOB, LINEAR, SPOT, cancel, definitions, limit_order, quote, report};
+use seed::Random;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use tickwerk_domain::command::{KillSwitchSet, NewOrder, ReplaceOrder, SimulatedVenueSet};
+use tickwerk_domain::command::{BookOrderObserved, KillSwitchSet, NewOrder, ReplaceOrder, SimulatedVenueSet};
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, Contingency, DurationNs, Envelope, Event, InstrumentId, OrderId,
-    OrderType, Payload, Price, Qty, Record, Reject, ReportKind, Side, SourceId, StrategyId, TextId,
-    TimeInForce, TimeNs,
+    AccountId, BookAction, ClientOrderId, Command, Contingency, DurationNs, Envelope, Event, InstrumentId,
+    OrderId, OrderType, Payload, Price, Qty, QueueModel, Record, Reject, ReportKind, Side, SourceId,
+    StrategyId, TextId, TimeInForce, TimeNs,
 };
 use tickwerk_engine::limits::{OPEN_ORDERS_MAX, ORDERS_MAX};
 use tickwerk_engine::{Core, Decider, EventBuffer};
@@ -175,6 +176,57 @@ fn rare_orders_allocate_nothing() {
         watched.feed(cancel(day).into());
     }
     assert!(watched.commands > 60_000);
+    assert_eq!(COUNT.get(), 0);
+}
+
+/// Orders of others and orders of ours, in a market that is told order by order and on an exchange of our own.
+#[test]
+fn order_books_and_an_exchange_allocate_nothing() {
+    let mut watched = Watched::new();
+    for command in definitions() {
+        watched.feed(command);
+    }
+    let mut random = Random::new(17);
+    for (instrument, queue_model) in [(SPOT, QueueModel::Power), (LINEAR, QueueModel::Exchange)] {
+        let latency = DurationNs(1_500);
+        watched
+            .feed(SimulatedVenueSet { queue_model, ..SimulatedVenueSet::touch(instrument, latency) }.into());
+    }
+    for number in 0..60_000 {
+        let side = random.pick(Side::ALL);
+        let price = 10 * random.between(990, 1_010);
+        let command = match random.below(8) {
+            0..=3 => {
+                let action = if watched.core.machine().market(SPOT).is_stale() {
+                    BookAction::Clear
+                } else {
+                    let actions = [BookAction::Add, BookAction::Add, BookAction::Execute, BookAction::Reduce];
+                    random.pick(&actions)
+                };
+                BookOrderObserved {
+                    venue_order_id: u64::from(random.below(400)),
+                    update_id: number,
+                    price: Price(price),
+                    qty: Qty(random.between(1, 40)),
+                    instrument: SPOT,
+                    side,
+                    action,
+                    is_last: !random.one_in(5),
+                }
+                .into()
+            }
+            4 => limit_order(SPOT, side, price, 10).into(),
+            5 | 6 => {
+                let account = random.pick(&[ALICE, BOB]);
+                NewOrder { account, ..limit_order(LINEAR, side, price, 10) }.into()
+            }
+            _ => cancel(OrderId(watched.core.last().sequence.0.saturating_sub(u64::from(random.below(200)))))
+                .into(),
+        };
+        watched.feed(command);
+    }
+    assert!(watched.core.machine().order_book(SPOT).is_some_and(|book| book.arrivals() > 1_000));
+    assert!(watched.core.machine().executions().remembered().count() > 1_000);
     assert_eq!(COUNT.get(), 0);
 }
 

@@ -23,14 +23,22 @@ mod live;
 mod market;
 #[path = "daemon/nonsense.rs"]
 mod nonsense;
+#[path = "daemon/order_books.rs"]
+mod order_books;
+#[path = "daemon/order_types.rs"]
+mod order_types;
 #[path = "daemon/orders.rs"]
 mod orders;
 #[path = "daemon/process.rs"]
 mod process;
+#[path = "daemon/reconcile.rs"]
+mod reconcile;
 #[path = "daemon/refusals.rs"]
 mod refusals;
 #[path = "daemon/restart.rs"]
 mod restart;
+#[path = "daemon/risk.rs"]
+mod risk;
 
 /// Whether the long forms were asked for.
 fn is_long() -> bool {

@@ -269,7 +269,7 @@ pub(crate) fn reference(config: &Config, names: &Names) -> Result<Option<Check>>
         FeedSettings::BinanceCapture { instrument, .. } => Ok(names
             .instruments
             .get(instrument)
-            .map(|instrument| Check::Quotes(*instrument, BookCheck::new()))),
+            .map(|instrument| Check::Quotes(instrument.instrument, Box::new(BookCheck::new())))),
         FeedSettings::OrderByOrder { instrument, book_path, check_path, .. } => {
             let fed = names.instruments.get(instrument);
             let Some((fed, rows)) = fed.zip(check_path.as_ref().or(book_path.as_ref())) else {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tickwerk_domain::{Command, Instrument, InstrumentId, Level, Payload, Qty, Record, Sequence, Touch};
+use tickwerk_domain::{Command, InstrumentId, Level, Payload, Qty, Record, Sequence, Touch};
 use tickwerk_engine::Core;
 use tickwerk_engine::replay::Replay;
 use tickwerk_feeds::order_by_order::{OrderByOrderError, RowCheck};
@@ -36,7 +36,7 @@ pub(crate) struct Query {
 #[derive(Debug)]
 pub(crate) enum Check {
     /// Quotes among the feed's records, beside its levels.
-    Quotes(Instrument, BookCheck),
+    Quotes(InstrumentId, Box<BookCheck>),
     /// Rows of a file beside orders that are told one by one.
     Rows(InstrumentId, Box<RowCheck>),
 }
@@ -156,7 +156,7 @@ impl Check {
             return Ok(());
         };
         match self {
-            Self::Quotes(instrument, check) => observe_quotes(check, instrument, command, core),
+            Self::Quotes(instrument, check) => observe_quotes(check, *instrument, command, core),
             Self::Rows(instrument, check) => {
                 observe_rows(check, *instrument, command, core).context("comparing the book")?;
             }
@@ -172,13 +172,13 @@ impl Check {
     }
 }
 
-fn observe_quotes(check: &mut BookCheck, instrument: &Instrument, command: &Command, core: &Core) {
+fn observe_quotes(check: &mut BookCheck, instrument: InstrumentId, command: &Command, core: &Core) {
     if let Command::QuoteObserved(quote) = command
-        && quote.instrument == instrument.instrument
+        && quote.instrument == instrument
     {
         check.quote(quote);
     } else if let Command::BookDelta(delta) = command
-        && delta.instrument == instrument.instrument
+        && delta.instrument == instrument
     {
         check.book(delta, top_of(core.machine().market(delta.instrument).book.top()));
     }

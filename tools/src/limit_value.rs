@@ -4,6 +4,7 @@
 //! word. Errors say what is missing or wrong; the caller knows the name of the field.
 
 use tickwerk_domain::{LimitKind, LimitUnit, RATE_SCALE, SelfTradePrevention, format_decimal, parse_decimal};
+use tickwerk_engine::risk::scopes::values_of;
 
 /// Decimals of a duration in seconds.
 const SECOND_SCALE: u8 = 9;
@@ -32,14 +33,14 @@ pub(crate) enum LimitValueError {
     #[error(transparent)]
     Decimal(#[from] tickwerk_domain::DecimalError),
     /// The text is no mode.
-    #[error("is unknown; known: {}", words(SelfTradePrevention::ALL))]
+    #[error("is unknown; known: {}", modes().map(SelfTradePrevention::word).collect::<Vec<_>>().join(", "))]
     UnknownMode,
 }
 
 /// The mantissa that `text` says; negative where it says so.
 pub(crate) fn parse_limit(kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, LimitValueError> {
     if kind.unit() == LimitUnit::SelfTrade {
-        let mode = SelfTradePrevention::from_word(text).ok_or(LimitValueError::UnknownMode)?;
+        let mode = modes().find(|mode| mode.word() == text).ok_or(LimitValueError::UnknownMode)?;
         return Ok(mode as i64);
     }
     Ok(parse_decimal(text, scale_of(kind, scales)?)?)
@@ -66,8 +67,24 @@ pub(crate) fn scale_of(kind: LimitKind, scales: LimitScales) -> Result<u8, Limit
     }
 }
 
-fn words(all: &[impl ToString]) -> String {
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// The modes of self-trade prevention that the core knows; a venue may know more.
+pub(crate) fn modes() -> impl Iterator<Item = SelfTradePrevention> {
+    let values = values_of(LimitKind::SelfTrade);
+    SelfTradePrevention::ALL.iter().copied().filter(move |mode| values.contains(&(*mode as i64)))
+}
+
+/// What can be written for the kind; `None` where `value` is that.
+pub(crate) fn remedy_for(kind: LimitKind, value: i64, scales: LimitScales) -> Option<String> {
+    let values = values_of(kind);
+    if values.contains(&value) {
+        return None;
+    }
+    let show = |value: i64| show_limit(kind, i128::from(value), scales);
+    let least = show(*values.start());
+    Some(match *values.end() {
+        i64::MAX => format!("write {least} or more"),
+        most => format!("write {least} to {}", show(most)),
+    })
 }
 
 #[cfg(test)]

@@ -66,6 +66,27 @@ pub(crate) fn write_text(record: &Record, dictionary: &Dictionary, out: &mut Str
     }
 }
 
+/// The limit of a refusal and the value that was seen, in the unit of its rule; `None` where the rule compares nothing.
+pub(crate) fn limit_and_observed(payload: &Payload, dictionary: &Dictionary) -> Option<(String, String)> {
+    let Shown::Table(fields) = payload::show(payload, dictionary) else {
+        return None;
+    };
+    let text = |wanted: &str| {
+        let (_, shown) = fields.iter().find(|(name, _)| *name == wanted)?;
+        match shown {
+            Shown::Text(text) => Some(text.clone()),
+            Shown::Number(number) => Some(number.to_string()),
+            Shown::Absent
+            | Shown::Flag(_)
+            | Shown::Real(_)
+            | Shown::Mantissa(_)
+            | Shown::List(_)
+            | Shown::Table(_) => None,
+        }
+    };
+    Some((text("limit")?, text("observed")?))
+}
+
 /// The word for a source.
 pub(crate) fn source_word(source: SourceId) -> String {
     const WORDS: [(SourceId, &str); 6] = [

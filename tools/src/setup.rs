@@ -117,6 +117,8 @@ pub(crate) struct Names {
     pub(crate) instruments: BTreeMap<String, Instrument>,
     pub(crate) currencies: BTreeMap<String, Currency>,
     pub(crate) strategies: BTreeMap<String, StrategyId>,
+    /// The instrument of each strategy, which says how its limits are counted.
+    pub(crate) strategy_instruments: BTreeMap<StrategyId, Instrument>,
     pub(crate) venues: BTreeMap<String, VenueId>,
     /// The currency that exposures and losses are counted in, where one is configured.
     pub(crate) reference: Option<Currency>,
@@ -428,6 +430,7 @@ impl Planner<'_> {
             let strategy = StrategyId(numbering.number(name));
             self.names.strategies.insert(settings.name.clone(), strategy);
             let instrument = self.names.instruments[&settings.instrument];
+            self.names.strategy_instruments.insert(strategy, instrument);
             self.want(StrategyDefined {
                 parameters: settings.parameters,
                 strategy,

@@ -1,12 +1,13 @@
 //! What a run came to: for a program as JSON, for a person as text.
 
+use crate::control::unrealized;
 use crate::session::Ended;
 use crate::sink::Counted;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
-use tickwerk_domain::{AccountId, CurrencyId, format_decimal};
+use tickwerk_domain::{AccountId, CurrencyId, PositionSide, format_decimal};
 use tickwerk_engine::Core;
 use tickwerk_feeds::BookCheckResult;
 
@@ -115,7 +116,7 @@ impl Summary<'_> {
 
     fn write_positions(&self, out: &mut String) -> std::fmt::Result {
         let machine = self.ended.decider.machine();
-        for (account, instrument, position) in machine.positions().all() {
+        for (account, instrument, side, position) in machine.positions().all_sides() {
             let Some(slot) = machine.instrument(instrument) else { continue };
             let definition = &slot.definition;
             let name = machine.accounts().account(account).map_or("", |row| machine.text(row.name));
@@ -123,11 +124,16 @@ impl Summary<'_> {
             let currency = machine.accounts().currency(definition.settlement);
             let code = currency.map_or("", |currency| machine.text(currency.code));
             let money = |amount| format_decimal(amount, definition.settlement_scale);
-            let (realized, open) = (money(position.realized), money(machine.unrealized(account, instrument)));
+            let (realized, open) =
+                (money(position.realized), money(unrealized(position, definition, machine)));
             let symbol = machine.text(definition.symbol);
+            let side = match side {
+                PositionSide::Net => String::new(),
+                PositionSide::Long | PositionSide::Short => format!(" {side}"),
+            };
             writeln!(
                 out,
-                "Position    {name} {symbol}: {qty}, realised {realized} {code}, unrealised {open} {code}"
+                "Position    {name} {symbol}{side}: {qty}, realised {realized} {code}, unrealised {open} {code}"
             )?;
         }
         Ok(())
@@ -140,12 +146,16 @@ impl Summary<'_> {
             let Some(row) = machine.accounts().currency(currency) else { continue };
             let code = machine.text(row.code);
             let money = |amount| format_decimal(amount, row.scale);
-            let total = money(profit.realized + profit.unrealized - profit.fees);
+            let total = money(profit.realized + profit.unrealized - profit.fees + profit.funding);
             let (realized, unrealized, fees) =
                 (money(profit.realized), money(profit.unrealized), money(profit.fees));
+            let funding = match profit.funding {
+                0 => String::new(),
+                amount => format!(", {} funding", money(amount)),
+            };
             writeln!(
                 out,
-                "Profit      {name}: {total} {code} ({realized} realised, {unrealized} unrealised, {fees} fees)"
+                "Profit      {name}: {total} {code} ({realized} realised, {unrealized} unrealised, {fees} fees{funding})"
             )?;
         }
         Ok(())
@@ -157,6 +167,7 @@ struct Profit {
     realized: i128,
     unrealized: i128,
     fees: i128,
+    funding: i128,
 }
 
 /// Profit of each account in each currency that its positions settle in, in order of number.
@@ -164,12 +175,13 @@ fn profits(core: &Core) -> Vec<(AccountId, CurrencyId, Profit)> {
     let machine = core.machine();
     let mut sums: std::collections::BTreeMap<(AccountId, CurrencyId), Profit> =
         std::collections::BTreeMap::new();
-    for (account, instrument, position) in machine.positions().all() {
+    for (account, instrument, side, position) in machine.positions().all_sides() {
         let Some(slot) = machine.instrument(instrument) else { continue };
         let sum = sums.entry((account, slot.definition.settlement)).or_default();
         sum.realized += position.realized;
-        sum.unrealized += machine.unrealized(account, instrument);
+        sum.unrealized += unrealized(position, &slot.definition, machine);
         sum.fees += position.fees;
+        sum.funding += machine.positions().funding(account, instrument, side);
     }
     sums.into_iter().map(|((account, currency), profit)| (account, currency, profit)).collect()
 }
@@ -188,6 +200,7 @@ fn profit_json(core: &Core) -> Value {
             "realized": money(profit.realized),
             "unrealized": money(profit.unrealized),
             "fees": money(profit.fees),
+            "funding": money(profit.funding),
         });
     }
     Value::Object(accounts)

@@ -106,7 +106,11 @@ impl Instrument {
 
     /// Fee of trading `qty` at `price` at `rate`, rounded half-even to the settlement currency's scale.
     pub fn fee(&self, price: Price, qty: Qty, rate: Rate) -> Option<i128> {
-        let (numerator, denominator) = self.value(price, qty)?;
+        Self::fee_of(self.value(price, qty)?, rate)
+    }
+
+    /// [`Self::fee`] of what has this [`Self::value`].
+    pub fn fee_of((numerator, denominator): (i128, i128), rate: Rate) -> Option<i128> {
         let charged = checked_product(numerator, i128::from(rate.0))?;
         let whole = checked_product(denominator, i128::from(Rate::ONE.0))?;
         Some(crate::numbers::divide_half_even(charged, whole))

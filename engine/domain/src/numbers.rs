@@ -119,13 +119,13 @@ pub fn divide_half_even(numerator: i128, denominator: i128) -> i128 {
     if let (Ok(numerator), Ok(denominator)) = (i64::try_from(numerator), i64::try_from(denominator)) {
         return i128::from(divide_half_even_narrow(numerator, denominator));
     }
-    let quotient = numerator.div_euclid(denominator);
-    let remainder = numerator.rem_euclid(denominator);
-    match remainder.cmp(&(denominator - remainder)) {
-        std::cmp::Ordering::Less => quotient,
-        std::cmp::Ordering::Greater => quotient + 1,
-        std::cmp::Ordering::Equal => quotient + (quotient & 1),
-    }
+    // A wide division is a call, and one is enough; both are then turned to those of a division towards the floor.
+    let quotient = numerator / denominator;
+    let remainder = numerator.wrapping_sub(quotient.wrapping_mul(denominator));
+    let below = remainder >> 127;
+    let (quotient, remainder) = (quotient + below, remainder + (denominator & below));
+    let rest = denominator - remainder;
+    quotient + i128::from(remainder > rest || remainder == rest && quotient & 1 != 0)
 }
 
 /// A product, or `None` where an `i128` cannot hold it.
@@ -138,14 +138,15 @@ pub fn checked_product(left: i128, right: i128) -> Option<i128> {
     }
 }
 
-fn divide_half_even_narrow(numerator: i64, denominator: i64) -> i64 {
-    let quotient = numerator.div_euclid(denominator);
-    let remainder = numerator.rem_euclid(denominator);
-    match remainder.cmp(&(denominator - remainder)) {
-        std::cmp::Ordering::Less => quotient,
-        std::cmp::Ordering::Greater => quotient + 1,
-        std::cmp::Ordering::Equal => quotient + (quotient & 1),
-    }
+/// [`divide_half_even`] of 64 bits; the denominator is positive. Without branches on the remainder, which no processor foretells.
+#[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "the lazy operators are branches")]
+pub fn divide_half_even_narrow(numerator: i64, denominator: i64) -> i64 {
+    let (quotient, remainder) = (numerator / denominator, numerator % denominator);
+    let below = remainder >> 63;
+    let (quotient, remainder) = (quotient + below, remainder + (denominator & below));
+    let rest = denominator - remainder;
+    quotient + i64::from((remainder > rest) | ((remainder == rest) & (quotient & 1 != 0)))
 }
 
 /// The largest power of ten that an `i128` holds.

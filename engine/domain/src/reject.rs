@@ -130,7 +130,7 @@ rejects! {
     QuantityBelowFilled = 43 "quantity_below_filled",
     /// A replace that changes nothing.
     NothingToReplace = 44 "nothing_to_replace",
-    /// The order's state does not allow it.
+    /// Its state does not allow it.
     IllegalMove = 45 "illegal_move",
     /// The terms do not fit the order type.
     TermsInvalid = 46 "terms_invalid",

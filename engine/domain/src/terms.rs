@@ -259,6 +259,8 @@ words! {
         Power = "power",
         /// Cancels ahead by the logarithm of the places in the queue.
         Logarithmic = "logarithmic",
+        /// Orders of all accounts meet in one order-by-order book; market data play no part.
+        Exchange = "exchange",
     }
     /// What a reconciliation found to differ.
     DifferenceKind {

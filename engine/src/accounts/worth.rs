@@ -4,6 +4,7 @@
 //! loss and a deposit no profit. The day is the UTC day of the journaled time.
 
 use crate::limits::ACCOUNTS_MAX;
+use std::cell::Cell;
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::{AccountId, Digest, TimeNs};
 
@@ -27,11 +28,31 @@ pub struct Worth {
 #[derive(Debug)]
 pub(crate) struct Worths {
     rows: Box<[Worth]>,
+    /// A bit for each account whose cash has changed since somebody asked; it decides nothing and is in no digest.
+    touched: Cell<u64>,
 }
 
 impl Worths {
     pub(crate) fn new() -> Self {
-        Self { rows: vec![Worth::default(); ACCOUNTS_MAX].into() }
+        Self { rows: vec![Worth::default(); ACCOUNTS_MAX].into(), touched: Cell::default() }
+    }
+
+    /// The cash of an account changes.
+    #[inline]
+    pub(crate) fn touch(&mut self, account: AccountId) {
+        *self.touched.get_mut() |= 1 << account.0;
+    }
+
+    /// Whether cash of an account may have changed since [`Self::untouch`].
+    #[inline]
+    pub(crate) fn is_touched(&self, account: AccountId) -> bool {
+        self.touched.get() >> account.0 & 1 != 0
+    }
+
+    /// Whoever asks whether cash has changed knows it.
+    #[inline]
+    pub(crate) fn untouch(&self, account: AccountId) {
+        self.touched.set(self.touched.get() & !(1 << account.0));
     }
 
     pub(crate) fn get(&self, account: AccountId) -> &Worth {
@@ -56,4 +77,5 @@ impl Worths {
     }
 }
 
+const _: () = assert!(ACCOUNTS_MAX <= 64, "a set of them is one 64-bit word");
 const TAG: u64 = 0x0705;

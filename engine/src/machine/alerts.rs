@@ -4,17 +4,23 @@ use super::Machine;
 use super::breakers::ROOM_KEPT;
 use crate::event_buffer::EventBuffer;
 use crate::risk::account_exposure::{self, Exposure, leverage};
-use crate::risk::alerts::{WATCHED, Watched};
+use crate::risk::alerts::{Thresholds, WATCHED, Watched, fraction};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::SubjectId;
 use tickwerk_domain::event::RiskAlert;
-use tickwerk_domain::{AccountId, InstrumentId, LimitKind, Money, Rate, Severity, StrategyId};
+use tickwerk_domain::{AccountId, InstrumentId, LimitKind, Money, PositionMode, Severity, StrategyId};
 
 /// Limits without which nothing is watched.
 const ASKS: u32 = bit(LimitKind::AlertFraction) | bit(LimitKind::CancelRate);
+/// Limits of what an account or strategy is worth; of what a leverage follows from.
+const OF_WORTH: u32 = bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown) | bit(LimitKind::Leverage);
+/// Limits that only accounts have.
+const OF_ACCOUNTS: u32 = account_exposure::ASKS | bit(LimitKind::OpenOrders) | bit(LimitKind::Credit);
+const POSITION: u32 = bit(LimitKind::PositionQuantity);
 
 impl Machine {
     /// Raises and clears the alerts of an account in an instrument, and of the strategy.
+    #[inline]
     pub(super) fn watch_alerts(
         &mut self,
         account: AccountId,
@@ -22,17 +28,175 @@ impl Machine {
         strategy: StrategyId,
         out: &mut EventBuffer,
     ) {
+        if self.settings.asks(ASKS) || self.subjects.has_any_alert() {
+            self.watch_limits(account, instrument, strategy, out);
+        }
+    }
+
+    #[inline(never)]
+    fn watch_limits(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        strategy: StrategyId,
+        out: &mut EventBuffer,
+    ) {
         for id in self.parties(account, strategy) {
-            let is_raised = self.subjects.get(id).alerts != 0;
             let is_account = id == SubjectId::Account(account);
             let is_position_raised = is_account && self.has_position_alert(account, instrument);
-            if self.limits_of(id).has_any(ASKS) || is_raised || is_position_raised {
-                let asks = is_account && self.limits_of(id).has_any(account_exposure::ASKS);
-                let exposure = if asks { self.exposure_now(account, instrument) } else { None };
-                for kind in WATCHED {
-                    self.watch_limit(id, instrument, (kind, exposure.as_ref()), out);
-                }
+            let raised =
+                self.subjects.get(id).alerts | u32::from(is_position_raised) << POSITION.trailing_zeros();
+            if !self.limits_of(id).has_any(ASKS) && raised == 0 {
+                continue;
             }
+            let reached = self.reached(id, instrument);
+            debug_assert_eq!(reached, self.reached_by_severity(id, instrument));
+            if reached != raised {
+                self.change_alerts(id, instrument, out);
+            }
+        }
+    }
+
+    /// Raises and clears alerts one by one.
+    #[cold]
+    fn change_alerts(&mut self, id: SubjectId, instrument: InstrumentId, out: &mut EventBuffer) {
+        let exposure = self.exposure_asked(id, instrument);
+        for kind in WATCHED {
+            self.watch_limit(id, instrument, (kind, exposure.as_ref()), out);
+        }
+    }
+
+    fn exposure_asked(&self, id: SubjectId, instrument: InstrumentId) -> Option<Exposure> {
+        match id {
+            SubjectId::Account(account) if self.limits_of(id).has_any(account_exposure::ASKS) => {
+                self.exposure_now(account, instrument)
+            }
+            SubjectId::Account(_) | SubjectId::Strategy(_) => None,
+        }
+    }
+
+    /// The limits whose alerts are to be raised, a bit each: each value seen against its threshold.
+    #[inline]
+    fn reached(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
+        let (of, limits) = match id {
+            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
+                (self.settings.thresholds(account, instrument), self.settings.effective(account, instrument))
+            }
+            SubjectId::Account(account) => (
+                self.settings.thresholds(account, InstrumentId::NONE),
+                self.settings.effective(account, InstrumentId::NONE),
+            ),
+            SubjectId::Strategy(strategy) => {
+                (self.settings.strategy_thresholds(strategy), self.settings.strategy(strategy))
+            }
+        };
+        let row = self.subjects.get(id);
+        let (mut reached, now) = (0, self.now);
+        let mut note = |kind: LimitKind, is_reached: bool| reached |= u32::from(is_reached) << kind as u32;
+        if of.watches(LimitKind::PositionQuantity) {
+            let seen = match id {
+                SubjectId::Account(account) if self.positions.mode(account) == PositionMode::Netting => {
+                    self.positions.get(account, instrument).worst()
+                }
+                SubjectId::Account(_) | SubjectId::Strategy(_) => {
+                    self.position_seen(id, instrument).unwrap_or(0)
+                }
+            };
+            note(LimitKind::PositionQuantity, seen >= of.least(LimitKind::PositionQuantity));
+        }
+        for (kind, bucket) in [
+            (LimitKind::OrderRate, &row.orders),
+            (LimitKind::ReplaceRate, &row.replaces),
+            (LimitKind::CancelRate, &row.cancels),
+        ] {
+            if !bucket.is_full()
+                && let Some(rate) = limits.get(kind).filter(|_| of.watches(kind))
+            {
+                note(kind, bucket.has_taken(of.least(kind), rate, now));
+            }
+        }
+        for (kind, seen) in
+            [(LimitKind::LossStreak, row.losses), (LimitKind::RejectStorm, row.refusals_within(now))]
+        {
+            // A limit that is not watched has a threshold that no counter reaches.
+            note(kind, seen >= of.least(kind).unsigned_abs());
+        }
+        if of.watches(LimitKind::OrderToTrade) {
+            note(LimitKind::OrderToTrade, row.has_ratio(of.least(LimitKind::OrderToTrade)));
+        }
+        let worth = if of.watched & OF_WORTH == 0 { None } else { self.worth_of(id) };
+        if let Some((worth, seen)) = row.worth.zip(worth) {
+            let loss = worth.loss(seen) >= i128::from(of.least(LimitKind::DailyLoss));
+            note(LimitKind::DailyLoss, loss && of.watches(LimitKind::DailyLoss));
+            let has_fallen =
+                of.watches(LimitKind::Drawdown) && worth.has_fallen(seen, of.least(LimitKind::Drawdown));
+            note(LimitKind::Drawdown, has_fallen);
+        }
+        if let SubjectId::Account(account) = id
+            && of.watched & OF_ACCOUNTS != 0
+        {
+            reached |= self.reached_by_account(account, instrument, (of, worth));
+        }
+        reached
+    }
+
+    /// The same for the limits that only accounts have.
+    #[inline]
+    fn reached_by_account(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        (of, equity): (&Thresholds, Option<i128>),
+    ) -> u32 {
+        let mut reached = 0;
+        let mut note = |kind: LimitKind, is_reached: bool| {
+            reached |= u32::from(is_reached && of.watches(kind)) << kind as u32;
+        };
+        let open_orders = self.accounts.account(account).map_or(0, |row| row.open_orders);
+        note(LimitKind::OpenOrders, i64::from(open_orders) >= of.least(LimitKind::OpenOrders));
+        if of.watches(LimitKind::Credit) {
+            let used = self.credit_used(account, None).unwrap_or(0);
+            note(LimitKind::Credit, used >= i128::from(of.least(LimitKind::Credit)));
+        }
+        if of.watched & account_exposure::ASKS == 0 || self.instrument(instrument).is_none() {
+            return reached;
+        }
+        let gross = if let Some(exposure) = self.exposure_known(account) {
+            note(LimitKind::GrossExposure, exposure.gross >= of.least(LimitKind::GrossExposure));
+            note(LimitKind::NetExposure, exposure.net() >= of.least(LimitKind::NetExposure));
+            Some(exposure.gross.into())
+        } else {
+            let exposure = self.exposure_now(account, instrument);
+            let (gross, net) = exposure.map_or((0, 0), |exposure| (exposure.gross, exposure.net()));
+            note(LimitKind::GrossExposure, gross >= i128::from(of.least(LimitKind::GrossExposure)));
+            note(LimitKind::NetExposure, net >= i128::from(of.least(LimitKind::NetExposure)));
+            exposure.map(|exposure| exposure.gross)
+        };
+        if let Some((gross, equity)) = gross.zip(equity) {
+            let most = of.least(LimitKind::Leverage) - 1;
+            note(LimitKind::Leverage, account_exposure::is_leverage_above(gross, equity, most));
+        }
+        reached
+    }
+
+    /// What [`Self::reached`] says, from each value itself.
+    fn reached_by_severity(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
+        let exposure = self.exposure_asked(id, instrument);
+        let limits = self.limits_watched(id, instrument);
+        let is_reached = |kind: &LimitKind| {
+            let seen = self.seen(id, instrument, (*kind, exposure.as_ref()), limits);
+            seen.zip(fraction(limits, *kind)).and_then(|(seen, of)| seen.severity(of)).is_some()
+        };
+        WATCHED.into_iter().filter(is_reached).fold(0, |bits, kind| bits | bit(kind))
+    }
+
+    /// The limits that are watched for an account in an instrument, or for a strategy.
+    fn limits_watched(&self, id: SubjectId, instrument: InstrumentId) -> &Effective {
+        match id {
+            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
+                self.settings.effective(account, instrument)
+            }
+            SubjectId::Account(_) | SubjectId::Strategy(_) => self.limits_of(id),
         }
     }
 
@@ -47,12 +211,7 @@ impl Machine {
         (kind, exposure): (LimitKind, Option<&Exposure>),
         out: &mut EventBuffer,
     ) {
-        let limits = match id {
-            SubjectId::Account(account) if self.instrument(instrument).is_some() => {
-                self.settings.effective(account, instrument)
-            }
-            SubjectId::Account(_) | SubjectId::Strategy(_) => self.limits_of(id),
-        };
+        let limits = self.limits_watched(id, instrument);
         let is_position = kind == LimitKind::PositionQuantity;
         let was_raised = match id {
             SubjectId::Account(account) if is_position => self.has_position_alert(account, instrument),
@@ -62,12 +221,7 @@ impl Machine {
             return;
         }
         let seen = self.seen(id, instrument, (kind, exposure), limits);
-        let fraction = match limits.get(LimitKind::AlertFraction) {
-            // Passing a cancel rate is told in any case: nothing else happens.
-            None if kind == LimitKind::CancelRate => Some(Rate::ONE.0),
-            fraction => fraction,
-        };
-        let severity = seen.zip(fraction).and_then(|(seen, fraction)| seen.severity(fraction));
+        let severity = seen.zip(fraction(limits, kind)).and_then(|(seen, of)| seen.severity(of));
         if severity.is_some() == was_raised || out.room() <= ROOM_KEPT {
             return;
         }
@@ -77,8 +231,7 @@ impl Machine {
                 self.subjects.set_position_alert(account, instrument, !was_raised, &mut self.digest);
             }
             SubjectId::Account(_) | SubjectId::Strategy(_) => {
-                self.subjects.get_mut(id).alerts ^= bit(kind);
-                self.subjects.commit_state(id, &mut self.digest);
+                self.subjects.toggle_alert(id, kind, &mut self.digest);
             }
         }
         let (account, strategy) = self.owner_of(id);

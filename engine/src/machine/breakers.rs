@@ -18,7 +18,7 @@ use tickwerk_domain::{
 };
 
 /// Limits of what an account or strategy is worth.
-const OF_WORTH: u32 = bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown);
+pub(super) const OF_WORTH: u32 = bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown);
 /// Events that what is watched leaves to what follows in the same command: an order with all that it causes. What finds
 /// no room is seen again with the next order or fill.
 pub(super) const ROOM_KEPT: usize = 16;
@@ -34,6 +34,9 @@ impl Machine {
         out: &mut EventBuffer,
     ) {
         const WATCHED: u32 = OF_WORTH | bit(LimitKind::StaleFeed);
+        if !self.settings.asks(WATCHED) {
+            return;
+        }
         for id in self.parties(account, strategy) {
             if self.limits_of(id).has_any(WATCHED) {
                 self.watch_feed(id, instrument, out);
@@ -85,11 +88,10 @@ impl Machine {
         {
             self.trip(id, BreakerKind::DailyLoss, limit, loss, out);
         }
-        let fall = worth.fall(now);
-        if let Some(limit) = drawdown.map(i128::from)
-            && fall >= limit
+        if let Some(limit) = drawdown
+            && worth.has_fallen(now, limit)
         {
-            self.trip(id, BreakerKind::Drawdown, limit, fall, out);
+            self.trip(id, BreakerKind::Drawdown, limit.into(), worth.fall(now), out);
         }
     }
 
@@ -136,8 +138,7 @@ impl Machine {
     }
 
     fn change_breaker(&mut self, id: SubjectId, kind: BreakerKind, to: Breaker, out: &mut EventBuffer) {
-        let breaker = &mut self.subjects.get_mut(id).breakers[kind as usize];
-        let from = std::mem::replace(breaker, to).state;
+        let from = self.subjects.get_mut(id).set_breaker(kind, to).state;
         assert!(is_allowed(from, to.state), "breaker {kind}: {from} to {}", to.state);
         self.subjects.commit_state(id, &mut self.digest);
         let (account, strategy) = self.owner_of(id);
@@ -279,6 +280,23 @@ impl Worth {
         self.day.saturating_sub(now)
     }
 
+    /// Whether [`Self::fall`] is at least `least`, which is positive; without a division where all fits 64 bits.
+    #[inline]
+    pub(super) fn has_fallen(&self, now: i128, least: i64) -> bool {
+        let fallen = self.peak.saturating_sub(now);
+        if fallen <= 0 {
+            return false;
+        }
+        match (u64::try_from(self.peak), u64::try_from(fallen)) {
+            (Ok(0), _) => false,
+            (Ok(peak), Ok(fallen)) => {
+                let scaled = u128::from(fallen) * u128::from(Rate::ONE.0.unsigned_abs());
+                scaled >= u128::from(peak) * u128::from(least.unsigned_abs())
+            }
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => self.fall(now) >= i128::from(least),
+        }
+    }
+
     /// The fall from the highest as a fraction of it, in units of 10⁻⁸, rounded down; none of nothing.
     pub(super) fn fall(&self, now: i128) -> i128 {
         let fallen = self.peak.saturating_sub(now);
@@ -288,5 +306,27 @@ impl Worth {
         // Scaled down together, so that the product fits.
         let shift = (128 - fallen.leading_zeros()).saturating_sub(90);
         (fallen >> shift) * i128::from(Rate::ONE.0) / (self.peak >> shift).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_fall_is_seen_with_and_without_a_division(
+            peak in prop_oneof![-5..1_000_i128, 0..1_i128 << 70, any::<i128>()],
+            now in prop_oneof![-5..1_000_i128, 0..1_i128 << 70, any::<i128>()],
+            near in -2..3_i64,
+            least in 1..=i64::MAX,
+        ) {
+            let worth = Worth { day: 0, peak };
+            let close = i64::try_from(worth.fall(now)).unwrap_or(i64::MAX).saturating_add(near).max(1);
+            for least in [least, close] {
+                prop_assert_eq!(worth.has_fallen(now, least), worth.fall(now) >= i128::from(least));
+            }
+        }
     }
 }

@@ -55,6 +55,7 @@ impl Machine {
             Err((reason, value)) => self.refuse(&(*setting).into(), reason, value, out),
             Ok(()) => {
                 self.conversions.set(setting, &mut self.digest);
+                self.memo.clear();
                 self.note_all_worths();
             }
         }
@@ -88,6 +89,7 @@ impl Machine {
             self.refuse(&(*setting).into(), Reject::UnknownCurrency, i64::from(currency.0), out);
         } else if currency != self.conversions.reference {
             self.conversions.set_reference(currency, &mut self.digest);
+            self.memo.clear();
             self.forget_all_worths();
             self.note_all_worths();
         }
@@ -111,6 +113,20 @@ impl Machine {
         }
         let (numerator, denominator) = self.reference_rate(currency)?;
         Some(divide_half_even(checked_product(amount, numerator)?, denominator))
+    }
+
+    /// The instrument whose mark makes a currency's rate; none where the rate follows from the setting alone.
+    #[inline]
+    pub(super) fn way_of(&self, currency: CurrencyId) -> InstrumentId {
+        let is_reference = currency == self.conversions.reference;
+        if is_reference { InstrumentId::NONE } else { self.conversions.rows[currency.0 as usize].instrument }
+    }
+
+    /// Twice the mark that a rate follows from; `None` where there is none.
+    #[inline]
+    pub(super) fn rate_mark(&self, way: InstrumentId) -> Option<i64> {
+        let (low, high) = self.market(way).mark()?;
+        low.0.checked_add(high.0)
     }
 
     /// What an amount of the reference currency is in another, rounded half-even.

@@ -8,6 +8,7 @@
 
 use super::Machine;
 use crate::event_buffer::EventBuffer;
+use crate::orders::Order;
 use crate::positions::Booked;
 use crate::risk::exposure::{margin, margin_mark};
 use tickwerk_domain::command::FillReported;
@@ -47,15 +48,13 @@ impl Machine {
         fill: &FillReported,
         out: &mut EventBuffer,
     ) -> Result<Executed, Reject> {
-        let order = *self.orders.get(slot);
-        let (account, side) = (order.account, order.position_side);
+        let &Order { account, position_side: side, side: way, status: was, .. } = self.orders.get(slot);
         let executed = self.executed(instrument, base_factor, fill)?;
-        let position = self.positions.of_mut(account, order.instrument, side);
-        if is_beyond(side, order.side, position.qty, fill.qty) {
+        let position = self.positions.of_mut(account, instrument.instrument, side);
+        if is_beyond(side, way, position.qty, fill.qty) {
             return Err(Reject::FillUnmatched);
         }
-        let booked =
-            position.book(instrument, order.side, fill.price, fill.qty).ok_or(Reject::ValueOverflow)?;
+        let booked = position.book(instrument, way, fill.price, fill.qty).ok_or(Reject::ValueOverflow)?;
         position.fees += executed.fee_counted;
 
         let row = self.orders.get_mut(slot);
@@ -64,19 +63,19 @@ impl Machine {
         row.cum_fee += executed.fee_counted;
         row.execution_id = row.execution_id.max(fill.execution_id);
         // A fill that crossed the order's end leaves it as it ended.
-        let is_filled = row.cum_qty == row.qty && !order.status.is_done();
+        let is_filled = row.cum_qty == row.qty && !was.is_done();
         self.push_fill(slot, fill, is_filled, out);
-        self.settle_fill(slot, &order, fill.qty);
+        self.settle_fill(slot, was, fill.qty);
         self.push_position((account, side), instrument, booked.change, booked.realized, out);
-        let mut legs = trade_legs(instrument, order.side, base_factor, fill.qty, &booked);
+        let mut legs = trade_legs(instrument, way, base_factor, fill.qty, &booked);
         legs[FEE_LEG] = leg(executed.fee_currency, LedgerBook::Fee, -executed.fee);
         self.post(account, &legs, out);
         if !executed.is_fee_counted {
             self.accounts.worths.change(account, &mut self.digest, |worth| worth.fees_uncounted += 1);
         }
         self.note_worth(account);
-        self.arm_mark(order.instrument);
-        self.count_fill(&order, &executed, &booked, out);
+        self.arm_mark(instrument.instrument);
+        self.count_fill(slot, &executed, &booked, out);
         Ok(executed)
     }
 
@@ -114,7 +113,12 @@ impl Machine {
         }
         self.note_worth(account);
         self.arm_mark(order.instrument);
-        self.note_flow(&order, way, &Executed { fee_counted: -executed.fee_counted, ..*executed });
+        self.note_flow(
+            order.strategy,
+            order.instrument,
+            way,
+            &Executed { fee_counted: -executed.fee_counted, ..*executed },
+        );
         Ok(())
     }
 
@@ -145,7 +149,7 @@ impl Machine {
     }
 
     fn push_fill(&mut self, slot: u32, fill: &FillReported, is_filled: bool, out: &mut EventBuffer) {
-        let order = *self.orders.get(slot);
+        let order = self.orders.get(slot);
         let filled = OrderFilled {
             cum_value: Money::new(order.cum_value),
             cum_fee: Money::new(order.cum_fee),

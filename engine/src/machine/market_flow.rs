@@ -93,7 +93,7 @@ impl Machine {
         if !is_in_range(instrument.0, INSTRUMENTS_MAX) || self.instrument(instrument).is_none() {
             return None;
         }
-        let market = self.market_mut(instrument);
+        let market = &mut self.markets[instrument.0 as usize];
         market.version += 1;
         Some(market.version)
     }
@@ -117,7 +117,10 @@ impl Machine {
         market
     }
 
+    /// A market to be changed: what was worked out at its mark is to be looked at again.
+    #[inline]
     pub(super) fn market_mut(&mut self, instrument: InstrumentId) -> &mut crate::market::Market {
+        self.memo.note_move(instrument);
         &mut self.markets[instrument.0 as usize]
     }
 

@@ -24,6 +24,7 @@ impl Machine {
             self.refuse(&(*mark).into(), Reject::UnknownInstrument, i64::from(mark.instrument.0), out);
             return 0;
         }
+        self.memo.note_move(mark.instrument);
         let market = &mut self.markets[mark.instrument.0 as usize];
         market.venue_mark = Some(mark.price);
         market.rehash_mark(&mut self.digest);
@@ -42,6 +43,7 @@ impl Machine {
             let value = i64::try_from(setting.interval.0).unwrap_or(i64::MAX);
             self.refuse(&(*setting).into(), Reject::ValueOutOfRange, value, out);
         } else {
+            self.memo.note_move(instrument);
             let market = &mut self.markets[instrument.0 as usize];
             (market.mark_source, market.mark_interval) = (setting.source, setting.interval);
             market.rehash_mark(&mut self.digest);

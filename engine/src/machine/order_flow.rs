@@ -17,6 +17,17 @@ use tickwerk_domain::{
     TriggerBy, VenueId,
 };
 
+/// Who an order is before it is decided on.
+#[derive(Clone, Copy, Debug)]
+struct Entrant {
+    id: OrderId,
+    strategy: StrategyId,
+    /// Records of its stream so far.
+    version: u64,
+    /// The store's hash of its account and name.
+    name_key: u64,
+}
+
 /// What was decided on an order that may enter.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -44,9 +55,8 @@ impl Machine {
             if name.is_none() { None } else { self.orders.find_client(asked.account, name, name_key) };
         match known {
             None => {
-                let mut order = Order::new(id, StrategyId::NONE, asked, name_key);
-                order.version = 1;
-                self.enter(stamp, &order, name_key, asked, out);
+                let entrant = Entrant { id, strategy: StrategyId::NONE, version: 1, name_key };
+                self.enter(stamp, &entrant, asked, out);
             }
             Some(slot) if self.orders.has_content_of(slot, asked) => {
                 let (order, status, reason) = {
@@ -77,21 +87,22 @@ impl Machine {
         self.watch_before(asked.account, strategy, asked.instrument, out);
         let id = OrderId(stamp.sequence.plus(out.len() as u64 + 1).0);
         let name_key = key(asked.account, &asked.client_order_id);
-        self.enter(stamp, &Order::new(id, strategy, asked, name_key), name_key, asked, out);
+        self.enter(stamp, &Entrant { id, strategy, version: 0, name_key }, asked, out);
     }
 
     /// Decides on an order and books the result.
-    fn enter(&mut self, stamp: Stamp, order: &Order, name_key: u64, asked: &NewOrder, out: &mut EventBuffer) {
+    fn enter(&mut self, stamp: Stamp, entrant: &Entrant, asked: &NewOrder, out: &mut EventBuffer) {
+        let &Entrant { id, strategy, version, name_key } = entrant;
         let is_rare = is_rare(asked);
-        let decision = self.decide(stamp.time_ns, asked, order.strategy, is_rare);
+        let decision = self.decide(stamp.time_ns, asked, strategy, is_rare);
         if decision.is_err_and(|refusal| refusal.reason == Reject::StoreFull) {
-            let (id, account, instrument) = (order.id, asked.account, asked.instrument);
-            let reason = Reject::StoreFull.code();
-            out.push(order.version + 1, OrderRejected { order: id, account, instrument, reason });
+            let (account, instrument, reason) = (asked.account, asked.instrument, Reject::StoreFull.code());
+            out.push(version + 1, OrderRejected { order: id, account, instrument, reason });
             return;
         }
+        let mut order = Order::new(id, strategy, asked, name_key);
+        (order.version, order.position_side) = (version, self.position_side(asked));
         let slot = self.orders.add(order, name_key, &mut self.digest);
-        self.orders.get_mut(slot).position_side = self.position_side(asked);
         if is_rare {
             self.orders.add_terms(slot, Terms::new(asked));
             // Nothing counts before it is approved.
@@ -104,9 +115,9 @@ impl Machine {
         self.orders.commit(slot, &mut self.digest);
         let refused = decision.err().map(|refusal| refusal.reason);
         if refused == Some(Reject::SelfTrade) {
-            self.give_way(asked, order.strategy, true, out);
+            self.give_way(asked, strategy, true, out);
         }
-        self.count_message((asked.account, asked.instrument, order.strategy), Message::Order, refused, out);
+        self.count_message((asked.account, asked.instrument, strategy), Message::Order, refused, out);
     }
 
     fn decide(
@@ -290,30 +301,20 @@ impl Machine {
 
     /// Sends an order to its venue, with the terms that the venue takes care of.
     pub(super) fn submit(&mut self, slot: u32, out: &mut EventBuffer) {
-        let order = *self.orders.get(slot);
+        let order = self.orders.get(slot);
         if order.has_terms {
-            // One that was held may be older than a reconciliation whose view cannot know it.
-            self.reconciliations.spare(order.account, slot, order.id, &mut self.digest);
+            self.submit_rare(slot, out);
+        } else {
+            self.push_order(slot, submitted(order), out);
         }
-        let mut submitted = OrderSubmitted {
-            order: order.id,
-            price: order.price,
-            qty: order.leaves(),
-            trigger_price: Price(0),
-            display_qty: Qty::ZERO,
-            expires_at: TimeNs::UNKNOWN,
-            trail_offset: 0,
-            account: order.account,
-            instrument: order.instrument,
-            strategy: order.strategy,
-            venue: order.venue,
-            side: order.side,
-            order_type: order.order_type,
-            time_in_force: order.time_in_force,
-            trail_unit: TrailUnit::Price,
-            trigger_by: TriggerBy::Last,
-            post_only: false,
-        };
+    }
+
+    #[inline(never)]
+    fn submit_rare(&mut self, slot: u32, out: &mut EventBuffer) {
+        let order = self.orders.get(slot);
+        let mut submitted = submitted(order);
+        // One that was held may be older than a reconciliation whose view cannot know it.
+        self.reconciliations.spare(order.account, slot, order.id, &mut self.digest);
         if let Some(terms) = self.orders.terms(slot) {
             let asked = &terms.asked;
             submitted.post_only = asked.post_only;
@@ -325,7 +326,7 @@ impl Machine {
             } else {
                 submitted.order_type = asked.order_type.once_triggered();
             }
-            let venue = self.venues.get(order.venue);
+            let venue = self.venues.get(submitted.venue);
             let can = |capability| venue.is_some_and(|venue| venue.can(capability));
             submitted.time_in_force = match asked.time_in_force {
                 TimeInForce::Fok => TimeInForce::Fok,
@@ -349,7 +350,34 @@ impl Machine {
     }
 }
 
+/// What a venue is told of an order without rare terms.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "made in its place among the events, it is not copied there")]
+fn submitted(order: &Order) -> OrderSubmitted {
+    OrderSubmitted {
+        order: order.id,
+        price: order.price,
+        qty: order.leaves(),
+        trigger_price: Price(0),
+        display_qty: Qty::ZERO,
+        expires_at: TimeNs::UNKNOWN,
+        trail_offset: 0,
+        account: order.account,
+        instrument: order.instrument,
+        strategy: order.strategy,
+        venue: order.venue,
+        side: order.side,
+        order_type: order.order_type,
+        time_in_force: order.time_in_force,
+        trail_unit: TrailUnit::Price,
+        trigger_by: TriggerBy::Last,
+        post_only: false,
+    }
+}
+
 /// The approval of an order that was counted, with the exposure after it; without one it ties up nothing yet.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "made in its place among the events, it is not copied there")]
 pub(super) fn approved(machine: &Machine, slot: u32, approval: Option<&Approval>) -> OrderApproved {
     let order = machine.orders.get(slot);
     let position = machine.positions.of(order.account, order.instrument, order.position_side);

@@ -252,7 +252,6 @@ impl Machine {
         let order = *self.orders.get(slot);
         let extra_open = (new.qty.0 - order.qty.0).max(0);
         self.orders.terms_mut(slot).replacement = Some(Replacement { extra_open, ..new });
-        self.forget_exposure(order.instrument);
         // From here on either price may be met at the venue.
         self.resting.note(order.account, order.instrument, order.side, new.price, false);
         self.give_way(&NewOrder { price: new.price, ..self.as_sent(slot) }, order.strategy, false, out);

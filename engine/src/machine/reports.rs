@@ -173,10 +173,16 @@ impl Machine {
         let version = order.version;
         let was_done = order.status.is_done();
         self.fit_position_side(slot);
-        let known = self.executions.by_id(fill.order, fill.execution_id);
-        if known.is_some_and(|known| known.is_told_by(fill)) {
-            self.refuse(&(*fill).into(), Reject::DuplicateReport, fill.order.0.cast_signed(), out);
-        } else if let Err(problem) = self.take_fill(slot, fill, out) {
+        let taken = match self.executions.by_id(fill.order, fill.execution_id) {
+            None => self.take_fill(slot, fill, out),
+            Some(known) if known.is_told_by(fill) => {
+                self.refuse(&(*fill).into(), Reject::DuplicateReport, fill.order.0.cast_signed(), out);
+                self.orders.commit(slot, &mut self.digest);
+                return version;
+            }
+            Some(_) => Err(Reject::DuplicateReport),
+        };
+        if let Err(problem) = taken {
             self.raise_fill(Some(slot), fill, problem, out);
         } else if !was_done && self.orders.get(slot).status.is_done() {
             self.after_end(slot, out);
@@ -198,12 +204,13 @@ impl Machine {
         self.orders.get_mut(slot).position_side = side;
     }
 
-    /// Books a fill that fits its order; nothing has changed where it is an error.
+    /// Books a fill that fits its order and is not known; nothing has changed where it is an error.
     fn take_fill(&mut self, slot: u32, fill: &FillReported, out: &mut EventBuffer) -> Result<(), Reject> {
         let order = self.orders.get(slot);
         let known = self.instrument(order.instrument).ok_or(Reject::UnknownInstrument)?;
         let (instrument, base_factor) = (known.definition, known.base_factor);
-        if self.is_booked(order, fill.execution_id) {
+        // It may be known no more.
+        if self.executions.may_have_forgotten(order.id) && fill.execution_id <= order.execution_id {
             return Err(Reject::DuplicateReport);
         }
         // Without an id a repeat could not be told.
@@ -222,34 +229,28 @@ impl Machine {
         Ok(())
     }
 
-    /// Whether an execution of this id was booked, or may have been.
-    fn is_booked(&self, order: &Order, execution_id: u64) -> bool {
-        let is_old = self.executions.may_have_forgotten(order.id);
-        (is_old && execution_id <= order.execution_id)
-            || self.executions.by_id(order.id, execution_id).is_some()
-    }
-
-    /// What a booked fill does to its order's state and exposure, and to linked orders; `before` is the order as it was.
-    /// A fill that crossed the order's end finds no exposure and leaves it done; its group hears of it all the same. The
-    /// caller rehashes the position.
-    pub(super) fn settle_fill(&mut self, slot: u32, before: &Order, qty: Qty) {
-        self.note_held(before.strategy, before.side, qty);
-        if before.has_terms {
+    /// What a booked fill does to its order's state and exposure, and to linked orders; `was` is the order's status
+    /// before it. A fill that crossed the order's end finds no exposure and leaves it done; its group hears of it all the
+    /// same. The caller rehashes the position.
+    pub(super) fn settle_fill(&mut self, slot: u32, was: OrderStatus, qty: Qty) {
+        let &Order { account, instrument, strategy, side, position_side, has_terms, .. } =
+            self.orders.get(slot);
+        self.note_held(strategy, side, qty);
+        if has_terms {
             self.rare_fill(slot, qty);
         }
-        if before.status.is_done() {
-            self.note_pending(before.strategy, before.side.sign() * qty.0);
+        if was.is_done() {
+            self.note_pending(strategy, side.sign() * qty.0);
             self.tie_up_again(slot);
             return;
         }
-        let &Order { account, instrument, position_side, .. } = before;
-        *self.positions.of_mut(account, instrument, position_side).open_mut(before.side) -= qty.0;
+        *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= qty.0;
         let order = self.orders.get(slot);
         if order.cum_qty == order.qty {
             self.finish(slot, OrderStatus::Filled);
             return;
         }
-        match before.status {
+        match was {
             // What is on its way to the venue stays to be answered.
             OrderStatus::PendingCancel | OrderStatus::PendingReplace => {}
             OrderStatus::PendingNew

@@ -112,7 +112,7 @@ impl Machine {
         self.unbook_fill(slot, &from_executed, out).expect("it was tried on a copy");
         if let Some(now) = now {
             self.book_again(&order, &instrument, base_factor, &now, out);
-            self.note_flow(&order, order.side, &now);
+            self.note_flow(order.strategy, order.instrument, order.side, &now);
         }
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);

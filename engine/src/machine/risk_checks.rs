@@ -3,6 +3,7 @@
 //! Before an order or replace, the breakers see whether they trip; then [`crate::risk::check`] decides; after it, what
 //! happened is counted. Nothing is counted that no limit asks for.
 
+use super::breakers::OF_WORTH;
 use super::fills::Executed;
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
@@ -10,7 +11,7 @@ use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use crate::orders::Order;
 use crate::positions::Booked;
 use crate::risk::rate::Message;
-use crate::risk::self_trade::{Resting, makers, mode};
+use crate::risk::self_trade::{Resting, makers, mode_of};
 use crate::risk::settings::bit;
 use crate::risk::subjects::{SubjectId, Subjects};
 use crate::risk::{Approval, Refusal, StrategyView, View, check, check_held};
@@ -26,6 +27,9 @@ const COUNTED: u32 = bit(LimitKind::OrderRate)
     | bit(LimitKind::CancelRate)
     | bit(LimitKind::OrderToTrade)
     | bit(LimitKind::RejectStorm);
+
+/// Limits that look at fills.
+const OF_FILLS: u32 = bit(LimitKind::OrderToTrade) | bit(LimitKind::LossStreak) | OF_WORTH;
 
 impl Machine {
     /// What the rules count of accounts and strategies.
@@ -58,7 +62,8 @@ impl Machine {
     /// Open orders that an order on its way to the venue would meet give way to it.
     pub(super) fn give_way_to(&mut self, slot: u32, out: &mut EventBuffer) {
         let order = self.orders.get(slot);
-        if self.prevents_self_trades(order.account, order.instrument, order.strategy) {
+        let mode = self.self_trade_mode(order.account, order.instrument, order.strategy);
+        if mode == SelfTradePrevention::CancelMaker {
             let strategy = order.strategy;
             let sent = self.as_sent(slot);
             self.give_way(&sent, strategy, false, out);
@@ -73,29 +78,30 @@ impl Machine {
         is_refused: bool,
         out: &mut EventBuffer,
     ) {
-        if !self.prevents_self_trades(asked.account, asked.instrument, strategy) {
-            return;
-        }
         let wanted =
             if is_refused { SelfTradePrevention::CancelBoth } else { SelfTradePrevention::CancelMaker };
-        let found = self.with_view(asked, strategy, None, false, |view| {
-            (mode(view) == wanted).then(|| makers(asked, view))
-        });
-        if let Ok(Some(makers)) = found {
+        if self.self_trade_mode(asked.account, asked.instrument, strategy) != wanted {
+            return;
+        }
+        if let Ok(makers) = self.with_view(asked, strategy, None, false, |view| makers(asked, view)) {
             for slot in makers.slots() {
                 self.request_cancel(*slot, Reject::SelfTrade, out);
             }
         }
     }
 
-    fn prevents_self_trades(
+    /// What is set for self-trades, the stricter of both; the numbers rise with what is cancelled.
+    fn self_trade_mode(
         &self,
         account: AccountId,
         instrument: InstrumentId,
         strategy: StrategyId,
-    ) -> bool {
-        self.settings.effective(account, instrument).has_any(bit(LimitKind::SelfTrade))
-            || self.settings.strategy(strategy).has_any(bit(LimitKind::SelfTrade))
+    ) -> SelfTradePrevention {
+        if !self.settings.asks(bit(LimitKind::SelfTrade)) {
+            return SelfTradePrevention::Off;
+        }
+        let own = self.settings.effective(account, instrument).get(LimitKind::SelfTrade);
+        mode_of(own.max(self.settings.strategy(strategy).get(LimitKind::SelfTrade)))
     }
 
     fn with_view<T>(
@@ -136,7 +142,6 @@ impl Machine {
             settlement: self.accounts.balance(asked.account, settlement),
             base: self.accounts.balance(asked.account, slot.definition.base),
             base_factor: slot.base_factor,
-            unrealized: self.unrealized_in(asked.account, slot.definition.kind, settlement),
             limits,
             subject: self.subjects.get(SubjectId::Account(asked.account)),
             strategy: if has_own { self.strategy_view(strategy) } else { None },
@@ -163,7 +168,7 @@ impl Machine {
     }
 
     /// Profit of all contracts of an account that settle in a currency; spot positions do not count as margin.
-    pub(super) fn unrealized_in(
+    pub(crate) fn unrealized_in(
         &self,
         account: AccountId,
         kind: InstrumentKind,
@@ -202,16 +207,14 @@ impl Machine {
         refused: Option<Reject>,
         out: &mut EventBuffer,
     ) {
-        for id in self.parties(account, strategy) {
-            let limits = self.limits_of(id);
-            if !limits.has_any(COUNTED) {
-                continue;
-            }
-            match refused {
-                None => self.count_let_through(id, message, out),
-                // A breaker that has tripped already makes no storm.
-                Some(Reject::BreakerTripped) => {}
-                Some(_) => self.count_refusal(id, out),
+        if self.settings.asks(COUNTED) {
+            for id in self.parties(account, strategy) {
+                match refused {
+                    None => self.count_let_through(id, message, out),
+                    // A breaker that has tripped already makes no storm.
+                    Some(Reject::BreakerTripped) => {}
+                    Some(_) => self.count_refusal(id, out),
+                }
             }
         }
         self.watch_alerts(account, instrument, strategy, out);
@@ -233,11 +236,10 @@ impl Machine {
             bucket.take(rate, now);
         }
         row.messages += u64::from(ratio.is_some());
-        let ratio_seen = row.messages / row.fills.max(1);
+        let passed = ratio.filter(|limit| row.has_ratio(*limit));
+        let ratio_seen = passed.map_or(0, |_| row.messages / row.fills.max(1));
         self.subjects.commit_flow(id, &mut self.digest);
-        if let Some(limit) = ratio
-            && ratio_seen >= limit.unsigned_abs()
-        {
+        if let Some(limit) = passed {
             self.trip(id, BreakerKind::OrderToTrade, limit.into(), ratio_seen.into(), out);
         }
     }
@@ -260,28 +262,30 @@ impl Machine {
     /// Counts a fill that was booked: what its close brought, and what account and strategy are worth now.
     pub(super) fn count_fill(
         &mut self,
-        order: &Order,
+        slot: u32,
         executed: &Executed,
         booked: &Booked,
         out: &mut EventBuffer,
     ) {
-        self.note_flow(order, order.side, executed);
+        let &Order { account, instrument, strategy, side, .. } = self.orders.get(slot);
+        self.note_flow(strategy, instrument, side, executed);
         let is_close = match booked.change {
             PositionChange::Reduced | PositionChange::Closed | PositionChange::Flipped => true,
             PositionChange::Opened | PositionChange::Increased | PositionChange::Adjusted => false,
         };
-        for id in self.parties(order.account, order.strategy) {
-            let limits = self.limits_of(id);
-            if limits.has_any(bit(LimitKind::OrderToTrade)) {
-                self.subjects.get_mut(id).fills += 1;
-                self.subjects.commit_flow(id, &mut self.digest);
+        if self.settings.asks(OF_FILLS) {
+            for id in self.parties(account, strategy) {
+                if self.limits_of(id).has_any(bit(LimitKind::OrderToTrade)) {
+                    self.subjects.get_mut(id).fills += 1;
+                    self.subjects.commit_flow(id, &mut self.digest);
+                }
+                if is_close && self.limits_of(id).has_any(bit(LimitKind::LossStreak)) {
+                    self.count_close(id, booked.realized, out);
+                }
+                self.watch_worth(id, out);
             }
-            if is_close && self.limits_of(id).has_any(bit(LimitKind::LossStreak)) {
-                self.count_close(id, booked.realized, out);
-            }
-            self.watch_worth(id, out);
         }
-        self.watch_alerts(order.account, order.instrument, order.strategy, out);
+        self.watch_alerts(account, instrument, strategy, out);
     }
 
     /// A close that won nothing and lost nothing leaves the streak as it is.
@@ -302,19 +306,24 @@ impl Machine {
     }
 
     /// What a strategy's fill brought in less its fee, in settlement units.
-    pub(super) fn note_flow(&mut self, order: &Order, side: Side, executed: &Executed) {
-        self.forget_worth();
-        if order.strategy.is_none() || !is_in_range(order.strategy.0, self.strategies.len()) {
+    pub(super) fn note_flow(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        side: Side,
+        executed: &Executed,
+    ) {
+        if strategy.is_none() || !is_in_range(strategy.0, self.strategies.len()) {
             return;
         }
-        let Some(slot) = self.instrument(order.instrument) else { return };
+        let Some(slot) = self.instrument(instrument) else { return };
         let value = slot.definition.value_posted(executed.price, executed.qty).unwrap_or(0);
         let sign = i128::from(side.sign())
             * match slot.definition.kind {
                 InstrumentKind::Spot | InstrumentKind::Linear => -1,
                 InstrumentKind::Inverse => 1,
             };
-        let id = SubjectId::Strategy(order.strategy);
+        let id = SubjectId::Strategy(strategy);
         let row = self.subjects.get_mut(id);
         row.flow = row.flow.saturating_add(sign * value).saturating_sub(executed.fee_counted);
         self.subjects.commit_state(id, &mut self.digest);
@@ -322,10 +331,9 @@ impl Machine {
 
     /// Watches what the end of an order leaves; a venue's refusal counts as one.
     pub(super) fn count_end(&mut self, slot: u32, is_refusal: bool, out: &mut EventBuffer) {
-        self.forget_worth();
         let order = self.orders.get(slot);
         let (account, instrument, strategy) = (order.account, order.instrument, order.strategy);
-        if is_refusal {
+        if is_refusal && self.settings.asks(bit(LimitKind::RejectStorm)) {
             for id in self.parties(account, strategy) {
                 self.count_refusal(id, out);
             }
@@ -335,7 +343,6 @@ impl Machine {
 
     /// Money that comes or goes is neither profit nor loss.
     pub(super) fn count_transfer(&mut self, account: AccountId, currency: CurrencyId, amount: i128) {
-        self.forget_worth();
         let id = SubjectId::Account(account);
         let Some(worth) = self.subjects.get(id).worth else { return };
         let moved = self.in_reference(currency, amount);

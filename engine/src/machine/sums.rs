@@ -26,7 +26,6 @@ impl Machine {
         let was_empty = !self.positions.has_open(account, instrument, side);
         self.resting.note(account, instrument, side, price, was_empty);
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) += leaves;
-        self.forget_exposure(instrument);
         self.count_open(slot);
         match reservation {
             Some(reservation) => self.tie_up(slot, reservation),
@@ -56,7 +55,6 @@ impl Machine {
             self.count_reducer(slot, false);
         }
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
-        self.forget_exposure(instrument);
         self.accounts.account_mut(account).open_orders -= 1;
         self.accounts.rehash_account(account, &mut self.digest);
         self.note_pending(strategy, -side.sign() * leaves);
@@ -147,7 +145,6 @@ impl Machine {
         let (has_terms, leaves, counted) = (order.has_terms, order.leaves().0, self.counted_leaves(slot));
         let position_side = order.position_side;
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= counted;
-        self.forget_exposure(instrument);
         self.orders.set_status(slot, status);
         if status == OrderStatus::Filled {
             // A cancel that the core had asked for came too late.

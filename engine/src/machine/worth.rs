@@ -34,13 +34,37 @@ impl Machine {
         }
         let mut equity = 0_i128;
         for currency in self.accounts.held(account) {
+            equity = equity.checked_add(self.cash_in_reference(account, currency)?)?;
+        }
+        for instrument in self.positions.open(account) {
+            let settlement = self.instrument(instrument).map(|known| &known.definition);
+            if let Some(of) = settlement.filter(|of| of.kind != InstrumentKind::Spot) {
+                let profit = self.unrealized(account, instrument);
+                equity = equity.checked_add(self.in_reference(of.settlement, profit)?)?;
+            }
+        }
+        debug_assert_eq!(Some(equity), self.equity_anew(account));
+        Some(equity)
+    }
+
+    /// Equity by its definition, for what was kept to be compared with.
+    pub(super) fn equity_anew(&self, account: AccountId) -> Option<i128> {
+        if self.reference_currency().is_none() || self.accounts.account(account).is_none() {
+            return None;
+        }
+        let mut equity = 0_i128;
+        for currency in self.accounts.held(account) {
             let cash = self.accounts.balance(account, currency).cash;
             equity = equity.checked_add(self.in_reference(currency, cash)?)?;
         }
         for instrument in self.positions.open(account) {
             let settlement = self.instrument(instrument).map(|known| &known.definition);
             if let Some(of) = settlement.filter(|of| of.kind != InstrumentKind::Spot) {
-                let profit = self.unrealized(account, instrument);
+                let sides = self.positions.sides(account).iter();
+                let of_side = |side: &PositionSide| {
+                    self.unrealized_of(instrument, self.positions.of(account, instrument, *side))
+                };
+                let profit = sides.map(of_side).fold(0_i128, i128::saturating_add);
                 equity = equity.checked_add(self.in_reference(of.settlement, profit)?)?;
             }
         }
@@ -104,7 +128,7 @@ impl Machine {
     /// Profit of what an account has open of an instrument on either side, at its mark, in settlement units; 0 without
     /// a mark.
     pub fn unrealized(&self, account: AccountId, instrument: InstrumentId) -> i128 {
-        let first = self.unrealized_of(instrument, self.positions.get(account, instrument));
+        let first = self.profit(account, instrument);
         match self.positions.mode(account) {
             PositionMode::Netting => first,
             PositionMode::Hedging => {
@@ -194,8 +218,6 @@ impl Machine {
         self.day_ends = TimeNs((day + 1).saturating_mul(DAY_NS));
         self.keep_all_worths(true);
         self.restart_risk_day();
-        // The command may bring another price.
-        self.forget_worth();
     }
 }
 

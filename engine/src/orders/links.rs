@@ -137,11 +137,8 @@ impl Links {
             self.get_mut(place).is_idle = false;
             let row = self.get(place);
             if row.count == 0 {
-                let rows = &self.rows;
-                self.index.remove(key(row.account, row.link), place, |other| {
-                    let other = &rows[other as usize];
-                    key(other.account, other.link)
-                });
+                let hash = key(row.account, row.link);
+                self.index.remove(hash, place);
                 return place;
             }
         }

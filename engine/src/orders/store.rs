@@ -9,6 +9,7 @@ use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, OPEN_ORDERS_MAX, ORDERS_MAX};
 use std::collections::VecDeque;
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::slot_index::near;
 use tickwerk_domain::{AccountId, ClientOrderId, Digest, InstrumentId, OrderId, OrderStatus, SlotIndex};
 
 /// No order.
@@ -33,13 +34,13 @@ pub struct Orders {
     rows: Vec<Order>,
     /// Neighbours of each row, packed, so that a list is changed and walked without waiting for rows.
     neighbors: Vec<Neighbors>,
-    /// Id of each row, packed, so that a probe for another order does not wait for its row.
+    /// Id of each row, packed with what follows, so that a row can be forgotten without reading it.
     ids: Vec<OrderId>,
-    /// [`key`] of each row, packed likewise; 0 where it has no name.
+    /// [`key`] of each row; 0 where it has no name.
     name_keys: Vec<u64>,
-    /// Hash of each row as it counts in the digest; packed, so that a row can be forgotten without reading it.
+    /// Hash of each row as it counts in the digest.
     hashes: Vec<u64>,
-    /// Place of each row's terms, packed likewise; only read where the row says that it has any.
+    /// Place of each row's terms, [`NO_SLOT`] where it has none.
     terms_of: Vec<u32>,
     terms: Vec<Terms>,
     free_terms: Vec<u32>,
@@ -122,7 +123,7 @@ impl Orders {
     /// The slot of an order.
     #[inline]
     pub(crate) fn find(&self, id: OrderId) -> Option<u32> {
-        self.by_id.find(key_of_id(id), |slot| self.ids[slot as usize] == id)
+        self.by_id.find(key_of_id(id), |slot| self.get(slot).id == id)
     }
 
     /// The order with this id, where it is remembered.
@@ -134,10 +135,7 @@ impl Orders {
     #[inline]
     pub(crate) fn find_client(&self, account: AccountId, name: &ClientOrderId, name_key: u64) -> Option<u32> {
         self.by_client_id.find(name_key, |slot| {
-            if self.name_keys[slot as usize] != name_key {
-                return false;
-            }
-            let order = &self.rows[slot as usize];
+            let order = self.get(slot);
             order.account == account && order.client_order_id == *name
         })
     }
@@ -148,30 +146,44 @@ impl Orders {
     }
 
     /// Takes an order in as open; `name_key` is the [`key`] of its account and name. The caller has asked [`Orders::has_room`]; a refused order is finished at once.
-    pub(crate) fn add(&mut self, order: &Order, name_key: u64, digest: &mut Digest) -> u32 {
+    ///
+    /// The row comes from far and is only written for now: the order is made in its place, as a copy of what was just
+    /// written would have to wait for all that.
+    #[inline]
+    pub(crate) fn add(&mut self, order: Order, name_key: u64, digest: &mut Digest) -> u32 {
         let name_key = if order.client_order_id.is_none() { 0 } else { name_key };
-        let slot = if self.rows.len() < ORDERS_MAX {
-            self.rows.push(*order);
-            self.neighbors.push(ALONE);
-            self.ids.push(order.id);
-            self.name_keys.push(name_key);
-            self.hashes.push(0);
-            self.terms_of.push(NO_SLOT);
-            u32::try_from(self.rows.len() - 1).expect("ORDERS_MAX fits 32 bits")
-        } else {
-            let slot = self.done.pop_front().expect("fewer orders may be open than the store holds");
-            self.forget(slot, digest);
-            self.rows[slot as usize] = *order;
-            self.neighbors[slot as usize] = ALONE;
-            self.ids[slot as usize] = order.id;
-            self.name_keys[slot as usize] = name_key;
-            slot
-        };
+        let slot = self.take_slot(digest);
+        let place = slot as usize;
+        self.rows[place] = order;
+        (self.neighbors[place], self.ids[place], self.name_keys[place]) = (ALONE, order.id, name_key);
         self.by_id.insert(key_of_id(order.id), slot);
         if name_key != 0 {
             self.by_client_id.insert(name_key, slot);
         }
-        self.link(slot);
+        self.link(slot, order.account, order.instrument);
+        slot
+    }
+
+    /// A slot for one more order: a new one, or that of the oldest done order, which is forgotten.
+    #[inline]
+    fn take_slot(&mut self, digest: &mut Digest) -> u32 {
+        if self.rows.len() < ORDERS_MAX {
+            return self.new_slot();
+        }
+        let slot = self.done.pop_front().expect("fewer orders may be open than the store holds");
+        self.forget(slot, digest);
+        slot
+    }
+
+    #[inline(never)]
+    fn new_slot(&mut self) -> u32 {
+        let slot = u32::try_from(self.rows.len()).expect("ORDERS_MAX fits 32 bits");
+        self.rows.push(Order::blank());
+        self.neighbors.push(ALONE);
+        self.ids.push(OrderId::NONE);
+        self.name_keys.push(0);
+        self.hashes.push(0);
+        self.terms_of.push(NO_SLOT);
         slot
     }
 
@@ -393,25 +405,22 @@ impl Orders {
     }
 
     fn forget(&mut self, slot: u32, digest: &mut Digest) {
-        let has_terms = self.get(slot).has_terms;
-        if has_terms {
-            let place = self.terms_of[slot as usize];
-            digest.replace(self.terms[place as usize].row, 0);
-            self.free_terms.push(place);
-            self.get_mut(slot).has_terms = false;
+        let place = slot as usize;
+        let terms = std::mem::replace(&mut self.terms_of[place], NO_SLOT);
+        if terms != NO_SLOT {
+            digest.replace(self.terms[terms as usize].row, 0);
+            self.free_terms.push(terms);
         }
-        let (ids, name_keys, place) = (&self.ids, &self.name_keys, slot as usize);
         digest.update(&mut self.hashes[place], 0);
-        self.by_id.remove(key_of_id(ids[place]), slot, |other| key_of_id(ids[other as usize]));
-        if name_keys[place] != 0 {
-            self.by_client_id.remove(name_keys[place], slot, |other| name_keys[other as usize]);
+        self.by_id.remove(key_of_id(self.ids[place]), slot);
+        if self.name_keys[place] != 0 {
+            self.by_client_id.remove(self.name_keys[place], slot);
         }
     }
 
-    fn link(&mut self, slot: u32) {
-        let order = self.get(slot);
+    fn link(&mut self, slot: u32, account: AccountId, instrument: InstrumentId) {
         // An order that names nothing known is done at once and in no list of its own.
-        let own = own_index(order.account, order.instrument);
+        let own = own_index(account, instrument);
         let rows = &mut self.neighbors;
         let last = std::mem::replace(&mut self.last_open, slot);
         rows[slot as usize].previous_open = last;
@@ -465,8 +474,10 @@ fn own_index(account: AccountId, instrument: InstrumentId) -> Option<usize> {
     (account < ACCOUNTS_MAX && instrument < INSTRUMENTS_MAX).then_some(account * INSTRUMENTS_MAX + instrument)
 }
 
+/// Orders that came one after another stand near each other in the index, as they are looked for together.
+#[inline]
 fn key_of_id(id: OrderId) -> u64 {
-    id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    near(id.0) << 32 | id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
 /// Hash of an account and the client's name for an order; never 0.

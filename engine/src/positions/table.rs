@@ -6,6 +6,7 @@
 
 use super::Position;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
+use std::cell::Cell;
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::{AccountId, Digest, InstrumentId, PositionMode, PositionSide, Side};
 
@@ -55,6 +56,9 @@ pub struct Positions {
     open_shorts: Held,
     /// Per account, a bit for each instrument with a position or an open order.
     busy: Box<[u64]>,
+    /// Per account, a bit for each instrument whose position was lent out to be changed since somebody asked; it decides
+    /// nothing and is in no digest.
+    touched: Box<[Cell<u64>]>,
 }
 
 impl Default for Positions {
@@ -76,6 +80,7 @@ impl Positions {
             open: Held::new(),
             open_shorts: Held::new(),
             busy: vec![0; ACCOUNTS_MAX].into(),
+            touched: vec![Cell::default(); ACCOUNTS_MAX].into(),
         }
     }
 
@@ -98,11 +103,6 @@ impl Positions {
         &self.rows[index(account, instrument)]
     }
 
-    #[inline]
-    pub(crate) fn get_mut(&mut self, account: AccountId, instrument: InstrumentId) -> &mut Position {
-        &mut self.rows[index(account, instrument)]
-    }
-
     /// The position of a side; both numbers in range.
     #[inline]
     pub fn of(&self, account: AccountId, instrument: InstrumentId, side: PositionSide) -> &Position {
@@ -119,10 +119,23 @@ impl Positions {
         instrument: InstrumentId,
         side: PositionSide,
     ) -> &mut Position {
+        *self.touched[account.0 as usize].get_mut() |= 1 << instrument.0;
         match side {
             PositionSide::Net | PositionSide::Long => &mut self.rows[index(account, instrument)],
             PositionSide::Short => &mut self.shorts[index(account, instrument)],
         }
+    }
+
+    /// Instruments whose positions may have changed since [`Self::untouch`], a bit each.
+    #[inline]
+    pub(crate) fn touched(&self, account: AccountId) -> u64 {
+        self.touched[account.0 as usize].get()
+    }
+
+    /// Whoever asks which positions have changed knows them all.
+    #[inline]
+    pub(crate) fn untouch(&self, account: AccountId) {
+        self.touched[account.0 as usize].set(0);
     }
 
     /// Whether any order of a side is open, on whichever position.
@@ -155,7 +168,8 @@ impl Positions {
         if side == PositionSide::Short {
             self.shorts[index(account, instrument)].version += 1;
         }
-        let row = self.get_mut(account, instrument);
+        // A record tells of values and changes none.
+        let row = &mut self.rows[index(account, instrument)];
         row.version += 1;
         row.version
     }
@@ -168,7 +182,13 @@ impl Positions {
 
     /// Instruments in which the account has a position or an open order, in order of number.
     pub fn busy(&self, account: AccountId) -> impl Iterator<Item = InstrumentId> + use<> {
-        bits(self.busy[account.0 as usize]).map(InstrumentId)
+        bits(self.busy_bits(account)).map(InstrumentId)
+    }
+
+    /// The same, a bit each.
+    #[inline]
+    pub(crate) fn busy_bits(&self, account: AccountId) -> u64 {
+        self.busy[account.0 as usize]
     }
 
     /// Accounts that have a position in the instrument on either side, in order of number, from after `after`.
@@ -281,7 +301,8 @@ impl Position {
 }
 
 /// The numbers of the bits that are set, from the lowest.
-fn bits(mut rest: u64) -> impl Iterator<Item = u32> {
+#[inline]
+pub(crate) fn bits(mut rest: u64) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
         let next = (rest != 0).then(|| rest.trailing_zeros())?;
         rest &= rest - 1;

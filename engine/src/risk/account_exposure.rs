@@ -10,7 +10,7 @@ use super::{Refusal, View};
 use crate::market::Market;
 use crate::positions::Position;
 use tickwerk_domain::command::NewOrder;
-use tickwerk_domain::{Instrument, LimitKind, Price, Qty, Rate, Reject};
+use tickwerk_domain::{Instrument, LimitKind, Price, Qty, Rate, Reject, Side};
 
 /// The limits that ask for exposure.
 pub(crate) const ASKS: u32 =
@@ -86,8 +86,9 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
     }
     if let Some(limit) = view.limits.get(LimitKind::Leverage) {
         let no_rate = Refusal::plain(Reject::NoConversionRate);
-        let leverage = leverage(after.gross, view.machine.equity_known(order.account).ok_or(no_rate)?);
-        if leverage > i128::from(limit) {
+        let equity = view.machine.equity_known(order.account).ok_or(no_rate)?;
+        if is_leverage_above(after.gross, equity, limit) {
+            let leverage = leverage(after.gross, equity);
             return Err(Refusal::new(Reject::LeverageAboveLimit, limit, leverage));
         }
     }
@@ -95,6 +96,21 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
 }
 
 fn after(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
+    let (account, instrument) = (order.account, order.instrument);
+    let (mut buys, mut sells) = (view.position.open_buys, view.position.open_sells);
+    match order.side {
+        Side::Buy => buys = buys.saturating_add(order.qty.0),
+        Side::Sell => sells = sells.saturating_add(order.qty.0),
+    }
+    let worst = (view.position.qty.saturating_add(buys), view.position.qty.saturating_sub(sells));
+    if let Some(after) = view.machine.exposure_quickly(account, instrument, worst) {
+        return Ok(after.wide());
+    }
+    after_the_long_way(order, view, price)
+}
+
+#[cold]
+fn after_the_long_way(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
     let side = view.machine.position_side(order);
     let with_order = |of, position: &Position| {
         let mut position = *position;
@@ -114,6 +130,18 @@ pub(crate) fn mark_of(market: &Market) -> Option<Price> {
     low.0.checked_add(high.0).map(|twice| Price(twice / 2))
 }
 
+/// Whether [`leverage`] is above `limit`, which is no less than 0; without a division where all fits 64 bits.
+#[inline]
+pub(crate) fn is_leverage_above(gross: i128, equity: i128, limit: i64) -> bool {
+    match (u64::try_from(gross), u64::try_from(equity)) {
+        (Ok(gross), Ok(equity)) if equity > 0 => {
+            let scaled = u128::from(gross) * u128::from(Rate::ONE.0.unsigned_abs());
+            scaled > u128::from(equity) * u128::from(limit.unsigned_abs())
+        }
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => leverage(gross, equity) > i128::from(limit),
+    }
+}
+
 /// Gross exposure ÷ equity in units of 10⁻⁸, rounded up; without equity anything at all is beyond every limit.
 pub(crate) fn leverage(gross: i128, equity: i128) -> i128 {
     if gross == 0 {
@@ -126,5 +154,27 @@ pub(crate) fn leverage(gross: i128, equity: i128) -> i128 {
     match (u64::try_from(scaled), u64::try_from(equity)) {
         (Ok(scaled), Ok(equity)) => i128::from(scaled.div_ceil(equity)),
         (Ok(_) | Err(_), Ok(_) | Err(_)) => scaled / equity + i128::from(scaled % equity != 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_leverage_is_above_a_limit_with_and_without_a_division(
+            gross in prop_oneof![0..1_000_i128, 0..1_i128 << 70, 0..=i128::MAX],
+            equity in prop_oneof![-5..1_000_i128, -5..1_i128 << 70, any::<i128>()],
+            near in -2..3_i64,
+            limit in 0..=i64::MAX,
+        ) {
+            let close = i64::try_from(leverage(gross, equity)).unwrap_or(i64::MAX).saturating_add(near).max(0);
+            for limit in [limit, close] {
+                let is_above = leverage(gross, equity) > i128::from(limit);
+                prop_assert_eq!(is_leverage_above(gross, equity, limit), is_above);
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! only effect is the alert. One alert stands for each limit of a subject (for positions: of an account in an
 //! instrument), so that it is raised once and cleared once. Watched on approvals, fills and ends of orders.
 
+use super::settings::{Effective, bit};
 use tickwerk_domain::{LimitKind, Rate, Severity};
 
 /// A limit with what is seen of it.
@@ -58,9 +59,90 @@ impl Watched {
     }
 }
 
+/// The least values at which alerts are raised: [`Watched::severity`] worked out when a limit is set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Thresholds {
+    /// By [`LimitKind`]; at least 1.
+    least: [i64; LimitKind::ALL.len()],
+    /// A bit for each limit that may raise an alert.
+    pub(crate) watched: u32,
+}
+
+impl Thresholds {
+    /// Nothing is watched.
+    pub(crate) const NONE: Self = Self { least: [i64::MAX; LimitKind::ALL.len()], watched: 0 };
+
+    /// Those of some limits.
+    pub(crate) fn of(limits: &Effective) -> Self {
+        let mut of = Self::NONE;
+        for kind in WATCHED {
+            if let (Some(limit), Some(fraction)) = (limits.get(kind), fraction(limits, kind)) {
+                let (product, one) = (i128::from(limit) * i128::from(fraction), i128::from(Rate::ONE.0));
+                // A fraction is at most one, so the part of a limit fits.
+                let part = product / one + i128::from(product % one > 0);
+                of.least[kind as usize] = i64::try_from(part).unwrap_or(i64::MAX).max(1);
+                of.watched |= bit(kind);
+            }
+        }
+        of
+    }
+
+    /// Whether alerts may be raised for a limit.
+    #[inline]
+    pub(crate) fn watches(&self, kind: LimitKind) -> bool {
+        self.watched & bit(kind) != 0
+    }
+
+    /// The least value seen that raises the alert of a limit that is watched.
+    #[inline]
+    pub(crate) fn least(&self, kind: LimitKind) -> i64 {
+        self.least[kind as usize]
+    }
+}
+
+/// The fraction of a limit that raises its alert. Passing a cancel rate is told in any case: nothing else happens.
+pub(crate) fn fraction(limits: &Effective, kind: LimitKind) -> Option<i64> {
+    match limits.get(LimitKind::AlertFraction) {
+        None if kind == LimitKind::CancelRate => Some(Rate::ONE.0),
+        fraction => fraction,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::risk::scopes::values_of;
+    use crate::risk::settings::{Scope, Settings};
+    use proptest::prelude::*;
+    use tickwerk_domain::{AccountId, Digest, InstrumentId, StrategyId};
+
+    proptest! {
+        #[test]
+        fn a_threshold_says_what_the_severity_says(
+            limit in prop_oneof![0..100_i64, 0..=i64::MAX],
+            fraction in 1..=Rate::ONE.0,
+            near in -3..4_i64,
+            observed in any::<i128>(),
+        ) {
+            let mut settings = Settings::new();
+            let scope = Scope {
+                account: AccountId(0),
+                instrument: InstrumentId(0),
+                strategy: StrategyId::NONE,
+            };
+            let kind = LimitKind::GrossExposure;
+            prop_assert!(values_of(kind).contains(&limit));
+            for (kind, value) in [(kind, limit), (LimitKind::AlertFraction, fraction)] {
+                settings.set_limit(scope, kind, value, &mut Digest::default()).unwrap();
+            }
+            let of = settings.thresholds(AccountId(1), InstrumentId(1));
+            let least = i128::from(of.least(kind));
+            for observed in [observed, least + i128::from(near)] {
+                let watched = Watched { kind, limit: limit.into(), observed };
+                prop_assert_eq!(watched.severity(fraction).is_some(), observed >= least);
+            }
+        }
+    }
 
     #[test]
     fn the_fraction_is_reached_and_then_the_limit() {

@@ -4,22 +4,34 @@
 //! beyond what there is, over all currencies, this order included. It pays for what is bought and for margin; an asset
 //! that is not there cannot be sold on credit.
 
-use super::exposure::{Reservation, margin, margin_mark, spot_reservation};
+use super::exposure::{OrderValue, Reservation, buy_reservation, margin, margin_mark, spot_reservation};
 use super::{Refusal, View};
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::{InstrumentKind, LimitKind, Price, Rate, Reject, Side};
 
 /// Whether the account can pay for the order, and what the order ties up.
-pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Reservation, Refusal> {
+pub(super) fn check(
+    order: &NewOrder,
+    view: &View<'_>,
+    price: Price,
+    value: &OrderValue,
+) -> Result<Reservation, Refusal> {
     match view.instrument.kind {
-        InstrumentKind::Spot => check_spot(order, view, price),
-        InstrumentKind::Linear | InstrumentKind::Inverse => check_contract(order, view, price),
+        InstrumentKind::Spot => check_spot(order, view, price, value),
+        InstrumentKind::Linear | InstrumentKind::Inverse => check_contract(order, view, price, value),
     }
 }
 
-fn check_spot(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Reservation, Refusal> {
-    let open = order.qty;
-    let reservation = spot_reservation(view.instrument, view.base_factor, order.side, price, open);
+fn check_spot(
+    order: &NewOrder,
+    view: &View<'_>,
+    price: Price,
+    value: &OrderValue,
+) -> Result<Reservation, Refusal> {
+    let reservation = match order.side {
+        Side::Buy => buy_reservation(view.instrument, value),
+        Side::Sell => spot_reservation(view.instrument, view.base_factor, order.side, price, order.qty),
+    };
     let reservation = reservation.ok_or_else(|| Refusal::plain(Reject::ValueOverflow))?;
     match order.side {
         Side::Buy => afford(order, view, reservation.amount, view.settlement.available())?,
@@ -33,7 +45,12 @@ fn check_spot(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Reserva
     Ok(reservation)
 }
 
-fn check_contract(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Reservation, Refusal> {
+fn check_contract(
+    order: &NewOrder,
+    view: &View<'_>,
+    price: Price,
+    value: &OrderValue,
+) -> Result<Reservation, Refusal> {
     let overflow = || Refusal::plain(Reject::ValueOverflow);
     let instrument = view.instrument;
     let mark = margin_mark(view.market.reference_twice(), price);
@@ -47,8 +64,9 @@ fn check_contract(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Res
         return Ok(reservation);
     }
     let rate = Rate(instrument.taker_fee.0.max(0));
-    let fee = instrument.fee(price, order.qty, rate).ok_or_else(overflow)?;
-    let available = view.settlement.available() + view.position.margin + view.unrealized;
+    let fee = value.fee(rate).ok_or_else(overflow)?;
+    let unrealized = view.machine.unrealized_in(order.account, instrument.kind, instrument.settlement);
+    let available = view.settlement.available() + view.position.margin + unrealized;
     afford(order, view, needed + fee, available)?;
     Ok(reservation)
 }

@@ -5,6 +5,7 @@
 //! at the mark; an order that does not raise that margin passes.
 
 use crate::positions::Position;
+use tickwerk_domain::numbers::divide_half_even;
 use tickwerk_domain::{CurrencyId, Instrument, Price, Qty, Rate, Side};
 
 /// What an order ties up.
@@ -18,6 +19,28 @@ pub struct Reservation {
     pub price: Price,
 }
 
+/// What an order is worth at a price: worked out once, and used by all rules that ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct OrderValue {
+    price: Price,
+    exact: (i128, i128),
+    /// Rounded half-even to the settlement currency's scale.
+    pub(super) posted: i128,
+}
+
+impl OrderValue {
+    /// `None` where it does not fit.
+    pub(super) fn of(instrument: &Instrument, price: Price, qty: Qty) -> Option<Self> {
+        let exact = instrument.value(price, qty)?;
+        Some(Self { price, exact, posted: divide_half_even(exact.0, exact.1) })
+    }
+
+    /// Fee at a rate. `None` where it does not fit.
+    pub(super) fn fee(&self, rate: Rate) -> Option<i128> {
+        Instrument::fee_of(self.exact, rate)
+    }
+}
+
 /// What `qty` of a spot order ties up. `None` where it does not fit.
 pub fn spot_reservation(
     instrument: &Instrument,
@@ -27,17 +50,19 @@ pub fn spot_reservation(
     qty: Qty,
 ) -> Option<Reservation> {
     match side {
-        Side::Buy => {
-            let rate = Rate(instrument.maker_fee.0.max(instrument.taker_fee.0).max(0));
-            let notional = instrument.value_posted(price, qty)?;
-            let amount = notional.checked_add(instrument.fee(price, qty, rate)?)?.max(0);
-            Some(Reservation { amount, currency: instrument.quote, price })
-        }
+        Side::Buy => buy_reservation(instrument, &OrderValue::of(instrument, price, qty)?),
         Side::Sell => {
             let amount = i128::from(qty.0).checked_mul(base_factor)?;
             Some(Reservation { amount, currency: instrument.base, price })
         }
     }
+}
+
+/// What a spot buy of a known value ties up. `None` where it does not fit.
+pub(super) fn buy_reservation(instrument: &Instrument, value: &OrderValue) -> Option<Reservation> {
+    let rate = Rate(instrument.maker_fee.0.max(instrument.taker_fee.0).max(0));
+    let amount = value.posted.checked_add(value.fee(rate)?)?.max(0);
+    Some(Reservation { amount, currency: instrument.quote, price: value.price })
 }
 
 /// Margin of a position with its open orders at their worst. `None` where it does not fit.

@@ -45,6 +45,18 @@ impl Bucket {
         i64::try_from(self.missing_at(rate, now).div_ceil(TOKEN)).unwrap_or(i64::MAX)
     }
 
+    /// Whether no token was missing when the last one was taken, and none is now.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.missing == 0
+    }
+
+    /// Whether at least so many tokens are taken at `now`, `least` being positive.
+    #[inline]
+    pub(crate) fn has_taken(&self, least: i64, rate: i64, now: TimeNs) -> bool {
+        self.missing_at(rate, now) > (least.unsigned_abs() - 1).saturating_mul(TOKEN)
+    }
+
     /// Whether one more token can be taken.
     #[inline]
     pub fn has_token(&self, rate: i64, now: TimeNs) -> bool {
@@ -125,6 +137,10 @@ mod tests {
                 bucket.take(rate, TimeNs(now));
                 bucket.taken(rate, TimeNs(now));
                 bucket.has_token(rate, TimeNs(now));
+                for least in [1, 2, 999, i64::MAX] {
+                    let has_taken = bucket.taken(rate, TimeNs(now)) >= least;
+                    assert_eq!(bucket.has_taken(least, rate, TimeNs(now)), has_taken);
+                }
             }
         }
         assert!(!Bucket::default().has_token(0, TimeNs(5)), "a rate of none lets nothing through");

@@ -153,8 +153,13 @@ pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
 }
 
 /// What is set for a self-trade; `Off` where nothing is.
-pub(crate) fn mode(view: &View<'_>) -> SelfTradePrevention {
-    let number = view.limits.get(LimitKind::SelfTrade).and_then(|number| usize::try_from(number).ok());
+fn mode(view: &View<'_>) -> SelfTradePrevention {
+    mode_of(view.limits.get(LimitKind::SelfTrade))
+}
+
+/// The mode of a limit's number.
+pub(crate) fn mode_of(limit: Option<i64>) -> SelfTradePrevention {
+    let number = limit.and_then(|number| usize::try_from(number).ok());
     let mode = number.and_then(|number| SelfTradePrevention::ALL.get(number).copied());
     mode.unwrap_or(SelfTradePrevention::Off)
 }

@@ -5,6 +5,7 @@
 //! for each limit that is set, so that a check reads one row and skips what is not set. Every change raises the version
 //! that decisions name.
 
+use super::alerts::Thresholds;
 use super::scopes::{Scopes, greater_is_stricter, scopes_of, values_of};
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use tickwerk_domain::digest::row_hash;
@@ -104,6 +105,10 @@ pub struct Settings {
     rows: Box<[Effective]>,
     effective: Box<[Effective]>,
     strategies: Box<[Effective]>,
+    /// Of what applies to pairs, and then of strategies.
+    thresholds: Box<[Thresholds]>,
+    /// A bit for each limit that is set anywhere.
+    asked: u32,
     version: u64,
     hashes: Box<[u64]>,
     strategy_hashes: Box<[u64]>,
@@ -123,6 +128,8 @@ impl Settings {
             rows: vec![UNSET; count].into(),
             effective: vec![UNSET; count].into(),
             strategies: vec![UNSET; STRATEGIES_MAX].into(),
+            thresholds: vec![Thresholds::NONE; count + STRATEGIES_MAX].into(),
+            asked: 0,
             version: 0,
             hashes: vec![0; count].into(),
             strategy_hashes: vec![0; STRATEGIES_MAX].into(),
@@ -132,6 +139,12 @@ impl Settings {
     /// Version of all settings; 0 before the first.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether any of the limits is set for anybody whose [`bit`]s are given: what nobody asks for costs one look.
+    #[inline]
+    pub fn asks(&self, bits: u32) -> bool {
+        self.asked & bits != 0
     }
 
     /// What applies to a pair; both numbers in range.
@@ -144,6 +157,18 @@ impl Settings {
     #[inline]
     pub fn strategy(&self, strategy: StrategyId) -> &Effective {
         self.strategies.get(strategy.0 as usize).unwrap_or(&UNSET)
+    }
+
+    /// The thresholds of what applies to a pair; both numbers in range.
+    #[inline]
+    pub(crate) fn thresholds(&self, account: AccountId, instrument: InstrumentId) -> &Thresholds {
+        &self.thresholds[index(account, instrument)]
+    }
+
+    /// The thresholds of a strategy; its number in range.
+    #[inline]
+    pub(crate) fn strategy_thresholds(&self, strategy: StrategyId) -> &Thresholds {
+        &self.thresholds[ACCOUNTS_MAX * INSTRUMENTS_MAX + strategy.0 as usize]
     }
 
     /// What was set for exactly this scope, whose numbers are in range.
@@ -188,6 +213,7 @@ impl Settings {
         let row = self.row_mut(scope);
         let previous = std::mem::replace(&mut row.limits[kind as usize], value.max(-1));
         row.set = row.set & !bit(kind) | u32::from(value >= 0) << kind as u32;
+        self.asked = self.rows.iter().chain(&*self.strategies).fold(0, |asked, row| asked | row.set);
         self.changed(scope, digest);
         Ok(previous)
     }
@@ -231,6 +257,8 @@ impl Settings {
         digest.update(kept, row_hash(TAG, &words));
         if strategy.is_none() {
             self.work_out(account, instrument);
+        } else {
+            self.thresholds[ACCOUNTS_MAX * INSTRUMENTS_MAX + strategy.0 as usize] = Thresholds::of(&row);
         }
     }
 
@@ -239,7 +267,9 @@ impl Settings {
         let numbers = |id: u32, count: usize| if id == 0 { 0..count } else { id as usize..id as usize + 1 };
         for account in numbers(account.0, ACCOUNTS_MAX) {
             for instrument in numbers(instrument.0, INSTRUMENTS_MAX) {
-                self.effective[account * INSTRUMENTS_MAX + instrument] = self.strictest(account, instrument);
+                let place = account * INSTRUMENTS_MAX + instrument;
+                self.effective[place] = self.strictest(account, instrument);
+                self.thresholds[place] = Thresholds::of(&self.effective[place]);
             }
         }
     }

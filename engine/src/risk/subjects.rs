@@ -5,9 +5,12 @@
 
 use super::breakers::Breaker;
 use super::rate::Bucket;
+use super::settings::bit;
 use crate::limits::{ACCOUNTS_MAX, STRATEGIES_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
-use tickwerk_domain::{AccountId, BreakerKind, BreakerState, Digest, InstrumentId, StrategyId, TimeNs};
+use tickwerk_domain::{
+    AccountId, BreakerKind, BreakerState, Digest, InstrumentId, LimitKind, StrategyId, TimeNs,
+};
 
 /// Who is counted: an account, or a strategy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +46,8 @@ pub struct Subject {
     pub worth: Option<Worth>,
     /// Its breakers, by [`BreakerKind`].
     pub breakers: [Breaker; BreakerKind::ALL.len()],
+    /// A bit for each of them that is not armed.
+    pub(crate) tripped: u32,
     /// A bit for each kind of limit whose alert is raised.
     pub alerts: u32,
     flow_row: u64,
@@ -73,12 +78,25 @@ impl Subject {
     /// The first breaker that is not armed.
     #[inline]
     pub fn tripped(&self) -> Option<&Breaker> {
-        self.breakers.iter().find(|breaker| breaker.state != BreakerState::Armed)
+        if self.tripped == 0 { None } else { self.breakers.get(self.tripped.trailing_zeros() as usize) }
+    }
+
+    /// Sets a breaker; gives what it was.
+    pub(crate) fn set_breaker(&mut self, kind: BreakerKind, to: Breaker) -> Breaker {
+        let bit = 1 << kind as u32;
+        self.tripped = if to.state == BreakerState::Armed { self.tripped & !bit } else { self.tripped | bit };
+        std::mem::replace(&mut self.breakers[kind as usize], to)
     }
 
     /// Refusals within the second that is counted, if it is not over.
     pub fn refusals_within(&self, now: TimeNs) -> u64 {
-        if now.since(self.refusals_since).0 < STORM_NS { self.refusals } else { 0 }
+        if self.refusals != 0 && now.since(self.refusals_since).0 < STORM_NS { self.refusals } else { 0 }
+    }
+
+    /// Whether there are at least so many messages a fill, `least` being positive; no fill counts as one.
+    #[inline]
+    pub(crate) fn has_ratio(&self, least: i64) -> bool {
+        self.messages >= least.unsigned_abs().saturating_mul(self.fills.max(1))
     }
 
     /// The breaker of a kind.
@@ -91,6 +109,8 @@ impl Subject {
 #[derive(Debug)]
 pub struct Subjects {
     rows: Box<[Subject]>,
+    /// Alerts that are raised, all together.
+    alerts_raised: u32,
     /// Instruments whose position alert is raised.
     position_alerts: Box<[u64]>,
     position_alert_rows: Box<[u64]>,
@@ -107,6 +127,7 @@ impl Subjects {
     pub fn new() -> Self {
         Self {
             rows: vec![Subject::default(); ACCOUNTS_MAX + STRATEGIES_MAX].into(),
+            alerts_raised: 0,
             position_alerts: vec![0; ACCOUNTS_MAX].into(),
             position_alert_rows: vec![0; ACCOUNTS_MAX].into(),
         }
@@ -158,6 +179,21 @@ impl Subjects {
         digest.update(&mut row.state_row, row_hash(TAG_STATE, &words));
     }
 
+    /// Whether any alert of anybody is raised.
+    #[inline]
+    pub(crate) fn has_any_alert(&self) -> bool {
+        self.alerts_raised != 0
+    }
+
+    /// Raises the alert of a kind of limit, or clears it where it is raised.
+    pub(crate) fn toggle_alert(&mut self, id: SubjectId, kind: LimitKind, digest: &mut Digest) {
+        let row = &mut self.rows[id.index()];
+        let before = row.alerts.count_ones();
+        row.alerts ^= bit(kind);
+        self.alerts_raised = self.alerts_raised + row.alerts.count_ones() - before;
+        self.commit_state(id, digest);
+    }
+
     /// Whether the position alert of an account in an instrument is raised.
     pub fn has_position_alert(&self, account: AccountId, instrument: InstrumentId) -> bool {
         self.position_alerts[account.0 as usize] & 1 << instrument.0 != 0
@@ -171,7 +207,9 @@ impl Subjects {
         digest: &mut Digest,
     ) {
         let bits = &mut self.position_alerts[account.0 as usize];
+        let before = bits.count_ones();
         *bits = *bits & !(1 << instrument.0) | u64::from(is_raised) << instrument.0;
+        self.alerts_raised = self.alerts_raised + bits.count_ones() - before;
         let row = if *bits == 0 { 0 } else { row_hash(TAG_ALERT, &[u64::from(account.0), *bits]) };
         digest.update(&mut self.position_alert_rows[account.0 as usize], row);
     }

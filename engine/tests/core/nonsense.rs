@@ -8,10 +8,11 @@ use super::seed::{Random, each_seed, is_long};
 use std::cell::Cell;
 use tickwerk_domain::command::*;
 use tickwerk_domain::{
-    AccountId, Aggressor, BookDelta, BreakerKind, ClientOrderId, Command, ContinueKind, CurrencyId,
-    DurationNs, Instrument, InstrumentId, InstrumentKind, Level, LimitKind, Liquidity, Money, OrderId,
-    OrderType, PositionMode, PositionSide, Price, Qty, Rate, ReportKind, Sequence, Side, StaleReason,
-    StrategyId, TextBytes, TextId, TimeInForce, TimeNs, TradingState, VenueId, reject::ReasonCode,
+    AccountId, Aggressor, BookAction, BookDelta, BreakerKind, ClientOrderId, Command, ContinueKind,
+    CurrencyId, DurationNs, Instrument, InstrumentId, InstrumentKind, Level, LimitKind, Liquidity, Money,
+    OrderId, OrderType, PositionMode, PositionSide, Price, Qty, Rate, ReportKind, Sequence, Side,
+    StaleReason, StrategyId, TextBytes, TextId, TimeInForce, TimeNs, TradingState, VenueId,
+    reject::ReasonCode,
 };
 
 /// Draws values that are extreme, just outside a table, or quite usual.
@@ -138,7 +139,7 @@ impl Extreme {
     fn market_data(&mut self) -> Command {
         let instrument =
             if self.0.one_in(4) { self.instrument() } else { InstrumentId(1 + self.0.below(12)) };
-        match self.0.below(4) {
+        match self.0.below(5) {
             0 => QuoteObserved {
                 update_id: self.unsigned(),
                 bid_price: Price(self.signed()),
@@ -165,6 +166,17 @@ impl Extreme {
                 delta.count = self.0.pick(&[delta.count, 0, 7, 255]);
                 delta.into()
             }
+            3 => BookOrderObserved {
+                venue_order_id: self.unsigned(),
+                update_id: self.unsigned(),
+                price: Price(self.signed()),
+                qty: Qty(self.signed()),
+                instrument,
+                side: self.0.pick(Side::ALL),
+                action: self.0.pick(BookAction::ALL),
+                is_last: self.0.one_in(2),
+            }
+            .into(),
             _ => MarketGapObserved {
                 expected: self.unsigned(),
                 received: self.unsigned(),

@@ -49,3 +49,46 @@ fn children_keep_to_the_limits_of_orders() {
     let reason = desk.machine().orders().by_id(id).map(|order| order.reason);
     assert_eq!(reason, Some(Reject::OrderRateAboveLimit.code()));
 }
+
+/// What is kept of an account's worth holds on while the account changes how it counts positions and back.
+#[test]
+fn exposure_is_right_after_a_change_of_the_position_mode() {
+    use super::desk::{ALICE, INVERSE, fill, quote};
+    use super::money_kit::account;
+    use tickwerk_domain::PositionMode::{Hedging, Netting};
+    use tickwerk_domain::command::NewOrder;
+    let mut desk = desk();
+    accept(
+        &mut desk,
+        ConversionSet { rate: Rate(20_000 * Rate::ONE.0), currency: BTC, instrument: InstrumentId::NONE },
+    );
+    for kind in [LimitKind::DailyLoss, LimitKind::GrossExposure, LimitKind::NetExposure] {
+        accept(&mut desk, alices(kind, 1 << 60));
+    }
+    accept(&mut desk, super::desk::transfer(ALICE, BTC, super::desk::BTC_START));
+    let mut mid = 10_000;
+    for mode in [Netting, Hedging, Netting, Hedging, Hedging, Netting] {
+        accept(&mut desk, account(ALICE, mode));
+        for (side, price) in
+            [(Side::Buy, 10_000), (Side::Sell, 10_010), (Side::Sell, 10_020), (Side::Buy, 9_990)]
+        {
+            mid += 10;
+            for market in [LINEAR, INVERSE] {
+                accept(&mut desk, quote(market, mid - 10, mid + 10));
+                let (id, order) = (desk.next_id(), limit_order(market, side, price, 100));
+                let is_closing = price != 10_000 && price != 10_020 && mode == Hedging;
+                let effect =
+                    if is_closing { tickwerk_domain::PositionEffect::Close } else { order.position_effect };
+                assert_eq!(
+                    outcome(&mut desk, NewOrder { position_effect: effect, ..order }),
+                    None,
+                    "{mode} {side}"
+                );
+                accept(&mut desk, fill(id, 1, price, 100, 3));
+                let equity = desk.machine().equity(ALICE);
+                assert!(equity.is_some());
+            }
+        }
+        assert_eq!(desk.machine().positions().open(ALICE).count(), 0);
+    }
+}

@@ -35,7 +35,7 @@ impl SimulatedVenue {
         if market.random.happens(market.setting.reject_rate) {
             return Some(Reject::SimulatedFault);
         }
-        let market = &*market;
+        let market = self.market(order.instrument);
         let is_plain = match order.order_type {
             OrderType::Market | OrderType::Limit => true,
             // Such orders come here once they were triggered, as what they are then.
@@ -47,11 +47,12 @@ impl SimulatedVenue {
         };
         let misses_the_open = order.time_in_force == TimeInForce::AtTheOpen
             && !matches!(market.session, SessionState::PreOpen | SessionState::OpeningAuction);
-        if !is_plain {
+        let lacks_book = market.is_exchange() && market.exchange.is_none();
+        if !is_plain || lacks_book {
             Some(Reject::VenueLacks)
         } else if !market.session.takes_orders() || misses_the_open {
             Some(Reject::MarketClosed)
-        } else if order.post_only && would_take(market, order.side, order.price) {
+        } else if order.post_only && self.would_take(order.instrument, order.side, order.price) {
             Some(Reject::WouldTake)
         } else {
             None
@@ -62,6 +63,10 @@ impl SimulatedVenue {
     pub(crate) fn enter(&mut self, slot: u32, at: TimeNs) {
         let order = *self.orders.get(slot);
         let market = self.market(order.instrument);
+        if market.is_exchange() {
+            self.enter_exchange(slot, at);
+            return;
+        }
         let is_at_once = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
         let is_whole = order.time_in_force == TimeInForce::Fok;
         if order.time_in_force == TimeInForce::AtTheClose && market.session != SessionState::ClosingAuction {
@@ -111,7 +116,7 @@ impl SimulatedVenue {
     }
 
     /// Puts an order into the book, behind all that is there.
-    fn rest(&mut self, slot: u32, stage: Stage, at: TimeNs) {
+    pub(crate) fn rest(&mut self, slot: u32, stage: Stage, at: TimeNs) {
         let order = *self.orders.get(slot);
         let side = self.market_mut(order.instrument).side_mut(order.side);
         let list = if stage == Stage::AtClose { &mut side.at_close } else { &mut side.resting };
@@ -158,6 +163,7 @@ impl SimulatedVenue {
             Stage::Traveling => {}
             Stage::Resting => side.resting.remove(order.price, order.priority),
             Stage::AtClose => side.at_close.remove(order.price, order.priority),
+            Stage::Exchanged => self.leave_exchange(&order),
         }
     }
 
@@ -173,6 +179,15 @@ impl SimulatedVenue {
         self.orders.find(order).filter(|slot| self.orders.get(*slot).stage != Stage::Traveling)
     }
 
+    /// Whether an order of `side` with this limit would take at once.
+    pub(crate) fn would_take(&self, instrument: InstrumentId, side: Side, limit: Price) -> bool {
+        let market = self.market(instrument);
+        if market.is_exchange() {
+            return self.would_take_here(instrument, side, limit);
+        }
+        available_within(market, side, limit) > Qty::ZERO
+    }
+
     /// The time of an order is over at `at`.
     pub(crate) fn expire(&mut self, slot: u32, at: TimeNs) {
         self.end(slot, ReportKind::Expired, Reject::Expired, at);
@@ -182,11 +197,6 @@ impl SimulatedVenue {
 /// What an order can take at once.
 pub(crate) fn available(market: &Market, order: &VenueOrder) -> Qty {
     available_within(market, order.side, order.price)
-}
-
-/// Whether an order of `side` with this limit would take at once.
-pub(crate) fn would_take(market: &Market, side: Side, limit: Price) -> bool {
-    available_within(market, side, limit) > Qty::ZERO
 }
 
 fn available_within(market: &Market, side: Side, limit: Price) -> Qty {

@@ -22,7 +22,7 @@ impl SimulatedVenue {
         aggressor: Aggressor,
     ) {
         let market = self.market(instrument);
-        if qty <= Qty::ZERO {
+        if qty <= Qty::ZERO || market.is_exchange() {
             return;
         }
         if market.auction == Auction::Due {
@@ -52,7 +52,9 @@ impl SimulatedVenue {
         at: TimeNs,
     ) -> Qty {
         let market = self.market(instrument);
-        if market.setting.queue_model == QueueModel::Touch || !market.is_continuous() {
+        if matches!(market.setting.queue_model, QueueModel::Touch | QueueModel::Exchange)
+            || !market.is_continuous()
+        {
             return left;
         }
         let resting = &market.side(side).resting;

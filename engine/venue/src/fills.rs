@@ -26,6 +26,9 @@ impl SimulatedVenue {
 
     pub(crate) fn renew(&mut self, at: TimeNs, instrument: InstrumentId, touch: Touch) {
         let market = self.market_mut(instrument);
+        if market.is_exchange() {
+            return;
+        }
         market.touch = touch;
         if market.watches_levels() {
             self.learn_touch(instrument, touch);

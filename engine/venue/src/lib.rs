@@ -18,7 +18,7 @@
 //!   price worsened by the slippage, no more than is left there; an update of the touch renews what is there. What a
 //!   market or immediate-or-cancel order cannot take is cancelled; fill-or-kill takes all or nothing; the rest of a
 //!   limit order rests. A post-only order that would take is rejected.
-//! - Our orders do not trade with each other. Where orders of one account would meet, self-trade prevention does what
+//! - Our orders do not trade with each other, but on an exchange of our own. Where orders of one account would meet, self-trade prevention does what
 //!   is set; auctions are left out.
 //!
 //! Orders that rest are filled at their own price, as makers, by price and then by priority; the fill happens one
@@ -30,6 +30,7 @@
 //!   anew, peak by peak. Where the orders of others are told one by one ([`SimulatedVenue::book_order`]), the place in the
 //!   queue is known instead: an execution behind our order would have been ours. The book of those orders is the
 //!   caller's, who lends it; kept here are only the places of our orders among them.
+//! - `exchange`: none of these. The orders of all accounts meet in one order-by-order book.
 //!
 //! Sessions: while halted or closed nothing matches, cancels pass, and all else is rejected. Before an auction orders
 //! gather; its price is that of the first trade or touch after it, as nobody knows the auction's own. What is left of
@@ -38,6 +39,7 @@
 mod arrivals;
 pub mod book;
 mod due;
+mod exchange;
 mod expiries;
 mod feed;
 mod fills;
@@ -54,11 +56,13 @@ mod resting;
 mod sessions;
 
 pub use due::DUE_MAX;
+pub use exchange::{EFFECTS_PER_STEP, EXCHANGE_ORDERS_MAX, EXCHANGES_MAX};
 pub use levels::VENUE_LEVELS_MAX;
 pub use orders::VENUE_ORDERS_MAX;
 pub use resting::RESTING_PER_SIDE_MAX;
 
 use due::{Due, DueQueue};
+use exchange::Exchanges;
 use market::Market;
 use orders::VenueOrders;
 use tickwerk_domain::command::{SimulatedVenueSet, TimeAdvanced};
@@ -70,6 +74,7 @@ use tickwerk_domain::{Command, Digest, Instrument, InstrumentId, OrderId, Side, 
 #[derive(Debug)]
 pub struct SimulatedVenue {
     markets: Box<[Market]>,
+    exchanges: Exchanges,
     orders: VenueOrders,
     due: DueQueue,
     /// Since when the way is there; `None` while it is not.
@@ -84,6 +89,7 @@ impl SimulatedVenue {
             |index| Market::new(InstrumentId(u32::try_from(index).expect("instruments fit 32 bits")));
         Self {
             markets: (0..instruments_max).map(market).collect(),
+            exchanges: Exchanges::new(),
             orders: VenueOrders::new(),
             due: DueQueue::new(),
             connected_since: Some(TimeNs::UNKNOWN),
@@ -106,6 +112,7 @@ impl SimulatedVenue {
                 self.requeue(side, setting.instrument);
             }
         }
+        self.configure_exchange(setting.instrument);
         self.rehash(setting.instrument);
     }
 
@@ -149,6 +156,9 @@ impl SimulatedVenue {
     /// Where something happened by `now` of which no report comes yet, that it did is told by a `TimeAdvanced`: the
     /// journal then says that it has happened, and a replay does it at the same place.
     pub fn next_report(&mut self, now: TimeNs) -> Option<(TimeNs, OrderId, Command)> {
+        if self.exchanges.sweep.is_some() {
+            return self.go_on();
+        }
         let mut silent: Option<(TimeNs, OrderId)> = None;
         // What is due later waits for its own turn, as the core may owe something in between.
         while let Some(due) =
@@ -182,12 +192,18 @@ impl SimulatedVenue {
                 Due::Fill(report) => return Some((at, report.order, report.into())),
             };
             silent = Some((at, order));
+            if self.exchanges.sweep.is_some() {
+                break;
+            }
         }
         silent.map(|(due, order)| (due, order, TimeAdvanced { due }.into()))
     }
 
     /// When something is due next: a report, or something that happens at the venue.
     pub fn next_due(&self) -> Option<TimeNs> {
+        if let Some(sweep) = &self.exchanges.sweep {
+            return Some(sweep.due());
+        }
         let expiry = self.orders.next_expiry().map(|(due, _)| due);
         let message = self.connected_since.and_then(|since| self.due.next_due().map(|due| due.max(since)));
         match (expiry, message) {
@@ -205,6 +221,7 @@ impl SimulatedVenue {
             self.due.created(),
             since,
             u64::from(self.connected_since.is_some()) << 8,
+            self.exchanges.digest(|slot| self.orders.get(slot).order),
         ];
         row_hash(TAG, &words)
     }
@@ -222,7 +239,8 @@ impl SimulatedVenue {
     }
 
     fn rehash(&mut self, instrument: InstrumentId) {
-        self.markets[instrument.0 as usize].rehash(&mut self.digest);
+        let book = self.exchange(instrument).map_or(0, book::MatchingBook::digest);
+        self.markets[instrument.0 as usize].rehash(book, &mut self.digest);
     }
 
     fn market(&self, instrument: InstrumentId) -> &Market {

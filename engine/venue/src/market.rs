@@ -48,6 +48,10 @@ pub(crate) struct Market {
     pub(crate) places: u64,
     /// Whether that book is being told anew.
     pub(crate) is_rebuilding: bool,
+    /// The book in which all accounts meet, where it was ever asked for.
+    pub(crate) exchange: Option<u8>,
+    /// Price of the last trade there.
+    pub(crate) traded_at: Option<Price>,
     bids: SideOfMarket,
     asks: SideOfMarket,
     setting_row: u64,
@@ -74,6 +78,8 @@ impl Market {
             is_told_by_orders: false,
             places: 0,
             is_rebuilding: false,
+            exchange: None,
+            traded_at: None,
             bids: side(Side::Buy),
             asks: side(Side::Sell),
             setting_row: 0,
@@ -132,8 +138,14 @@ impl Market {
     pub(crate) fn has_queues(&self) -> bool {
         match self.setting.queue_model {
             QueueModel::RiskAverse | QueueModel::Power | QueueModel::Logarithmic => true,
-            QueueModel::Touch | QueueModel::TradeThrough => false,
+            QueueModel::Touch | QueueModel::TradeThrough | QueueModel::Exchange => false,
         }
+    }
+
+    /// Whether the orders of all accounts meet in one book, and the market outside plays no part.
+    #[inline]
+    pub(crate) fn is_exchange(&self) -> bool {
+        self.setting.queue_model == QueueModel::Exchange
     }
 
     /// Whether quantities of levels count: where places are estimated, and not known from orders.
@@ -151,6 +163,7 @@ impl Market {
             QueueModel::Touch | QueueModel::RiskAverse | QueueModel::Power | QueueModel::Logarithmic => {
                 resting.is_reached_by(there)
             }
+            QueueModel::Exchange => false,
         }
     }
 
@@ -178,8 +191,8 @@ impl Market {
         level.qty.0 -= qty.0;
     }
 
-    /// Brings the digest up to date.
-    pub(crate) fn rehash(&mut self, digest: &mut Digest) {
+    /// Brings the digest up to date; `exchange` is that of the book in which all accounts meet.
+    pub(crate) fn rehash(&mut self, exchange: u64, digest: &mut Digest) {
         let [bid_depth, ask_depth] =
             [Side::Buy, Side::Sell].map(|side| self.side(side).levels.depth() as u64);
         let state = u64::from(self.is_rebuilding) << 24
@@ -194,6 +207,10 @@ impl Market {
         if self.is_told_by_orders {
             let [bid, bid_qty, ask, ask_qty] = words_of(self.told_by_orders);
             row = row_hash(TAG_MARKET, &[row, self.places, bid, bid_qty, ask, ask_qty]);
+        }
+        if self.exchange.is_some() {
+            let traded = self.traded_at.unwrap_or_default().0.cast_unsigned();
+            row = row_hash(TAG_MARKET, &[row, exchange, u64::from(self.traded_at.is_some()), traded]);
         }
         digest.update(&mut self.row, row);
     }

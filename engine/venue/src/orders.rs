@@ -19,6 +19,8 @@ pub(crate) enum Stage {
     Resting,
     /// Waits for the closing auction to begin.
     AtClose,
+    /// Stands in the book in which all accounts meet.
+    Exchanged,
 }
 
 /// An order as the venue sees it.
@@ -209,8 +211,7 @@ impl VenueOrders {
         let row = self.rows[slot as usize];
         digest.replace(row.row, 0);
         self.expiries.take_away(slot);
-        let rows = &self.rows;
-        self.index.remove(key(row.order), slot, |other| key(rows[other as usize].order));
+        self.index.remove(key(row.order), slot);
         self.free.push(slot);
     }
 

@@ -60,7 +60,7 @@ impl SimulatedVenue {
     }
 
     /// Takes `qty` from an order without a trade; whether nothing is left of it.
-    fn decrement(&mut self, slot: u32, qty: Qty, at: TimeNs) -> bool {
+    pub(crate) fn decrement(&mut self, slot: u32, qty: Qty, at: TimeNs) -> bool {
         let row = self.orders.get(slot);
         if row.leaves == qty {
             self.end_self_trade(slot, at);

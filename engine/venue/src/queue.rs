@@ -57,7 +57,9 @@ impl Shares {
         let (front, back) = match self.model {
             QueueModel::Power => (libm::pow(front, self.exponent), libm::pow(back, self.exponent)),
             QueueModel::Logarithmic => (libm::log1p(front), libm::log1p(back)),
-            QueueModel::RiskAverse | QueueModel::Touch | QueueModel::TradeThrough => return 0.0,
+            QueueModel::RiskAverse | QueueModel::Touch | QueueModel::TradeThrough | QueueModel::Exchange => {
+                return 0.0;
+            }
         };
         let share = front / (front + back);
         // A power may leave the range of the figures: the larger of both then has it all.

@@ -1,7 +1,6 @@
 //! What happens when a replace arrives.
 
 use crate::SimulatedVenue;
-use crate::arrivals::would_take;
 use crate::orders::{Stage, VenueOrder};
 use tickwerk_domain::event::ReplaceSubmitted;
 use tickwerk_domain::{OrderType, Price, Qty, Reject, ReportKind, TimeNs};
@@ -22,7 +21,9 @@ impl SimulatedVenue {
         }
         let display = asked.display_qty.max(Qty::ZERO);
         let shows_no_more = display == order.display || (display > Qty::ZERO && display < order.open());
-        let keeps_its_place = price == order.price && asked.qty <= order.qty && shows_no_more;
+        let shows_the_same = display == order.display || order.stage != Stage::Exchanged;
+        let keeps_its_place =
+            price == order.price && asked.qty <= order.qty && shows_no_more && shows_the_same;
         if !keeps_its_place {
             self.leave_the_book(slot);
         }
@@ -37,6 +38,8 @@ impl SimulatedVenue {
         self.tell_terms(slot, asked.trigger_price, at);
         if !keeps_its_place {
             self.enter(slot, at);
+        } else if order.stage == Stage::Exchanged {
+            self.lessen_on_exchange(slot);
         }
         self.rehash(order.instrument);
     }
@@ -47,7 +50,7 @@ impl SimulatedVenue {
             Some(Reject::MarketClosed)
         } else if asked.qty <= order.cum() {
             Some(Reject::QuantityBelowFilled)
-        } else if order.post_only && would_take(market, order.side, price) {
+        } else if order.post_only && self.would_take(order.instrument, order.side, price) {
             Some(Reject::WouldTake)
         } else {
             None

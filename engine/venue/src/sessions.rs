@@ -19,6 +19,10 @@ impl SimulatedVenue {
         if state == before {
             return;
         }
+        if self.market(instrument).is_exchange() {
+            self.exchange_session(at, instrument, state);
+            return;
+        }
         if self.market(instrument).auction == Auction::Due {
             // No price of the auction has come.
             self.end_auction(instrument, at);
@@ -36,7 +40,24 @@ impl SimulatedVenue {
             (SessionState::Continuous, Auction::Gathering) => Auction::Due,
             (SessionState::Continuous | SessionState::Halted | SessionState::Closed, auction) => auction,
         };
+        if state == SessionState::Closed && self.market(instrument).auction == Auction::None {
+            self.end_the_day(instrument, at);
+        }
         self.rehash(instrument);
+    }
+
+    /// DAY orders end with the session.
+    fn end_the_day(&mut self, instrument: InstrumentId, at: TimeNs) {
+        for side in [Side::Buy, Side::Sell] {
+            for place in (0..self.market(instrument).side(side).resting.len()).rev() {
+                let Some((_, slot)) = self.market(instrument).side(side).resting.at(place) else {
+                    break;
+                };
+                if self.orders.get(slot).time_in_force == TimeInForce::Day {
+                    self.end(slot, ReportKind::Expired, Reject::Expired, at);
+                }
+            }
+        }
     }
 
     /// Puts the orders for the close into the book; whether there were any.
@@ -125,5 +146,8 @@ impl SimulatedVenue {
             self.requeue(side, instrument);
         }
         self.market_mut(instrument).auction = Auction::None;
+        if self.market(instrument).session == SessionState::Closed {
+            self.end_the_day(instrument, at);
+        }
     }
 }

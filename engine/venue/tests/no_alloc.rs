@@ -12,7 +12,10 @@ use tickwerk_domain::{
     VenueId, VenueState,
 };
 use tickwerk_venue::SimulatedVenue;
-use tickwerk_venue::book::ToldBook;
+use tickwerk_venue::book::{
+    Effect, MatchingBook, NewOrder as BookNewOrder, Phase, Replace, Standing, ToldBook, UncrossStanding,
+    Validity,
+};
 use tickwerk_venue::random::Random;
 
 thread_local! {
@@ -187,6 +190,78 @@ fn whatever_it_is_told_the_venue_neither_allocates_nor_panics() {
         let before = COUNT.get();
         for _ in 0..20_000 {
             everything.step();
+        }
+        assert_eq!(COUNT.get(), before, "seed {seed}");
+    }
+}
+
+/// A matching book under everything that may come, with bounds so small that orders and auctions go on in steps.
+fn match_everything(book: &mut MatchingBook, random: &mut Random, effects: &mut Vec<Effect>, id: u64) {
+    const BOUND: usize = 3;
+    let mut emit = |effect| {
+        if effects.len() == effects.capacity() {
+            effects.clear();
+        }
+        effects.push(effect);
+    };
+    let side = Side::ALL[usize::try_from(random.up_to(1)).expect("one of two")];
+    let price = Price(90 + random.up_to(20).cast_signed());
+    let qty = Qty(random.up_to(30).cast_signed());
+    let self_trade = SelfTradePrevention::ALL
+        [usize::try_from(random.up_to(SelfTradePrevention::ALL.len() as u64 - 1)).expect("an index")];
+    let outcome = match random.up_to(12) {
+        0..=5 => {
+            let plain = BookNewOrder::limit(id, side, price, qty);
+            let order = BookNewOrder {
+                price: (random.up_to(5) > 0).then_some(price),
+                display: (random.up_to(5) == 0).then_some(Qty(2)),
+                validity: [Validity::Rest, Validity::Rest, Validity::ImmediateOrCancel, Validity::FillOrKill]
+                    [usize::try_from(random.up_to(3)).expect("an index")],
+                post_only: random.up_to(6) == 0,
+                owner: u32::try_from(random.up_to(2)).expect("small"),
+                self_trade,
+                ..plain
+            };
+            book.submit(&order, BOUND, &mut emit)
+        }
+        6..=8 => {
+            book.cancel(random.up_to(id)).ok();
+            return;
+        }
+        9 | 10 => {
+            let replace = Replace { id: random.up_to(id), price, qty, post_only: false, self_trade };
+            book.replace(&replace, BOUND, &mut emit)
+        }
+        11 => {
+            let phase = [Phase::Auction, Phase::Halted, Phase::Continuous]
+                [usize::try_from(random.up_to(2)).expect("an index")];
+            book.set_phase(phase).ok();
+            return;
+        }
+        _ => {
+            while let Ok(uncrossed) = book.uncross(Some(price), BOUND, &mut emit)
+                && uncrossed.standing == UncrossStanding::Unfinished
+            {}
+            return;
+        }
+    };
+    if outcome.is_ok_and(|outcome| outcome.standing == Standing::Unfinished) {
+        while random.up_to(20) > 0
+            && book.resume(BOUND, &mut emit).is_some_and(|outcome| outcome.standing == Standing::Unfinished)
+        {
+        }
+        book.abandon();
+    }
+}
+
+#[test]
+fn a_matching_book_allocates_nothing() {
+    for seed in 0..4 {
+        let (mut book, mut random) = (MatchingBook::new(256), Random::new(seed));
+        let mut effects = Vec::with_capacity(1024);
+        let before = COUNT.get();
+        for id in 1..=50_000 {
+            match_everything(&mut book, &mut random, &mut effects, id);
         }
         assert_eq!(COUNT.get(), before, "seed {seed}");
     }

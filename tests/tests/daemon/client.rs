@@ -115,3 +115,27 @@ pub(crate) fn order_with(client_order_id: &str, changes: &Value) -> Value {
     request.as_object_mut().expect("an order is an object").retain(|_, value| !value.is_null());
     request
 }
+
+/// Shows a daemon the touch of a market, with room for every order of a test.
+#[track_caller]
+pub(crate) fn quote(client: &mut Client, instrument: &str, bid: &str, ask: &str) {
+    client.ask_ok(&json!({
+        "op": "market.quote", "instrument": instrument, "bid_price": bid, "bid_quantity": "5", "ask_price": ask,
+        "ask_quantity": "5",
+    }));
+}
+
+/// Shows a daemon a trade of others.
+#[track_caller]
+pub(crate) fn trade(client: &mut Client, instrument: &str, price: &str) {
+    client
+        .ask_ok(&json!({ "op": "market.trade", "instrument": instrument, "price": price, "quantity": "1" }));
+}
+
+/// An open order by the client's name for it; `None` once it is done.
+#[track_caller]
+pub(crate) fn open_order(client: &mut Client, account: &str, name: &str) -> Option<Value> {
+    let mut shown = client.ask_ok(&json!({ "op": "query.orders", "account": account }));
+    let orders = shown["orders"].as_array_mut().expect("a list");
+    orders.iter().position(|order| order["client_order_id"] == name).map(|place| orders.swap_remove(place))
+}

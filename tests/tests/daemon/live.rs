@@ -84,9 +84,13 @@ fn an_idle_daemon_delivers_what_the_venue_owes() {
         (orders["orders"][0]["status"] == "new").then(|| orders["orders"][0].take())
     });
     let expected = json!({
-        "order_id": placed["order_id"], "client_order_id": "rests", "account": "alice", "instrument": "BTCUSDT",
-        "side": "buy", "order_type": "limit", "time_in_force": "gtc", "status": "new", "price": "100.00",
-        "quantity": "0.00100000", "cum_qty": "0.00000000", "leaves_qty": "0.00100000",
+        "order_id": placed["order_id"], "client_order_id": "rests", "account": "alice", "strategy": null,
+        "instrument": "BTCUSDT", "venue": "simulated", "side": "buy", "position_side": "net", "order_type": "limit",
+        "time_in_force": "gtc", "status": "new", "price": "100.00", "quantity": "0.00100000", "cum_qty": "0.00000000",
+        "leaves_qty": "0.00100000", "cum_value": "0.00000000", "cum_fee": "0.00000000", "currency": "USDT",
+        "held_for": null, "trigger_price": null, "trigger_by": null, "is_triggered": false, "trail_offset": null,
+        "trail_unit": null, "display_quantity": null, "expires_at": null, "link": null, "contingency": null,
+        "post_only": false, "reduce_only": false, "replacement": null,
     });
     assert_eq!(shown, expected);
     daemon.stop();

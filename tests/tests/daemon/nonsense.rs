@@ -4,6 +4,7 @@ use crate::client::{Client, lines, order, order_with};
 use crate::live::LiveDaemon;
 use crate::process::{records, reexecute};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// A change to a good order, and what is said about it.
@@ -25,7 +26,42 @@ fn bad_orders() -> Vec<(Value, &'static str, &'static str)> {
         (json!({ "side": true }), invalid, "side"),
         (json!({ "side": null }), "missing_field", "side"),
         (json!({ "order_type": "pegged" }), invalid, "order_type"),
-        (json!({ "time_in_force": "day" }), invalid, "time_in_force"),
+        (json!({ "time_in_force": "forever" }), invalid, "time_in_force"),
+        (json!({ "time_in_force": 1 }), invalid, "time_in_force"),
+        (json!({ "order_type": "stop", "price": "1.00", "trigger_price": "2.00" }), invalid, "price"),
+        (
+            json!({ "order_type": "stop_limit", "price": null, "trigger_price": "2.00" }),
+            "missing_field",
+            "price",
+        ),
+        (json!({ "order_type": "stop", "price": null }), "trigger_invalid", "trigger_price"),
+        (json!({ "trigger_price": "0" }), invalid, "trigger_price"),
+        (json!({ "trigger_price": "-5.00" }), invalid, "trigger_price"),
+        (json!({ "trigger_price": "5.001" }), invalid, "trigger_price"),
+        (json!({ "trigger_by": "luck" }), invalid, "trigger_by"),
+        (json!({ "trail_unit": "miles" }), invalid, "trail_unit"),
+        (json!({ "trail_offset": "-1.00" }), invalid, "trail_offset"),
+        (json!({ "trail_offset": "1.5", "trail_unit": "ticks" }), invalid, "trail_offset"),
+        (
+            json!({ "order_type": "trailing_stop", "price": null, "trail_unit": "basis_points", "trail_offset": "10000" }),
+            "trigger_invalid",
+            "trail_offset",
+        ),
+        (json!({ "display_quantity": "0" }), invalid, "display_quantity"),
+        (json!({ "display_quantity": "0.0000001" }), "display_quantity_invalid", "display_quantity"),
+        (json!({ "expires_at": "tomorrow" }), invalid, "expires_at"),
+        (json!({ "expires_at": -1 }), invalid, "expires_at"),
+        (json!({ "expires_at": "1890-01-01T00:00:00Z" }), invalid, "expires_at"),
+        (json!({ "expires_at": 1.5 }), invalid, "expires_at"),
+        (json!({ "link": "seven" }), invalid, "link"),
+        (json!({ "link": 7 }), "link_invalid", "link"),
+        (json!({ "contingency": "maybe", "link": 7 }), invalid, "contingency"),
+        (json!({ "venue": "nowhere" }), "unknown_venue", "venue"),
+        (json!({ "venue": 2 }), invalid, "venue"),
+        (json!({ "post_only": "yes" }), invalid, "post_only"),
+        (json!({ "reduce_only": true }), "reduce_only", "quantity"),
+        (json!({ "position_effect": "flip" }), invalid, "position_effect"),
+        (json!({ "quantity_in_quote": true }), "terms_invalid", "order_type"),
         (json!({ "price": 100.0 }), invalid, "price"),
         (json!({ "price": "100.001" }), invalid, "price"),
         (json!({ "price": "-1.00" }), invalid, "price"),
@@ -63,7 +99,8 @@ fn bad_orders() -> Vec<(Value, &'static str, &'static str)> {
         (json!({ "ack": "soon" }), invalid, "ack"),
         (json!({ "ack": 1 }), invalid, "ack"),
         (json!({ "request_id": {} }), invalid, "request_id"),
-        (json!({ "op": "order.replace" }), "unknown_op", "op"),
+        (json!({ "op": "order.amend" }), "unknown_op", "op"),
+        (json!({ "op": "order.replace" }), "unknown_field", "order_type"),
         (json!({ "op": 3 }), invalid, "op"),
         (json!({ "op": null }), "missing_field", "op"),
     ]
@@ -89,20 +126,101 @@ fn bad_requests() -> Vec<(Value, &'static str, &'static str)> {
             "client_order_id",
         ),
         (json!({ "op": "order.cancel", "account": "alice", "order_id": -1 }), invalid, "order_id"),
-        (json!({ "op": "order.cancel", "account": "alice", "order_id": "1" }), invalid, "order_id"),
+        (json!({ "op": "order.cancel", "account": "alice", "order_id": "one" }), invalid, "order_id"),
+        (json!({ "op": "order.cancel", "account": "alice", "order_id": 0 }), invalid, "order_id"),
         (
-            json!({ "op": "order.cancel", "account": "alice", "order_id": 1 }),
+            json!({ "op": "order.cancel", "account": "alice", "order_id": u64::MAX }),
             "unknown_order",
-            "client_order_id",
+            "order_id",
         ),
+        (json!({ "op": "order.cancel", "account": "alice", "order_id": 1 }), "unknown_order", "order_id"),
         (limit(json!({ "value": "-1" })), invalid, "value"),
         (limit(json!({ "value": 1 })), invalid, "value"),
         (limit(json!({ "value": "0.0000000001" })), invalid, "value"),
         (limit(json!({ "limit": "luck" })), invalid, "limit"),
         (limit(json!({ "instrument": null })), "missing_field", "instrument"),
-        (limit(json!({ "limit": "open_orders" })), invalid, "instrument"),
+        (limit(json!({ "limit": "open_orders" })), "scope_invalid", "instrument"),
+        (limit(json!({ "strategy": "trend" })), "scope_invalid", "strategy"),
+        (limit(json!({ "strategy": "nothing" })), "unknown_strategy", "strategy"),
+        (limit(json!({ "limit": "self_trade", "value": "maybe" })), invalid, "value"),
+        (limit(json!({ "limit": "drawdown", "value": "0", "instrument": null })), invalid, "value"),
+        (
+            limit(json!({ "limit": "leverage", "value": "9999999999999", "instrument": null })),
+            invalid,
+            "value",
+        ),
+        (limit(json!({ "reason": "x".repeat(200) })), invalid, "reason"),
         (json!({ "op": "limit.set", "limit": "open_orders" }), "missing_field", "value"),
         (json!({ "op": "kill_switch.set" }), "missing_field", "engaged"),
+        (json!({ "op": "kill_switch.set", "engaged": true, "venue": "broker" }), "unknown_field", "venue"),
+        (json!({ "op": "trading_state.set", "state": "asleep" }), invalid, "state"),
+        (json!({ "op": "account_state.set", "state": "active" }), "missing_field", "account"),
+        (json!({ "op": "account_state.set", "account": "alice", "state": "rich" }), invalid, "state"),
+        (json!({ "op": "breaker.reset", "breaker": "drawdown" }), "missing_field", "account"),
+        (
+            json!({ "op": "breaker.reset", "account": "alice", "breaker": "drawdown" }),
+            "illegal_move",
+            "breaker",
+        ),
+        (
+            json!({ "op": "cash.transfer", "account": "alice", "currency": "USDT", "amount": "0" }),
+            invalid,
+            "amount",
+        ),
+        (
+            json!({ "op": "cash.transfer", "account": "alice", "currency": "GOLD", "amount": "1" }),
+            "unknown_currency",
+            "currency",
+        ),
+        (
+            json!({ "op": "cash.transfer", "account": "bob", "currency": "ETH", "amount": "-1" }),
+            "insufficient_buying_power",
+            "account",
+        ),
+        (json!({ "op": "conversion.set", "currency": "USDT", "rate": "2" }), invalid, "currency"),
+        (json!({ "op": "conversion.set", "currency": "USD", "rate": "0" }), invalid, "rate"),
+        (json!({ "op": "conversion.set", "currency": "USD" }), "missing_field", "rate"),
+        (
+            json!({ "op": "conversion.set", "currency": "BTC", "instrument": "ETHUSDT" }),
+            invalid,
+            "instrument",
+        ),
+        (
+            json!({ "op": "market.session", "instrument": "BTCUSDT", "state": "opening_auction" }),
+            "illegal_move",
+            "state",
+        ),
+        (json!({ "op": "market.session", "instrument": "BTCUSDT" }), "missing_field", "state"),
+        (json!({ "op": "market.mark", "instrument": "BTCUSDT", "price": "0" }), invalid, "price"),
+        (
+            json!({ "op": "market.trade", "instrument": "BTCUSDT", "price": "1.00", "quantity": "-1" }),
+            invalid,
+            "quantity",
+        ),
+        (
+            json!({ "op": "market.funding", "instrument": "BTCUSDT-PERP", "price": "1.0" }),
+            "missing_field",
+            "rate",
+        ),
+        (json!({ "op": "venue.state", "venue": "nowhere", "state": "connected" }), "unknown_venue", "venue"),
+        (json!({ "op": "venue.state", "venue": "broker", "state": "lost" }), invalid, "state"),
+        (json!({ "op": "report.order", "order_id": 1, "report": "accepted" }), "unknown_order", "order_id"),
+        (json!({ "op": "report.order", "report": "accepted" }), "missing_field", "order_id"),
+        (json!({ "op": "report.order", "order_id": 1, "report": "smiled" }), invalid, "report"),
+        (
+            json!({ "op": "report.order", "order_id": 1, "report": "rejected", "reason": "mood" }),
+            invalid,
+            "reason",
+        ),
+        (json!({ "op": "report.trade_busted", "order_id": 1 }), "missing_field", "execution_id"),
+        (
+            json!({ "op": "reconcile.start", "run": 0, "account": "alice", "venue": "broker" }),
+            "value_out_of_range",
+            "run",
+        ),
+        (json!({ "op": "reconcile.end", "run": 3 }), "unknown_reconciliation", "run"),
+        (json!({ "op": "order.mass_cancel", "strategy": "nothing" }), "unknown_strategy", "strategy"),
+        (json!({ "op": "query.limits", "strategy": "nothing" }), "unknown_strategy", "strategy"),
         (json!({ "op": "kill_switch.set", "engaged": "true" }), invalid, "engaged"),
         (json!({ "op": "query.orders", "instrument": "BTCUSDT" }), "unknown_field", "instrument"),
         (json!({ "op": "query.orders", "account": "nobody" }), "unknown_account", "account"),
@@ -166,8 +284,19 @@ fn every_kind_of_nonsense_gets_a_reply_that_names_it() {
     assert!(client.next().is_none(), "nothing more is said");
 
     daemon.stop();
-    let refused = records(&daemon.dir, "system").iter().filter(|record| is_refused(record)).count();
-    assert_eq!(refused, 0, "what is malformed never reaches the core");
+    let refused = records(&daemon.dir, "system");
+    let refused = refused.iter().filter(|record| is_refused(record));
+    let reasons: BTreeSet<&str> = refused.filter_map(|record| record["payload"]["reason"].as_str()).collect();
+    // What is malformed never reaches the core; what makes no sense in its state does, and is journaled.
+    let expected = [
+        "illegal_move",
+        "insufficient_buying_power",
+        "scope_invalid",
+        "unknown_order",
+        "unknown_reconciliation",
+        "value_out_of_range",
+    ];
+    assert_eq!(reasons, expected.into());
     reexecute(&daemon.dir);
 }
 

@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -197,4 +198,18 @@ pub(crate) fn records(dir: &Path, families: &str) -> Vec<Value> {
     }
     let told = run(arguments).expect(0);
     told.stdout.lines().map(|line| serde_json::from_str(line).expect("a record is JSON")).collect()
+}
+
+/// The records of a type in the journal in `dir`.
+#[track_caller]
+pub(crate) fn records_of(dir: &Path, event_type: &str) -> Vec<Value> {
+    let (family, _) = event_type.split_once('.').expect("a family and a name");
+    records(dir, family).into_iter().filter(|record| record["event_type"] == event_type).collect()
+}
+
+/// The reasons that the journal in `dir` gives for anything.
+#[track_caller]
+pub(crate) fn reasons_in(dir: &Path) -> BTreeSet<String> {
+    let all = records(dir, "order,risk,system,fill").into_iter();
+    all.filter_map(|record| record["payload"]["reason"].as_str().map(ToOwned::to_owned)).collect()
 }

@@ -57,6 +57,30 @@ fn a_configuration_that_cannot_be_used_is_named_with_its_place() {
 }
 
 #[test]
+fn routes_rates_and_limits_that_cannot_be_are_named_with_their_place() {
+    let good = std::fs::read_to_string(examples().join("live.toml")).expect("an example");
+    let drawdown = "kind = \"drawdown\"\naccount = \"hedge\"\nvalue = \"0.1\"";
+    for (from, to, texts) in [
+        ("venue = \"broker\"", "venue = \"nowhere\"", &["SOLUSDT", "venue", "broker, simulated"][..]),
+        ("fallback_venue = \"simulated\"", "fallback_venue = \"broker\"", &["SOLUSDT", "fallback_venue"]),
+        ("\"replace\"]", "\"fly\"]", &["broker", "capabilities", "fly", "post_only"]),
+        ("[reference]\ncurrency = \"USDT\"", "", &["reference.currency is missing"]),
+        ("currency = \"USD\"\n", "currency = \"USDT\"\n", &["conversion[USDT]", "always worth 1"]),
+        ("mark = \"venue\"", "mark = \"guess\"", &["BTCUSDT-PERP", "mark", "mid, last, venue"]),
+        ("reject_rate = \"0\"", "reject_rate = \"2\"", &["ETHUSDT", "simulation.reject_rate"]),
+        ("mode = \"hedging\"", "mode = \"both\"", &["account[hedge].mode", "netting, hedging"]),
+        (drawdown, "kind = \"drawdown\"\ninstrument = \"BTCUSDT\"\nvalue = \"0.1\"", &["global, account"]),
+        (drawdown, "kind = \"drawdown\"\naccount = \"hedge\"\nvalue = \"0\"", &["drawdown", "0.00000001"]),
+        ("\"cancel_taker\"\n", "\"decrement\"\n", &["self_trade", "cancel_both"]),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let bench = Bench::new(&good.replacen(from, to, 1));
+        run(bench.arguments(&bench.journal(), &[])).expect_told(78, texts);
+        assert!(!bench.journal().exists(), "nothing was begun");
+    }
+}
+
+#[test]
 fn files_that_cannot_be_used_are_named() {
     let bench = Bench::with_capture(STEPS, LATENCY_NS);
     let missing = bench.path("missing.gz");

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
-use tickwerk_domain::Reject;
+use tickwerk_domain::{LimitUnit, Reject, TimeNs};
 use tickwerk_engine::risk::rules::{RULES, Rule};
 
 /// Options of `limits`.
@@ -37,7 +37,8 @@ enum What {
     Set {
         /// The limit, such as `order_quantity`
         limit: String,
-        /// Its value in its own unit, or `none`
+        /// Its value, or `none`: a decimal in the limit's own unit, seconds, a fraction (0.05 is 5 %) or a mode
+        #[arg(allow_hyphen_values = true)]
         value: String,
         /// Why; journaled with the change
         #[arg(long, value_name = "TEXT")]
@@ -107,7 +108,9 @@ fn show(scope: &Scope, as_json: bool) -> Result<u8> {
 
 fn fault_text(error: &Value) -> String {
     let text = |key: &str| error[key].as_str().unwrap_or("").to_owned();
-    format!("{} {}: {}", text("field"), error["value"], text("message"))
+    let value = &error["value"];
+    let value = if value.is_null() { String::new() } else { format!(" {value}") };
+    format!("{}{value}: {}", text("field"), text("message"))
 }
 
 /// A table for people.
@@ -116,23 +119,44 @@ fn shown(result: &Value) -> String {
     let rows = |key: &str| result[key].as_array().cloned().unwrap_or_default();
     for row in rows("limits") {
         let (what, value) = match (&row["limit"], &row["trading_state"]) {
-            (Value::String(limit), _) => (limit.as_str(), plain(&row["value"])),
+            (Value::String(limit), _) => (limit.as_str(), with_unit(&row["value"], &row["unit"])),
             (_, Value::String(state)) => ("trading_state", state.clone()),
             _ => ("kill_switch", "engaged".to_owned()),
         };
         line(&mut text, what, &value, &scope_text(&row));
     }
     for row in rows("breakers") {
-        let value =
-            format!("{} at {} of {}", plain(&row["state"]), plain(&row["observed"]), plain(&row["limit"]));
+        let (observed, limit) =
+            (with_unit(&row["observed"], &Value::Null), with_unit(&row["limit"], &Value::Null));
+        let until = row["until_ns"].as_u64().map_or_else(String::new, |until| {
+            format!(", armed again at {}", crate::render::rfc3339(TimeNs(until)))
+        });
+        let value = format!("{}: {observed} of {limit}{until}", plain(&row["state"]));
         line(&mut text, &format!("breaker {}", plain(&row["breaker"])), &value, &scope_text(&row));
     }
     for row in rows("accounts") {
-        let value = format!("{}, net {}", plain(&row["gross_exposure"]), plain(&row["net_exposure"]));
-        line(&mut text, "exposure", &value, &scope_text(&row));
-        line(&mut text, "equity", &plain(&row["equity"]), &scope_text(&row));
+        let scope = scope_text(&row);
+        if row["state"] != "active" {
+            line(&mut text, "account_state", &plain(&row["state"]), &scope);
+        }
+        for figure in ["equity", "gross_exposure", "net_exposure"] {
+            let amount = &row[figure];
+            let value = if amount.is_null() {
+                "unknown (no price)".to_owned()
+            } else {
+                with_unit(amount, &row["currency"])
+            };
+            line(&mut text, figure, &value, &scope);
+        }
     }
     text
+}
+
+/// A value without the zeros at its end, and its unit.
+fn with_unit(value: &Value, unit: &Value) -> String {
+    let value = plain(value);
+    let short = if value.contains('.') { value.trim_end_matches('0').trim_end_matches('.') } else { &value };
+    unit.as_str().map_or_else(|| short.to_owned(), |unit| format!("{short} {unit}"))
 }
 
 fn line(text: &mut String, what: &str, value: &str, scope: &str) {
@@ -196,6 +220,15 @@ fn explain(rule: Option<&str>, as_json: bool) -> Result<u8> {
     Ok(exit::OK)
 }
 
+/// What its limit is written in: durations are seconds here, and nanoseconds in the core.
+fn unit_of(rule: &Rule) -> Option<&'static str> {
+    if rule.kind.is_some_and(|kind| kind.unit() == LimitUnit::Duration) {
+        Some("seconds")
+    } else {
+        rule.unit()
+    }
+}
+
 fn rule_json(rule: &Rule) -> Value {
     json!({
         "rule": rule.name,
@@ -204,7 +237,7 @@ fn rule_json(rule: &Rule) -> Value {
         "reason": rule.reason.map(Reject::word),
         "reason_code": rule.reason.map(|reason| reason.code().0),
         "limit": rule.kind.map(tickwerk_domain::LimitKind::word),
-        "unit": rule.unit(),
+        "unit": unit_of(rule),
         "scopes": rule.scopes.names().collect::<Vec<_>>(),
     })
 }
@@ -215,7 +248,7 @@ fn rule_text(rule: &Rule) -> String {
     if let Some(reason) = rule.reason {
         let _infallible = writeln!(text, "  refuses with: {} ({})", reason.word(), reason.code().0);
     }
-    if let Some(unit) = rule.unit() {
+    if let Some(unit) = unit_of(rule) {
         let _infallible = writeln!(text, "  counted in: {unit}");
     }
     let scopes = rule.scopes.names().collect::<Vec<_>>().join(", ");

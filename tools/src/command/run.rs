@@ -6,6 +6,7 @@ use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{Followed, Follower};
+use crate::render::Dictionary;
 use crate::session::{self, Session};
 use crate::stop::Stop;
 use crate::summary::Summary;
@@ -48,6 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut opened = session::open(&config)?;
     opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     let names = opened.names.clone();
+    let dictionary = Dictionary::of(&names, &opened.core);
     let feed = Feed::open(&config, &names, opened.source_position(SourceId::FIRST_FEED))?;
     if let Some(feed) = &feed {
         opened.plan.stamp(feed.first_time());
@@ -71,6 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         let door = Door {
             dir: dir.clone(),
             names,
+            dictionary,
             acknowledge: config.journal.acknowledge,
             lane: lanes.orders,
             egress: running.egress,

@@ -3,13 +3,15 @@
 use super::instruments::GeneratorSettings;
 use super::*;
 use std::error::Error;
-use tickwerk_domain::{DurationNs, InstrumentKind, Mode, Money, Price, Qty, Rate};
+use tickwerk_domain::{DurationNs, InstrumentKind, Mode, Money, Price, Qty, QueueModel, Rate};
 use tickwerk_engine::pipeline::Wait;
+use tickwerk_feeds::order_by_order::OrderFormat;
 use tickwerk_feeds::{Market, OnMalformed};
 
 const CAPTURE: &str = include_str!("../../examples/binance-capture.toml");
 const LIVE: &str = include_str!("../../examples/live.toml");
 const USD_M: &str = include_str!("../../examples/binance-usdm-capture.toml");
+const ORDERS: &str = include_str!("../../examples/order-by-order.toml");
 const COIN_M: &str = include_str!("../../examples/binance-coinm-capture.toml");
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -349,8 +351,7 @@ fn what_does_not_fit_together_is_refused() {
     );
     check(
         capture_with("kind = \"open_orders\"", "kind = \"open_orders\"\ninstrument = \"BTCUSDT\""),
-        "limit[open_orders].instrument does not fit here: open_orders counts the orders of an account in all instruments; \
-         remove it",
+        "limit[open_orders].instrument does not fit here: open_orders can be set for: global, account",
     );
 }
 
@@ -423,4 +424,40 @@ fn a_generator_makes_the_markets_that_are_described() {
     };
     assert_eq!(config.instruments[1].generator, Some(expected));
     assert_eq!(parse(&config.dump()).unwrap(), config);
+}
+
+#[test]
+fn orders_one_by_one_are_a_feed() {
+    let config = parse(ORDERS).unwrap();
+    assert_eq!(
+        config.feed,
+        FeedSettings::OrderByOrder {
+            format: OrderFormat::Lobster,
+            path: "message.csv".into(),
+            instrument: "AAPL".to_owned(),
+            book_path: None,
+            check_path: None,
+            venue_instrument: None,
+        }
+    );
+    assert_eq!(config.instruments[0].simulation.queue_model, QueueModel::Power);
+    assert_eq!(parse(&config.dump()).unwrap(), config);
+    let seeded = ORDERS.replace("# book_path", "book_path").replace("# check_path", "check_path");
+    let config = parse(&seeded).unwrap();
+    let FeedSettings::OrderByOrder { book_path, check_path, .. } = &config.feed else {
+        panic!("{:?}", config.feed);
+    };
+    assert_eq!(*book_path, Some("orderbook.csv".into()));
+    assert_eq!(*check_path, Some("orderbook_top1.csv".into()));
+    assert_eq!(parse(&config.dump()).unwrap(), config);
+    check(
+        parse(&seeded.replace("\"lobster\"\n", "\"bitstamp\"\n")),
+        "feed.book_path does not fit here: data of the format \"bitstamp\" do not use it; remove it",
+    );
+    check(
+        parse(&ORDERS.replace("instrument = \"AAPL\"\n# For", "seed = 7\ninstrument = \"AAPL\"\n# For")),
+        "feed.seed does not fit here: a feed of the kind \"order_by_order\" does not use it; remove it or change feed.kind",
+    );
+    let exchange = ORDERS.replace("queue_model = \"power\"", "queue_model = \"exchange\"");
+    assert_eq!(parse(&exchange).unwrap().instruments[0].simulation.queue_model, QueueModel::Exchange);
 }

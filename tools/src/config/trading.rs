@@ -4,10 +4,11 @@ use super::error::ConfigError;
 use super::instruments::{CurrencySettings, InstrumentSettings};
 use super::lists::{find, keep_list, open_list, read_name};
 use super::section::{Section, Source};
-use crate::limit_value::{LimitScales, LimitValueError, scale_of};
+use crate::limit_value::{LimitScales, LimitValueError, modes, remedy_for, scale_of};
 use std::collections::BTreeMap;
-use tickwerk_domain::{LimitKind, Money, PositionMode, SelfTradePrevention, parse_decimal_i128};
+use tickwerk_domain::{LimitKind, Money, PositionMode, parse_decimal_i128};
 use tickwerk_engine::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
+use tickwerk_engine::risk::scopes::{Scopes, scopes_of};
 use tickwerk_engine::signals::{ParameterUnit, Parameters, STRATEGIES, StrategyKind};
 use toml::{Table, Value};
 
@@ -147,10 +148,7 @@ fn read_limit(
             return Err(ConfigError::Conflict { key: section.key("strategy"), reason });
         }
     }
-    if kind == LimitKind::OpenOrders && symbol.is_some() {
-        let reason = "open_orders counts the orders of an account in all instruments; remove it".to_owned();
-        return Err(ConfigError::Conflict { key: section.key("instrument"), reason });
-    }
+    check_scope(section, kind, [account.as_ref(), symbol.as_ref(), strategy.as_ref()])?;
     let of_strategy = strategies.iter().find(|known| Some(&known.name) == strategy.as_ref());
     let instrument = instrument.or_else(|| {
         instruments.iter().find(|known| of_strategy.is_some_and(|of| of.instrument == known.symbol))
@@ -164,7 +162,32 @@ fn read_limit(
     if value < 0 {
         return Err(section.refused("value", "write zero or more; leave the limit out for none"));
     }
+    if let Some(remedy) = remedy_for(kind, value, scales) {
+        return Err(section.refused("value", &remedy));
+    }
     Ok(LimitSettings { account, instrument: symbol, strategy, kind, value })
+}
+
+/// Whether the kind may be set for the account, instrument or strategy that is named.
+fn check_scope(
+    section: &Section<'_>,
+    kind: LimitKind,
+    named: [Option<&String>; 3],
+) -> Result<(), ConfigError> {
+    let (scope, key) = match named.map(|name| name.is_some()) {
+        // A limit in the units of an instrument says by its value that it needs one.
+        [false, false, false] => return Ok(()),
+        [true, false, _] => (Scopes::ACCOUNT, "account"),
+        [false, true, _] => (Scopes::INSTRUMENT, "instrument"),
+        [true, true, _] => (Scopes::PAIR, "instrument"),
+        [false, false, true] => (Scopes::STRATEGY, "strategy"),
+    };
+    let scopes = scopes_of(kind);
+    if scopes.contains(scope) {
+        return Ok(());
+    }
+    let reason = format!("{kind} can be set for: {}", scopes.names().collect::<Vec<_>>().join(", "));
+    Err(ConfigError::Conflict { key: section.key(key), reason })
 }
 
 fn read_limit_value(
@@ -178,8 +201,7 @@ fn read_limit_value(
         }
         Err(error) => Err(section.missing("value", &error.to_string())),
         Ok(_) if kind == LimitKind::SelfTrade => {
-            let modes: Vec<_> =
-                SelfTradePrevention::ALL.iter().map(|mode| (mode.word(), *mode as i64)).collect();
+            let modes: Vec<_> = modes().map(|mode| (mode.word(), mode as i64)).collect();
             let mode = section.word("value", &modes)?;
             mode.ok_or_else(|| section.missing("value", "write a mode such as \"cancel_taker\""))
         }

@@ -209,6 +209,9 @@ pub(crate) fn read_conversions(
                 remedy: "name the currency that conversions lead to".to_owned(),
             });
         };
+        if currency == reference.code {
+            return Err(section.refused("currency", "the reference currency is always worth 1; leave it out"));
+        }
         conversions.push(read_conversion(section, currency, instruments, &reference.code)?);
     }
     keep_list(dump, "conversion", sections);

@@ -1,13 +1,15 @@
 //! Answers that are read from a core: open orders, positions, balances.
 
 mod limits;
+mod orders;
 
 use super::request::Query;
+use crate::config::SIMULATED;
 use serde_json::{Value, json};
-use tickwerk_domain::{AccountId, CurrencyId, format_decimal};
+use tickwerk_domain::{AccountId, CurrencyId, Instrument, StrategyId, VenueId, format_decimal};
 use tickwerk_engine::Core;
 use tickwerk_engine::machine::Machine;
-use tickwerk_engine::orders::Order;
+use tickwerk_engine::positions::Position;
 
 /// What the core says; [`Query::Watermarks`] is not the core's to answer.
 pub(crate) fn answer(query: Query, core: &Core) -> Value {
@@ -15,7 +17,7 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
     match query {
         Query::Orders(account) => {
             let open = machine.orders().open().filter(|order| is_meant(account, order.account));
-            json!({ "orders": open.filter_map(|order| order_json(order, machine)).collect::<Vec<_>>() })
+            json!({ "orders": open.filter_map(|order| orders::order_json(order, machine)).collect::<Vec<_>>() })
         }
         Query::Positions(account) => json!({ "positions": positions(account, machine) }),
         Query::Balances(account) => json!({ "balances": balances(account, machine) }),
@@ -32,48 +34,48 @@ fn account_name(account: AccountId, machine: &Machine) -> &str {
     machine.accounts().account(account).map_or("", |row| machine.text(row.name))
 }
 
+/// The name of a strategy; `None` for orders of clients.
+fn strategy_name(strategy: StrategyId, machine: &Machine) -> Option<&str> {
+    machine.strategies().find(|(id, _)| *id == strategy).map(|(_, slot)| machine.text(slot.name))
+}
+
+/// The name of a venue; `None` where an order has none yet.
+fn venue_name(venue: VenueId, machine: &Machine) -> Option<&str> {
+    let name = machine.venues().get(venue)?.name;
+    Some(if venue == VenueId::SIMULATED { SIMULATED } else { machine.text(name) })
+}
+
 fn currency(id: CurrencyId, machine: &Machine) -> (&str, u8) {
     machine.accounts().currency(id).map_or(("", 0), |row| (machine.text(row.code), row.scale))
 }
 
-fn order_json(order: &Order, machine: &Machine) -> Option<Value> {
-    let instrument = &machine.instrument(order.instrument)?.definition;
-    let qty = |qty: tickwerk_domain::Qty| format_decimal(i128::from(qty.0), instrument.quantity_scale);
-    let price = format_decimal(i128::from(order.price.0), instrument.price_scale);
-    Some(json!({
-        "order_id": order.id.0,
-        "client_order_id": order.client_order_id.as_str(),
-        "account": account_name(order.account, machine),
-        "instrument": machine.text(instrument.symbol),
-        "side": order.side.word(),
-        "order_type": order.order_type.word(),
-        "time_in_force": order.time_in_force.word(),
-        "status": order.status.word(),
-        "price": (order.price.0 != 0).then_some(price),
-        "quantity": qty(order.qty),
-        "cum_qty": qty(order.cum_qty),
-        "leaves_qty": qty(order.leaves()),
-    }))
-}
-
+/// Positions that ever were, each side of a hedging account by itself.
 fn positions(asked: AccountId, machine: &Machine) -> Vec<Value> {
-    let meant = machine.positions().all().filter(|(account, _, _)| is_meant(asked, *account));
-    let shown = meant.filter_map(|(account, id, position)| {
+    let meant = machine.positions().all_sides().filter(|(account, ..)| is_meant(asked, *account));
+    let shown = meant.filter_map(|(account, id, side, position)| {
         let instrument = &machine.instrument(id)?.definition;
         let (code, scale) = currency(instrument.settlement, machine);
         let money = |amount| format_decimal(amount, scale);
         Some(json!({
             "account": account_name(account, machine),
             "instrument": machine.text(instrument.symbol),
+            "position_side": side.word(),
             "quantity": format_decimal(i128::from(position.qty), instrument.quantity_scale),
             "open_cost": money(position.open_cost_posted(instrument)),
             "realized": money(position.realized),
-            "unrealized": money(machine.unrealized(account, id)),
+            "unrealized": money(unrealized(position, instrument, machine)),
             "fees": money(position.fees),
+            "funding": money(machine.positions().funding(account, id, side)),
             "currency": code,
         }))
     });
     shown.collect()
+}
+
+/// Profit of a position at its mark; 0 without a mark.
+pub(crate) fn unrealized(position: &Position, instrument: &Instrument, machine: &Machine) -> i128 {
+    let mark = machine.market(instrument.instrument).mark();
+    mark.and_then(|mark| position.unrealized(instrument, mark)).unwrap_or(0)
 }
 
 fn balances(asked: AccountId, machine: &Machine) -> Vec<Value> {

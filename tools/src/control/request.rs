@@ -66,11 +66,29 @@ pub(crate) struct Fault {
     pub(crate) field: Value,
     pub(crate) value: Value,
     pub(crate) message: String,
+    /// What a rule allows, and what it saw.
+    pub(crate) compared: Option<Box<Compared>>,
+}
+
+/// The limit of a rule and the value that it saw, as decimals in the unit of the rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Compared {
+    pub(crate) limit: String,
+    pub(crate) observed: String,
 }
 
 impl Fault {
     pub(crate) fn new(code: &'static str, field: &str, value: Value, message: impl Into<String>) -> Self {
-        Self { code, field: json!(field), value, message: message.into() }
+        Self::of_field(code, json!(field), value, message.into())
+    }
+
+    /// About all of a request.
+    pub(crate) fn whole(code: &'static str, message: impl Into<String>) -> Self {
+        Self::of_field(code, Value::Null, Value::Null, message.into())
+    }
+
+    fn of_field(code: &'static str, field: Value, value: Value, message: String) -> Self {
+        Self { code, field, value, message, compared: None }
     }
 
     fn invalid(field: &str, value: Value, message: impl Into<String>) -> Self {
@@ -143,7 +161,7 @@ const COMMON: &[&str] = &["request_id", "op", "ack"];
 pub(crate) fn parse(line: &str, names: &Names, daemon: Acknowledge) -> Result<Request, Box<(Value, Fault)>> {
     let UniqueFields(object) = serde_json::from_str(line).map_err(|error| {
         let message = format!("{error}; write one JSON object a line");
-        let fault = Fault { code: "bad_json", field: Value::Null, value: json!(shortened(line)), message };
+        let fault = Fault { value: json!(shortened(line)), ..Fault::whole("bad_json", message) };
         Box::new((Value::Null, fault))
     })?;
     let id = object.get("request_id").cloned().unwrap_or_default();

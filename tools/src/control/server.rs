@@ -7,6 +7,7 @@ use super::query;
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
 use crate::follower;
+use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
 use crate::stop::Stop;
@@ -48,6 +49,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(crate) struct Door {
     pub(crate) dir: PathBuf,
     pub(crate) names: Names,
+    pub(crate) dictionary: Dictionary,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) lane: LaneProducer,
     pub(crate) egress: EgressReader,
@@ -102,7 +104,7 @@ fn bind(path: &Path) -> Result<UnixListener> {
 /// Tells a client that there is no room for it; then its connection is closed.
 fn refuse(stream: &mut UnixStream) {
     let message = format!("{CONNECTIONS_MAX} connections are open; connect again when one has ended");
-    let fault = Fault { code: "engine_busy", field: Value::Null, value: Value::Null, message };
+    let fault = Fault::whole("engine_busy", message);
     // A client that cannot take one line has gone already.
     stream.write_all(answer::line(&Value::Null, None, None, Err(fault)).as_bytes()).ok();
 }
@@ -130,6 +132,8 @@ struct Server {
 /// What of the door stays as it is.
 struct DoorRest {
     names: Names,
+    /// What the numbers of a refusal mean; it learns the orders that are answered here.
+    dictionary: Dictionary,
     acknowledge: Acknowledge,
     egress: EgressReader,
     admission: Admission,
@@ -146,6 +150,7 @@ impl Server {
         let (answer_to, answers) = channel();
         let Door {
             names,
+            dictionary,
             acknowledge,
             lane,
             egress,
@@ -169,7 +174,17 @@ impl Server {
             answer_to,
             position,
             opened_at: stats.decided_through(),
-            door: DoorRest { names, acknowledge, egress, admission, stats, watermarks, queries, stop },
+            door: DoorRest {
+                names,
+                dictionary,
+                acknowledge,
+                egress,
+                admission,
+                stats,
+                watermarks,
+                queries,
+                stop,
+            },
         })
     }
 
@@ -249,12 +264,7 @@ impl Server {
                     Line::Text(text) if text.is_empty() => {}
                     Line::Text(text) => self.take_line(token, &text),
                     Line::Bad(problem) => {
-                        let fault = Fault {
-                            code: "bad_json",
-                            field: Value::Null,
-                            value: Value::Null,
-                            message: problem.to_owned(),
-                        };
+                        let fault = Fault::whole("bad_json", problem);
                         self.reply(token, answer::line(&Value::Null, None, None, Err(fault)));
                     }
                 }
@@ -391,6 +401,7 @@ impl Server {
                 continue;
             };
             let (acknowledge, durable) = (self.door.acknowledge, self.door.watermarks.durable_through());
+            let dictionary = &mut self.door.dictionary;
             let Some(connection) = self.connections.get_mut(&token) else {
                 continue;
             };
@@ -398,7 +409,8 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    let outcome = answer::of_frame(frame, &waiting.request);
+                    frame.records().iter().for_each(|record| dictionary.watch(record));
+                    let outcome = answer::of_frame(frame, &waiting.request, dictionary);
                     let line = answer::line(
                         &waiting.id,
                         Some(frame.records()[0].envelope.sequence),

@@ -3,11 +3,13 @@
 //! Invariant: a definition is known from the record that makes it. What was never defined has no name and no scale.
 //! Orders are remembered for as long as the engine remembers them, so that memory stays bounded.
 
+use crate::setup::Names;
 use std::collections::BTreeMap;
 use tickwerk_domain::{
-    AccountId, Command, CurrencyId, Event, InstrumentId, InstrumentKind, OrderId, Payload, Record, Side,
-    StrategyId, TextId, VenueId,
+    AccountId, Command, CurrencyId, Event, Instrument, InstrumentId, InstrumentKind, OrderId, Payload,
+    Record, Side, StrategyId, TextId, VenueId,
 };
+use tickwerk_engine::Core;
 use tickwerk_engine::limits::ORDERS_MAX;
 
 /// Names and scales so far.
@@ -15,7 +17,7 @@ use tickwerk_engine::limits::ORDERS_MAX;
 pub(crate) struct Dictionary {
     texts: BTreeMap<TextId, String>,
     accounts: BTreeMap<AccountId, TextId>,
-    strategies: BTreeMap<StrategyId, TextId>,
+    strategies: BTreeMap<StrategyId, StrategyEntry>,
     currencies: BTreeMap<CurrencyId, CurrencyEntry>,
     venues: BTreeMap<VenueId, TextId>,
     reference: CurrencyId,
@@ -42,6 +44,12 @@ pub(crate) struct InstrumentEntry {
 }
 
 #[derive(Clone, Copy, Debug)]
+struct StrategyEntry {
+    name: TextId,
+    instrument: InstrumentId,
+}
+
+#[derive(Clone, Copy, Debug)]
 struct OrderEntry {
     instrument: InstrumentId,
     /// Unknown where only the answer of the venue was seen.
@@ -49,6 +57,24 @@ struct OrderEntry {
 }
 
 impl Dictionary {
+    /// The scales of what was configured and the orders that `core` remembers, without a journal to read.
+    pub(crate) fn of(names: &Names, core: &Core) -> Self {
+        let mut dictionary = Self::default();
+        for order in core.machine().orders().remembered() {
+            dictionary.remember(order.id, order.instrument, Some(order.side));
+        }
+        for instrument in names.instruments.values() {
+            dictionary.define_instrument(instrument);
+        }
+        for currency in names.currencies.values() {
+            dictionary.define_currency(currency.id, TextId::NONE, currency.scale);
+        }
+        if let Some(reference) = names.reference {
+            dictionary.set_reference(reference.id);
+        }
+        dictionary
+    }
+
     /// Learns what `record` defines.
     pub(crate) fn watch(&mut self, record: &Record) {
         match &record.payload {
@@ -64,28 +90,40 @@ impl Dictionary {
         } else if let Command::AccountDefined(defined) = command {
             self.accounts.insert(defined.account, defined.name);
         } else if let Command::StrategyDefined(defined) = command {
-            self.strategies.insert(defined.strategy, defined.name);
+            let entry = StrategyEntry { name: defined.name, instrument: defined.instrument };
+            self.strategies.insert(defined.strategy, entry);
         } else if let Command::CurrencyDefined(defined) = command {
-            let entry = CurrencyEntry { code: defined.code, scale: defined.scale };
-            self.currencies.insert(defined.currency, entry);
+            self.define_currency(defined.currency, defined.code, defined.scale);
         } else if let Command::InstrumentDefined(defined) = command {
-            let entry = InstrumentEntry {
-                symbol: defined.symbol,
-                kind: defined.kind,
-                price_scale: defined.price_scale,
-                quantity_scale: defined.quantity_scale,
-                settlement_scale: defined.settlement_scale,
-                multiplier: defined.multiplier,
-                base: defined.base,
-            };
-            self.instruments.insert(defined.instrument, entry);
+            self.define_instrument(defined);
         } else if let Command::VenueDefined(defined) = command {
             self.venues.insert(defined.venue, defined.name);
         } else if let Command::ReferenceCurrencySet(set) = command {
-            self.reference = set.currency;
+            self.set_reference(set.currency);
         } else if let Command::NewOrder(asked) = command {
             self.remember(order, asked.instrument, Some(asked.side));
         }
+    }
+
+    fn define_currency(&mut self, currency: CurrencyId, code: TextId, scale: u8) {
+        self.currencies.insert(currency, CurrencyEntry { code, scale });
+    }
+
+    fn define_instrument(&mut self, defined: &Instrument) {
+        let entry = InstrumentEntry {
+            symbol: defined.symbol,
+            kind: defined.kind,
+            price_scale: defined.price_scale,
+            quantity_scale: defined.quantity_scale,
+            settlement_scale: defined.settlement_scale,
+            multiplier: defined.multiplier,
+            base: defined.base,
+        };
+        self.instruments.insert(defined.instrument, entry);
+    }
+
+    fn set_reference(&mut self, currency: CurrencyId) {
+        self.reference = currency;
     }
 
     fn watch_event(&mut self, event: &Event) {
@@ -117,7 +155,12 @@ impl Dictionary {
     }
 
     pub(crate) fn strategy(&self, id: StrategyId) -> Option<&str> {
-        self.strategies.get(&id).and_then(|name| self.text(*name))
+        self.strategies.get(&id).and_then(|entry| self.text(entry.name))
+    }
+
+    /// The instrument that a strategy trades, whose units its limits are in.
+    pub(crate) fn strategy_instrument(&self, id: StrategyId) -> Option<InstrumentId> {
+        self.strategies.get(&id).map(|entry| entry.instrument)
     }
 
     pub(crate) fn currency(&self, id: CurrencyId) -> Option<&str> {

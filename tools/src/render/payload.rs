@@ -1,6 +1,7 @@
 //! The fields of a payload with names for ids and decimals for mantissas.
 //!
-//! The scale of a value is that of the instrument or currency that the record itself names, or else that of its order.
+//! The scale of a value is that of the instrument or currency that the record itself names, or else that of its order
+//! or strategy.
 //! Three values carry a unit of their own, which their record's kind or reason tells: those of limits, and the limit
 //! and the value seen of a refusal.
 
@@ -13,9 +14,9 @@ use tickwerk_domain::event::{Leg, OrderRefused, ReplaceRejected};
 use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    Command, Contingency, CurrencyId, Event, FieldValue, Fields, InstrumentId, InstrumentKind, LimitKind,
-    LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE, Reject, Side,
-    format_decimal,
+    Command, Contingency, CurrencyId, DifferenceKind, Event, FieldValue, Fields, InstrumentId,
+    InstrumentKind, LimitKind, LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE,
+    Reject, Side, format_decimal,
 };
 
 /// What the values of one record are counted in.
@@ -40,7 +41,9 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
             (Some(unit), FieldValue::Signed(value)) if matches!(name, "value" | "previous") => {
                 unit.show_limit(value)
             }
-            (Some(unit), FieldValue::Money(value)) if matches!(name, "limit" | "observed") => {
+            (Some(unit), FieldValue::Money(value))
+                if matches!(name, "limit" | "observed" | "ours" | "theirs") =>
+            {
                 unit.show(value.get())
             }
             (_, value) if is_not_asked_for(payload, name, value) => Shown::Absent,
@@ -49,6 +52,7 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
             }
             (_, FieldValue::Unsigned(digest)) if name == "digest" => Shown::text(format!("{digest:016x}")),
             (_, FieldValue::Unsigned(_)) if name == "count" && is_posting(payload) => return,
+            (_, FieldValue::Unsigned(number)) if name == "command_type" => command_type(number),
             (_, value) => show_value(value, scales, dictionary),
         };
         fields.push((name, shown));
@@ -116,6 +120,12 @@ fn is_not_asked_for(payload: &Payload, name: &str, value: FieldValue<'_>) -> boo
     }
 }
 
+/// The name of a type of command; its number where no such type is known.
+fn command_type(number: u64) -> Shown {
+    let name = Command::TYPES.iter().find(|(id, _, _)| u64::from(id.0) == number).map(|(_, _, name)| *name);
+    name.map_or(Shown::Number(i128::from(number)), Shown::text)
+}
+
 fn is_posting(payload: &Payload) -> bool {
     matches!(payload, Payload::Event(Event::Posted(_)))
 }
@@ -123,12 +133,15 @@ fn is_posting(payload: &Payload) -> bool {
 fn scales_of(payload: &Payload, dictionary: &Dictionary) -> Scales {
     let mut instrument = InstrumentId::NONE;
     let mut of_order = None;
+    let mut of_strategy = None;
     let mut currency = CurrencyId::NONE;
     payload.visit(&mut |name, value| {
         if let FieldValue::Instrument(id) = value {
             instrument = id;
         } else if let FieldValue::Order(id) = value {
             of_order = dictionary.order_instrument(id);
+        } else if let FieldValue::Strategy(id) = value {
+            of_strategy = dictionary.strategy_instrument(id);
         } else if let FieldValue::Currency(id) = value
             && matches!(name, "currency" | "reserved_currency" | "fee_currency")
             && !id.is_none()
@@ -136,7 +149,8 @@ fn scales_of(payload: &Payload, dictionary: &Dictionary) -> Scales {
             currency = id;
         }
     });
-    let instrument = if instrument.is_none() { of_order.unwrap_or(instrument) } else { instrument };
+    let instrument =
+        if instrument.is_none() { of_order.or(of_strategy).unwrap_or(instrument) } else { instrument };
     let entry = dictionary.instrument(instrument);
     let settlement = entry.map(|entry| entry.settlement_scale);
     Scales {
@@ -283,6 +297,16 @@ fn own_unit(payload: &Payload, scales: Scales, dictionary: &Dictionary) -> Optio
         of_limit(changed.kind.limit())
     } else if let Payload::Event(Event::OrderRefused(refused)) = payload {
         Some(unit_of_refusal(&Refused::from(refused), scales, dictionary))
+    } else if let Payload::Event(Event::ReconcileDiffered(differed)) = payload {
+        Some(Unit::Decimal(match differed.kind {
+            DifferenceKind::OrderMissing
+            | DifferenceKind::OrderUnknown
+            | DifferenceKind::OrderFilled
+            | DifferenceKind::Position => scales.quantity,
+            DifferenceKind::Balance => scales.money,
+            // A price or a quantity; the record does not say which.
+            DifferenceKind::OrderTerms => None,
+        }))
     } else if let Payload::Event(Event::ReplaceRejected(rejected)) = payload {
         Some(unit_of_refusal(&Refused::of_replace(rejected, dictionary), scales, dictionary))
     } else {
@@ -358,6 +382,8 @@ fn unit_of_refusal(refused: &Refused, scales: Scales, dictionary: &Dictionary) -
         Unit::Decimal(scales.money)
     } else if reason == Reject::InsufficientBuyingPower {
         Unit::Decimal(buying_power_scale(refused, scales, dictionary))
+    } else if reason == Reject::StaleMarket && !refused.compares_nothing {
+        Unit::Limit(LimitKind::MarketAge, LimitScales::default())
     } else if COUNT_RULES.contains(&reason) {
         Unit::Count
     } else if REFERENCE_RULES.contains(&reason) {

@@ -192,23 +192,13 @@ impl Iterator for OrderReader {
 impl OrderReader {
     /// Opens the data, and the book that seeds them where there is one.
     pub fn open(config: OrderFeedConfig) -> Result<Self, OrderFeedError> {
-        let begins_in_the_middle =
-            Promises { is_whole: false, ids_return: true, trades_are_executions: false, window: None };
         let path = config.path.as_path();
-        let (items, promises, midnight): (Items, _, _) = match config.format {
-            OrderFormat::Lobster => {
-                let promises = Promises { window: window_of(path), ..begins_in_the_middle };
-                (Box::new(LobsterOrders::open(path)?), promises, midnight_of(path).unwrap_or(0))
-            }
-            OrderFormat::Bitstamp => {
-                let promises =
-                    Promises { ids_return: false, trades_are_executions: true, ..begins_in_the_middle };
-                (Box::new(BitstampOrders::open(path)?), promises, 0)
-            }
-            OrderFormat::Databento => {
-                let promises = Promises { is_whole: true, ..begins_in_the_middle };
-                (Box::new(DatabentoOrders::open(path, config.venue_instrument)?), promises, 0)
-            }
+        let shows_best_only = config.format == OrderFormat::Lobster && window_of(path) == Some(1);
+        let promises = Promises { format: config.format, shows_best_only };
+        let (items, midnight): (Items, _) = match config.format {
+            OrderFormat::Lobster => (Box::new(LobsterOrders::open(path)?), midnight_of(path).unwrap_or(0)),
+            OrderFormat::Bitstamp => (Box::new(BitstampOrders::open(path)?), 0),
+            OrderFormat::Databento => (Box::new(DatabentoOrders::open(path, config.venue_instrument)?), 0),
         };
         let seed = match &config.book {
             None => None,
@@ -218,7 +208,7 @@ impl OrderReader {
             }
         };
         let mut translation = Translation::new(promises);
-        if !promises.is_whole && seed.is_none() {
+        if !promises.is_whole() && seed.is_none() {
             translation.begin();
         }
         Ok(Self {

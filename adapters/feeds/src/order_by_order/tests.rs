@@ -3,6 +3,7 @@
 mod bitstamp;
 mod databento;
 mod lobster;
+mod reader;
 mod source;
 
 use super::{Action, OrderByOrder, OrderByOrderError, OrderByOrderFault, Source};

@@ -1,28 +1,51 @@
 //! What an item of a format means as told orders and trades.
 //!
 //! Kept is what was told so far: who rests where, with how much. So an item that names a difference becomes one that names
-//! what is left, a level that leaves the window of the data is taken away, and what the data cannot tell is left out:
+//! what is left, and what the data cannot tell is left out:
 //! - Data that begin in the middle (LOBSTER, Bitstamp) name orders that were never shown. Those of a seeded level are
 //!   taken from the nameless order that stands for it; of others only executions are told, as trades.
+//! - Data of the N best levels are silent about those behind. What is known there is kept, as the best guess when they
+//!   come back; with a window of one level that guess would be the whole book, so levels that leave it are taken away.
 //! - Data that are whole (Databento) do not: what contradicts the book is told as it is, and the book goes stale by it.
 //!
 //! Units are those of the format. Order: that of the items; the parts of an update end with the item that ends it.
 
-use super::{Action, BookRow, OrderByOrder};
+use super::{Action, BookRow, OrderByOrder, OrderFormat};
 use std::collections::{BTreeMap, BTreeSet};
 use tickwerk_domain::{Aggressor, BookAction, Level, Price, Qty, Side};
 
-/// What a format promises.
+/// What the data promise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Promises {
+    pub(super) format: OrderFormat,
+    /// The data show the best level of a side alone, and no word of one that is the best no more.
+    pub(super) shows_best_only: bool,
+}
+
+impl Promises {
     /// Every order that is named was shown before.
-    pub(super) is_whole: bool,
+    pub(super) fn is_whole(self) -> bool {
+        match self.format {
+            OrderFormat::Databento => true,
+            OrderFormat::Lobster | OrderFormat::Bitstamp => false,
+        }
+    }
+
     /// An id that left the book may come again.
-    pub(super) ids_return: bool,
+    fn ids_return(self) -> bool {
+        match self.format {
+            OrderFormat::Lobster | OrderFormat::Databento => true,
+            OrderFormat::Bitstamp => false,
+        }
+    }
+
     /// Every trade that is told beside the orders is an execution of one of them too.
-    pub(super) trades_are_executions: bool,
-    /// Levels of a side that the data show.
-    pub(super) window: Option<usize>,
+    fn trades_are_executions(self) -> bool {
+        match self.format {
+            OrderFormat::Bitstamp => true,
+            OrderFormat::Lobster | OrderFormat::Databento => false,
+        }
+    }
 }
 
 /// One thing to be told.
@@ -111,7 +134,7 @@ impl Translation {
 
     /// Takes an item; `true` where an update is complete with it.
     pub(super) fn apply(&mut self, item: &OrderByOrder) -> bool {
-        if !self.promises.ids_return && self.gone.contains(&item.order) && item.order != 0 {
+        if !self.promises.ids_return() && self.gone.contains(&item.order) && item.order != 0 {
             self.unknown += 1;
             return item.is_last;
         }
@@ -128,7 +151,7 @@ impl Translation {
                 self.execute(item, side);
             }
             (Action::ExecuteHidden | Action::Cross, _) => self.update.push(trade_of(item)),
-            (Action::Trade, _) if self.promises.trades_are_executions => {}
+            (Action::Trade, _) if self.promises.trades_are_executions() => {}
             (Action::Trade, _) => {
                 let earlier = self.trade.replace(trade_of(item));
                 self.update.extend(earlier);
@@ -147,7 +170,7 @@ impl Translation {
         }
         let is_final =
             item.action == Action::Delete || (item.action == Action::Restate && item.qty == Qty::ZERO);
-        if is_final && !self.promises.ids_return {
+        if is_final && !self.promises.ids_return() {
             self.gone.insert(item.order);
         }
         item.is_last
@@ -156,9 +179,9 @@ impl Translation {
     /// What the update that is complete now tells.
     pub(super) fn complete(&mut self) -> impl Iterator<Item = Told> + '_ {
         self.update.extend(self.trade.take());
-        if let Some(window) = self.promises.window {
+        if self.promises.shows_best_only {
             for side in [Side::Buy, Side::Sell] {
-                self.narrow(side, window);
+                self.drop_behind_best(side);
             }
         }
         self.update.drain(..)
@@ -182,7 +205,7 @@ impl Translation {
             }
             Some(rests) if rests.side == side && rests.price == item.price && item.qty == rests.qty => {}
             Some(_) => self.add(item.order, side, item.price, item.qty),
-            None if self.promises.is_whole => {
+            None if self.promises.is_whole() => {
                 self.unknown += 1;
                 self.tell(BookAction::Reduce, item.order, side, Level { price: item.price, qty: item.qty });
             }
@@ -220,21 +243,21 @@ impl Translation {
         }
         let Some((order, rests)) = self.named_or_nameless(item, side) else {
             self.unknown += 1;
-            if self.promises.is_whole {
+            if self.promises.is_whole() {
                 self.tell(BookAction::Delete, item.order, side, Level { price: item.price, qty: item.qty });
             }
             return;
         };
         let all = item.action == Action::Delete && order == item.order;
         let left = if all { 0 } else { rests.qty.0 - by };
-        let left = if self.promises.is_whole { left } else { left.max(0) };
+        let left = if self.promises.is_whole() { left } else { left.max(0) };
         self.shrink_to(order, rests, Qty(left), BookAction::Reduce);
     }
 
     fn execute(&mut self, item: &OrderByOrder, side: Side) {
         let Some((order, rests)) = self.named_or_nameless(item, side) else {
             self.unknown += 1;
-            if self.promises.is_whole {
+            if self.promises.is_whole() {
                 self.tell(BookAction::Execute, item.order, side, Level { price: item.price, qty: item.qty });
             } else {
                 self.update.push(trade_of(item));
@@ -242,7 +265,7 @@ impl Translation {
             return;
         };
         let left = rests.qty.0 - item.qty.0;
-        let left = if self.promises.is_whole { left } else { left.max(0) };
+        let left = if self.promises.is_whole() { left } else { left.max(0) };
         self.shrink_to(order, rests, Qty(left), BookAction::Execute);
     }
 
@@ -288,9 +311,9 @@ impl Translation {
         }
     }
 
-    /// Takes away the levels behind the `window` best ones: the data are silent about them.
-    fn narrow(&mut self, side: Side, window: usize) {
-        while self.levels[index(side)].len() > window {
+    /// Takes away the levels behind the best one.
+    fn drop_behind_best(&mut self, side: Side) {
+        while self.levels[index(side)].len() > 1 {
             let levels = &self.levels[index(side)];
             let worst = match side {
                 Side::Buy => levels.first_key_value(),

@@ -124,6 +124,16 @@ impl MatchingBook {
         Some(self.run(taker, effects_max, emit))
     }
 
+    /// Ends the order whose effects were too many for one call: what is left of it is cancelled. `None` if there is none.
+    pub fn abandon(&mut self) -> Option<Outcome> {
+        let Pending::Taker(taker) = self.pending else {
+            return None;
+        };
+        self.pending = Pending::Nothing;
+        let standing = Standing::Canceled(CancelReason::BookFull);
+        Some(Outcome { filled: Qty(taker.filled), left: Qty(taker.left), standing })
+    }
+
     /// Cancels a resting order, in any phase. Tells what was open, shown and hidden.
     #[inline]
     pub fn cancel(&mut self, id: u64) -> Result<Qty, Refusal> {

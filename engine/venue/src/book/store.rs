@@ -113,7 +113,7 @@ impl Store {
     #[inline]
     pub(super) fn remove(&mut self, slot: u32) {
         let Self { nodes, index, .. } = self;
-        index.remove(hash(nodes[slot as usize].order.id), slot, |other| hash(nodes[other as usize].order.id));
+        index.remove(hash(nodes[slot as usize].order.id), slot);
         nodes[slot as usize].next = self.free;
         self.free = slot;
         self.len -= 1;

@@ -97,3 +97,30 @@ fn orders_for_the_close_wait_for_its_auction() {
         assert_eq!(venue.open_orders(), 0);
     }
 }
+
+#[test]
+fn day_orders_end_with_the_session() {
+    for has_auction in [true, false] {
+        let mut venue = venue();
+        venue.observe(TimeNs(10), INSTRUMENT, touch(9_990, 50, 10_000, 300));
+        venue.submit(TimeNs(10), &order(1, Side::Buy, OrderType::Limit, TimeInForce::Day, 9_980, 10));
+        venue.submit(TimeNs(10), &order(2, Side::Sell, OrderType::Limit, TimeInForce::Day, 10_020, 10));
+        venue.submit(TimeNs(10), &limit(3, Side::Buy, 9_970, 10));
+        assert_eq!(told(&mut venue, 200), ["1 accepted", "2 accepted", "3 accepted"]);
+        venue.session(TimeNs(200), INSTRUMENT, SessionState::Halted);
+        assert_eq!(told(&mut venue, 300), Vec::<String>::new(), "a halt is no end");
+        if has_auction {
+            venue.session(TimeNs(300), INSTRUMENT, SessionState::ClosingAuction);
+            venue.session(TimeNs(300), INSTRUMENT, SessionState::Closed);
+            assert_eq!(told(&mut venue, 400), Vec::<String>::new(), "they take part in the auction");
+            venue.trade(TimeNs(400), INSTRUMENT, Price(9_985), Qty(4), Aggressor::Unknown);
+        } else {
+            venue.session(TimeNs(300), INSTRUMENT, SessionState::Closed);
+        }
+        assert_eq!(told(&mut venue, 600), ["1 expired expired", "2 expired expired"], "{has_auction}");
+        venue.session(TimeNs(600), INSTRUMENT, SessionState::PreOpen);
+        venue.session(TimeNs(600), INSTRUMENT, SessionState::Continuous);
+        venue.observe(TimeNs(600), INSTRUMENT, touch(9_950, 50, 9_960, 300));
+        assert_eq!(told(&mut venue, 900), ["3 maker 10@9960"], "the other one stays");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod auctions;
 mod desk;
+mod exchange;
 mod faults;
 mod orders;
 mod properties;

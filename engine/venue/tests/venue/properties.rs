@@ -39,6 +39,10 @@ struct Run {
     /// What the last trade or execution gives, by side.
     traded: [i64; 2],
     by_orders: bool,
+    /// Orders of all accounts meet: what one side gets the other gives.
+    is_exchange: bool,
+    /// Bought and sold.
+    got: [i64; 2],
 }
 
 impl Run {
@@ -54,6 +58,8 @@ impl Run {
             shown: [0; 2],
             traded: [0; 2],
             by_orders,
+            is_exchange: setting.queue_model == QueueModel::Exchange,
+            got: [0; 2],
         }
     }
 
@@ -203,8 +209,12 @@ impl Run {
             Side::Sell => fill.price.0 >= known.price,
         };
         assert!(within, "filled beyond its limit: {known:?} {fill:?}");
-        // A trade gives its quantity first, then the touch what it showed.
         let index = known.side as usize;
+        self.got[index] += fill.qty.0;
+        if self.is_exchange {
+            return;
+        }
+        // A trade gives its quantity first, then the touch what it showed.
         let of_trade =
             if fill.liquidity == Liquidity::Maker { self.traded[index].min(fill.qty.0) } else { 0 };
         self.traded[index] -= of_trade;
@@ -219,6 +229,7 @@ impl Run {
         }
         self.drain(u64::MAX);
         assert_eq!(self.venue.open_orders(), 0);
+        assert!(!self.is_exchange || self.got[0] == self.got[1], "bought and sold: {:?}", self.got);
         for (id, known) in &self.known {
             assert_eq!(known.ends, 1, "order {id} ends once: {known:?}");
         }

@@ -1,11 +1,12 @@
 //! What holds for whom: limits, switches and states, and where the breakers stand.
 
 use super::super::request::LimitScope;
-use super::account_name;
+use super::{account_name, currency, strategy_name};
 use crate::limit_value::{LimitScales, show_limit};
 use serde_json::{Value, json};
 use tickwerk_domain::{
-    AccountId, BreakerKind, BreakerState, InstrumentId, LimitKind, StrategyId, format_decimal,
+    AccountId, BreakerKind, BreakerState, Instrument, InstrumentId, InstrumentKind, LimitKind, LimitUnit,
+    format_decimal,
 };
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::risk::settings::Scope;
@@ -13,6 +14,7 @@ use tickwerk_engine::risk::subjects::SubjectId;
 
 /// Everything that is set for the scope or for one that it lies in, and the breakers that are not armed.
 pub(super) fn limits(asked: LimitScope, machine: &Machine) -> Value {
+    let asked = with_strategy(asked, machine);
     let all = machine.settings().all().filter(|(scope, _)| is_meant(asked, *scope, machine));
     let mut shown = Vec::new();
     for (scope, row) in all {
@@ -20,7 +22,9 @@ pub(super) fn limits(asked: LimitScope, machine: &Machine) -> Value {
         let limits = LimitKind::ALL.iter().filter_map(|kind| Some((*kind, row.get(*kind)?)));
         for (kind, value) in limits {
             let value = show_limit(kind, i128::from(value), scales);
-            shown.push(with_scope(scope, machine, json!({ "limit": kind.word(), "value": value })));
+            let unit = unit_of(kind, scope, machine);
+            let row = json!({ "limit": kind.word(), "value": value, "unit": unit });
+            shown.push(with_scope(scope, machine, row));
         }
         if row.is_killed {
             shown.push(with_scope(scope, machine, json!({ "kill_switch": true })));
@@ -39,21 +43,27 @@ pub(super) fn limits(asked: LimitScope, machine: &Machine) -> Value {
 
 /// Whether a setting is one that the asked scope has to heed.
 fn is_meant(asked: LimitScope, scope: Scope, machine: &Machine) -> bool {
-    let (mut account, mut instrument) = (asked.account, asked.instrument);
-    if let Some((_, of)) = machine.strategies().find(|(id, _)| *id == asked.strategy) {
-        (account, instrument) = (of.account, of.instrument);
-    }
     let fits = |set: u32, asked: u32| set == 0 || asked == 0 || set == asked;
-    fits(scope.account.0, account.0)
-        && fits(scope.instrument.0, instrument.0)
+    // A strategy's own setting concerns the account and the instrument that it trades.
+    let of_strategy = machine.strategies().find(|(id, _)| *id == scope.strategy);
+    let (account, instrument) =
+        of_strategy.map_or((scope.account, scope.instrument), |(_, slot)| (slot.account, slot.instrument));
+    fits(account.0, asked.account.0)
+        && fits(instrument.0, asked.instrument.0)
         && fits(scope.strategy.0, asked.strategy.0)
+}
+
+/// A strategy stands for its account and its instrument.
+fn with_strategy(asked: LimitScope, machine: &Machine) -> LimitScope {
+    let of = machine.strategies().find(|(id, _)| *id == asked.strategy);
+    of.map_or(asked, |(_, slot)| LimitScope { account: slot.account, instrument: slot.instrument, ..asked })
 }
 
 fn with_scope(scope: Scope, machine: &Machine, mut shown: Value) -> Value {
     let name = |is_set: bool, name: &str| if is_set { json!(name) } else { Value::Null };
     shown["account"] = name(!scope.account.is_none(), account_name(scope.account, machine));
     shown["instrument"] = name(!scope.instrument.is_none(), symbol(scope.instrument, machine));
-    shown["strategy"] = name(!scope.strategy.is_none(), strategy_name(scope.strategy, machine));
+    shown["strategy"] = json!(strategy_name(scope.strategy, machine));
     shown
 }
 
@@ -61,15 +71,33 @@ fn symbol(instrument: InstrumentId, machine: &Machine) -> &str {
     machine.instrument(instrument).map_or("", |known| machine.text(known.definition.symbol))
 }
 
-fn strategy_name(strategy: StrategyId, machine: &Machine) -> &str {
-    machine.strategies().find(|(id, _)| *id == strategy).map_or("", |(_, slot)| machine.text(slot.name))
+/// What a value is counted in, where it has a unit that people write.
+fn unit_of(kind: LimitKind, scope: Scope, machine: &Machine) -> Option<String> {
+    let code = |id| currency(id, machine).0.to_owned();
+    let of = definition_of(scope, machine);
+    match kind.unit() {
+        LimitUnit::Quantity => of.map(|of| match of.kind {
+            InstrumentKind::Spot => code(of.base),
+            InstrumentKind::Linear if of.multiplier == 1 => code(of.base),
+            InstrumentKind::Linear | InstrumentKind::Inverse => "contracts".to_owned(),
+        }),
+        LimitUnit::Settlement => of.map(|of| code(of.settlement)),
+        LimitUnit::Reference => Some(code(machine.reference_currency())),
+        LimitUnit::Duration => Some("s".to_owned()),
+        LimitUnit::Fraction | LimitUnit::Count | LimitUnit::SelfTrade => None,
+    }
+}
+
+/// The instrument of a scope, or of its strategy.
+fn definition_of(scope: Scope, machine: &Machine) -> Option<&Instrument> {
+    let of_strategy = machine.strategies().find(|(id, _)| *id == scope.strategy);
+    let instrument = of_strategy.map_or(scope.instrument, |(_, slot)| slot.instrument);
+    machine.instrument(instrument).map(|known| &known.definition)
 }
 
 /// The scales of a setting's values: its instrument's, or its strategy's instrument's.
 fn scales_of(scope: Scope, machine: &Machine) -> LimitScales {
-    let of_strategy = machine.strategies().find(|(id, _)| *id == scope.strategy);
-    let instrument = of_strategy.map_or(scope.instrument, |(_, slot)| slot.instrument);
-    let definition = machine.instrument(instrument).map(|known| &known.definition);
+    let definition = definition_of(scope, machine);
     LimitScales {
         quantity: definition.map(|known| known.quantity_scale),
         settlement: definition.map(|known| known.settlement_scale),
@@ -132,6 +160,7 @@ fn accounts(asked: LimitScope, machine: &Machine) -> Vec<Value> {
         let money = |amount: Option<i128>| amount.map(|amount| format_decimal(amount, scale));
         json!({
             "account": machine.text(row.name),
+            "currency": currency(machine.reference_currency(), machine).0,
             "state": row.state.word(),
             "equity": money(machine.equity(account)),
             "gross_exposure": money(machine.gross_exposure(account)),

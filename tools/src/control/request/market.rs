@@ -7,7 +7,9 @@ use tickwerk_domain::command::{
     CashTransferred, ConversionSet, FundingApplied, MarkObserved, QuoteObserved, SessionSet, TradeObserved,
     VenueStateObserved,
 };
-use tickwerk_domain::{Aggressor, InstrumentId, Price, Qty, Rate, SessionState, TextId, VenueState};
+use tickwerk_domain::{
+    Aggressor, InstrumentId, InstrumentKind, Price, Qty, Rate, SessionState, TextId, VenueState,
+};
 
 pub(super) const SESSION: &[&str] = &["instrument", "state", "closes_at"];
 pub(super) const QUOTE: &[&str] = &["instrument", "bid_price", "bid_quantity", "ask_price", "ask_quantity"];
@@ -73,7 +75,23 @@ impl Fields<'_> {
 
     pub(super) fn conversion(&self) -> Result<ConversionSet, Fault> {
         let currency = self.currency("currency")?.id;
-        let instrument = self.optional_instrument_id()?;
+        let Some(reference) = self.names.reference else {
+            let message = "needs a currency to lead to; configure one under [reference]";
+            return Err(Fault::invalid("currency", json!(self.text("currency")?), message));
+        };
+        if currency == reference.id {
+            let message = "is the reference currency, which is always worth 1";
+            return Err(Fault::invalid("currency", json!(self.text("currency")?), message));
+        }
+        let between = self.optional_instrument()?;
+        if let Some(of) = between {
+            let pair = [(of.base, of.quote), (of.quote, of.base)];
+            if of.kind != InstrumentKind::Spot || !pair.contains(&(currency, reference.id)) {
+                let message = "is no spot instrument between the currency and the reference currency";
+                return Err(Fault::invalid("instrument", json!(self.text("instrument")?), message));
+            }
+        }
+        let instrument = between.map_or(InstrumentId::NONE, |known| known.instrument);
         match (self.given("rate"), instrument) {
             (Some(rate), InstrumentId::NONE) => {
                 let rate = (self.rate("rate")?, rate);
@@ -95,11 +113,11 @@ impl Fields<'_> {
 
     pub(super) fn transfer(&self) -> Result<CashTransferred, Fault> {
         let currency = self.currency("currency")?;
-        Ok(CashTransferred {
-            amount: self.money("amount", currency.scale)?,
-            account: self.account()?,
-            currency: currency.id,
-            reason: TextId::NONE,
-        })
+        let amount = self.money("amount", currency.scale)?;
+        if amount.get() == 0 {
+            let message = "write what comes in, or with a minus what goes out";
+            return Err(Fault::invalid("amount", self.object["amount"].clone(), message));
+        }
+        Ok(CashTransferred { amount, account: self.account()?, currency: currency.id, reason: TextId::NONE })
     }
 }

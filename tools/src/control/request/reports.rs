@@ -105,7 +105,7 @@ impl Fields<'_> {
         Ok(ReconcileStarted {
             run: self.number("run")?,
             account: self.account()?,
-            venue: self.optional_venue("venue")?,
+            venue: self.venue("venue")?,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::{Fault, missing};
-use crate::limit_value::{LimitScales, LimitValueError, parse_limit};
+use crate::limit_value::{LimitScales, LimitValueError, parse_limit, remedy_for};
 use serde_json::{Value, json};
 use tickwerk_domain::command::{AccountStateSet, BreakerReset, KillSwitchSet, LimitSet, TradingStateSet};
 use tickwerk_domain::{AccountState, BreakerKind, InstrumentId, LimitKind, TextId, TradingState};
@@ -16,15 +16,16 @@ pub(super) const BREAKER: &[&str] = &["account", "strategy", "breaker", "reason"
 impl Fields<'_> {
     pub(super) fn limit(&self) -> Result<LimitSet, Fault> {
         let kind = self.word("limit", LimitKind::from_word, LimitKind::ALL)?;
-        let instrument = self.optional_instrument()?;
+        let (instrument, strategy) = (self.optional_instrument()?, self.optional_strategy()?);
+        let counted_by = instrument.or_else(|| self.names.strategy_instruments.get(&strategy));
         let scales = LimitScales {
-            quantity: instrument.map(|known| known.quantity_scale),
-            settlement: instrument.map(|known| known.settlement_scale),
+            quantity: counted_by.map(|known| known.quantity_scale),
+            settlement: counted_by.map(|known| known.settlement_scale),
             reference: self.names.reference.map(|reference| reference.scale),
         };
         let value = match self.object.get("value") {
             Some(Value::Null) => -1,
-            Some(Value::String(text)) => self.limit_value(kind, text, scales)?,
+            Some(Value::String(text)) => limit_value(kind, text, scales)?,
             Some(other) => {
                 let message = "write the value in quotes, such as \"1.25\", so that it is read exactly";
                 return Err(Fault::invalid("value", other.clone(), message));
@@ -38,26 +39,10 @@ impl Fields<'_> {
             value,
             account: self.optional_account()?,
             instrument: instrument.map_or(InstrumentId::NONE, |known| known.instrument),
-            strategy: self.optional_strategy()?,
+            strategy,
             reason: TextId::NONE,
             kind,
         })
-    }
-
-    fn limit_value(&self, kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, Fault> {
-        let value = parse_limit(kind, text, scales).map_err(|error| match &error {
-            LimitValueError::NeedsInstrument(_) => {
-                Fault::new("missing_field", "instrument", Value::Null, error.to_string())
-            }
-            LimitValueError::NeedsReference(_)
-            | LimitValueError::Decimal(_)
-            | LimitValueError::UnknownMode => Fault::invalid("value", json!(text), error.to_string()),
-        })?;
-        if value < 0 {
-            let message = "must not be negative; null takes the limit away";
-            return Err(Fault::invalid("value", json!(text), message));
-        }
-        Ok(value)
     }
 
     pub(super) fn kill_switch(&self) -> Result<KillSwitchSet, Fault> {
@@ -93,4 +78,24 @@ impl Fields<'_> {
         let kind = self.word("breaker", BreakerKind::from_word, BreakerKind::ALL)?;
         Ok(BreakerReset { account, strategy, reason: TextId::NONE, kind })
     }
+}
+
+/// A value as the command has it; only null, and no number, takes a limit away.
+fn limit_value(kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, Fault> {
+    let value = parse_limit(kind, text, scales).map_err(|error| match &error {
+        LimitValueError::NeedsInstrument(_) => {
+            Fault::new("missing_field", "instrument", Value::Null, error.to_string())
+        }
+        LimitValueError::NeedsReference(_) | LimitValueError::Decimal(_) | LimitValueError::UnknownMode => {
+            Fault::invalid("value", json!(text), error.to_string())
+        }
+    })?;
+    if value < 0 {
+        let message = "must not be negative; null (on the command line: none) takes the limit away";
+        return Err(Fault::invalid("value", json!(text), message));
+    }
+    if let Some(remedy) = remedy_for(kind, value, scales) {
+        return Err(Fault::invalid("value", json!(text), format!("is out of range; {remedy}")));
+    }
+    Ok(value)
 }
