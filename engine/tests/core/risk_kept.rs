@@ -10,8 +10,8 @@ use super::money_kit::{BNB, HEDGER, desk, funding, marks};
 use super::seed::{Random, each_seed, is_long};
 use tickwerk_domain::command::{ConversionSet, MarkObserved, NewOrder, ReferenceCurrencySet, TradeObserved};
 use tickwerk_domain::{
-    AccountId, Aggressor, Command, Event, InstrumentId, LimitKind, MarkSource, OrderId, PositionEffect, Price, Qty,
-    Rate, ReportKind, Side,
+    AccountId, Aggressor, Command, Event, InstrumentId, LimitKind, MarkSource, OrderId, PositionEffect,
+    Price, Qty, Rate, ReportKind, Side,
 };
 
 const ACCOUNTS: [AccountId; 2] = [ALICE, HEDGER];
