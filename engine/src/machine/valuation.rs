@@ -184,7 +184,9 @@ impl Memo {
     #[inline]
     fn value_narrow(&self, of: &Instrument, price: i64, qty: i64) -> Option<i64> {
         let (factor, divisor) = self.units_of(of)?;
-        Some(divide_half_even_narrow(price.checked_mul(qty)?.checked_mul(factor)?, divisor))
+        let exact = price.checked_mul(qty)?.checked_mul(factor)?;
+        // Most settlement currencies are as fine as price and quantity together.
+        Some(if divisor == 1 { exact } else { divide_half_even_narrow(exact, divisor) })
     }
 
     /// [`Position::unrealized`] in 64 bits.
@@ -198,7 +200,14 @@ impl Memo {
     ) -> Option<i64> {
         let (factor, divisor) = self.units_of(of)?;
         let twice = low.0.checked_add(high.0)?.checked_mul(qty)?.checked_mul(factor)?;
-        Some(divide_half_even_narrow(twice.checked_sub(cost.checked_mul(2)?)?, divisor * 2))
+        let gain = twice.checked_sub(cost.checked_mul(2)?)?;
+        Some(if divisor == 1 {
+            let half = gain >> 1;
+            // A half that is left goes to the even neighbour.
+            half + (half & gain & 1)
+        } else {
+            divide_half_even_narrow(gain, divisor * 2)
+        })
     }
 
     /// The market of an instrument is to be changed.
