@@ -48,6 +48,9 @@ mod oracle;
 #[path = "core/oracle_flow.rs"]
 mod oracle_flow;
 #[cfg(test)]
+#[path = "core/oracle_position.rs"]
+mod oracle_position;
+#[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
 #[path = "core/order_books.rs"]

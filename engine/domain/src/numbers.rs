@@ -192,6 +192,22 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn a_wide_division_is_the_nearest_integer_or_the_even_one(
+            numerator in proptest::num::i128::ANY,
+            denominator in 2..i128::MAX,
+            shift in 0..126_u32,
+        ) {
+            let denominator = (denominator >> shift).max(2);
+            let (floor, rest) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
+            let up = match rest.cmp(&(denominator - rest)) {
+                std::cmp::Ordering::Less => 0,
+                std::cmp::Ordering::Greater => 1,
+                std::cmp::Ordering::Equal => floor & 1,
+            };
+            proptest::prop_assert_eq!(divide_half_even(numerator, denominator), floor + up);
+        }
+
+        #[test]
         fn narrow_and_wide_divisions_agree(numerator in proptest::num::i64::ANY, denominator in 1..i64::MAX) {
             let wide = i128::from(numerator) * (1 << 64);
             let by = i128::from(denominator) * (1 << 64);

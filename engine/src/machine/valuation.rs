@@ -8,15 +8,17 @@
 //! compared; where a conversion is set, everything is forgotten. Units: the reference currency's, but for the profit in
 //! settlement units. Builds with debug assertions compare every figure that is used with the same one worked out anew.
 
+mod narrow;
+
+pub(crate) use narrow::Narrow;
+
 use super::Machine;
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX};
 use crate::positions::{Position, bits};
-use crate::risk::account_exposure::{Exposure, mark_of};
+use crate::risk::account_exposure::mark_of;
+use narrow::{Units, within_bounds};
 use std::cell::Cell;
-use tickwerk_domain::numbers::divide_half_even_narrow;
-use tickwerk_domain::{
-    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, PositionMode, Price, Qty,
-};
+use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, InstrumentKind, PositionMode, Price, Qty};
 
 /// A quantity with its value.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,51 +66,6 @@ struct Counted {
     profit: i64,
 }
 
-/// Exposure as [`Exposure`], of figures within [`VALUE_MAX`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Narrow {
-    pub(crate) gross: i64,
-    pub(crate) long: i64,
-    pub(crate) short: i64,
-}
-
-impl Narrow {
-    #[inline]
-    fn of(long: i64, short: i64) -> Self {
-        Self { gross: long.abs().max(short.abs()), long, short }
-    }
-
-    /// With `now` in the place of `before`.
-    #[inline]
-    fn with(&self, before: &Self, now: &Self) -> Self {
-        Self {
-            gross: self.gross - before.gross + now.gross,
-            long: self.long - before.long + now.long,
-            short: self.short - before.short + now.short,
-        }
-    }
-
-    /// Net exposure at its worse, either way.
-    #[inline]
-    pub(crate) fn net(&self) -> i64 {
-        self.long.abs().max(self.short.abs())
-    }
-
-    #[inline]
-    pub(crate) fn wide(&self) -> Exposure {
-        Exposure { gross: self.gross.into(), long: self.long.into(), short: self.short.into() }
-    }
-}
-
-/// Largest value of a position and of its profit that is kept, either way: sums over all instruments fit 64 bits.
-const VALUE_MAX: i64 = 1 << 56;
-const _: () = assert!(INSTRUMENTS_MAX <= 64, "sums over all of them fit");
-
-#[inline]
-fn within_bounds(value: impl TryInto<i64>) -> Option<i64> {
-    value.try_into().ok().filter(|value| (-VALUE_MAX..=VALUE_MAX).contains(value))
-}
-
 /// An amount of a currency in the reference currency, at a rate.
 #[derive(Clone, Copy, Debug, Default)]
 struct Converted {
@@ -142,8 +99,7 @@ pub(super) struct Memo {
     rows: Box<[Row]>,
     balances: Box<[Cell<Converted>]>,
     sums: Box<[Sums]>,
-    /// Per instrument, factor and divisor of its values, see [`Memo::units_of`].
-    units: Box<[Cell<(i64, i64)>]>,
+    units: Units,
     /// How often a market has changed, and how often when each instrument's did.
     moves: u64,
     moved: Box<[u64]>,
@@ -155,59 +111,10 @@ impl Memo {
             rows: (0..ACCOUNTS_MAX * INSTRUMENTS_MAX).map(|_| Row::default()).collect(),
             balances: vec![Cell::default(); ACCOUNTS_MAX * CURRENCIES_MAX].into(),
             sums: (0..ACCOUNTS_MAX).map(|_| Sums::default()).collect(),
-            units: vec![Cell::new((0, 0)); INSTRUMENTS_MAX].into(),
+            units: Units::new(),
             moves: 0,
             moved: vec![0; INSTRUMENTS_MAX].into(),
         }
-    }
-
-    /// Price × quantity × factor ÷ divisor is a value in settlement units, see [`Instrument::value`]; both follow from
-    /// what a definition fixes. `None` for inverse contracts, and where they do not fit 64 bits.
-    #[inline]
-    fn units_of(&self, of: &Instrument) -> Option<(i64, i64)> {
-        let cell = &self.units[of.instrument.0 as usize];
-        let known = cell.get();
-        if known.1 != 0 {
-            return Some(known);
-        }
-        if of.kind == InstrumentKind::Inverse {
-            return None;
-        }
-        let (factor, divisor) = of.value(Price(1), Qty(1))?;
-        // A divisor of this size keeps its double, and what it rounds by, within 64 bits.
-        let units = (i64::try_from(factor).ok()?, i64::try_from(divisor).ok().filter(|of| *of < 1 << 60)?);
-        cell.set(units);
-        Some(units)
-    }
-
-    /// [`Instrument::value_posted`] in 64 bits.
-    #[inline]
-    fn value_narrow(&self, of: &Instrument, price: i64, qty: i64) -> Option<i64> {
-        let (factor, divisor) = self.units_of(of)?;
-        let exact = price.checked_mul(qty)?.checked_mul(factor)?;
-        // Most settlement currencies are as fine as price and quantity together.
-        Some(if divisor == 1 { exact } else { divide_half_even_narrow(exact, divisor) })
-    }
-
-    /// [`Position::unrealized`] in 64 bits.
-    #[inline]
-    fn profit_narrow(
-        &self,
-        of: &Instrument,
-        (low, high): (Price, Price),
-        qty: i64,
-        cost: i64,
-    ) -> Option<i64> {
-        let (factor, divisor) = self.units_of(of)?;
-        let twice = low.0.checked_add(high.0)?.checked_mul(qty)?.checked_mul(factor)?;
-        let gain = twice.checked_sub(cost.checked_mul(2)?)?;
-        Some(if divisor == 1 {
-            let half = gain >> 1;
-            // A half that is left goes to the even neighbour.
-            half + (half & gain & 1)
-        } else {
-            divide_half_even_narrow(gain, divisor * 2)
-        })
     }
 
     /// The market of an instrument is to be changed.
@@ -444,7 +351,7 @@ impl Machine {
         let of = &self.instrument(instrument)?.definition;
         let mark = mark_of(self.market(instrument))?;
         if row.is_reference.get()
-            && let Some(value) = self.memo.value_narrow(of, mark.0, qty.saturating_abs())
+            && let Some(value) = self.memo.units.value(of, mark.0, qty.saturating_abs())
         {
             debug_assert_eq!(of.value_posted(mark, Qty(qty.saturating_abs())), Some(value.into()));
             let value = if qty < 0 { -value.abs() } else { value.abs() };
@@ -482,7 +389,7 @@ impl Machine {
     fn profit_anew(&self, row: &Row, instrument: InstrumentId, position: &Position) -> Option<Profit> {
         let of = &self.instrument(instrument)?.definition;
         let cost = i64::try_from(position.open_cost).ok()?;
-        let profit = match self.memo.profit_narrow(of, row.mark.get(), position.qty, cost) {
+        let profit = match self.memo.units.profit(of, row.mark.get(), position.qty, cost) {
             Some(profit) => profit,
             None => i64::try_from(self.unrealized_of(instrument, position)).ok()?,
         };

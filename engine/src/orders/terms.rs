@@ -48,7 +48,7 @@ pub struct Replacement {
     /// What a buy or sell beyond today's quantity adds to the open quantity of the position.
     pub(crate) extra_open: i64,
     /// The price that its reservation is counted at.
-    pub(crate) reserve_price: Price,
+    pub reserve_price: Price,
 }
 
 /// Rare terms of an order.

@@ -7,6 +7,7 @@
 
 use super::desk::{Desk, definitions, instrument};
 use super::oracle_flow::{self, Counts, in_reference};
+use super::oracle_position::{ModelPosition, half_even, unit, value};
 use super::oracle_risk::ModelRisk;
 use super::seed::{each_seed, is_long};
 use super::workload::Workload;
@@ -36,6 +37,8 @@ pub(crate) struct ModelOrder {
     pub(crate) is_cancel_pending: bool,
     /// Price and quantity of a replace on its way.
     pub(crate) asked: Option<(i64, i64)>,
+    /// The price that it is counted at; the engine's decision where the order has none.
+    pub(crate) asked_reserve_price: i64,
     is_accepted: bool,
     /// Ended before it was filled; what was left may still be filled.
     is_ended: bool,
@@ -70,22 +73,6 @@ struct Execution {
     is_busted: bool,
 }
 
-/// A position whose cost is a fraction over the denominator of its instrument.
-#[derive(Default, PartialEq, Eq, Debug)]
-pub(crate) struct ModelPosition {
-    pub(crate) qty: i64,
-    pub(crate) cost: i128,
-    realized: i128,
-    fees: i128,
-    /// All cash that spot trades moved.
-    traded: i128,
-    /// All that went to the rounding book.
-    rounded: i128,
-    margin: i128,
-    /// What the last trade realised, where it closed anything.
-    last_close: Option<i128>,
-}
-
 #[derive(Default)]
 pub(crate) struct Model {
     books: BTreeMap<(InstrumentId, bool), BTreeMap<i64, i64>>,
@@ -108,35 +95,6 @@ pub(crate) struct Model {
     last_booked: Option<OrderId>,
     fills_restated: u64,
     fills_after_the_end: u64,
-}
-
-/// n ÷ d to the nearest integer, ties to the even one, as one would do it by hand.
-pub(crate) fn half_even(n: i128, d: i128) -> i128 {
-    let (sign, n) = (n.signum(), n.abs());
-    let (whole, twice_rest) = (n / d, n % d * 2);
-    let up = twice_rest > d || (twice_rest == d && whole % 2 == 1);
-    sign * (whole + i128::from(up))
-}
-
-/// Cost units of one settlement unit: 10^(price scale + quantity scale − settlement scale).
-pub(crate) fn unit(of: &Instrument) -> i128 {
-    match of.kind {
-        InstrumentKind::Inverse => 1,
-        InstrumentKind::Spot | InstrumentKind::Linear => {
-            10_i128.pow(u32::from(of.price_scale + of.quantity_scale - of.settlement_scale))
-        }
-    }
-}
-
-/// Value in cost units, exact; for inverse contracts rounded to the settlement currency.
-pub(crate) fn value(of: &Instrument, price: i64, qty: i64) -> i128 {
-    match of.kind {
-        InstrumentKind::Inverse => {
-            let up = i128::from(qty) * i128::from(of.multiplier) * 10_i128.pow(8 + u32::from(of.price_scale));
-            half_even(up, i128::from(price))
-        }
-        InstrumentKind::Spot | InstrumentKind::Linear => i128::from(price) * i128::from(qty),
-    }
 }
 
 /// The price that a spot order is counted at is the engine's decision; the model checks what follows from it.
@@ -175,6 +133,7 @@ impl Model {
                     is_forced: false,
                     is_cancel_pending: false,
                     asked: None,
+                    asked_reserve_price: 0,
                     is_accepted: false,
                     is_ended: false,
                     is_rejected: false,
@@ -217,7 +176,7 @@ impl Model {
             let amount = in_reference(transfer.currency, transfer.amount.get());
             self.risk.watched.entry(transfer.account).or_default().moved(amount);
         }
-        self.note_flow(command, events);
+        self.note_flow(command, events, machine);
         self.check_trips(command, events, machine);
     }
 
@@ -381,48 +340,6 @@ impl Model {
     }
 }
 
-impl ModelPosition {
-    /// Books a trade in two halves, what closes and what opens; gives the cash that the client gets.
-    fn trade(&mut self, of: &Instrument, side: Side, price: i64, qty: i64) -> i128 {
-        let sign = side.sign();
-        let closing = if self.qty * sign < 0 { qty.min(self.qty.abs()) } else { 0 };
-        let opening = qty - closing;
-        self.last_close = None;
-        let gain_sign = if of.kind == InstrumentKind::Inverse { 1 } else { -1 };
-        let mut realized = 0;
-        if closing > 0 {
-            let released = if closing == self.qty.abs() {
-                self.cost
-            } else {
-                half_even(self.cost * i128::from(closing), i128::from(self.qty.abs()) * unit(of)) * unit(of)
-            };
-            let got = i128::from(sign) * value(of, price, closing);
-            realized = half_even(gain_sign * (got + released), unit(of));
-            self.last_close = Some(realized);
-            self.cost -= released;
-            self.qty += sign * closing;
-        }
-        self.realized += realized;
-        let is_flat = self.qty == 0;
-        let opened = i128::from(sign) * value(of, price, opening);
-        self.cost += opened;
-        self.qty += sign * opening;
-        if of.kind != InstrumentKind::Spot {
-            return realized;
-        }
-        let total = i128::from(sign) * (value(of, price, closing) + value(of, price, opening));
-        let paid = -half_even(total, unit(of));
-        self.traded += paid;
-        if closing > 0 && is_flat {
-            // Whatever was posted up to the moment of being flat beyond the profit goes to the rounding book.
-            let since_flat = self.traded + half_even(opened, unit(of)) - self.rounded - self.realized;
-            self.rounded += since_flat;
-            return paid - since_flat;
-        }
-        paid
-    }
-}
-
 fn check(model: &Model, machine: &Machine, with_books: bool) {
     let open: Vec<_> =
         machine.orders().open().map(|order| (order.id, order.qty.0, order.cum_qty.0)).collect();
@@ -472,7 +389,7 @@ fn check_reserved(model: &Model, machine: &Machine) {
                 Side::Sell | Side::Buy => 0,
             };
             let later = order.asked.map_or(0, |(price, qty)| {
-                let price = if order.has_limit { price } else { order.reserve_price };
+                let price = if order.has_limit { price } else { order.asked_reserve_price };
                 tied_up(price, (qty - order.filled).max(0))
             });
             sum += tied_up(order.reserve_price, left).max(later);
@@ -500,7 +417,7 @@ fn the_engine_agrees_with_the_model_over_random_commands() {
         commands.extend(oracle_flow::currencies());
         commands.reverse();
         for step in 0..steps {
-            for (command, events) in desk.settle(desk.time + 1_000) {
+            while let Some((command, events)) = desk.settle_one(desk.time + 1_000) {
                 model.apply(&command, &events, desk.machine());
                 workload.note(events);
             }

@@ -2,7 +2,8 @@
 //! reduce; and what accounts are worth, for the breakers.
 
 use super::desk::{BTC, USD, instrument};
-use super::oracle::{Model, half_even, unit, value};
+use super::oracle::Model;
+use super::oracle_position::{half_even, unit, value};
 use std::collections::BTreeMap;
 use tickwerk_domain::command::{
     CancelOrder, ConversionSet, FillReported, ReferenceCurrencySet, ReplaceOrder,
@@ -50,7 +51,7 @@ pub(crate) fn in_reference(currency: CurrencyId, amount: i128) -> i128 {
 
 impl Model {
     /// Takes over what was asked of open orders; the cancels that a command owes are told in order.
-    pub(crate) fn note_flow(&mut self, command: &Command, events: &[Event]) {
+    pub(crate) fn note_flow(&mut self, command: &Command, events: &[Event], machine: &Machine) {
         let was_refused = events.iter().any(|event| matches!(event, Event::CommandRefused(_)));
         if !matches!(command, Command::Continue(_)) {
             assert!(self.owed_cancels.is_empty(), "a mass cancel goes on before anything else");
@@ -95,6 +96,9 @@ impl Model {
                     self.counts.shrunk += 1;
                 }
                 order.asked = Some(new);
+                let terms = machine.orders().terms_by_id(replace.order);
+                let asked = terms.and_then(|terms| terms.replacement).expect("it is on its way");
+                order.asked_reserve_price = asked.reserve_price.0;
             }
         }
     }
