@@ -13,13 +13,13 @@ use crate::hashing::Hashing;
 use crate::heads::HeadsFile;
 use crate::mmap::SegmentView;
 use crate::prepare::{self, Preparer, Spare};
+use crate::storage::{File, Lock};
 use crate::syncing::{SyncRequests, Syncing, Unsynced};
 use crate::watermarks::{Failure, Watermarks};
 use crate::writer::{AppendError, Start, Writer};
 use crossbeam::channel::{self, Receiver, Sender};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -74,7 +74,7 @@ impl Journal {
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) config: JournalConfig,
-    pub(crate) lock: File,
+    pub(crate) lock: Lock,
     pub(crate) start: Start,
     /// Segments that are ready, in order, and the number after them.
     pub(crate) found: Vec<u64>,
@@ -118,7 +118,7 @@ pub(crate) fn open(opening: Opening) -> Result<Journal, FileError> {
     let syncing = Syncing {
         dir: config.dir.clone(),
         policy: config.sync,
-        segments: VecDeque::from([Unsynced::new(Arc::clone(&start.active.file), start.active.view.clone())]),
+        segments: VecDeque::from([Unsynced::new(start.active.file.clone(), start.active.view.clone())]),
         taken_into_use,
         blocks,
         marks: marks.clone(),
@@ -215,7 +215,7 @@ struct Populate {
 /// The threads that work for the writer, and the lock that they work under.
 #[derive(Debug)]
 pub(crate) struct Crew {
-    lock: Option<File>,
+    lock: Option<Lock>,
     pub(crate) segment_size: usize,
     nudges_sync: bool,
     marks: Watermarks,
@@ -248,7 +248,7 @@ impl Crew {
     }
 
     /// Tells the threads of a segment before anything is published in it.
-    pub(crate) fn taken_into_use(&mut self, file: Arc<File>, view: SegmentView) {
+    pub(crate) fn taken_into_use(&mut self, file: File, view: SegmentView) {
         // A thread that is gone has failed, and said so.
         drop(self.uses.send(Unsynced::new(file, view.clone())));
         if let Some(populate) = &mut self.populate {

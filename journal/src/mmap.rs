@@ -10,7 +10,6 @@
 
 use crate::format::{ACTIVATION_OFFSET, ALIGNMENT, FRAMES_OFFSET, PAGE_SIZE, Page};
 use memmap2::{Advice, MmapRaw, UncheckedAdvice};
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -20,9 +19,20 @@ const FETCH_DISTANCE: usize = 2048;
 #[cfg(target_arch = "x86_64")]
 const CACHE_LINE_SIZE: usize = 64;
 
+/// Mapped bytes. A handle; clones are the same bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory(Arc<MmapRaw>);
+
+impl Memory {
+    /// Maps all of `file`, shared.
+    pub(crate) fn of(file: &std::fs::File) -> io::Result<Self> {
+        Ok(Self(Arc::new(MmapRaw::map_raw(file)?)))
+    }
+}
+
 #[derive(Debug)]
 struct Segment {
-    map: MmapRaw,
+    map: Memory,
     edge: AtomicUsize,
     finished: AtomicBool,
 }
@@ -38,15 +48,14 @@ pub(crate) struct SegmentWriter {
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentView(Arc<Segment>);
 
-/// Maps `file`, whose frames up to `edge` are published.
-pub(crate) fn map_segment(file: &File, edge: usize) -> io::Result<(SegmentWriter, SegmentView)> {
-    let map = MmapRaw::map_raw(file)?;
+/// The two ends of a segment that lies in `map`, whose frames up to `edge` are published.
+pub(crate) fn map_segment(map: Memory, edge: usize) -> (SegmentWriter, SegmentView) {
     assert!(
-        edge.is_multiple_of(ALIGNMENT) && (FRAMES_OFFSET..=map.len()).contains(&edge),
+        edge.is_multiple_of(ALIGNMENT) && (FRAMES_OFFSET..=map.0.len()).contains(&edge),
         "edge in the frames"
     );
     let segment = Arc::new(Segment { map, edge: AtomicUsize::new(edge), finished: AtomicBool::new(false) });
-    Ok((SegmentWriter { segment: Arc::clone(&segment), edge }, SegmentView(segment)))
+    (SegmentWriter { segment: Arc::clone(&segment), edge }, SegmentView(segment))
 }
 
 impl SegmentWriter {
@@ -57,15 +66,15 @@ impl SegmentWriter {
 
     /// Bytes that are left.
     pub(crate) fn remaining(&self) -> usize {
-        self.segment.map.len() - self.edge
+        self.segment.map.0.len() - self.edge
     }
 
     /// All bytes from the edge on.
     #[inline]
     pub(crate) fn unpublished(&mut self) -> &mut [u8] {
-        let length = self.segment.map.len() - self.edge;
+        let length = self.segment.map.0.len() - self.edge;
         // SAFETY: the edge never passes the end of the mapping.
-        let start = unsafe { self.segment.map.as_mut_ptr().add(self.edge) };
+        let start = unsafe { self.segment.map.0.as_mut_ptr().add(self.edge) };
         // SAFETY: the bytes from the edge on are mapped, and only this writer, borrowed mutably here, touches them.
         unsafe { std::slice::from_raw_parts_mut(start, length) }
     }
@@ -76,7 +85,7 @@ impl SegmentWriter {
         assert!(length.is_multiple_of(ALIGNMENT) && length <= self.remaining(), "the frame fits its segment");
         let word = u32::try_from(length).expect("a frame is shorter than 4 GiB");
         // SAFETY: the edge is inside the mapping, as the frame is.
-        let start = unsafe { self.segment.map.as_mut_ptr().add(self.edge) };
+        let start = unsafe { self.segment.map.0.as_mut_ptr().add(self.edge) };
         // SAFETY: mapped, 16-aligned, and touched by this writer alone until the edge moves.
         let place = unsafe { AtomicU32::from_ptr(start.cast()) };
         place.store(word.to_le(), Ordering::Release);
@@ -88,7 +97,7 @@ impl SegmentWriter {
     /// Writes the activation page.
     pub(crate) fn activate(&mut self, page: &Page) {
         // SAFETY: the page lies before the frames, inside the mapping.
-        let start = unsafe { self.segment.map.as_mut_ptr().add(ACTIVATION_OFFSET) };
+        let start = unsafe { self.segment.map.0.as_mut_ptr().add(ACTIVATION_OFFSET) };
         // SAFETY: views never look before the frames, so this writer, borrowed mutably, is alone with these bytes.
         let place = unsafe { std::slice::from_raw_parts_mut(start, PAGE_SIZE) };
         place.copy_from_slice(page);
@@ -123,7 +132,7 @@ impl SegmentView {
         let edge = self.0.edge.load(Ordering::Acquire);
         assert!((FRAMES_OFFSET..=edge).contains(&offset), "a view reads published frames only");
         // SAFETY: `offset` is inside the mapping.
-        let start = unsafe { self.0.map.as_ptr().add(offset) };
+        let start = unsafe { self.0.map.0.as_ptr().add(offset) };
         // SAFETY: bytes before the edge were written before the release store seen above and never change again.
         unsafe { std::slice::from_raw_parts(start, edge - offset) }
     }
@@ -140,12 +149,12 @@ impl SegmentView {
 
     /// Size of the segment.
     pub(crate) fn size(&self) -> usize {
-        self.0.map.len()
+        self.0.map.0.len()
     }
 
     /// Makes pages writable ahead of the writer, so that it does not fault on each. Changes no byte.
     pub(crate) fn populate(&self, offset: usize, length: usize) -> io::Result<()> {
-        self.0.map.advise_range(Advice::PopulateWrite, offset, length)
+        self.0.map.0.advise_range(Advice::PopulateWrite, offset, length)
     }
 
     /// Takes whole published pages from `offset` on out of the page table; gives the offset behind them.
@@ -159,21 +168,20 @@ impl SegmentView {
         }
         assert!(offset.is_multiple_of(PAGE_SIZE), "pages start at multiples of their size");
         // SAFETY: the mapping is shared and of a file, so an access brings back the same bytes; nothing is lost.
-        unsafe { self.0.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, end - offset)? };
+        unsafe { self.0.map.0.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, end - offset)? };
         Ok(end)
     }
 }
 
 /// A page of counters that is also a file.
 #[derive(Debug)]
-pub(crate) struct CounterPage(MmapRaw);
+pub(crate) struct CounterPage(Memory);
 
 impl CounterPage {
-    /// Maps `file`, which has at least one page.
-    pub(crate) fn map(file: &File) -> io::Result<Self> {
-        let map = MmapRaw::map_raw(file)?;
-        assert!(map.len() >= PAGE_SIZE, "the file of counters has a page");
-        Ok(Self(map))
+    /// The counters in `map`, which has at least one page.
+    pub(crate) fn new(map: Memory) -> Self {
+        assert!(map.0.len() >= PAGE_SIZE, "the file of counters has a page");
+        Self(map)
     }
 
     /// The counter at `offset`.
@@ -181,7 +189,7 @@ impl CounterPage {
     pub(crate) fn counter(&self, offset: usize) -> &AtomicU64 {
         assert!(offset.is_multiple_of(8) && offset + 8 <= PAGE_SIZE, "a counter lies on a word of the page");
         // SAFETY: inside the mapping, which is at least a page.
-        let place = unsafe { self.0.as_mut_ptr().add(offset) };
+        let place = unsafe { self.0.0.as_mut_ptr().add(offset) };
         // SAFETY: mapped and 8-aligned for as long as `self` lives, and only ever used as an atomic.
         unsafe { AtomicU64::from_ptr(place.cast()) }
     }

@@ -8,11 +8,9 @@ use crate::bell::Bell;
 use crate::directory::{self, FileError, failed};
 use crate::format::{FRAMES_OFFSET, HEADER_COPY_OFFSET, JournalId, PAGE_SIZE, SegmentHeader};
 use crate::mmap::{self, SegmentView, SegmentWriter};
+use crate::storage::File;
 use crate::watermarks::{Failure, Watermarks};
 use crossbeam::channel::{Receiver, Sender};
-use rustix::fs::FallocateFlags;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,7 +28,7 @@ const POPULATED_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Spare {
     pub(crate) number: u64,
-    pub(crate) file: Arc<File>,
+    pub(crate) file: File,
     pub(crate) writer: SegmentWriter,
     pub(crate) view: SegmentView,
 }
@@ -40,8 +38,8 @@ impl Spare {
     pub(crate) fn open(dir: &Path, number: u64, edge: usize) -> Result<Self, FileError> {
         let path = directory::segment_path(dir, number);
         let file = directory::open_for_writing(&path)?;
-        let (writer, view) = mmap::map_segment(&file, edge).map_err(failed("map", &path))?;
-        Ok(Self { number, file: Arc::new(file), writer, view })
+        let (writer, view) = mmap::map_segment(file.map().map_err(failed("map", &path))?, edge);
+        Ok(Self { number, file, writer, view })
     }
 }
 
@@ -55,8 +53,7 @@ pub(crate) fn prepare_segment(
     let path = directory::segment_path(dir, number);
     let temporary = directory::temporary_path(&path);
     let file = directory::create_new(&temporary)?;
-    rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size)
-        .map_err(|error| failed("allocate", &temporary)(error.into()))?;
+    file.allocate(size).map_err(failed("allocate", &temporary))?;
     write_zeros(&file, 0, size)
         .and_then(|()| file.sync_all())
         .map_err(failed("fill with zeros", &temporary))?;
@@ -67,7 +64,7 @@ pub(crate) fn prepare_segment(
         .and_then(|()| file.write_all_at(&page, HEADER_COPY_OFFSET as u64))
         .and_then(|()| file.sync_all())
         .map_err(failed("write the header of", &temporary))?;
-    std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
+    directory::rename(&temporary, &path)?;
     directory::sync_dir(dir)
 }
 

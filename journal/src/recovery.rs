@@ -13,10 +13,10 @@ use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
+use crate::storage::Lock;
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
 use crate::writer::Start;
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Sequence, TimeNs};
@@ -72,7 +72,7 @@ pub enum RecoverError {
 #[derive(Debug)]
 pub struct Recovered {
     config: JournalConfig,
-    lock: File,
+    lock: Lock,
     scan: Scan,
     torn: Option<TornTail>,
     durable: DurableFile,
@@ -115,11 +115,7 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
 
 /// Readers of other processes must not take the marks of a writer that died for those of this one.
 fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
-    let path = dir.join(directory::WATERMARKS);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", &path)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    directory::remove_if_there(&dir.join(directory::WATERMARKS))
 }
 
 /// Makes the first segment, unless something remembers a journal here.
@@ -169,7 +165,7 @@ fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
 fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     for usage in &scan.usage {
         let path = directory::segment_path(dir, usage.number);
-        let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
+        let length = directory::length(&path)?;
         if length < usage.size {
             let file = directory::open_for_writing(&path)?;
             prepare::write_zeros(&file, length, usage.size)

@@ -12,11 +12,11 @@ use crate::durable::DurableFile;
 use crate::format::PAGE_SIZE;
 use crate::heads::HeadsFile;
 use crate::mmap::SegmentView;
+use crate::storage::File;
 use crate::watermarks::{Failure, Watermarks};
 use crossbeam::channel::Receiver;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,21 +59,21 @@ impl SyncRequests {
 /// A segment that has frames to be synced.
 #[derive(Debug)]
 pub(crate) struct Unsynced {
-    file: Arc<File>,
+    file: File,
     view: SegmentView,
     /// What was taken out of the page table; whole pages.
     unmapped: usize,
 }
 
 impl Unsynced {
-    pub(crate) fn new(file: Arc<File>, view: SegmentView) -> Self {
+    pub(crate) fn new(file: File, view: SegmentView) -> Self {
         let unmapped = view.edge() / PAGE_SIZE * PAGE_SIZE;
         Self { file, view, unmapped }
     }
 
     fn sync(&mut self) -> io::Result<()> {
         self.unmapped = self.view.unmap_published(self.unmapped)?;
-        Ok(rustix::fs::fdatasync(&self.file)?)
+        self.file.sync_data()
     }
 }
 
