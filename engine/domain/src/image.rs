@@ -115,6 +115,11 @@ impl ImageWriter {
         self.bytes[place..place + 8].copy_from_slice(&length.to_le_bytes());
     }
 
+    /// Adds one value.
+    pub fn value(&mut self, value: &impl Persist) {
+        value.save(self);
+    }
+
     /// Adds a list.
     pub fn list<'a, T: Persist + 'a>(&mut self, rows: impl ExactSizeIterator<Item = &'a T>) {
         self.count(rows.len());
