@@ -11,12 +11,14 @@
 
 #![deny(missing_docs)]
 
+mod beginning;
 mod bell;
 mod blank;
 mod chain;
 mod config;
 mod directory;
 mod durable;
+mod first;
 pub mod format;
 mod hashing;
 mod heads;
@@ -37,16 +39,18 @@ mod walk;
 mod watermarks;
 mod writer;
 
+pub use beginning::StartPoint;
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
 pub use config::{JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
+pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
 pub use inspect::{InspectError, Inspection, SegmentReport, SegmentState, inspect};
 pub use journal::Journal;
 pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
-pub use recovery::{RecoverError, Recovered, Witness, recover};
+pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use scan::Note;
 pub use tail::{Follow, Tail};
 pub use torn::TornTail;
