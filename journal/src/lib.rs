@@ -31,6 +31,7 @@ mod recovery;
 mod scan;
 pub mod schema;
 mod segment;
+mod snapshot;
 mod syncing;
 mod tail;
 mod torn;
@@ -52,6 +53,10 @@ pub use journal::Journal;
 pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
 pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use scan::Note;
+pub use snapshot::{
+    ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
+    read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
+};
 pub use tail::{Follow, Tail};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

@@ -13,4 +13,5 @@ mod recovery;
 mod rotation;
 mod round_trip;
 mod samples;
+mod snapshots;
 mod support;
