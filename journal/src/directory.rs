@@ -30,6 +30,7 @@ pub(crate) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
 
 pub(crate) const LOCK: &str = "LOCK";
 pub(crate) const DURABLE: &str = "durable";
+pub(crate) const FIRST: &str = "FIRST";
 pub(crate) const HEADS: &str = "HEADS";
 pub(crate) const WATERMARKS: &str = "WATERMARKS";
 const SEGMENT_SUFFIX: &str = ".seg";
@@ -73,6 +74,14 @@ pub(crate) fn list_segments(dir: &Path) -> Result<Vec<u64>, FileError> {
         .collect();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Removes a file that may be missing.
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Removes what was being made when the last writer died.

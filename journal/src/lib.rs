@@ -11,6 +11,7 @@
 
 #![deny(missing_docs)]
 
+mod beginning;
 mod bell;
 mod blank;
 mod chain;
@@ -18,6 +19,7 @@ mod config;
 mod directory;
 mod disk;
 mod durable;
+mod first;
 pub mod format;
 mod hashing;
 mod heads;
@@ -30,6 +32,7 @@ mod recovery;
 mod scan;
 pub mod schema;
 mod segment;
+mod snapshot;
 mod storage;
 mod syncing;
 mod tail;
@@ -39,17 +42,23 @@ mod walk;
 mod watermarks;
 mod writer;
 
+pub use beginning::StartPoint;
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
 pub use config::{JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
+pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
 pub use inspect::{InspectError, Inspection, SegmentReport, SegmentState, inspect};
 pub use journal::Journal;
 pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
-pub use recovery::{RecoverError, Recovered, Witness, recover};
+pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use scan::Note;
+pub use snapshot::{
+    ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
+    read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
+};
 pub use tail::{Follow, Tail};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};
