@@ -15,6 +15,7 @@ mod bell;
 mod blank;
 mod chain;
 mod config;
+mod crew;
 mod directory;
 mod disk;
 mod durable;
@@ -41,7 +42,7 @@ mod writer;
 
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
-pub use config::{JournalConfig, OnFailure, SyncPolicy};
+pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
 pub use format::{FrameHeader, JournalId};
