@@ -19,6 +19,7 @@ use crate::storage::Lock;
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
 use crate::writer::Start;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Sequence, TimeNs};
@@ -268,7 +269,8 @@ impl Recovered {
         let active = scan.usage.last().map(|usage| (usage.number, usage.end));
         let (number, end) = active.unwrap_or((FIRST_SEGMENT, FRAMES_OFFSET as u64));
         let path = directory::segment_path(&config.dir, number);
-        let mut spare = Spare::open(&config.dir, number, usize::try_from(end).unwrap_or(ACTIVATION_OFFSET))?;
+        let mut spare =
+            Spare::open(&config.dir, number, usize::try_from(end).unwrap_or(ACTIVATION_OFFSET), config.io)?;
         if active.is_none() {
             let activation = Activation {
                 journal: scan.journal,
@@ -278,8 +280,8 @@ impl Recovered {
                 chain_through: Sequence::NONE,
                 head: [0; 32],
             };
-            spare.writer.activate(&activation.to_page());
-            spare.file.sync_data().map_err(failed("sync", &path))?;
+            let activated = spare.writer.activate(&activation.to_page());
+            activated.and_then(|()| spare.view.sync()).map_err(failed("activate", &path))?;
         }
         let start = Start {
             active: spare,
@@ -290,8 +292,8 @@ impl Recovered {
             bytes_before: bytes_in_use(&config.dir, &scan)?,
             sealed: scan.sealed,
         };
-        let found: Vec<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
-        let next_number = found.last().map_or(number, |last| *last) + 1;
+        let found: VecDeque<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
+        let next_number = found.back().map_or(number, |last| *last) + 1;
         let chain = scan.chain;
         let opening = Opening { config, lock, start, found, next_number, chain, durable, heads, marks };
         Ok(journal::open(opening)?)
