@@ -76,14 +76,6 @@ pub(crate) fn list_segments(dir: &Path) -> Result<Vec<u64>, FileError> {
     Ok(numbers)
 }
 
-/// Removes a file that may be missing.
-pub(crate) fn remove_if_there(path: &Path) -> Result<(), FileError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
 /// Removes what was being made when the last writer died.
 pub(crate) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
     list(dir)?

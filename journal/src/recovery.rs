@@ -200,7 +200,8 @@ fn bytes_in_use(dir: &Path, scan: &Scan) -> Result<u64, FileError> {
     let first = scan.usage.first().map_or(0, |usage| usage.number);
     for number in scan.numbers.iter().copied().filter(|number| *number < first) {
         let path = directory::segment_path(dir, number);
-        let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
+        let file = directory::open_for_reading(&path)?;
+        let length = file.map_or(Ok(0), |file| file.len()).map_err(failed("look at", &path))?;
         bytes += length.saturating_sub(FRAMES_OFFSET as u64);
     }
     Ok(bytes)
