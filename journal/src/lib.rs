@@ -34,6 +34,7 @@ mod scan;
 pub mod schema;
 mod segment;
 mod snapshot;
+mod space;
 mod storage;
 mod syncing;
 mod tail;
@@ -60,6 +61,7 @@ pub use snapshot::{
     ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
     read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
 };
+pub use space::Space;
 pub use tail::{Follow, Tail};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

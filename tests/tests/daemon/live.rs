@@ -25,7 +25,17 @@ impl LiveDaemon {
     /// With a configuration of this text, and values over it.
     pub(crate) fn start_with(config: &str, sets: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (dir, path) = (folder.path().join("journal"), folder.path().join("live.toml"));
+        let dir = folder.path().join("journal");
+        Self::start_over(folder, dir, config, sets)
+    }
+
+    /// With its journal in `dir`, which is somebody else's.
+    pub(crate) fn start_in(dir: PathBuf, config: &str, sets: &[(&str, &str)]) -> Self {
+        Self::start_over(tempfile::tempdir().expect("a temporary folder"), dir, config, sets)
+    }
+
+    fn start_over(folder: TempDir, dir: PathBuf, config: &str, sets: &[(&str, &str)]) -> Self {
+        let path = folder.path().join("live.toml");
         std::fs::write(&path, config).expect("a file can be written");
         let mut daemon = Self { process: None, dir, config: path, folder };
         daemon.start_again(sets);
@@ -41,6 +51,12 @@ impl LiveDaemon {
         let mut process = Process::start(run_arguments(&self.config, &all));
         process.wait_until_told("control socket");
         self.process = Some(process);
+    }
+
+    /// Waits until it has said `text` on stderr.
+    #[track_caller]
+    pub(crate) fn wait_until_told(&mut self, text: &str) {
+        self.process.as_mut().expect("it runs").wait_until_told(text);
     }
 
     /// Changes its configuration for the next start.

@@ -8,7 +8,7 @@ use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{Followed, Follower};
 use crate::render::Dictionary;
 use crate::session::{self, Session};
-use crate::stop::Stop;
+use crate::stop::{Stop, fail_stop};
 use crate::summary::Summary;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tickwerk_domain::command::HealthObserved;
 use tickwerk_domain::{Envelope, Mode, Payload, Record, SourceId};
 use tickwerk_engine::pipeline::{Lane, LaneProducer, PipelineStats, clock};
-use tickwerk_journal::Watermarks;
+use tickwerk_journal::{Space, Watermarks};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +34,8 @@ pub(crate) struct Options {
 }
 
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+/// Time for room to appear on a full disk once the daemon was told to stop.
+const FULL_DISK_GRACE: Duration = Duration::from_secs(5);
 const WATCH_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs until the feed ends or a signal comes.
@@ -102,6 +104,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     };
     stop.tell();
     drop(health);
+    refuse_to_hang(&running.stats, &watermarks);
     let ended = running.threads.join()?;
     let elapsed = started.elapsed();
     if let Some(control) = control {
@@ -127,11 +130,29 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     Ok(exit::OK)
 }
 
+/// A writer that waits for room on a full disk would never drain. What it has not written nobody was told of.
+fn refuse_to_hang(stats: &PipelineStats, watermarks: &Watermarks) {
+    let deadline = Instant::now() + FULL_DISK_GRACE;
+    while watermarks.space() == Space::Exhausted && watermarks.written_through() < stats.decided_through() {
+        if Instant::now() >= deadline {
+            fail_stop("the disk of the journal is full, and what was decided last cannot be written");
+        }
+        std::thread::sleep(WATCH_PAUSE);
+    }
+}
+
 /// Reads the feed on a thread of its own. A fault of the input is told after everything before it was journaled.
 fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut Health) -> Result<Result<()>> {
-    let told = stop.clone();
+    let (told, marks) = (stop.clone(), health.watermarks.clone());
+    // On a full disk the file waits, so that what is left is for cancels.
+    let is_told = move || {
+        while marks.space() != Space::Ample && !told.is_told() {
+            std::thread::sleep(WATCH_PAUSE);
+        }
+        told.is_told()
+    };
     let reading = std::thread::Builder::new().name("tw-feed".to_owned()).spawn(move || {
-        let end = feed.publish(&mut lane, Pace::FlatOut, &|| told.is_told(), &mut || {});
+        let end = feed.publish(&mut lane, Pace::FlatOut, &is_told, &mut || {});
         match &end {
             Ok(FeedEnd::Complete) => lane.finish(),
             Ok(FeedEnd::Stopped) | Err(_) => drop(lane),
@@ -139,7 +160,7 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
         (feed, end.map(drop))
     })?;
     while !reading.is_finished() {
-        health.observe_when_due();
+        health.look();
         std::thread::sleep(WATCH_PAUSE);
     }
     let (feed, end) = reading.join().map_err(|_| anyhow::anyhow!("the feed thread panicked"))?;
@@ -162,23 +183,44 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
 /// Serves the control socket until a signal comes.
 fn serve(stop: &Stop, health: &mut Health) {
     while !stop.is_told() {
-        health.observe_when_due();
+        health.look();
         std::thread::sleep(WATCH_PAUSE);
     }
 }
 
-/// Observes the process each second in live mode, so that health has a history like everything else.
+/// Observes the process each second in live mode, so that health has a history like everything else, and tells when the
+/// disk is full and when there is room again.
 struct Health {
     lane: LaneProducer,
     stats: Arc<PipelineStats>,
     watermarks: Watermarks,
     next: Option<Instant>,
+    space: Space,
 }
 
 impl Health {
     fn new(config: &Config, lane: LaneProducer, stats: &Arc<PipelineStats>, watermarks: &Watermarks) -> Self {
         let next = (config.engine.mode == Mode::Live).then(Instant::now);
-        Self { lane, stats: Arc::clone(stats), watermarks: watermarks.clone(), next }
+        Self { lane, stats: Arc::clone(stats), watermarks: watermarks.clone(), next, space: Space::Ample }
+    }
+
+    fn look(&mut self) {
+        let space = self.watermarks.space();
+        if space != self.space {
+            self.space = space;
+            tell(match space {
+                Space::Ample => "tickwerk: there is room on the disk again; everything is taken",
+                Space::Reserve => {
+                    "warning: the disk of the journal is full; new orders are refused and feeds wait"
+                }
+                Space::Exhausted => {
+                    "warning: the disk of the journal is full and so is its reserve; nothing is taken"
+                }
+            });
+        }
+        if space != Space::Exhausted {
+            self.observe_when_due();
+        }
     }
 
     fn observe_when_due(&mut self) {
