@@ -172,8 +172,12 @@ impl Machine {
         if self.orders.terms(slot).is_some_and(|terms| terms.is_counted) {
             self.count_reducer(slot, false);
         }
+        let qty = self.orders.get(slot).qty;
         let terms = self.orders.terms_mut(slot);
-        (terms.hold, terms.replacement, terms.is_counted) = (None, None, false);
+        (terms.hold, terms.is_counted) = (None, false);
+        // Fills that cross the end may tell of a larger quantity that had taken effect.
+        let ended_at_venue = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
+        terms.replacement = terms.replacement.filter(|new| ended_at_venue && new.qty > qty);
         let (place, contingency) = (terms.group, terms.asked.contingency);
         if contingency == Contingency::None || place == u32::MAX {
             return;
@@ -225,6 +229,14 @@ impl Machine {
         let exclusive = self.orders.terms(slot).filter(|terms| terms.is_exclusive());
         if let Some(place) = exclusive.map(|terms| terms.group) {
             self.orders.terms_mut(slot).refused_cancel = true;
+            self.owe_siblings(slot, place, leaves_now);
+        }
+    }
+
+    /// A cancel of an order got lost: a leg that was triggered and waits for it asks for another one.
+    pub(super) fn ask_again_for(&mut self, slot: u32) {
+        let exclusive = self.orders.terms(slot).filter(|terms| terms.is_exclusive());
+        if let Some(place) = exclusive.map(|terms| terms.group) {
             self.owe_siblings(slot, place, leaves_now);
         }
     }

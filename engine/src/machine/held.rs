@@ -356,6 +356,7 @@ impl Machine {
         self.book_refusal(slot, refusal, out);
         self.rare_end(slot, OrderStatus::Rejected);
         self.orders.commit(slot, &mut self.digest);
+        self.count_end(slot, false, out);
     }
 
     /// Takes from a held order what its siblings filled; `false` where nothing is left and it ends.

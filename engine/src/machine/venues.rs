@@ -8,7 +8,8 @@ use crate::limits::{INSTRUMENTS_MAX, VENUES_MAX};
 use tickwerk_domain::command::{NewOrder, RouteSet, VenueDefined, VenueStateObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::{
-    Digest, HoldReason, InstrumentId, OrderType, Qty, Reject, TextId, TimeInForce, VenueId, VenueState,
+    Digest, HoldReason, InstrumentId, OrderType, Qty, Reject, Sequence, Stamp, TextId, TimeInForce, VenueId,
+    VenueState,
 };
 
 /// What the simulated venue can do; triggers are the core's.
@@ -24,6 +25,8 @@ pub struct Venue {
     pub capabilities: u64,
     /// Whether orders can go there.
     pub state: VenueState,
+    /// Sequence of the command that told that the connection is there again; none where it never was lost.
+    pub connected_at: Sequence,
     row: u64,
 }
 
@@ -62,6 +65,7 @@ impl Venues {
             name: TextId::NONE,
             capabilities: SIMULATED_CAPABILITIES,
             state: VenueState::Connected,
+            connected_at: Sequence::NONE,
             row: 0,
         };
         let mut venues = [None; VENUES_MAX];
@@ -100,7 +104,8 @@ impl Venues {
     }
 
     fn set(&mut self, id: VenueId, venue: Venue, digest: &mut Digest) {
-        let words = [u64::from(id.0) << 32 | u64::from(venue.name.0), venue.capabilities, venue.state as u64];
+        let state = venue.connected_at.0 << 8 | venue.state as u64;
+        let words = [u64::from(id.0) << 32 | u64::from(venue.name.0), venue.capabilities, state];
         let mut row = venue.row;
         digest.update(&mut row, row_hash(TAG_VENUE, &words));
         self.venues[usize::from(id.0)] = Some(Venue { row, ..venue });
@@ -169,10 +174,13 @@ impl Machine {
             self.refuse(&(*new).into(), Reject::ValueOutOfRange, new.capabilities.cast_signed(), out);
         } else {
             let known = self.venues.get(new.venue);
-            let (state, row) = known.map_or((VenueState::Connected, 0), |known| (known.state, known.row));
+            let fresh = (VenueState::Connected, Sequence::NONE, 0);
+            let (state, connected_at, row) =
+                known.map_or(fresh, |known| (known.state, known.connected_at, known.row));
             // The simulated venue cannot do more than it does.
             let able = if new.venue == VenueId::SIMULATED { SIMULATED_CAPABILITIES } else { u64::MAX };
-            let venue = Venue { name: new.name, capabilities: new.capabilities & able, state, row };
+            let capabilities = new.capabilities & able;
+            let venue = Venue { name: new.name, capabilities, state, connected_at, row };
             self.venues.set(new.venue, venue, &mut self.digest);
         }
         version
@@ -196,12 +204,23 @@ impl Machine {
         self.next_instrument_version(route.instrument)
     }
 
-    pub(super) fn on_venue_state(&mut self, seen: &VenueStateObserved, out: &mut EventBuffer) -> u64 {
+    pub(super) fn on_venue_state(
+        &mut self,
+        stamp: Stamp,
+        seen: &VenueStateObserved,
+        out: &mut EventBuffer,
+    ) -> u64 {
         let version = self.next_system_version();
         match self.venues.get(seen.venue).copied() {
             None => self.refuse(&(*seen).into(), Reject::UnknownVenue, i64::from(seen.venue.0), out),
             Some(venue) => {
-                self.venues.set(seen.venue, Venue { state: seen.state, ..venue }, &mut self.digest);
+                let (was, now) = (venue.state, seen.state);
+                let is_back = (was, now) == (VenueState::Disconnected, VenueState::Connected);
+                let connected_at = if is_back { stamp.sequence } else { venue.connected_at };
+                self.venues.set(seen.venue, Venue { state: now, connected_at, ..venue }, &mut self.digest);
+                if is_back {
+                    self.reconnect(stamp, seen.venue, out);
+                }
             }
         }
         version
