@@ -26,6 +26,7 @@ mod reconnect;
 mod reducers;
 mod replace;
 mod reports;
+mod resize;
 mod restated;
 mod risk_checks;
 mod sessions;
@@ -33,6 +34,7 @@ mod settings;
 mod sums;
 mod valuation;
 mod venues;
+mod waiting;
 mod worth;
 
 pub use mass_cancel::Scope;

@@ -61,6 +61,8 @@ mod orders;
 mod orders_crossing;
 #[path = "core/orders_digest.rs"]
 mod orders_digest;
+#[path = "core/orders_exits.rs"]
+mod orders_exits;
 #[path = "core/orders_held.rs"]
 mod orders_held;
 #[path = "core/orders_linked.rs"]

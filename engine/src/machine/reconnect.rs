@@ -8,6 +8,7 @@
 use super::continuations::STEPS_PER_COMMAND_MAX;
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
+use crate::limits::INSTRUMENTS_MAX;
 use tickwerk_domain::{ContinueKind, InstrumentId, OrderStatus, Reject, Stamp, VenueId};
 
 /// Events that one cancel may cause, with one to spare for the digest.
@@ -19,6 +20,9 @@ impl Machine {
         if venue != VenueId::SIMULATED {
             let kind = ContinueKind::Reconnect;
             self.send_again(Continuation::of_instrument(kind, stamp.sequence, InstrumentId::NONE), out);
+        }
+        for instrument in (0..).map(InstrumentId).take(INSTRUMENTS_MAX) {
+            self.look_at_waiting(instrument);
         }
     }
 

@@ -103,11 +103,12 @@ impl Machine {
         }
         if !self.orders.get(slot).has_terms {
             let plain = self.orders.get(slot).plain();
-            self.orders.add_terms(slot, Terms::new(&plain));
+            self.orders.add_terms(slot, &Terms::new(&plain));
             self.orders.commit(slot, &mut self.digest);
         }
         let reservation = self.check_replacement(slot, &new, false)?;
         new.reserve_price = reservation.price;
+        self.orders.terms_mut(slot).wanted = new.qty;
         self.begin_replace(slot, new, reservation.amount, out);
         Ok(())
     }
@@ -132,6 +133,7 @@ impl Machine {
             display_qty: if asked.display_qty == Qty::ZERO { display } else { asked.display_qty },
             extra_open: 0,
             reserve_price: order.reserve_price,
+            is_own: false,
         };
         if asked.price.0 != 0 && !order_type.has_limit() {
             return Err(refusal(Reject::PriceNotAllowed, 0, i128::from(asked.price.0)));
@@ -167,7 +169,7 @@ impl Machine {
 
     /// Checks an order with new terms as if it were new, with what it ties up today taken out and put back. One that
     /// only lowers its quantity passes.
-    fn check_replacement(
+    pub(super) fn check_replacement(
         &mut self,
         slot: u32,
         new: &Replacement,
@@ -190,7 +192,9 @@ impl Machine {
             if watches_trigger { self.worst_held(&sent, order.order_type, new.trigger_price)? } else { sent };
         let margin = self.positions.of(order.account, order.instrument, order.position_side).margin;
         self.uncount(slot);
-        let checked = self.risk_check(&seen, order.strategy, Some(Message::Replace), watches_trigger);
+        // What the core asks by itself takes no place among the client's.
+        let message = (!new.is_own).then_some(Message::Replace);
+        let checked = self.risk_check(&seen, order.strategy, message, watches_trigger);
         self.count(slot, None);
         // Margin is put back as it was, not marked anew: a refused replace changes nothing.
         let price = order.reserve_price;
@@ -208,7 +212,7 @@ impl Machine {
     }
 
     /// What the order would tie up with another quantity at a price; the margin of its position for contracts.
-    fn reservation_of(&self, slot: u32, price: Price, qty: Qty) -> Option<Reservation> {
+    pub(super) fn reservation_of(&self, slot: u32, price: Price, qty: Qty) -> Option<Reservation> {
         let order = self.orders.get(slot);
         let known = self.instrument(order.instrument)?;
         match known.definition.kind {
@@ -236,6 +240,7 @@ impl Machine {
         self.orders.get_mut(slot).restate(new.price, new.qty);
         let row = self.orders.terms_mut(slot);
         (row.trigger_price, row.display_qty) = (new.trigger_price, new.display_qty);
+        row.wanted = new.qty;
         match reservation {
             None => self.count_open(slot),
             Some(reservation) => {
@@ -254,7 +259,13 @@ impl Machine {
     }
 
     /// Asks the venue for new terms that have passed; until it answers, the worse of both counts.
-    fn begin_replace(&mut self, slot: u32, new: Replacement, reserved: i128, out: &mut EventBuffer) {
+    pub(super) fn begin_replace(
+        &mut self,
+        slot: u32,
+        new: Replacement,
+        reserved: i128,
+        out: &mut EventBuffer,
+    ) {
         let order = *self.orders.get(slot);
         let extra_open = (new.qty.0 - order.qty.0).max(0);
         self.orders.terms_mut(slot).replacement = Some(Replacement { extra_open, ..new });
@@ -280,31 +291,6 @@ impl Machine {
         };
         self.push_order(slot, submitted, out);
         self.orders.commit(slot, &mut self.digest);
-    }
-
-    /// Lowers the quantity of an order at the venue as one of its group was filled, or as there is less to reduce; where
-    /// it cannot be lowered now, the order is cancelled.
-    pub(super) fn reduce_at_venue(&mut self, slot: u32, qty: Qty, reason: Reject, out: &mut EventBuffer) {
-        let order = *self.orders.get(slot);
-        let can_replace = self.venues.get(order.venue).is_some_and(|venue| venue.can(VenueDefined::REPLACE));
-        let stands =
-            matches!(order.status, OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled);
-        let reservation = self.reservation_of(slot, order.reserve_price, qty);
-        match reservation.filter(|_| can_replace && stands) {
-            None => self.request_cancel(slot, reason, out),
-            Some(reservation) => {
-                let terms = self.orders.terms(slot);
-                let new = Replacement {
-                    price: order.price,
-                    qty,
-                    trigger_price: terms.map_or(Price(0), |terms| terms.trigger_price),
-                    display_qty: terms.map_or(Qty::ZERO, |terms| terms.display_qty),
-                    extra_open: 0,
-                    reserve_price: reservation.price,
-                };
-                self.begin_replace(slot, new, reservation.amount, out);
-            }
-        }
     }
 
     /// The venue has replaced an open order, asked or not. An error changes nothing: terms that cannot be.
@@ -340,7 +326,7 @@ impl Machine {
             return Err(Reject::ValueOverflow);
         }
         if !order.has_terms {
-            self.orders.add_terms(slot, Terms::new(&order.plain()));
+            self.orders.add_terms(slot, &Terms::new(&order.plain()));
         }
         self.uncount(slot);
         let row = self.orders.get_mut(slot);
@@ -353,6 +339,7 @@ impl Machine {
         self.stand(slot);
         self.push_replaced(slot, out);
         self.close_where_full(slot, out);
+        self.resize_if_due(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
         self.keep_reducing(order.account, order.instrument, order.position_side);
         self.orders.commit(slot, &mut self.digest);
@@ -449,6 +436,11 @@ impl Machine {
         };
         self.push_account(order.account, rejected, out);
         self.close_where_full(slot, out);
+        if new.is_own {
+            self.try_again_later(slot, new.qty);
+        } else {
+            self.resize_if_due(slot);
+        }
         self.orders.commit(slot, &mut self.digest);
         true
     }

@@ -133,6 +133,7 @@ impl Machine {
                 self.stop_waiting_for(slot);
             }
             self.expire_later(slot);
+            self.resize_if_due(slot);
         }
         let (id, account, client_order_id) = (order.id, order.account, order.client_order_id);
         self.push_account(account, CancelRejected { order: id, account, client_order_id, reason }, out);

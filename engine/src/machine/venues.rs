@@ -5,6 +5,7 @@
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{INSTRUMENTS_MAX, VENUES_MAX};
+use crate::orders::Terms;
 use tickwerk_domain::command::{NewOrder, RouteSet, VenueDefined, VenueStateObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::{
@@ -103,6 +104,11 @@ impl Venues {
         second.map(|venue| (fallback, venue)).ok_or(Reject::VenueDisconnected)
     }
 
+    /// Where an order goes that names `asked`, or none, connected or not.
+    fn first_of(&self, asked: VenueId, instrument: InstrumentId) -> Option<&Venue> {
+        self.get(if asked.is_none() { self.route(instrument).0 } else { asked })
+    }
+
     fn set(&mut self, id: VenueId, venue: Venue, digest: &mut Digest) {
         let state = venue.connected_at.0 << 8 | venue.state as u64;
         let words = [u64::from(id.0) << 32 | u64::from(venue.name.0), venue.capabilities, state];
@@ -161,6 +167,16 @@ pub(super) fn fit(asked: &NewOrder, venue: &Venue, shares: bool) -> Result<Fit, 
 }
 
 impl Machine {
+    /// What is to be done with a held order at its venue, which need not be connected.
+    pub(super) fn fit_of(&self, terms: &Terms) -> Result<Fit, Reject> {
+        let asked = &terms.asked;
+        let venue = match self.venues.choose(asked.venue, asked.instrument) {
+            Ok((_, venue)) => venue,
+            Err(reason) => self.venues.first_of(asked.venue, asked.instrument).ok_or(reason)?,
+        };
+        fit(asked, venue, terms.is_exclusive())
+    }
+
     /// Venues and routes.
     pub fn venues(&self) -> &Venues {
         &self.venues
@@ -199,7 +215,10 @@ impl Machine {
             Some((_, venue)) => {
                 self.refuse(&(*route).into(), Reject::UnknownVenue, i64::from(venue.0), out);
             }
-            None => self.venues.set_route(route, &mut self.digest),
+            None => {
+                self.venues.set_route(route, &mut self.digest);
+                self.look_at_waiting(route.instrument);
+            }
         }
         self.next_instrument_version(route.instrument)
     }
