@@ -22,9 +22,11 @@ mod marks;
 mod mass_cancel;
 mod order_flow;
 mod reconcile;
+mod reconnect;
 mod reducers;
 mod replace;
 mod reports;
+mod resize;
 mod restated;
 mod risk_checks;
 mod sessions;
@@ -32,6 +34,7 @@ mod settings;
 mod sums;
 mod valuation;
 mod venues;
+mod waiting;
 mod worth;
 
 pub use mass_cancel::Scope;
@@ -265,7 +268,7 @@ impl Machine {
             Command::SessionSet(session) => self.set_session(session, out),
             Command::VenueDefined(venue) => self.define_venue(venue, out),
             Command::RouteSet(route) => self.set_route(route, out),
-            Command::VenueStateObserved(seen) => self.on_venue_state(seen, out),
+            Command::VenueStateObserved(seen) => self.on_venue_state(stamp, seen, out),
             Command::ReplaceOrder(replace) => self.replace_order(replace, out),
             Command::MassCancel(cancel) => self.mass_cancel(stamp, cancel, out),
             Command::ReplaceReported(report) => self.on_replaced(report, out),
@@ -412,6 +415,11 @@ impl Machine {
             text: TextId::NONE,
         };
         out.push(version, refused);
+    }
+
+    /// Sequence of the command that is being applied.
+    fn this_command(&self) -> Sequence {
+        self.last.sequence.next()
     }
 
     fn next_system_version(&mut self) -> u64 {

@@ -57,12 +57,18 @@ mod oracle_risk;
 mod order_books;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_crossing.rs"]
+mod orders_crossing;
 #[path = "core/orders_digest.rs"]
 mod orders_digest;
+#[path = "core/orders_exits.rs"]
+mod orders_exits;
 #[path = "core/orders_held.rs"]
 mod orders_held;
 #[path = "core/orders_linked.rs"]
 mod orders_linked;
+#[path = "core/orders_lost.rs"]
+mod orders_lost;
 #[path = "core/orders_mass_cancel.rs"]
 mod orders_mass_cancel;
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Machine {
         (order.version, order.position_side) = (version, self.position_side(asked));
         let slot = self.orders.add(order, name_key, &mut self.digest);
         if is_rare {
-            self.orders.add_terms(slot, Terms::new(asked));
+            self.orders.add_terms(slot, &Terms::new(asked));
             // Nothing counts before it is approved.
             self.orders.terms_mut(slot).is_counted = false;
         }

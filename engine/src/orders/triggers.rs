@@ -7,7 +7,9 @@
 //! Keys: the trigger price where the price must rise to it, its negative where it must fall, so that a trigger is
 //! reached when its key is not above the threshold of its queue.
 
-use crate::limits::{INSTRUMENTS_MAX, TRAILING_PER_INSTRUMENT_MAX, TRIGGERS_PER_PRICE_MAX};
+use crate::limits::{
+    INSTRUMENTS_MAX, TRAILING_PER_INSTRUMENT_MAX, TRIGGERS_PER_PRICE_MAX, WAITING_PER_INSTRUMENT_MAX,
+};
 use crate::market::Market;
 use tickwerk_domain::{InstrumentId, Level, OrderId, OrderType, Price, Qty, Side, TriggerBy};
 
@@ -50,6 +52,8 @@ pub struct Triggers {
     /// The nearest key of each queue.
     nearest: Box<[[i64; QUEUES]]>,
     trailing: Box<[Vec<Trailing>]>,
+    /// Orders that wait for their market to take them, in order of id.
+    for_market: Box<[Vec<(OrderId, u32)>]>,
     /// Orders that wait, per instrument.
     counts: Box<[u32]>,
 }
@@ -65,10 +69,12 @@ impl Triggers {
     pub fn new() -> Self {
         let queue = |_| Vec::with_capacity(TRIGGERS_PER_PRICE_MAX);
         let trailing = |_| Vec::with_capacity(TRAILING_PER_INSTRUMENT_MAX);
+        let for_market = |_| Vec::with_capacity(WAITING_PER_INSTRUMENT_MAX);
         Self {
             queues: (0..INSTRUMENTS_MAX * QUEUES).map(queue).collect(),
             nearest: vec![[NEVER.0; QUEUES]; INSTRUMENTS_MAX].into(),
             trailing: (0..INSTRUMENTS_MAX).map(trailing).collect(),
+            for_market: (0..INSTRUMENTS_MAX).map(for_market).collect(),
             counts: vec![0; INSTRUMENTS_MAX].into(),
         }
     }
@@ -140,6 +146,31 @@ impl Triggers {
         let rows = &mut self.trailing[instrument.0 as usize];
         let place = rows.iter().position(|row| row.order == order).expect("the trailing stop waits");
         rows.remove(place);
+        self.counts[instrument.0 as usize] -= 1;
+    }
+
+    /// Orders that wait for their market to take them, in order of id.
+    pub(crate) fn for_market(&self, instrument: InstrumentId) -> &[(OrderId, u32)] {
+        &self.for_market[instrument.0 as usize]
+    }
+
+    /// Lets an order wait for its market; `false` where there is no room for one more.
+    pub(crate) fn add_for_market(&mut self, instrument: InstrumentId, order: OrderId, slot: u32) -> bool {
+        let rows = &mut self.for_market[instrument.0 as usize];
+        if rows.len() == WAITING_PER_INSTRUMENT_MAX {
+            return false;
+        }
+        let place = rows.partition_point(|(other, _)| *other < order);
+        rows.insert(place, (order, slot));
+        self.counts[instrument.0 as usize] += 1;
+        true
+    }
+
+    /// Takes an order out that waits for its market.
+    pub(crate) fn remove_for_market(&mut self, instrument: InstrumentId, order: OrderId) {
+        let rows = &mut self.for_market[instrument.0 as usize];
+        let place = rows.binary_search_by_key(&order, |(other, _)| *other);
+        rows.remove(place.expect("the order waits for its market"));
         self.counts[instrument.0 as usize] -= 1;
     }
 

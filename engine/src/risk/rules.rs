@@ -171,7 +171,8 @@ pub const RULES: &[Rule] = &[
         "price_collar",
         LimitKind::PriceCollar,
         Some(Reject::PriceOutsideCollar),
-        "A limit price is no farther from the reference price (the mid; the last trade without one) than the limit.",
+        "A limit price is no farther from the reference price (the mid; the last trade without one) than the limit; the \
+         refusal tells the farthest price that passes.",
         "Limit 1 %, mid 100: a buy at 101 passes, one at 101.1 is refused.",
     ),
     Rule::limit(

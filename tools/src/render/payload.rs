@@ -302,9 +302,12 @@ fn own_unit(payload: &Payload, scales: Scales, dictionary: &Dictionary) -> Optio
             DifferenceKind::OrderMissing
             | DifferenceKind::OrderUnknown
             | DifferenceKind::OrderFilled
+            | DifferenceKind::OrderQuantity
+            | DifferenceKind::RequestLost
             | DifferenceKind::Position => scales.quantity,
+            DifferenceKind::OrderPrice => scales.price,
             DifferenceKind::Balance => scales.money,
-            // A price or a quantity; the record does not say which.
+            // Of two markets, perhaps.
             DifferenceKind::OrderTerms => None,
         }))
     } else if let Payload::Event(Event::ReplaceRejected(rejected)) = payload {
