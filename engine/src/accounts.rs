@@ -285,13 +285,13 @@ tickwerk_domain::persist! {
 impl Accounts {
     pub(crate) fn save(&self, to: &mut ImageWriter) {
         let Self { accounts, currencies, balances, held, short: _, worths, books, book_rows } = self;
-        to.table(accounts, |_| Account::default());
-        to.table(currencies, |_| Currency::default());
-        to.table(balances, |_| Balance::default());
-        to.table(held, |_| 0);
+        to.table(accounts, &Account::default());
+        to.table(currencies, &Currency::default());
+        to.table(balances, &Balance::default());
+        to.table(held, &0);
         worths.save(to);
-        to.table(books, |_| [0; LedgerBook::ALL.len()]);
-        to.table(book_rows, |_| 0);
+        to.table(books, &[0; LedgerBook::ALL.len()]);
+        to.table(book_rows, &0);
     }
 
     pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {

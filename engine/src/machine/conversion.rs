@@ -54,7 +54,7 @@ tickwerk_domain::persist! { Conversion { rate, instrument, row } }
 impl Conversions {
     pub(super) fn save(&self, to: &mut ImageWriter) {
         let Self { rows, reference, reference_row } = self;
-        to.table(rows, |_| Conversion::default());
+        to.table(rows, &Conversion::default());
         to.value(reference);
         to.value(reference_row);
     }

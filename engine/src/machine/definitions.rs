@@ -23,7 +23,8 @@ impl Machine {
             self.refuse(&(*text).into(), Reject::IdOutOfRange, i64::from(number), out);
         } else if !self.text(text.text_id).is_empty() && self.text(text.text_id) != text.text.as_str() {
             self.refuse(&(*text).into(), Reject::DefinitionFixed, i64::from(number), out);
-        } else if self.text(text.text_id).is_empty() {
+        } else if self.text(text.text_id).is_empty() && !text.text.as_str().is_empty() {
+            // An empty text is as none at all.
             self.texts[number as usize] = text.text;
             self.digest.replace(0, hash_text(number, &text.text));
         }

@@ -71,11 +71,11 @@ impl Machine {
             day_ends,
             digest,
         } = self;
-        to.section("texts", |to| to.table(texts, |_| no_text()));
-        to.section("instruments", |to| to.table(instruments, |_| None));
+        to.section("texts", |to| to.table(texts, &no_text()));
+        to.section("instruments", |to| to.table(instruments, &None));
         to.section("order books", |to| order_books.save(to));
         to.section("markets", |to| market::save(markets, to));
-        to.section("strategies", |to| to.table(strategies, |_| None));
+        to.section("strategies", |to| to.table(strategies, &None));
         to.section("accounts", |to| accounts.save(to));
         to.section("positions", |to| positions.save(to));
         to.section("orders", |to| orders.save(to));
@@ -90,7 +90,7 @@ impl Machine {
         to.section("timers", |to| timers.save(to));
         to.section("conversions", |to| conversions.save(to));
         to.section("machine", |to| {
-            to.table(reducers, |_| 0);
+            to.table(reducers, &0);
             to.value(firing);
             to.value(sweep);
             to.value(continuations);

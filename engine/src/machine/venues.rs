@@ -123,8 +123,8 @@ tickwerk_domain::persist! {
 impl Venues {
     pub(super) fn save(&self, to: &mut ImageWriter) {
         let Self { venues, routes } = self;
-        to.table(venues, |_| None);
-        to.table(routes, |_| DEFAULT_ROUTE);
+        to.table(venues, &None);
+        to.table(routes, &DEFAULT_ROUTE);
     }
 
     pub(super) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {

@@ -287,9 +287,9 @@ impl Positions {
             busy: _,
             touched: _,
         } = self;
-        to.table(rows, |_| Position::default());
-        to.table(shorts, |_| Position::default());
-        to.table(funding, |_| Funding::default());
+        to.table(rows, &Position::default());
+        to.table(shorts, &Position::default());
+        to.table(funding, &Funding::default());
         to.value(hedging);
         to.value(hedging_row);
     }

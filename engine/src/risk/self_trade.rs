@@ -84,7 +84,7 @@ impl Resting {
 impl Resting {
     pub(crate) fn save(&self, to: &mut ImageWriter) {
         let Self { best, digest } = self;
-        to.table(best, |_| [Price(0); 2]);
+        to.table(best, &[Price(0); 2]);
         to.value(digest);
     }
 

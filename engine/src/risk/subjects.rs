@@ -234,8 +234,8 @@ tickwerk_domain::persist! {
 impl Subjects {
     pub(crate) fn save(&self, to: &mut ImageWriter) {
         let Self { rows, alerts_raised: _, position_alerts, position_alert_rows: _ } = self;
-        to.table(rows, |_| Subject::default());
-        to.table(position_alerts, |_| 0);
+        to.table(rows, &Subject::default());
+        to.table(position_alerts, &0);
     }
 
     pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
