@@ -17,7 +17,7 @@ impl SimulatedVenue {
     pub fn save(&self, to: &mut ImageWriter) {
         let Self { markets, exchanges, orders, due, connected_since, digest } = self;
         to.section("venue orders", |to| orders.save(to));
-        to.section("venue markets", |to| to.table(markets, |place| Market::new(number(place))));
+        to.section("venue markets", |to| to.table_of(markets, |place| Market::new(number(place))));
         to.section("venue books", |to| exchanges.save(orders, to));
         to.section("venue messages", |to| due.save(orders, to));
         to.section("venue", |to| {
