@@ -29,6 +29,11 @@ impl Replay {
         Self::default()
     }
 
+    /// From a core on that has followed the frames so far.
+    pub fn resume(core: Core) -> Self {
+        Self { core, events: EventBuffer::default() }
+    }
+
     /// The core as it is after the frames so far.
     pub fn core(&self) -> &Core {
         &self.core

@@ -40,7 +40,7 @@ mod walk;
 mod watermarks;
 mod writer;
 
-pub use beginning::StartPoint;
+pub use beginning::{StartPoint, journal_id};
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
 pub use config::{JournalConfig, OnFailure, SyncPolicy};
@@ -57,7 +57,7 @@ pub use snapshot::{
     ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
     read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
 };
-pub use tail::{Follow, Tail};
+pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};
 pub use watermarks::{Failure, StoredWatermarks, WatermarkState, Watermarks};
