@@ -29,9 +29,9 @@ impl Replay {
         Self::default()
     }
 
-    /// From a core on that has followed the frames so far.
+    /// From where a core stands, as that of a snapshot does.
     pub fn resume(core: Core) -> Self {
-        Self { core, events: EventBuffer::default() }
+        Self { core, events: EventBuffer::new() }
     }
 
     /// The core as it is after the frames so far.
