@@ -15,7 +15,7 @@ pub(crate) use schedule::Schedule;
 use crate::config::{Acknowledge, SnapshotSettings};
 use crate::exit;
 use crate::session::released_through;
-use crate::snapshot::{OnTaken, Setting, Snapshots, State, Taken, lower_priority};
+use crate::snapshot::{OnTaken, Setting, Snapshots, State, Written, lower_priority};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -136,7 +136,7 @@ fn stop(error: &anyhow::Error) {
 
 /// Tells of a snapshot that could not be taken. A failed sync or rename stops the process: the kernel tells of such an
 /// error once, and the next one to hear of it might be the journal.
-pub(crate) fn snapshot_told(written: Result<&Taken, &anyhow::Error>) {
+pub(crate) fn snapshot_told(written: Written<'_>) {
     let Err(error) = written else {
         return;
     };
@@ -149,7 +149,7 @@ pub(crate) fn snapshot_told(written: Result<&Taken, &anyhow::Error>) {
 /// Whether an error is more than a full disk or a record that is not durable yet.
 fn is_fatal(error: &anyhow::Error) -> bool {
     let of_file = error.chain().find_map(|cause| cause.downcast_ref::<FileError>());
-    let is_read = error.chain().any(|cause| cause.is::<ReadError>());
+    let is_read = error.chain().any(<dyn std::error::Error>::is::<ReadError>);
     let is_harmless = |kind| {
         use std::io::ErrorKind::{NotFound, QuotaExceeded, StorageFull};
         // A daemon that starts removes what a process beside it was writing.
