@@ -69,6 +69,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) watermarks: Watermarks,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) snapshots: SnapshotSettings,
+    /// Frames that no snapshot knows yet.
+    pub(crate) behind: u64,
     /// The state that it goes on from.
     pub(crate) state: State,
     /// What the book is compared with.
@@ -78,7 +80,8 @@ pub(crate) struct Beginning<'a> {
 impl Follower {
     /// Follows the journal from the frame behind the state on.
     pub(crate) fn start(beginning: Beginning<'_>) -> Result<Self> {
-        let Beginning { dir, journal, watermarks, acknowledge, snapshots, mut state, check } = beginning;
+        let Beginning { dir, journal, watermarks, acknowledge, snapshots, behind, mut state, check } =
+            beginning;
         let tail_from = |from| Tail::new(dir, from, watermarks.clone());
         // A book is compared from its beginning on, where that is kept.
         let whole = check.is_some().then(|| tail_from(Sequence::FIRST).ok()).flatten();
@@ -99,7 +102,7 @@ impl Follower {
         })?;
         let (queries, receiver) = channel();
         let follows = Attached {
-            following: Following::new(tail, state, Schedule::new(&snapshots), check),
+            following: Following::new(tail, state, Schedule::new(&snapshots, behind), check),
             snapshots: taker,
             watermarks,
             acknowledge,

@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     lower_priority(PRIORITY);
     let schedule = if options.snapshots {
         let Options { every_frames, every_s, keep, .. } = *options;
-        Schedule::new(&SnapshotSettings { every_frames, every_s, keep: usize::from(keep) })
+        Schedule::new(&SnapshotSettings { every_frames, every_s, keep: usize::from(keep) }, 0)
     } else {
         Schedule::never()
     };

@@ -72,6 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         watermarks: watermarks.clone(),
         acknowledge: config.journal.acknowledge,
         snapshots: config.snapshot,
+        behind: replayed,
         state: twin,
         check,
     })?;
