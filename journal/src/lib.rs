@@ -44,7 +44,7 @@ mod walk;
 mod watermarks;
 mod writer;
 
-pub use beginning::StartPoint;
+pub use beginning::{StartPoint, journal_id};
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
@@ -62,6 +62,7 @@ pub use snapshot::{
     read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
 };
 pub use space::Space;
+pub use tail::{Follow, Tail, is_live};
 pub use tail::{Follow, Tail};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

@@ -41,6 +41,8 @@ mod refusals;
 mod restart;
 #[path = "daemon/risk.rs"]
 mod risk;
+#[path = "daemon/snapshots.rs"]
+mod snapshots;
 
 /// Whether the long forms were asked for.
 fn is_long() -> bool {
