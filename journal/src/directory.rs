@@ -33,8 +33,10 @@ pub(crate) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
 pub(crate) const LOCK: &str = "LOCK";
 pub(crate) const DURABLE: &str = "durable";
 pub(crate) const HEADS: &str = "HEADS";
+pub(crate) const KEEPER: &str = "KEEPER";
 pub(crate) const WATERMARKS: &str = "WATERMARKS";
 const SEGMENT_SUFFIX: &str = ".seg";
+const COMPRESSED_SUFFIX: &str = ".seg.zst";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const SEGMENT_DIGITS: usize = 12;
 const FILE_MODE: u32 = 0o600;
@@ -45,6 +47,17 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Where segment `number` lies.
 pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:0SEGMENT_DIGITS$}{SEGMENT_SUFFIX}"))
+}
+
+/// Where segment `number` lies when it is compressed.
+pub(crate) fn compressed_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:0SEGMENT_DIGITS$}{COMPRESSED_SUFFIX}"))
+}
+
+/// Where segment `number` does lie: compressed if only that is there. Of two, which are equal, the plain one counts.
+pub(crate) fn stored_path(dir: &Path, number: u64) -> PathBuf {
+    let (plain, compressed) = (segment_path(dir, number), compressed_path(dir, number));
+    if !plain.exists() && compressed.exists() { compressed } else { plain }
 }
 
 /// The name under which a file is made.
@@ -67,12 +80,14 @@ pub(crate) fn create_dir(dir: &Path) -> Result<(), FileError> {
     dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
 }
 
-/// Numbers of all segments, in order.
+/// Numbers of all segments, compressed or not, in order.
 pub(crate) fn list_segments(dir: &Path) -> Result<Vec<u64>, FileError> {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed("list", dir))? {
         let name = entry.map_err(failed("list", dir))?.file_name();
-        let digits = name.to_str().and_then(|name| name.strip_suffix(SEGMENT_SUFFIX));
+        let digits = name.to_str().and_then(|name| {
+            name.strip_suffix(COMPRESSED_SUFFIX).or_else(|| name.strip_suffix(SEGMENT_SUFFIX))
+        });
         numbers.extend(
             digits
                 .filter(|digits| digits.len() == SEGMENT_DIGITS && digits.bytes().all(|b| b.is_ascii_digit()))
@@ -80,7 +95,16 @@ pub(crate) fn list_segments(dir: &Path) -> Result<Vec<u64>, FileError> {
         );
     }
     numbers.sort_unstable();
+    numbers.dedup();
     Ok(numbers)
+}
+
+/// Removes a file that may be missing.
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Removes what was being made when the last writer died.

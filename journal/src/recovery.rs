@@ -167,7 +167,7 @@ fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
 
 /// Gives segments that were cut short their size again, in real zeros: what is mapped must be there.
 fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
-    for usage in &scan.usage {
+    for usage in scan.usage.iter().filter(|usage| !usage.is_compressed) {
         let path = directory::segment_path(dir, usage.number);
         let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
         if length < usage.size {
@@ -184,7 +184,10 @@ fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
 fn sync_kept(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     let known = scan.known_durable();
     let last = scan.usage.last().map(|usage| usage.number);
-    for usage in scan.usage.iter().filter(|usage| usage.last_sequence > known || Some(usage.number) == last) {
+    let is_unsure = |usage: &&scan::Usage| {
+        !usage.is_compressed && (usage.last_sequence > known || Some(usage.number) == last)
+    };
+    for usage in scan.usage.iter().filter(is_unsure) {
         let path = directory::segment_path(dir, usage.number);
         directory::open_for_writing(&path)?.sync_data().map_err(failed("sync", &path))?;
     }

@@ -4,11 +4,12 @@
 //! damaged and nothing may be cut. If none does, nobody was ever told of X, and what lies there is copied and cut.
 //! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file and the `HEADS` file.
 
+use crate::compressed;
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
 use crate::heads::StoredHeads;
 use crate::reader::Place;
-use crate::segment::{Opened, SegmentFile, last_non_zero_unused};
+use crate::segment::{Opened, SegmentFile, is_damage, last_non_zero_unused};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,13 @@ pub enum Witness {
         /// The last record of the last block in it.
         through: Sequence,
     },
+    /// A segment was compressed when a record of the next one was durable.
+    Compressed {
+        /// The segment.
+        segment: u64,
+        /// The first record of the next one.
+        through: Sequence,
+    },
     /// The watermark of the living writer.
     Writer {
         /// What it has written.
@@ -51,6 +59,9 @@ impl std::fmt::Display for Witness {
             }
             Self::DurableFile { durable_through } => write!(out, "the durable file knows {durable_through}"),
             Self::Heads { through } => write!(out, "the HEADS file knows {through}"),
+            Self::Compressed { segment, through } => {
+                write!(out, "segment {segment} was compressed when {through} was durable")
+            }
             Self::Writer { written_through } => write!(out, "the writer has written {written_through}"),
         }
     }
@@ -99,7 +110,7 @@ pub(crate) fn remains(
                 (ACTIVATION_OFFSET as u64, last_non_zero_unused(&segment)?)
             }
             Opened::Segment(_) | Opened::Bad(_) => {
-                let path = directory::segment_path(dir, number);
+                let path = directory::stored_path(dir, number);
                 let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
                 (0, Some(length.saturating_sub(1)))
             }
@@ -125,7 +136,22 @@ pub(crate) fn witness(
     if through >= sequence {
         return Ok(Some(Witness::Heads { through }));
     }
+    if let Some(witness) = compressed(dir, sequence)? {
+        return Ok(Some(witness));
+    }
     later_frame(dir, remains, sequence)
+}
+
+/// The compressed segment that knows `sequence`: only what is followed by durable records is ever compressed.
+fn compressed(dir: &Path, sequence: Sequence) -> Result<Option<Witness>, FileError> {
+    for segment in directory::list_segments(dir)?.into_iter().rev() {
+        if let Some(Ok(info)) = compressed::info(dir, segment)?
+            && info.last_sequence.next() >= sequence
+        {
+            return Ok(Some(Witness::Compressed { segment, through: info.last_sequence.next() }));
+        }
+    }
+    Ok(None)
 }
 
 /// The later good frame that knows `sequence`, if there is one.
@@ -140,7 +166,10 @@ fn later_frame(dir: &Path, remains: &[Remains], sequence: Sequence) -> Result<Op
         let end = (end + FRAME_HEADER_SIZE as u64 + format::PLAIN_FRAME_SIZE_MAX as u64).min(segment.size());
         let length = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
         let mut bytes = vec![0; length];
-        directory::read_at(&segment.file, &mut bytes, start).map_err(failed("read", &segment.path))?;
+        match segment.content.read_at(&mut bytes, start) {
+            Err(error) if is_damage(&error) => continue,
+            read => read.map_err(failed("read", &segment.path))?,
+        };
         if let Some((at, synced_through)) = find_frame(&bytes, part.number, sequence) {
             let place = Place { segment: part.number, offset: start + at as u64 };
             return Ok(Some(Witness::LaterFrame { place, synced_through }));
