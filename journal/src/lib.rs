@@ -11,6 +11,7 @@
 
 #![deny(missing_docs)]
 
+mod beginning;
 mod bell;
 mod blank;
 mod chain;
@@ -19,6 +20,7 @@ mod compressed;
 mod config;
 mod directory;
 mod durable;
+mod first;
 pub mod format;
 mod hashing;
 mod heads;
@@ -40,18 +42,20 @@ mod walk;
 mod watermarks;
 mod writer;
 
+pub use beginning::StartPoint;
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
 pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress_next};
 pub use config::{JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
+pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
 pub use inspect::{InspectError, Inspection, SegmentReport, SegmentState, inspect};
 pub use journal::Journal;
 pub use keeper::KeepError;
 pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
-pub use recovery::{RecoverError, Recovered, Witness, recover};
+pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use scan::Note;
 pub use tail::{Follow, Tail};
 pub use torn::TornTail;

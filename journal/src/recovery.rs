@@ -3,16 +3,18 @@
 //! A torn tail is what nobody was ever told of; it is copied aside and cut. Damage to what a witness knows is never
 //! repaired silently. What is kept is synced before anybody sees it and counts as acknowledged from then on.
 
+use crate::beginning::StartPoint;
 use crate::chain::ChainHead;
 use crate::config::JournalConfig;
 use crate::directory::{self, FileError, failed};
 use crate::durable::{self, DurableFile};
-use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId};
+use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK};
 use crate::heads::HeadsFile;
 use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
+use crate::segment::{Opened, SegmentFile};
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
 use crate::writer::Start;
@@ -82,6 +84,15 @@ pub struct Recovered {
 
 /// Recovers the journal that `config` names; creates it if the directory is empty.
 pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
+    recover_after(config, None)
+}
+
+/// Recovers a journal of which everything before `start` is known; only what follows is read.
+pub fn recover_from(config: JournalConfig, start: StartPoint) -> Result<Recovered, RecoverError> {
+    recover_after(config, Some(start))
+}
+
+fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Recovered, RecoverError> {
     if let Some((field, problem)) = config.fault() {
         return Err(RecoverError::Config { field, problem });
     }
@@ -94,7 +105,7 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
     if numbers.is_empty() {
         create(&dir, config.segment_size)?;
     }
-    let (scan, torn) = scan_and_cut(&dir, config.chain)?;
+    let (scan, torn) = scan_and_cut(&dir, ScanOptions { chain: config.chain, bound: None, from })?;
     lengthen_short(&dir, &scan)?;
     sync_kept(&dir, &scan)?;
     let last = Sequence(scan.next_sequence.0 - 1);
@@ -103,7 +114,8 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
     let mut heads = None;
     let mut block = ChainHead::default();
     if config.chain {
-        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, &scan.heads)?);
+        let first = scan.anchor.through.0 / RECORDS_PER_BLOCK;
+        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, first, &scan.heads)?);
         block = scan.chain.last_block();
     }
     durable.write(last, block, false)?;
@@ -136,8 +148,7 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
     Ok(())
 }
 
-fn scan_and_cut(dir: &Path, chain: bool) -> Result<(Scan, Option<TornTail>), RecoverError> {
-    let options = ScanOptions { chain, bound: None };
+fn scan_and_cut(dir: &Path, options: ScanOptions) -> Result<(Scan, Option<TornTail>), RecoverError> {
     let look = || {
         let numbers = directory::list_segments(dir)?;
         scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))
@@ -178,6 +189,18 @@ fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+/// Bytes of frames and seals; older segments than those that were looked at count whole.
+fn bytes_in_use(dir: &Path, scan: &Scan) -> Result<u64, FileError> {
+    let mut bytes = scan.usage.iter().map(|usage| usage.end - FRAMES_OFFSET as u64).sum();
+    let first = scan.usage.first().map_or(0, |usage| usage.number);
+    for number in scan.numbers.iter().copied().filter(|number| *number < first) {
+        if let Opened::Segment(segment) = SegmentFile::open(dir, number)? {
+            bytes += segment.size() - FRAMES_OFFSET as u64;
+        }
+    }
+    Ok(bytes)
 }
 
 /// Syncs every segment whose frames are not all known to be durable, and always the last.
@@ -225,9 +248,19 @@ impl Recovered {
         &self.scan.notes
     }
 
-    /// Everything that was kept, from the first sequence on.
+    /// The first sequence that was looked at: of the first segment that is kept, or of the one where recovery started.
+    pub fn first_sequence(&self) -> Sequence {
+        self.scan.first_sequence
+    }
+
+    /// Everything that was looked at, from the first sequence on.
     pub fn frames(&self) -> Result<Reader, ReadError> {
-        Reader::bounded(&self.config.dir, self.scan.first_sequence, Sequence(self.scan.next_sequence.0 - 1))
+        self.frames_after(Sequence(self.scan.first_sequence.0 - 1))
+    }
+
+    /// What follows `sequence`.
+    pub fn frames_after(&self, sequence: Sequence) -> Result<Reader, ReadError> {
+        Reader::bounded(&self.config.dir, sequence.next(), Sequence(self.scan.next_sequence.0 - 1))
     }
 
     /// Opens it for writing.
@@ -255,7 +288,7 @@ impl Recovered {
             epoch: scan.epoch.max(FIRST_EPOCH),
             next: scan.next_sequence,
             last_time: scan.last_time,
-            bytes_before: scan.usage.iter().map(|usage| usage.end - FRAMES_OFFSET as u64).sum(),
+            bytes_before: bytes_in_use(&config.dir, &scan)?,
             sealed: scan.sealed,
         };
         let found: Vec<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
