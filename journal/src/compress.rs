@@ -7,6 +7,7 @@
 
 use crate::compressed::{self, BLOCK_SIZE, BLOCKS_OFFSET, Compressed, INFO_FRAME_MAGIC, Info};
 use crate::directory::{self, FileError, failed};
+use crate::files;
 use crate::format::{self, PAGE_SIZE};
 use crate::keeper::{self, Keep, KeepError, Sealed};
 use crate::segment::{Content, Opened, SegmentFile};
@@ -59,7 +60,7 @@ pub fn compress_next(dir: &Path, level: i32) -> Result<Option<CompressedSegment>
     let plain = directory::segment_path(dir, segment.number);
     let target = directory::compressed_path(dir, segment.number);
     let temporary = directory::temporary_path(&target);
-    directory::remove_if_there(&temporary)?;
+    files::remove_if_there(&temporary)?;
     let opened = SegmentFile::open(dir, segment.number)?;
     let Opened::Segment(source) = opened else {
         return Err(damaged(dir, &segment, 0, "the segment cannot be read"));
@@ -74,17 +75,18 @@ pub fn compress_next(dir: &Path, level: i32) -> Result<Option<CompressedSegment>
         block_size: u32::try_from(BLOCK_SIZE).expect("a block is small"),
         table_crc: 0,
     };
-    let file = directory::create_new(&temporary)?;
+    let file = files::create_new(&temporary)?;
     let compressed_bytes = write(&source, &file, info, level)
         .and_then(|length| file.sync_all().map(|()| length))
         .map_err(failed("write", &temporary))?;
-    if !is_equal(&source, file, &info).map_err(failed("read back", &temporary))? {
+    drop(file);
+    if !is_equal(&source, &temporary, &info)? {
         let text = format!("{} does not read back equal; nothing was changed", temporary.display());
         return Err(KeepError::Refused(text));
     }
-    std::fs::rename(&temporary, &target).map_err(failed("rename", &temporary))?;
+    files::rename(&temporary, &target)?;
     directory::sync_dir(dir)?;
-    std::fs::remove_file(&plain).map_err(failed("remove", &plain))?;
+    files::remove(&plain)?;
     directory::sync_dir(dir)?;
     let Sealed { number, first_sequence, last_sequence, .. } = segment;
     let plain_bytes = source.size();
@@ -168,19 +170,22 @@ fn read_plain(content: &Content, bytes: &mut [u8], offset: u64) -> std::io::Resu
 }
 
 /// Whether the compressed file gives back every byte.
-fn is_equal(source: &SegmentFile, file: File, info: &Info) -> std::io::Result<bool> {
-    let Ok(compressed) = Compressed::open(file, info.segment)? else {
+fn is_equal(source: &SegmentFile, path: &Path, info: &Info) -> Result<bool, FileError> {
+    let Some(file) = directory::open_for_reading(path)? else {
+        return Ok(false);
+    };
+    let Ok(compressed) = Compressed::open(file, info.segment).map_err(failed("read back", path))? else {
         return Ok(false);
     };
     let (mut plain, mut again) = (vec![0; BLOCK_SIZE], vec![0; BLOCK_SIZE]);
     let mut at = 0;
     while at < info.size {
         let count = usize::try_from(info.size - at).unwrap_or(BLOCK_SIZE).min(BLOCK_SIZE);
-        read_plain(&source.content, &mut plain[..count], at)?;
+        read_plain(&source.content, &mut plain[..count], at).map_err(failed("read", &source.path))?;
         match compressed.read_at(&mut again[..count], at) {
             Err(error) if crate::segment::is_damage(&error) => return Ok(false),
             read => {
-                if read? != count || plain[..count] != again[..count] {
+                if read.map_err(failed("read back", path))? != count || plain[..count] != again[..count] {
                     return Ok(false);
                 }
             }
@@ -192,7 +197,7 @@ fn is_equal(source: &SegmentFile, file: File, info: &Info) -> std::io::Result<bo
 
 /// Writes segment `number` out plain again, under `path`, which must not be there; synced.
 pub(crate) fn write_plain(segment: &SegmentFile, path: &Path) -> Result<(), FileError> {
-    let file = directory::create_new(path)?;
+    let file = files::create_new(path)?;
     let mut buffer = vec![0; BLOCK_SIZE];
     let mut at = 0;
     while at < segment.size() {

@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tickwerk_domain::Sequence;
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +35,17 @@ pub(crate) const LOCK: &str = "LOCK";
 pub(crate) const DURABLE: &str = "durable";
 pub(crate) const FIRST: &str = "FIRST";
 pub(crate) const HEADS: &str = "HEADS";
+/// Says that a directory is a copy.
+pub(crate) const BACKUP: &str = "BACKUP";
 pub(crate) const KEEPER: &str = "KEEPER";
 pub(crate) const WATERMARKS: &str = "WATERMARKS";
 const SEGMENT_SUFFIX: &str = ".seg";
 const COMPRESSED_SUFFIX: &str = ".seg.zst";
 const TEMPORARY_SUFFIX: &str = ".tmp";
+const SNAPSHOT_PREFIX: &str = "snapshot-";
+const SNAPSHOT_SUFFIX: &str = ".snap";
+const SNAPSHOT_DIGITS: usize = 20;
+const DEPENDANT_PREFIX: &str = "dependant-";
 const SEGMENT_DIGITS: usize = 12;
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
@@ -59,6 +66,23 @@ pub(crate) fn compressed_path(dir: &Path, number: u64) -> PathBuf {
 pub(crate) fn stored_path(dir: &Path, number: u64) -> PathBuf {
     let (plain, compressed) = (segment_path(dir, number), compressed_path(dir, number));
     if !plain.exists() && compressed.exists() { compressed } else { plain }
+}
+
+/// The sequence in the name of a snapshot; `None` where it is none.
+pub(crate) fn snapshot_sequence(name: &str) -> Option<Sequence> {
+    let digits = name.strip_prefix(SNAPSHOT_PREFIX)?.strip_suffix(SNAPSHOT_SUFFIX)?;
+    let is_number = digits.len() == SNAPSHOT_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number).map(Sequence)
+}
+
+/// Where the register keeps what dependant `name` needs.
+pub(crate) fn dependant_path(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{DEPENDANT_PREFIX}{name}"))
+}
+
+/// Whether `name` is that of a file of the register.
+pub(crate) fn is_dependant(name: &str) -> bool {
+    name.starts_with(DEPENDANT_PREFIX) && !name.ends_with(TEMPORARY_SUFFIX)
 }
 
 /// The name under which a file is made.

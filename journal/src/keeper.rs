@@ -5,8 +5,9 @@
 //! under it. None of them waits: who finds it taken says so and is tried again later.
 //! A segment is sealed when the next one is in use. Units: sequences are inclusive.
 
-use crate::directory::{self, FileError, failed};
+use crate::directory::{self, FileError};
 use crate::durable;
+use crate::files;
 use crate::format::JournalId;
 use crate::segment::{Activity, Opened, SegmentFile};
 use crate::watermarks::StoredWatermarks;
@@ -76,16 +77,11 @@ pub(crate) enum Keep {
 /// Takes the lock of upkeep; it is held as long as the file is.
 pub(crate) fn lock(dir: &Path, keep: Keep) -> Result<File, KeepError> {
     let path = dir.join(directory::KEEPER);
-    let file = directory::open_or_create(&path)?;
     let operation = match keep {
         Keep::Still => FlockOperation::NonBlockingLockShared,
         Keep::Change => FlockOperation::NonBlockingLockExclusive,
     };
-    match rustix::fs::flock(&file, operation) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(KeepError::Busy { dir: dir.to_owned() }),
-        Err(error) => Err(KeepError::File(failed("lock", &path)(error.into()))),
-    }
+    files::lock(&path, operation)?.ok_or_else(|| KeepError::Busy { dir: dir.to_owned() })
 }
 
 /// A segment that is written to no more.

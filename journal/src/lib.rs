@@ -11,6 +11,9 @@
 
 #![deny(missing_docs)]
 
+mod backup;
+mod backup_restore;
+mod backup_set;
 mod beginning;
 mod bell;
 mod blank;
@@ -20,6 +23,7 @@ mod compressed;
 mod config;
 mod directory;
 mod durable;
+mod files;
 mod first;
 pub mod format;
 mod hashing;
@@ -42,6 +46,9 @@ mod walk;
 mod watermarks;
 mod writer;
 
+pub use backup::{BackupReport, backup};
+pub use backup_restore::{RestoreReport, restore};
+pub use backup_set::Rotation;
 pub use beginning::StartPoint;
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
