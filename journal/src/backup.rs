@@ -191,12 +191,17 @@ fn copy_all(
     report: &mut BackupReport,
 ) -> Result<(), KeepError> {
     let (last, sealed) = source.usage.split_last().expect("frames lie in a segment");
+    // The last segment of a copy may have gone on since.
+    let shared = match older {
+        Some(older) => directory::list_segments(older)?.pop().unwrap_or(0),
+        None => 0,
+    };
     for usage in sealed {
-        copy_sealed(dir, copy, older, usage, report)?;
+        copy_sealed(dir, copy, older.filter(|_| usage.number < shared), usage, report)?;
     }
     let path = directory::stored_path(dir, last.number);
     if last.is_compressed {
-        copy_sealed(dir, copy, older, last, report)?;
+        copy_sealed(dir, copy, None, last, report)?;
     } else {
         let target = copy.join(files::name_of(&path));
         files::copy_start(&path, &target, last.end, last.size)?;

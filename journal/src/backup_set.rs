@@ -312,7 +312,8 @@ mod tests {
             assert_eq!(name_of(time), name);
             assert_eq!(time_of(name), Some(time));
         }
-        for name in ["20240230T000000Z", "20241121T250000Z", "20241121T033000", "latest", "2024112ÄT33000Z"] {
+        for name in ["20240230T000000Z", "20241121T250000Z", "20241121T033000", "latest", "2024112ÄT33000Z"]
+        {
             assert_eq!(time_of(name), None, "{name}");
         }
     }

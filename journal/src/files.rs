@@ -115,6 +115,29 @@ pub(crate) fn copy_allocated(from: &Path, to: &Path) -> Result<(), FileError> {
     target.sync_all().map_err(failed("sync", to))
 }
 
+/// Gives a file that is empty `size` bytes, every one of them allocated and written.
+pub(crate) fn write_zeros(file: &File, size: u64) -> io::Result<()> {
+    rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size)?;
+    let zeros = vec![0; COPY_SIZE];
+    let mut done = 0;
+    while done < size {
+        let count = usize::try_from(size - done).unwrap_or(COPY_SIZE).min(COPY_SIZE);
+        file.write_all_at(&zeros[..count], done)?;
+        done += count as u64;
+    }
+    Ok(())
+}
+
+/// A free name for a file that is set aside: nothing that was there is ever written over.
+pub(crate) fn aside(path: &Path) -> PathBuf {
+    let names = (1_u64..).map(|count| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".damaged-{count}"));
+        PathBuf::from(name)
+    });
+    names.into_iter().find(|name| !name.exists()).expect("some number is free")
+}
+
 fn open(path: &Path) -> Result<File, FileError> {
     File::open(path).map_err(failed("open", path))
 }

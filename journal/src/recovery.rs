@@ -97,6 +97,10 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
         return Err(RecoverError::Config { field, problem });
     }
     let dir = config.dir.clone();
+    if dir.join(directory::BACKUP).exists() {
+        let problem = format!("{} is a copy; `tickwerk restore` makes a journal of it", dir.display());
+        return Err(RecoverError::Config { field: "dir", problem });
+    }
     directory::create_dir(&dir)?;
     let lock = directory::lock(&dir)?.ok_or_else(|| RecoverError::Locked { dir: dir.clone() })?;
     forget_watermarks(&dir)?;

@@ -20,6 +20,8 @@ const READ_SIZE_MIN: usize = 4096;
 
 const _: () = assert!(FRAME_SIZE_MAX <= BUFFER_SIZE, "a frame fits the buffer");
 
+const AFTER_THE_LAST: &str = "there is something after the last frame of a segment";
+
 /// What comes next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
@@ -44,6 +46,7 @@ pub(crate) struct Walker {
     frame: usize,
     check_crc: bool,
     strict: bool,
+    alone: bool,
 }
 
 impl Walker {
@@ -63,6 +66,7 @@ impl Walker {
             frame: 0,
             check_crc: true,
             strict,
+            alone: false,
             segment,
         };
         let step = match walker.segment.activity()? {
@@ -74,6 +78,12 @@ impl Walker {
             }
         };
         Ok((walker, step))
+    }
+
+    /// Ends with the segment instead of going on to the next.
+    pub(crate) fn alone(mut self) -> Self {
+        self.alone = true;
+        self
     }
 
     /// Leaves the checksum out: a walker that cannot do its work, to show that a test would notice.
@@ -196,6 +206,12 @@ impl Walker {
         let number = self.segment.number + 1;
         let bad =
             |offset: usize, reason| Some(Step::Bad(Place { segment: number, offset: offset as u64 }, reason));
+        if self.alone {
+            return Ok(Some(match self.segment.last_non_zero(self.offset)? {
+                Some(_) if self.strict => Step::Bad(here, AFTER_THE_LAST),
+                Some(_) | None => Step::End(here),
+            }));
+        }
         let opened = SegmentFile::open(&self.dir, number)?;
         let used = match &opened {
             Opened::Missing => false,
@@ -206,7 +222,7 @@ impl Walker {
             return Ok(Some(Step::End(here)));
         }
         if self.strict && self.segment.last_non_zero(self.offset)?.is_some() {
-            return Ok(Some(Step::Bad(here, "there is something after the last frame of a segment")));
+            return Ok(Some(Step::Bad(here, AFTER_THE_LAST)));
         }
         let segment = match opened {
             Opened::Missing => return Ok(Some(Step::End(here))),

@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod beginning;
 mod chain;
+mod compression;
 mod failures;
 mod flips;
 mod golden;
 mod live;
 mod random;
 mod recovery;
+mod repair;
 mod rotation;
 mod round_trip;
 mod samples;
