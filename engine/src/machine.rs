@@ -17,6 +17,7 @@ mod exposures;
 mod fills;
 mod funding;
 mod held;
+mod image;
 mod market_flow;
 mod marks;
 mod mass_cancel;

@@ -45,6 +45,12 @@ pub struct Position {
     row: u64,
 }
 
+tickwerk_domain::persist! {
+    Position {
+        qty, open_cost, realized, fees, unsettled, open_buys, open_sells, margin, version, row,
+    }
+}
+
 /// The position that an order is about. In hedging mode `Auto` opens.
 pub fn side_of(mode: PositionMode, side: Side, effect: PositionEffect) -> PositionSide {
     match (mode, effect, side) {

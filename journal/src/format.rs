@@ -74,6 +74,7 @@ pub(crate) const ACTIVATION_MAGIC: [u8; 8] = *b"TWACTIVE";
 pub(crate) const DURABLE_MAGIC: [u8; 8] = *b"TWDURABL";
 pub(crate) const COMPRESSED_MAGIC: [u8; 8] = *b"TWCOMPRS";
 pub(crate) const FIRST_MAGIC: [u8; 8] = *b"TWFIRSTK";
+pub(crate) const SNAPSHOT_MAGIC: [u8; 8] = *b"TWSNAPSH";
 pub(crate) const WATERMARKS_MAGIC: [u8; 8] = *b"TWWATERM";
 const CRC_OFFSET: usize = 12;
 

@@ -45,6 +45,7 @@ mod repair_survey;
 mod scan;
 pub mod schema;
 mod segment;
+mod snapshot;
 mod syncing;
 mod tail;
 mod torn;
@@ -56,7 +57,7 @@ mod writer;
 pub use backup::{BackupReport, backup};
 pub use backup_restore::{RestoreReport, restore};
 pub use backup_set::Rotation;
-pub use beginning::StartPoint;
+pub use beginning::{StartPoint, journal_id};
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
 pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress_next};
@@ -73,7 +74,11 @@ pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use repair::{Diagnosis, Finding, diagnose};
 pub use repair_apply::{RepairReport, repair_cut, repair_from};
 pub use scan::Note;
-pub use tail::{Follow, Tail};
+pub use snapshot::{
+    ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
+    read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
+};
+pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};
 pub use watermarks::{Failure, StoredWatermarks, WatermarkState, Watermarks};

@@ -15,6 +15,7 @@ use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
+use crate::snapshot;
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
 use crate::writer::Start;
@@ -147,6 +148,12 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
         let reason = "all segments are missing";
         let sequence = Sequence::FIRST;
         return Err(damaged(dir, &Damage { place, sequence, reason, witness: Some(witness) }));
+    }
+    if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
+        let witness = Some(Witness::Snapshot { through: newest.sequence });
+        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
+        let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
+        return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
     }
     prepare::prepare_segment(dir, directory::random_id()?, FIRST_SEGMENT, segment_size)?;
     Ok(())

@@ -5,7 +5,6 @@
 //! Units: sequences are inclusive; offsets count from the start of a segment's plain file.
 
 use crate::directory;
-use crate::files;
 use crate::first::FirstKept;
 use crate::format::JournalId;
 use crate::heads;
@@ -15,6 +14,7 @@ use crate::repair_findings::findings;
 use crate::repair_survey::{self, Survey};
 use crate::scan::{self, Damage, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
+use crate::snapshot;
 use crate::tail;
 use crate::torn::Witness;
 use std::ops::ControlFlow;
@@ -165,13 +165,12 @@ fn known_through(
 ) -> Result<Sequence, KeepError> {
     let journal = diagnosis.journal;
     let mark = scan.stored_mark.mark.filter(|mark| mark.journal == journal);
-    let snapshots = files::list(dir)?;
-    let snapshots = snapshots.iter().filter_map(|path| directory::snapshot_sequence(files::name_of(path)));
+    let snapshots = snapshot::read_headers(dir, Some(journal))?.0;
     let known = [
         diagnosis.good_through,
         mark.map_or(Sequence::NONE, |mark| mark.durable_through),
         heads::read(dir, journal)?.known_through(),
-        snapshots.max().unwrap_or(Sequence::NONE),
+        snapshots.first().map_or(Sequence::NONE, |newest| newest.sequence),
         surveys.iter().map(Survey::last_known).max().unwrap_or(Sequence::NONE),
         bound.unwrap_or(Sequence::NONE),
     ];

@@ -11,7 +11,8 @@ use crate::format::{ACTIVATION_OFFSET, FrameHeader, JournalId, RECORDS_PER_BLOCK
 use crate::heads::{self, StoredHeads};
 use crate::reader::Place;
 use crate::segment::{Activity, Opened, SegmentFile};
-use crate::torn::{self, Remains, Witness};
+use crate::snapshot::{self, SnapshotHeader};
+use crate::torn::{self, Known, Remains, Witness};
 use crate::walk::{Step, Walker};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,8 @@ pub(crate) struct Scan {
     pub(crate) heads: Vec<[u8; 32]>,
     pub(crate) stored_heads: StoredHeads,
     pub(crate) stored_mark: StoredMark,
+    /// Good ones of this journal, newest first.
+    pub(crate) snapshots: Vec<SnapshotHeader>,
     pub(crate) usage: Vec<Usage>,
     pub(crate) notes: Vec<Note>,
     pub(crate) verdict: Verdict,
@@ -124,6 +127,7 @@ pub(crate) fn scan(
         heads: Vec::new(),
         stored_heads: StoredHeads::default(),
         stored_mark,
+        snapshots: Vec::new(),
         usage: Vec::new(),
         notes: Vec::new(),
         verdict: Verdict::Whole,
@@ -134,7 +138,7 @@ pub(crate) fn scan(
     };
     scan.journal = segment.header.journal;
     scan.stored_heads = heads::read(dir, scan.journal)?;
-    scan.note_stored(dir);
+    scan.note_stored(dir)?;
     if let Activity::Active(activation) = segment.activity()?
         && options.chain
     {
@@ -156,12 +160,21 @@ impl Scan {
         self.stored_mark.mark.map_or(Sequence::NONE, |mark| mark.durable_through)
     }
 
+    /// What others than the segments know.
+    fn known(&self) -> Known {
+        Known {
+            durable_through: self.known_durable(),
+            heads_through: self.stored_heads.known_through(),
+            snapshot_through: self.snapshots.first().map_or(Sequence::NONE, |newest| newest.sequence),
+        }
+    }
+
     fn damaged(mut self, place: Place, reason: &'static str, witness: Option<Witness>) -> Self {
         self.verdict = Verdict::Damaged(Damage { place, sequence: self.next_sequence, reason, witness });
         self
     }
 
-    fn note_stored(&mut self, dir: &Path) {
+    fn note_stored(&mut self, dir: &Path) -> Result<(), FileError> {
         let durable = dir.join(directory::DURABLE);
         if self.stored_mark.mark.is_some_and(|mark| mark.journal != self.journal) {
             self.stored_mark = StoredMark { mark: None, fault: Some("the mark is of another journal") };
@@ -178,6 +191,10 @@ impl Scan {
             let offset = (self.stored_heads.heads.len() * crate::format::HEADS_ENTRY_SIZE) as u64;
             self.notes.push(Note { path, offset, text: "the last entry is not whole" });
         }
+        let (good, bad) = snapshot::read_headers(dir, Some(self.journal))?;
+        self.snapshots = good;
+        self.notes.extend(bad.into_iter().map(|(path, text)| Note { path, offset: 0, text }));
+        Ok(())
     }
 
     fn walk(
@@ -214,6 +231,9 @@ impl Scan {
                         return Ok(());
                     }
                     self.count(&header, &walker);
+                    if self.is_in_snapshots_way(&header, place) {
+                        return Ok(());
+                    }
                     if options.chain && self.chain_fault(&header, place, walker.frame(), &mut block_start) {
                         return Ok(());
                     }
@@ -316,12 +336,33 @@ impl Scan {
         {
             fault = Some((header.first_sequence, "the chain differs from the head in the durable file"));
         }
+        let ends_here = self.snapshots.iter().find(|snapshot| snapshot.sequence == header.last_sequence());
+        if let Some(snapshot) = ends_here
+            && fault.is_none()
+            && !header.is_seal()
+            && self.chain.through() == snapshot.sequence
+            && self.chain.head().head != snapshot.head
+        {
+            fault = Some((header.first_sequence, "the chain differs from the head in a snapshot"));
+        }
         if let Some((sequence, reason)) = fault {
             self.verdict = Verdict::Damaged(Damage { place: *block_start, sequence, reason, witness: None });
             return true;
         }
         if self.chain.last_block().through >= header.first_sequence {
             *block_start = place;
+        }
+        false
+    }
+
+    /// Whether a snapshot ends inside the frame that was just taken in.
+    fn is_in_snapshots_way(&mut self, header: &FrameHeader, place: Place) -> bool {
+        let inside = header.first_sequence..header.last_sequence();
+        let found = self.snapshots.iter().find(|snapshot| inside.contains(&snapshot.sequence));
+        if let Some(snapshot) = found {
+            let (sequence, reason) = (snapshot.sequence, "a snapshot ends inside a frame");
+            self.verdict = Verdict::Damaged(Damage { place, sequence, reason, witness: None });
+            return true;
         }
         false
     }
@@ -367,9 +408,7 @@ impl Scan {
         }
         self.note_unused(dir)?;
         let remains = torn::remains(dir, self.journal, place, &self.numbers)?;
-        self.verdict = if let Some(witness) =
-            torn::witness(dir, self.known_durable(), &self.stored_heads, &remains, sequence)?
-        {
+        self.verdict = if let Some(witness) = torn::witness(dir, &self.known(), &remains, sequence)? {
             damage(witness)
         } else if remains.is_empty() {
             Verdict::Whole

@@ -2,12 +2,11 @@
 //!
 //! At the first place that is no good frame, where sequence X should be: if a witness knows X, acknowledged data is
 //! damaged and nothing may be cut. If none does, nobody was ever told of X, and what lies there is copied and cut.
-//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file and the `HEADS` file.
+//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file, the `HEADS` file and snapshots.
 
 use crate::compressed;
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
-use crate::heads::StoredHeads;
 use crate::reader::Place;
 use crate::segment::{Opened, SegmentFile, is_damage, last_non_zero_unused};
 use std::fs::File;
@@ -44,6 +43,11 @@ pub enum Witness {
         /// The first record of the next one.
         through: Sequence,
     },
+    /// A snapshot.
+    Snapshot {
+        /// The last record in it.
+        through: Sequence,
+    },
     /// The watermark of the living writer.
     Writer {
         /// What it has written.
@@ -62,6 +66,7 @@ impl std::fmt::Display for Witness {
             Self::Compressed { segment, through } => {
                 write!(out, "segment {segment} was compressed when {through} was durable")
             }
+            Self::Snapshot { through } => write!(out, "a snapshot knows {through}"),
             Self::Writer { written_through } => write!(out, "the writer has written {written_through}"),
         }
     }
@@ -121,20 +126,30 @@ pub(crate) fn remains(
     Ok(found)
 }
 
+/// What is known to be durable beside the segments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) durable_through: Sequence,
+    pub(crate) heads_through: Sequence,
+    pub(crate) snapshot_through: Sequence,
+}
+
 /// Who knows `sequence`, of all there are.
 pub(crate) fn witness(
     dir: &Path,
-    durable_through: Sequence,
-    heads: &StoredHeads,
+    known: &Known,
     remains: &[Remains],
     sequence: Sequence,
 ) -> Result<Option<Witness>, FileError> {
+    let Known { durable_through, heads_through, snapshot_through } = *known;
     if durable_through >= sequence {
         return Ok(Some(Witness::DurableFile { durable_through }));
     }
-    let through = heads.known_through();
-    if through >= sequence {
-        return Ok(Some(Witness::Heads { through }));
+    if heads_through >= sequence {
+        return Ok(Some(Witness::Heads { through: heads_through }));
+    }
+    if snapshot_through >= sequence {
+        return Ok(Some(Witness::Snapshot { through: snapshot_through }));
     }
     if let Some(witness) = compressed(dir, sequence)? {
         return Ok(Some(witness));

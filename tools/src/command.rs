@@ -5,11 +5,13 @@ pub(crate) mod book;
 mod client;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod follow;
 pub(crate) mod inspect;
 pub(crate) mod limits;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod send;
+pub(crate) mod snapshot;
 pub(crate) mod verify;
 
 use anyhow::{Context, Result};

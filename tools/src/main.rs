@@ -14,6 +14,7 @@ mod render;
 mod session;
 mod setup;
 mod sink;
+mod snapshot;
 mod stop;
 mod summary;
 
@@ -42,6 +43,10 @@ enum Command {
     Replay(command::replay::Options),
     /// Proves a journal: checksums, density, hash chain and, if asked, every decision again.
     Verify(command::verify::Options),
+    /// Follows a journal with a core of its own, beside a running daemon or not.
+    Follow(command::follow::Options),
+    /// Takes a snapshot, so that a restart need not begin at the first record.
+    Snapshot(command::snapshot::Options),
     /// Shows how a journal lies on the disk.
     Inspect(command::inspect::Options),
     /// Rebuilds a real exchange's book from order-by-order data, shows it and checks it.
@@ -61,6 +66,8 @@ fn main() -> ExitCode {
         Command::Limits(options) => command::limits::run(&options),
         Command::Replay(options) => command::replay::run(&options),
         Command::Verify(options) => command::verify::run(&options),
+        Command::Follow(options) => command::follow::run(&options),
+        Command::Snapshot(options) => command::snapshot::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),
         Command::Book(options) => command::book::run(&options),
         Command::Config(options) => command::config::run(&options),

@@ -4,8 +4,13 @@
 //! from the journal itself, so that a restart with the same configuration journals nothing, a start that was cut short
 //! goes on where it stopped, and a limit that was changed by hand since then stays as it is.
 
+mod applied;
+
+pub(crate) use applied::Applied;
+
 use crate::config::{Config, MarkSettings, RouteSettings, SIMULATED};
 use anyhow::{Context, Result, bail};
+use applied::{Key, key_of};
 use std::collections::BTreeMap;
 use tickwerk_domain::command::{
     AccountDefined, CashTransferred, ConversionSet, CurrencyDefined, LimitSet, MarkSourceSet,
@@ -14,93 +19,13 @@ use tickwerk_domain::command::{
 };
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
-    AccountId, Command, CorrelationId, CurrencyId, Envelope, Event, Instrument, InstrumentId, LimitKind,
-    Payload, Record, Reject, SourceId, StrategyId, TextBytes, TextId, TimeNs, VenueId,
+    AccountId, Command, CorrelationId, CurrencyId, Envelope, Event, Instrument, InstrumentId, Payload,
+    Record, Reject, SourceId, StrategyId, TextBytes, TextId, TimeNs, VenueId,
 };
 use tickwerk_engine::event_buffer::EventBuffer;
 use tickwerk_engine::machine::RULES_VERSION;
 use tickwerk_engine::signals::STRATEGIES;
 use tickwerk_engine::{Core, Decider};
-
-/// What a command of the configuration is about: two commands with the same key replace each other.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Key {
-    Rules,
-    Text(TextId),
-    Currency(CurrencyId),
-    Instrument(InstrumentId),
-    Venue(InstrumentId),
-    Account(AccountId),
-    Deposit(AccountId, CurrencyId),
-    VenueDefined(VenueId),
-    Route(InstrumentId),
-    Mark(InstrumentId),
-    Reference,
-    Conversion(CurrencyId),
-    Limit(AccountId, InstrumentId, StrategyId, LimitKind),
-    Strategy(StrategyId),
-}
-
-/// What earlier starts applied, and the dictionary.
-#[derive(Debug, Default)]
-pub(crate) struct Applied {
-    commands: BTreeMap<Key, Command>,
-    texts: BTreeMap<String, TextId>,
-    highest: u64,
-}
-
-impl Applied {
-    /// Takes note of a journaled record.
-    pub(crate) fn observe(&mut self, record: &Record) {
-        let Payload::Command(command) = &record.payload else {
-            return;
-        };
-        if let Command::TextDefined(text) = command {
-            self.texts.insert(text.text.as_str().to_owned(), text.text_id);
-        }
-        if record.envelope.source == SourceId::CONFIG {
-            self.highest = record.envelope.source_sequence;
-            if let Some(key) = key_of(command) {
-                self.commands.insert(key, *command);
-            }
-        }
-    }
-}
-
-fn key_of(command: &Command) -> Option<Key> {
-    // The configuration sends no commands of other types.
-    Some(if let Command::RulesActivated(_) = command {
-        Key::Rules
-    } else if let Command::TextDefined(text) = command {
-        Key::Text(text.text_id)
-    } else if let Command::CurrencyDefined(currency) = command {
-        Key::Currency(currency.currency)
-    } else if let Command::InstrumentDefined(instrument) = command {
-        Key::Instrument(instrument.instrument)
-    } else if let Command::SimulatedVenueSet(venue) = command {
-        Key::Venue(venue.instrument)
-    } else if let Command::AccountDefined(account) = command {
-        Key::Account(account.account)
-    } else if let Command::CashTransferred(deposit) = command {
-        Key::Deposit(deposit.account, deposit.currency)
-    } else if let Command::LimitSet(limit) = command {
-        Key::Limit(limit.account, limit.instrument, limit.strategy, limit.kind)
-    } else if let Command::VenueDefined(venue) = command {
-        Key::VenueDefined(venue.venue)
-    } else if let Command::RouteSet(route) = command {
-        Key::Route(route.instrument)
-    } else if let Command::MarkSourceSet(mark) = command {
-        Key::Mark(mark.instrument)
-    } else if let Command::ReferenceCurrencySet(_) = command {
-        Key::Reference
-    } else if let Command::ConversionSet(conversion) = command {
-        Key::Conversion(conversion.currency)
-    } else if let Command::StrategyDefined(strategy) = command {
-        Key::Strategy(strategy.strategy)
-    } else {
-        return None;
-    })
-}
 
 /// A currency as requests speak of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -188,28 +113,6 @@ impl Plan {
     pub(crate) fn stamp(&mut self, time: TimeNs) {
         for command in &mut self.commands {
             command.envelope.time_ns = time;
-        }
-    }
-}
-
-impl Applied {
-    /// Whether a command needs not be sent again. A deposit is made once, whatever its amount was.
-    fn holds(&self, key: Key, command: &Command) -> bool {
-        match key {
-            Key::Deposit(..) => self.commands.contains_key(&key),
-            Key::Rules
-            | Key::Text(_)
-            | Key::Currency(_)
-            | Key::Instrument(_)
-            | Key::Venue(_)
-            | Key::Account(_)
-            | Key::VenueDefined(_)
-            | Key::Route(_)
-            | Key::Mark(_)
-            | Key::Reference
-            | Key::Conversion(_)
-            | Key::Limit(..)
-            | Key::Strategy(_) => self.commands.get(&key) == Some(command),
         }
     }
 }

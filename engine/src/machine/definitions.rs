@@ -25,11 +25,7 @@ impl Machine {
             self.refuse(&(*text).into(), Reject::DefinitionFixed, i64::from(number), out);
         } else if self.text(text.text_id).is_empty() {
             self.texts[number as usize] = text.text;
-            let mut words = [u64::from(number); 13];
-            for (word, bytes) in words[1..].iter_mut().zip(text.text.bytes().chunks_exact(8)) {
-                *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
-            }
-            self.digest.replace(0, row_hash(TAG_TEXT, &words));
+            self.digest.replace(0, hash_text(number, &text.text));
         }
         version
     }
@@ -293,6 +289,14 @@ impl Machine {
 /// Largest transfer, far from where sums of an `i128` could overflow.
 const TRANSFER_MAX: u128 = 1 << 90;
 
+pub(super) fn hash_text(number: u32, text: &tickwerk_domain::TextBytes) -> u64 {
+    let mut words = [u64::from(number); 13];
+    for (word, bytes) in words[1..].iter_mut().zip(text.bytes().chunks_exact(8)) {
+        *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+    }
+    row_hash(TAG_TEXT, &words)
+}
+
 /// What of a strategy changes with its definition only.
 fn hash_definition(strategy: &StrategyDefined) -> u64 {
     let mut words = [0; 11];
@@ -303,7 +307,7 @@ fn hash_definition(strategy: &StrategyDefined) -> u64 {
     row_hash(TAG_STRATEGY, &words)
 }
 
-fn hash_instrument(instrument: &Instrument) -> u64 {
+pub(super) fn hash_instrument(instrument: &Instrument) -> u64 {
     let ids = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
     let CurrencyId(settlement) = instrument.settlement;
     let scales = [

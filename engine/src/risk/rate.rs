@@ -82,6 +82,8 @@ impl Bucket {
     }
 }
 
+tickwerk_domain::persist! { Bucket { missing, at } }
+
 /// The rate of new orders, or of replaces where one is asked for, of the account and of the strategy.
 pub(super) fn check(view: &View<'_>) -> Result<(), Refusal> {
     // A held order took its token when it came.

@@ -7,6 +7,7 @@ use super::{Refusal, View};
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, ensure};
 use tickwerk_domain::{
     AccountId, Digest, InstrumentId, LimitKind, OrderId, OrderStatus, Price, Reject, SelfTradePrevention,
     Side,
@@ -63,7 +64,7 @@ impl Resting {
         };
         // Mostly an order is no better than those that stand there.
         if new != *best {
-            let hash = |price: Price| row_hash((2 * place) as u64 + side as u64, &[price.0.cast_unsigned()]);
+            let hash = |price| hash_of_best(place, side as u64, price);
             self.digest.replace(hash(*best), hash(new));
             *best = new;
         }
@@ -78,6 +79,31 @@ impl Resting {
     pub fn may_meet(&self, account: AccountId, instrument: InstrumentId, side: Side, price: Price) -> bool {
         meets(side, price, self.best[index(account, instrument)][side.opposite() as usize])
     }
+}
+
+impl Resting {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { best, digest } = self;
+        to.table(best, |_| [Price(0); 2]);
+        to.value(digest);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let Self { best, digest: _ } = Self::new();
+        let loaded = Self { best: from.table(best)?, digest: from.value()? };
+        let mut sum = Digest::default();
+        for (place, prices) in loaded.best.iter().enumerate() {
+            for (side, price) in (0..).zip(prices) {
+                sum.replace(hash_of_best(place, side, Price(0)), hash_of_best(place, side, *price));
+            }
+        }
+        ensure(sum == loaded.digest, Fault::Broken("its digest is not that of the rows"))?;
+        Ok(loaded)
+    }
+}
+
+fn hash_of_best(place: usize, side: u64, price: Price) -> u64 {
+    row_hash((2 * place) as u64 + side, &[price.0.cast_unsigned()])
 }
 
 fn index(account: AccountId, instrument: InstrumentId) -> usize {

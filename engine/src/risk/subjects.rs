@@ -8,6 +8,7 @@ use super::rate::Bucket;
 use super::settings::bit;
 use crate::limits::{ACCOUNTS_MAX, STRATEGIES_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
 use tickwerk_domain::{
     AccountId, BreakerKind, BreakerState, Digest, InstrumentId, LimitKind, StrategyId, TimeNs,
 };
@@ -97,6 +98,13 @@ impl Subject {
     #[inline]
     pub(crate) fn has_ratio(&self, least: i64) -> bool {
         self.messages >= least.unsigned_abs().saturating_mul(self.fills.max(1))
+    }
+
+    /// Whether the bits of what is tripped are those of the breakers.
+    fn knows_its_breakers(&self) -> bool {
+        let is_tripped = |breaker: &Breaker| u32::from(breaker.state != BreakerState::Armed);
+        let bits = (0..).zip(&self.breakers).fold(0, |bits, (kind, of)| bits | is_tripped(of) << kind);
+        self.tripped == bits
     }
 
     /// The breaker of a kind.
@@ -210,8 +218,49 @@ impl Subjects {
         let before = bits.count_ones();
         *bits = *bits & !(1 << instrument.0) | u64::from(is_raised) << instrument.0;
         self.alerts_raised = self.alerts_raised + bits.count_ones() - before;
-        let row = if *bits == 0 { 0 } else { row_hash(TAG_ALERT, &[u64::from(account.0), *bits]) };
+        let row = alert_row(account, *bits);
         digest.update(&mut self.position_alert_rows[account.0 as usize], row);
+    }
+}
+
+tickwerk_domain::persist! {
+    Worth { day, peak }
+    Subject {
+        orders, replaces, cancels, messages, fills, refusals, refusals_since, losses, flow, worth, breakers, tripped,
+        alerts, flow_row, state_row,
+    }
+}
+
+impl Subjects {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, alerts_raised: _, position_alerts, position_alert_rows: _ } = self;
+        to.table(rows, |_| Subject::default());
+        to.table(position_alerts, |_| 0);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { rows, mut alerts_raised, position_alerts, position_alert_rows } = Self::new();
+        let (rows, position_alerts) = (from.table(rows)?, from.table(position_alerts)?);
+        alerts_raised += rows.iter().map(|row| row.alerts.count_ones()).sum::<u32>();
+        alerts_raised += position_alerts.iter().map(|bits: &u64| bits.count_ones()).sum::<u32>();
+        let mut loaded = Self { rows, alerts_raised, position_alerts, position_alert_rows };
+        let accounts = (0..).take(ACCOUNTS_MAX).map(AccountId);
+        let strategies = (0..).take(STRATEGIES_MAX).map(StrategyId);
+        for id in accounts.clone().map(SubjectId::Account).chain(strategies.map(SubjectId::Strategy)) {
+            let (flow, state, what) = (loaded.get(id).flow_row, loaded.get(id).state_row, id.index() as u64);
+            sum.row(("counts of subject", what), flow, |change| loaded.commit_flow(id, change))?;
+            sum.row(("state of subject", what), state, |change| loaded.commit_state(id, change))?;
+            ensure(
+                loaded.get(id).knows_its_breakers(),
+                Fault::Hash { what: "breakers of subject", found: what },
+            )?;
+        }
+        for account in accounts {
+            let row = alert_row(account, loaded.position_alerts[account.0 as usize]);
+            loaded.position_alert_rows[account.0 as usize] = row;
+            sum.add(row);
+        }
+        Ok(loaded)
     }
 }
 
@@ -240,6 +289,10 @@ impl SubjectId {
         };
         Some((id, kind))
     }
+}
+
+fn alert_row(account: AccountId, bits: u64) -> u64 {
+    if bits == 0 { 0 } else { row_hash(TAG_ALERT, &[u64::from(account.0), bits]) }
 }
 
 const TAG_FLOW: u64 = 0x0310;

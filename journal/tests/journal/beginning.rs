@@ -52,7 +52,8 @@ fn start_point(dir: &Path, block: usize, sequence: u64) -> StartPoint {
 fn damage_of(dir: &Path) -> (u64, &'static str) {
     match recover(config(dir)) {
         Err(RecoverError::Damaged { segment, reason, .. }) => (segment, reason),
-        other => panic!("{other:?}"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("the journal was recovered"),
     }
 }
 

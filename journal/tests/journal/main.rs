@@ -16,4 +16,5 @@ mod repair;
 mod rotation;
 mod round_trip;
 mod samples;
+mod snapshots;
 mod support;

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
-use crate::follower::{Followed, Follower};
+use crate::follower::{self, Followed, Follower};
 use crate::render::Dictionary;
 use crate::session::{self, Session};
 use crate::stop::Stop;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tickwerk_domain::command::HealthObserved;
-use tickwerk_domain::{Envelope, Mode, Payload, Record, SourceId};
+use tickwerk_domain::{Envelope, Mode, Payload, Record, Sequence, SourceId};
 use tickwerk_engine::pipeline::{Lane, LaneProducer, PipelineStats, clock};
 use tickwerk_journal::Watermarks;
 
@@ -56,15 +56,25 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     }
     let position = opened.source_position(SourceId::CONTROL);
     let (replayed, applied) = (opened.replayed, opened.plan.commands.len());
-    let session = opened.start(&config)?;
+    let snapshot = opened.snapshot;
+    let (session, twin) = opened.start(&config)?;
     tell(&format!("tickwerk: {}", session::choices(&config, &session)));
     tell(&format!(
-        "tickwerk: journal {} with {replayed} frames replayed, {applied} commands of the configuration applied",
-        session.dir.display()
+        "tickwerk: journal {} with {replayed} frames replayed{}, {applied} commands of the configuration applied",
+        session.dir.display(),
+        if snapshot > Sequence::NONE { format!(" behind the snapshot at {snapshot}") } else { String::new() }
     ));
-    let Session { running, watermarks, counts, dir, started } = session;
-    let reference = feed::reference(&config, &names)?;
-    let follower = Follower::start(&dir, watermarks.clone(), config.journal.acknowledge, reference)?;
+    let Session { running, watermarks, counts, dir, journal, started } = session;
+    let check = feed::reference(&config, &names)?;
+    let follower = Follower::start(follower::Beginning {
+        dir: &dir,
+        journal,
+        watermarks: watermarks.clone(),
+        acknowledge: config.journal.acknowledge,
+        snapshots: config.snapshot,
+        state: twin,
+        check,
+    })?;
 
     let lanes = running.lanes;
     let mut health = Health::new(&config, lanes.control, &running.stats, &watermarks);

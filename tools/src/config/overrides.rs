@@ -32,6 +32,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("control", &["enabled"]),
+    ("snapshot", &["every_frames", "every_s", "keep"]),
     ("reference", &["currency"]),
 ];
 

@@ -35,6 +35,12 @@ pub(crate) enum Query {
     Limits(LimitScope),
     /// How far the journal is, and how full the rings are.
     Watermarks,
+    /// Accounts: their states and what they are worth, of one or all.
+    Accounts(AccountId),
+    /// Best prices and state of the book of one instrument or all.
+    Books(InstrumentId),
+    /// A snapshot, which is taken where queries are answered.
+    Snapshot,
 }
 
 /// For whom limits are asked; numbers of 0 stand for "all".
@@ -154,6 +160,9 @@ const OPS: &[Op] = &[
         strategy: of.optional_strategy()?,
     })),
     query!("query.watermarks", &[], |_of| Query::Watermarks),
+    query!("query.accounts", &["account"], |of| Query::Accounts(of.optional_account()?)),
+    query!("query.books", &["instrument"], |of| Query::Books(of.optional_instrument_id()?)),
+    query!("snapshot", &[], |_of| Query::Snapshot),
 ];
 const COMMON: &[&str] = &["request_id", "op", "ack"];
 

@@ -6,10 +6,11 @@ use super::connection::{Connection, Line, Reply, Waiting};
 use super::query;
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
-use crate::follower;
+use crate::follower::{self, Wanted};
 use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
+use crate::snapshot::Taken;
 use crate::stop::Stop;
 use anyhow::{Context, Result};
 use mio::net::{UnixListener, UnixStream};
@@ -110,7 +111,7 @@ fn refuse(stream: &mut UnixStream) {
 }
 
 /// The answer of a query, for the request with this ticket.
-type Answer = (usize, u64, Value, Sequence);
+type Answer = (usize, u64, Outcome, Sequence);
 
 struct Server {
     poll: Poll,
@@ -313,7 +314,7 @@ impl Server {
         for &(token, ticket, query, at_least) in &due {
             if query == Query::Watermarks {
                 let at = self.door.watermarks.written_through();
-                self.settle_query(token, ticket, at, self.watermarks_json());
+                self.settle_query(token, ticket, at, Ok(self.watermarks_json()));
             } else {
                 self.ask(token, ticket, query, at_least);
             }
@@ -384,12 +385,20 @@ impl Server {
     /// Asks the follower, for a state not before what the connection was already told.
     fn ask(&self, token: usize, ticket: u64, query: Query, at_least: Sequence) {
         let answer_to = self.answer_to.clone();
-        let answer = Box::new(move |core: &tickwerk_engine::Core, at: Sequence| {
-            // A server that has ended needs no answer.
-            answer_to.send((token, ticket, query::answer(query, core), at)).ok();
-        });
+        // A server that has ended needs no answer.
+        let wanted = if query == Query::Snapshot {
+            Wanted::Snapshot(Box::new(move |taken| {
+                let at = taken.as_ref().map_or(Sequence::NONE, |taken| taken.header.sequence);
+                let outcome = taken.map(Taken::to_json).map_err(|reason| Fault::whole("no_snapshot", reason));
+                answer_to.send((token, ticket, outcome, at)).ok();
+            }))
+        } else {
+            Wanted::Answer(Box::new(move |core, at| {
+                answer_to.send((token, ticket, Ok(query::answer(query, core)), at)).ok();
+            }))
+        };
         // The follower outlives this thread.
-        self.door.queries.send(follower::Query { at_least, answer }).ok();
+        self.door.queries.send(follower::Query { at_least, wanted }).ok();
     }
 
     fn take_replies(&mut self) -> bool {
@@ -438,18 +447,18 @@ impl Server {
 
     fn take_answers(&mut self) -> bool {
         let mut moved = false;
-        while let Ok((token, ticket, value, at)) = self.answers.try_recv() {
+        while let Ok((token, ticket, outcome, at)) = self.answers.try_recv() {
             moved = true;
-            self.settle_query(token, ticket, at, value);
+            self.settle_query(token, ticket, at, outcome);
         }
         moved
     }
 
-    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, value: Value) {
+    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, outcome: Outcome) {
         let acknowledge = self.door.acknowledge;
         if let Some(connection) = self.connections.get_mut(&token) {
             connection.settle(ticket, |waiting| {
-                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), Ok(value)))
+                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), outcome))
             });
         }
     }

@@ -2,6 +2,7 @@
 
 use tickwerk_domain::command::{BookOrderObserved, NewOrder, SimulatedVenueSet};
 use tickwerk_domain::event::{CancelSubmitted, OrderSubmitted, ReplaceSubmitted};
+use tickwerk_domain::image::{ImageReader, ImageWriter};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
     AccountId, BookAction, Command, CurrencyId, DurationNs, Instrument, InstrumentId, InstrumentKind, Level,
@@ -117,8 +118,30 @@ pub(crate) fn tell(venue: &mut SimulatedVenue, book: &mut ToldBook, at: u64, ord
     venue.book_order(TimeNs(at), order, book);
 }
 
+/// Every so often, the venue that its image makes, which makes the same image: what follows shows whether anything was
+/// lost.
+fn restore_sometimes(venue: &mut SimulatedVenue) {
+    if venue.digest().is_multiple_of(16) {
+        *venue = restored(venue);
+    }
+}
+
+fn restored(venue: &SimulatedVenue) -> SimulatedVenue {
+    let image = |venue: &SimulatedVenue| {
+        let mut to = ImageWriter::default();
+        venue.save(&mut to);
+        to.into_bytes()
+    };
+    let bytes = image(venue);
+    let mut from = ImageReader::new(&bytes);
+    let restored = SimulatedVenue::load(64, &mut from).expect("what was saved is restored");
+    assert!(from.is_at_end() && restored.digest() == venue.digest() && image(&restored) == bytes);
+    restored
+}
+
 /// Reports up to `now`, as short lines.
 pub(crate) fn reports(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
+    restore_sometimes(venue);
     std::iter::from_fn(|| venue.next_report(TimeNs(now)))
         .map(|(due, _, command)| format!("{} {}", due.0, line(&command)))
         .collect()
@@ -126,6 +149,7 @@ pub(crate) fn reports(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
 
 /// Reports up to `now` without their times.
 pub(crate) fn told(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
+    restore_sometimes(venue);
     std::iter::from_fn(|| venue.next_report(TimeNs(now))).map(|(_, _, command)| line(&command)).collect()
 }
 
