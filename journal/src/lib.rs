@@ -42,8 +42,11 @@ mod repair_donor;
 mod repair_findings;
 mod repair_rebuild;
 mod repair_survey;
+mod retention;
+mod retention_register;
 mod scan;
 pub mod schema;
+mod scrub;
 mod segment;
 mod snapshot;
 mod syncing;
@@ -73,7 +76,14 @@ pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
 pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use repair::{Diagnosis, Finding, diagnose};
 pub use repair_apply::{RepairReport, repair_cut, repair_from};
+pub use retention::{
+    Decision, RetentionPlan, RetentionRule, SNAPSHOTS_NEEDED, apply_retention, plan_retention,
+};
+pub use retention_register::{
+    BadDependant, Dependant, DependantKind, RegisterError, list_dependants, remove_dependant, write_dependant,
+};
 pub use scan::Note;
+pub use scrub::{ScrubCounts, ScrubFinding, ScrubStep, Scrubber};
 pub use snapshot::{
     ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
     read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
