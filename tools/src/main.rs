@@ -17,6 +17,7 @@ mod sink;
 mod snapshot;
 mod stop;
 mod summary;
+mod upkeep;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

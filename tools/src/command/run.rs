@@ -10,6 +10,7 @@ use crate::render::Dictionary;
 use crate::session::{self, Session};
 use crate::stop::Stop;
 use crate::summary::Summary;
+use crate::upkeep::Upkeep;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,6 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         check,
     })?;
 
+    let upkeep = Upkeep::start(&dir, config.journal.upkeep)?;
     let lanes = running.lanes;
     let mut health = Health::new(&config, lanes.control, &running.stats, &watermarks);
     drop(lanes.reports);
@@ -90,6 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
             admission: running.admission,
             stats: Arc::clone(&running.stats),
             watermarks: watermarks.clone(),
+            upkeep: upkeep.counts(),
             queries: follower.queries(),
             position,
             stop: stop.clone(),
@@ -117,6 +120,8 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     if let Some(control) = control {
         control.finish();
     }
+    let kept = upkeep.counts();
+    upkeep.finish();
     let Followed { core, book_check } = follower.finish()?;
     anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
     let summary = Summary {
@@ -127,6 +132,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         dir: &dir,
         book_check,
         durable_through: watermarks.durable_through().0,
+        upkeep: Some(&kept),
     };
     if options.json {
         print(&summary.to_json().to_string())?;
@@ -134,7 +140,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         print(summary.to_text().trim_end())?;
     }
     fed?;
-    Ok(exit::OK)
+    Ok(if kept.findings() > 0 { exit::DIFFERENT } else { exit::OK })
 }
 
 /// Reads the feed on a thread of its own. A fault of the input is told after everything before it was journaled.
