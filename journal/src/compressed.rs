@@ -13,8 +13,8 @@
 
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, COMPRESSED_MAGIC, JournalId, PAGE_SIZE, Page};
+use crate::storage::File;
 use parking_lot::Mutex;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use tickwerk_domain::Sequence;
@@ -207,7 +207,7 @@ fn read_table(file: &File, info: &Info) -> io::Result<Result<Vec<u64>, &'static 
         Err(reason) => return Ok(Err(reason)),
     };
     let length = FRAME_START + (blocks + 1) * ENTRY_SIZE + FOOTER_SIZE;
-    let Some(start) = file.metadata()?.len().checked_sub(length as u64) else {
+    let Some(start) = file.len()?.checked_sub(length as u64) else {
         return Ok(Err("the compressed segment is cut short"));
     };
     let mut table = vec![0; length];
@@ -232,7 +232,7 @@ fn read_table(file: &File, info: &Info) -> io::Result<Result<Vec<u64>, &'static 
 ///
 /// Where the plain segment is there too, the compressed one does not count.
 pub(crate) fn info(dir: &Path, number: u64) -> Result<Option<Result<Info, &'static str>>, FileError> {
-    if directory::segment_path(dir, number).exists() {
+    if directory::exists(&directory::segment_path(dir, number)) {
         return Ok(None);
     }
     let path = directory::compressed_path(dir, number);

@@ -5,7 +5,6 @@
 
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, FIRST_MAGIC, JournalId, Page};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use tickwerk_domain::Sequence;
 
@@ -53,7 +52,7 @@ impl FirstKept {
         file.write_all_at(&self.to_page(), 0)
             .and_then(|()| file.sync_all())
             .map_err(failed("write", &temporary))?;
-        std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
+        directory::rename(&temporary, &path)?;
         directory::sync_dir(dir)
     }
 }

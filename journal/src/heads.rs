@@ -5,9 +5,7 @@
 
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, HEADS_ENTRY_SIZE, JournalId, RECORDS_PER_BLOCK};
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::FileExt;
+use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
@@ -50,11 +48,10 @@ impl StoredHeads {
 /// Reads the file; a missing one is empty.
 pub(crate) fn read(dir: &Path, journal: JournalId) -> Result<StoredHeads, FileError> {
     let path = dir.join(directory::HEADS);
-    let Some(mut file) = directory::open_for_reading(&path)? else {
+    let Some(file) = directory::open_for_reading(&path)? else {
         return Ok(StoredHeads::default());
     };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed("read", &path))?;
+    let bytes = directory::read_whole(&file).map_err(failed("read", &path))?;
     let (entries, rest) = bytes.as_chunks::<HEADS_ENTRY_SIZE>();
     let good = |(block, entry): (usize, &Entry)| {
         let head = format::bytes_at(entry, 16);

@@ -16,10 +16,11 @@ use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
 use crate::snapshot;
+use crate::storage::Lock;
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
 use crate::writer::Start;
-use std::fs::File;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Sequence, TimeNs};
@@ -75,7 +76,7 @@ pub enum RecoverError {
 #[derive(Debug)]
 pub struct Recovered {
     config: JournalConfig,
-    lock: File,
+    lock: Lock,
     scan: Scan,
     torn: Option<TornTail>,
     durable: DurableFile,
@@ -98,7 +99,7 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
         return Err(RecoverError::Config { field, problem });
     }
     let dir = config.dir.clone();
-    if dir.join(directory::BACKUP).exists() {
+    if directory::exists(&dir.join(directory::BACKUP)) {
         let problem = format!("{} is a copy; `tickwerk restore` makes a journal of it", dir.display());
         return Err(RecoverError::Config { field: "dir", problem });
     }
@@ -132,11 +133,7 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
 
 /// Readers of other processes must not take the marks of a writer that died for those of this one.
 fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
-    let path = dir.join(directory::WATERMARKS);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", &path)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    directory::remove_if_there(&dir.join(directory::WATERMARKS))
 }
 
 /// Makes the first segment, unless something remembers a journal here.
@@ -191,7 +188,7 @@ fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
 fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     for usage in scan.usage.iter().filter(|usage| !usage.is_compressed) {
         let path = directory::segment_path(dir, usage.number);
-        let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
+        let length = directory::length(&path)?;
         if length < usage.size {
             let file = directory::open_for_writing(&path)?;
             prepare::write_zeros(&file, length, usage.size)
@@ -280,7 +277,8 @@ impl Recovered {
         let active = scan.usage.last().map(|usage| (usage.number, usage.end));
         let (number, end) = active.unwrap_or((FIRST_SEGMENT, FRAMES_OFFSET as u64));
         let path = directory::segment_path(&config.dir, number);
-        let mut spare = Spare::open(&config.dir, number, usize::try_from(end).unwrap_or(ACTIVATION_OFFSET))?;
+        let mut spare =
+            Spare::open(&config.dir, number, usize::try_from(end).unwrap_or(ACTIVATION_OFFSET), config.io)?;
         if active.is_none() {
             let activation = Activation {
                 journal: scan.journal,
@@ -290,8 +288,8 @@ impl Recovered {
                 chain_through: Sequence::NONE,
                 head: [0; 32],
             };
-            spare.writer.activate(&activation.to_page());
-            spare.file.sync_data().map_err(failed("sync", &path))?;
+            let activated = spare.writer.activate(&activation.to_page());
+            activated.and_then(|()| spare.view.sync()).map_err(failed("activate", &path))?;
         }
         let start = Start {
             active: spare,
@@ -302,8 +300,8 @@ impl Recovered {
             bytes_before: bytes_in_use(&config.dir, &scan)?,
             sealed: scan.sealed,
         };
-        let found: Vec<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
-        let next_number = found.last().map_or(number, |last| *last) + 1;
+        let found: VecDeque<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
+        let next_number = found.back().map_or(number, |last| *last) + 1;
         let chain = scan.chain;
         let opening = Opening { config, lock, start, found, next_number, chain, durable, heads, marks };
         Ok(journal::open(opening)?)

@@ -14,6 +14,7 @@ use crate::repair_cut as cutting;
 use crate::repair_donor::{Donor, heads_agree};
 use crate::repair_rebuild::{self, Rebuilt};
 use crate::scan::{self, Scan, ScanOptions, Verdict};
+use crate::storage::Lock;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -134,11 +135,7 @@ fn report_of(examined: &Examined) -> RepairReport {
 }
 
 /// A repair beside a daemon may touch only segments that the daemon is done with.
-fn exclude_writer(
-    dir: &Path,
-    examined: &Examined,
-    rebuilt: &Rebuilt,
-) -> Result<Option<std::fs::File>, KeepError> {
+fn exclude_writer(dir: &Path, examined: &Examined, rebuilt: &Rebuilt) -> Result<Option<Lock>, KeepError> {
     if let Some(lock) = directory::lock(dir)? {
         return Ok(Some(lock));
     }

@@ -8,7 +8,7 @@ use crate::directory::{self, FileError, failed};
 use crate::format::{
     self, ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, HEADER_COPY_OFFSET, PAGE_SIZE, Page, SegmentHeader,
 };
-use std::fs::File;
+use crate::storage::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ impl Content {
 
     fn length(&self) -> io::Result<u64> {
         match self {
-            Self::Plain(file) => Ok(file.metadata()?.len()),
+            Self::Plain(file) => file.len(),
             Self::Compressed(compressed) => Ok(compressed.info.size),
         }
     }

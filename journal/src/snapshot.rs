@@ -15,6 +15,7 @@ use crate::beginning::StartPoint;
 use crate::chain::{ChainHead, Head};
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, JournalId, PAGE_SIZE, Page, SNAPSHOT_MAGIC};
+use crate::storage::File;
 use std::path::Path;
 use tickwerk_domain::{Sequence, TimeNs};
 
@@ -149,7 +150,7 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot, SnapshotError> {
     // The length was found to be that of the file, so no more is asked for than there is.
     let length = usize::try_from(body.length).map_err(|_| SnapshotError::Bad("the body is too long"))?;
     let mut bytes = vec![0; length];
-    let read = directory::read_at(&file, &mut bytes, PAGE_SIZE as u64).map_err(failed("read", path))?;
+    let read = file.read_at(&mut bytes, PAGE_SIZE as u64).map_err(failed("read", path))?;
     if read < length || *blake3::hash(&bytes).as_bytes() != body.hash {
         return Err(SnapshotError::Bad("the hash of the body differs"));
     }
@@ -157,14 +158,14 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot, SnapshotError> {
     Ok(Snapshot { header, sections })
 }
 
-fn open(path: &Path) -> Result<(std::fs::File, SnapshotHeader, Body), SnapshotError> {
+fn open(path: &Path) -> Result<(File, SnapshotHeader, Body), SnapshotError> {
     let file = directory::open_for_reading(path)?.ok_or(SnapshotError::Bad("the file is gone"))?;
     let page = directory::read_page(&file, 0).map_err(failed("read", path))?;
     let (header, body) = SnapshotHeader::from_page(&page).map_err(SnapshotError::Bad)?;
     if store::sequence_of(path) != Some(header.sequence) {
         return Err(SnapshotError::Bad("the name of the file is of another sequence than its header"));
     }
-    let length = file.metadata().map_err(failed("look at", path))?.len();
+    let length = file.len().map_err(failed("look at", path))?;
     if length.checked_sub(PAGE_SIZE as u64) != Some(body.length) {
         return Err(SnapshotError::Bad("the file has not the size that its header tells"));
     }

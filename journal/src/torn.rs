@@ -9,8 +9,7 @@ use crate::directory::{self, FileError, failed};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
 use crate::reader::Place;
 use crate::segment::{Opened, SegmentFile, is_damage, last_non_zero_unused};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
@@ -115,8 +114,7 @@ pub(crate) fn remains(
                 (ACTIVATION_OFFSET as u64, last_non_zero_unused(&segment)?)
             }
             Opened::Segment(_) | Opened::Bad(_) => {
-                let path = directory::stored_path(dir, number);
-                let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
+                let length = directory::length(&directory::stored_path(dir, number))?;
                 (0, Some(length.saturating_sub(1)))
             }
             Opened::Missing => continue,
@@ -237,10 +235,10 @@ pub(crate) fn cut(
         let path = directory::segment_path(dir, number);
         if remains.iter().any(|part| part.number == number) {
             let copy = free_name(dir, &format!("{number:012}"));
-            std::fs::rename(&path, &copy).map_err(failed("set aside", &path))?;
+            directory::rename(&path, &copy)?;
             torn.copies.push(copy);
         } else {
-            std::fs::remove_file(&path).map_err(failed("remove", &path))?;
+            directory::remove(&path)?;
         }
     }
     if let Some(part) = remains.iter().find(|part| part.number == end.segment && part.from > 0) {
@@ -260,7 +258,7 @@ pub(crate) fn cut(
 fn free_name(dir: &Path, stem: &str) -> PathBuf {
     let first = dir.join(format!("{stem}.torn"));
     let later = (2_u64..).map(|count| dir.join(format!("{stem}.{count}.torn")));
-    std::iter::once(first).chain(later).find(|path| !path.exists()).expect("some number is free")
+    std::iter::once(first).chain(later).find(|path| !directory::exists(path)).expect("some number is free")
 }
 
 fn copy_range(from: &File, path: &Path, part: &Remains, copy: &Path) -> Result<(), FileError> {

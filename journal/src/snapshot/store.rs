@@ -6,7 +6,6 @@
 use super::{Body, Section, SnapshotError, SnapshotHeader, join_sections, read_snapshot_header};
 use crate::directory::{self, FileError, failed};
 use crate::format::{JournalId, PAGE_SIZE};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
@@ -33,8 +32,8 @@ pub(super) fn sequence_of(path: &Path) -> Option<Sequence> {
 /// The snapshots in `dir`, newest first; whether they are good is not looked at.
 pub fn list_snapshots(dir: &Path) -> Result<Vec<SnapshotFile>, FileError> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(failed("list", dir))? {
-        let path = entry.map_err(failed("list", dir))?.path();
+    for name in directory::list(dir)? {
+        let path = dir.join(name);
         found.extend(sequence_of(&path).map(|sequence| SnapshotFile { sequence, path }));
     }
     found.sort_unstable_by_key(|file| std::cmp::Reverse(file.sequence));
@@ -74,7 +73,7 @@ pub fn write_snapshot(
         drop(directory::remove_if_there(&temporary));
     }
     written?;
-    std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
+    directory::rename(&temporary, &path)?;
     directory::sync_dir(dir)?;
     Ok(path)
 }
