@@ -72,7 +72,7 @@ pub use directory::FileError;
 pub use durable::DurableMark;
 pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
-pub use inspect::{InspectError, Inspection, SegmentReport, SegmentState, inspect};
+pub use inspect::{FrameBytes, InspectError, Inspection, SegmentReport, SegmentState, inspect};
 pub use journal::Journal;
 pub use keeper::KeepError;
 pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
