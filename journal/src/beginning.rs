@@ -39,14 +39,16 @@ pub fn journal_id(dir: &Path) -> Option<JournalId> {
     })
 }
 
-/// The segment to start at, of `numbers`, of which there is at least one.
+/// The segment to start at, of `numbers`.
 pub(crate) fn find(
     dir: &Path,
     numbers: &[u64],
     from: Option<StartPoint>,
 ) -> Result<Result<SegmentFile, Fault>, FileError> {
-    let first = numbers[0];
     let fault = |segment, reason| Ok(Err((Place { segment, offset: 0 }, reason)));
+    let Some(&first) = numbers.first() else {
+        return fault(FIRST_SEGMENT, "all segments are missing");
+    };
     if let Some(reason) = missing(dir, first)? {
         return fault(first, reason);
     }

@@ -4,7 +4,7 @@ use crate::config::ConfigError;
 use crate::session::NoBeginning;
 use tickwerk_engine::replay::Difference;
 use tickwerk_feeds::CaptureError;
-use tickwerk_journal::{InspectError, ReadError, RecoverError, VerifyError};
+use tickwerk_journal::{InspectError, KeepError, ReadError, RecoverError, VerifyError};
 
 pub(crate) const OK: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
@@ -48,6 +48,13 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             | CaptureError::Empty { .. }
             | CaptureError::Truncated { .. }
             | CaptureError::Read { .. } => IO,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<KeepError>() {
+        return Some(match error {
+            KeepError::Damaged { .. } => DIFFERENT,
+            KeepError::File(_) | KeepError::NoJournal { .. } => IO,
+            KeepError::Busy { .. } | KeepError::Live { .. } | KeepError::Refused(_) => FAILED,
         });
     }
     if let Some(error) = cause.downcast_ref::<ReadError>() {

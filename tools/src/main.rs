@@ -17,6 +17,7 @@ mod sink;
 mod snapshot;
 mod stop;
 mod summary;
+mod upkeep;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -49,6 +50,16 @@ enum Command {
     Snapshot(command::snapshot::Options),
     /// Shows how a journal lies on the disk.
     Inspect(command::inspect::Options),
+    /// Copies a journal, also beside a running daemon, and rotates old copies.
+    Backup(command::backup::Options),
+    /// Makes a journal of a copy again.
+    Restore(command::restore::Options),
+    /// Names what is damaged in a journal, and mends it from a second copy or by a cut.
+    Repair(command::repair::Options),
+    /// Compresses segments that are written to no more.
+    Compress(command::compress::Options),
+    /// Says which old segments may go and why the others stay, or lets them go.
+    Retain(command::retain::Options),
     /// Rebuilds a real exchange's book from order-by-order data, shows it and checks it.
     Book(command::book::Options),
     /// Checks or prints a configuration.
@@ -69,6 +80,11 @@ fn main() -> ExitCode {
         Command::Follow(options) => command::follow::run(&options),
         Command::Snapshot(options) => command::snapshot::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),
+        Command::Backup(options) => command::backup::run(&options),
+        Command::Restore(options) => command::restore::run(&options),
+        Command::Repair(options) => command::repair::run(&options),
+        Command::Compress(options) => command::compress::run(&options),
+        Command::Retain(options) => command::retain::run(&options),
         Command::Book(options) => command::book::run(&options),
         Command::Config(options) => command::config::run(&options),
         Command::Bench(options) => command::bench::run(&options),

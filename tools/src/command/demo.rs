@@ -90,6 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         dir: &dir,
         book_check: None,
         durable_through: watermarks.durable_through().0,
+        upkeep: None,
     };
     if options.json {
         print(&summary.to_json().to_string())?;

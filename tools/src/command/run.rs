@@ -10,6 +10,7 @@ use crate::render::Dictionary;
 use crate::session::{self, Session};
 use crate::stop::{Stop, fail_stop};
 use crate::summary::Summary;
+use crate::upkeep::Upkeep;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,6 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         check,
     })?;
 
+    let upkeep = Upkeep::start(&dir, config.journal.upkeep)?;
     let lanes = running.lanes;
     let mut health = Health::new(&config, lanes.control, &running.stats, &watermarks);
     drop(lanes.reports);
@@ -93,6 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
             admission: running.admission,
             stats: Arc::clone(&running.stats),
             watermarks: watermarks.clone(),
+            upkeep: upkeep.counts(),
             queries: follower.queries(),
             position,
             stop: stop.clone(),
@@ -121,6 +124,8 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     if let Some(control) = control {
         control.finish();
     }
+    let kept = upkeep.counts();
+    upkeep.finish();
     let Followed { core, book_check } = follower.finish()?;
     anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
     let summary = Summary {
@@ -131,6 +136,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         dir: &dir,
         book_check,
         durable_through: watermarks.durable_through().0,
+        upkeep: Some(&kept),
     };
     if options.json {
         print(&summary.to_json().to_string())?;
@@ -138,7 +144,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         print(summary.to_text().trim_end())?;
     }
     fed?;
-    Ok(exit::OK)
+    Ok(if kept.findings() > 0 { exit::DIFFERENT } else { exit::OK })
 }
 
 /// A writer that waits for room on a full disk would never drain. What it has not written nobody was told of.

@@ -161,7 +161,7 @@ fn an_unknown_key_names_its_path_and_suggests_the_right_one() {
     check(
         parse_with("", &[], &["journal=x"]),
         "unknown key journal (--set journal=x); known: journal.dir, journal.segment_size, journal.acknowledge, \
-         journal.sync_interval_ms",
+         journal.sync_interval_ms, journal.scrub_mib_per_s, journal.compress",
     );
 }
 

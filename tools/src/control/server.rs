@@ -12,6 +12,7 @@ use crate::session::released_through;
 use crate::setup::Names;
 use crate::snapshot::Taken;
 use crate::stop::Stop;
+use crate::upkeep::UpkeepCounts;
 use anyhow::{Context, Result};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
@@ -57,6 +58,7 @@ pub(crate) struct Door {
     pub(crate) admission: Admission,
     pub(crate) stats: Arc<PipelineStats>,
     pub(crate) watermarks: Watermarks,
+    pub(crate) upkeep: Arc<UpkeepCounts>,
     pub(crate) queries: Sender<follower::Query>,
     /// The highest number that the core has seen of the control socket.
     pub(crate) position: u64,
@@ -172,6 +174,7 @@ struct DoorRest {
     admission: Admission,
     stats: Arc<PipelineStats>,
     watermarks: Watermarks,
+    upkeep: Arc<UpkeepCounts>,
     queries: Sender<follower::Query>,
     stop: Stop,
 }
@@ -190,6 +193,7 @@ impl Server {
             admission,
             stats,
             watermarks,
+            upkeep,
             queries,
             position,
             stop,
@@ -215,6 +219,7 @@ impl Server {
                 admission,
                 stats,
                 watermarks,
+                upkeep,
                 queries,
                 stop,
             },
@@ -537,6 +542,7 @@ impl Server {
             "in_flight": stats.egress_in_flight(),
             "refusals": stats.refusals(),
             "rings": rings,
+            "upkeep": self.door.upkeep.to_json(),
         })
     }
 }
