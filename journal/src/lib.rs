@@ -11,6 +11,17 @@
 
 #![deny(missing_docs)]
 
+/// Whether a test has put this fault into the code; never outside of tests.
+macro_rules! broken {
+    ($fault:ident) => {{
+        #[cfg(test)]
+        let is_broken = crate::simulation::broken::is(crate::simulation::broken::Broken::$fault);
+        #[cfg(not(test))]
+        let is_broken = false;
+        is_broken
+    }};
+}
+
 mod bell;
 mod blank;
 mod chain;
@@ -31,6 +42,8 @@ mod recovery;
 mod scan;
 pub mod schema;
 mod segment;
+#[cfg(test)]
+mod simulation;
 mod storage;
 mod syncing;
 mod tail;
