@@ -64,7 +64,7 @@ impl Walker {
             epoch: 0,
             buffer: Buffer::new(),
             frame: 0,
-            check_crc: true,
+            check_crc: !broken!(NoChecksum),
             strict,
             alone: false,
             segment,
