@@ -106,7 +106,6 @@ pub use snapshot::{
     read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
 };
 pub use space::Space;
-pub use tail::{Follow, Tail};
 pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

@@ -28,7 +28,7 @@ impl Machine {
         let mut reducers: Box<[u32]> = vec![0; self.reducers.len()].into();
         for order in self.orders.open().filter(|order| order.has_terms) {
             let terms = self.orders.terms_by_id(order.id);
-            let counts = terms.is_some_and(|terms| terms.is_counted && must_reduce(terms));
+            let counts = terms.is_some_and(|terms| terms.is_counted && terms.must_reduce());
             let place = order.account.0 as usize * INSTRUMENTS_MAX + order.instrument.0 as usize;
             reducers[place] += u32::from(counts);
         }

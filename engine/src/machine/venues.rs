@@ -127,7 +127,7 @@ impl Venues {
 }
 
 tickwerk_domain::persist! {
-    Venue { name, capabilities, state, row }
+    Venue { name, capabilities, state, connected_at, row }
     Route { venue, fallback, row }
 }
 

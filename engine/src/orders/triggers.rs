@@ -224,17 +224,19 @@ tickwerk_domain::persist! {
 
 impl Triggers {
     pub(crate) fn save(&self, to: &mut ImageWriter) {
-        let Self { queues, nearest: _, trailing, counts: _ } = self;
+        let Self { queues, nearest: _, trailing, for_market, counts: _ } = self;
         to.lists(queues);
         to.lists(trailing);
+        to.lists(for_market);
     }
 
     /// Reads them; each is an order that is held and waits for its trigger.
     pub(crate) fn load(orders: &Orders, from: &mut ImageReader<'_>) -> Result<Self, Fault> {
-        let Self { queues, trailing, .. } = Self::new();
+        let Self { queues, trailing, for_market, .. } = Self::new();
         let queues = from.lists(queues, TRIGGERS_PER_PRICE_MAX)?;
         let trailing = from.lists(trailing, TRAILING_PER_INSTRUMENT_MAX)?;
-        let mut loaded = Self { queues, trailing, ..Self::new() };
+        let for_market = from.lists(for_market, WAITING_PER_INSTRUMENT_MAX)?;
+        let mut loaded = Self { queues, trailing, for_market, ..Self::new() };
         for index in 0..INSTRUMENTS_MAX {
             for queue in 0..QUEUES {
                 let rows = &loaded.queues[index * QUEUES + queue];
@@ -249,6 +251,16 @@ impl Triggers {
                 ensure(row.queue < QUEUES, Fault::Missing { what: "queue", found: row.queue as u64 })?;
             }
             loaded.counts[index] += u32::try_from(loaded.trailing[index].len()).expect("queues are small");
+            let for_market = &loaded.for_market[index];
+            let is_sorted = for_market.is_sorted_by(|(a, _), (b, _)| a < b);
+            loaded.counts[index] += u32::try_from(for_market.len()).expect("lists are small");
+            ensure(is_sorted, Fault::Broken("orders that wait for their market are not sorted"))?;
+            for &(id, slot) in for_market {
+                let waits = orders.find(id) == Some(slot)
+                    && orders.get(slot).instrument.0 as usize == index
+                    && orders.terms(slot).is_some_and(|terms| terms.is_waiting);
+                ensure(waits, Fault::Missing { what: "order that waits for its market", found: id.0 })?;
+            }
         }
         Ok(loaded)
     }
