@@ -53,6 +53,8 @@ mod oracle_position;
 #[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
+#[path = "core/oracle_whole.rs"]
+mod oracle_whole;
 #[path = "core/order_books.rs"]
 mod order_books;
 #[path = "core/orders.rs"]

@@ -1,0 +1,559 @@
+//! Reports of a venue in the model: acceptances, ends, fills, and fills that are taken back or corrected.
+
+use super::super::desk::{BTC, USD, instrument};
+use super::model::{Fill, Model, Place};
+use super::money::{BASE_FACTOR, Booked, posted};
+use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported, VenueDefined};
+use tickwerk_domain::event::{
+    CancelRejected, FillRestated, FillUnmatched, LedgerBook, Leg, OrderAccepted, OrderCanceled, OrderExpired,
+    OrderFilled, OrderPartiallyFilled, OrderRejected, PositionChanged, Posted,
+};
+use tickwerk_domain::reject::ReasonCode;
+use tickwerk_domain::{
+    AccountId, Command, CurrencyId, Event, FillState, Instrument, InstrumentKind, Money, OrderId,
+    OrderStatus, PositionChange, PositionSide, Price, Qty, Reject, ReportKind, Side, TimerKind,
+};
+
+/// Fills without an order that are kept.
+const UNMATCHED_MAX: usize = 256;
+/// From a refused cancel of an order whose time is over to the next.
+const EXPIRE_AGAIN: u64 = 1_000_000_000;
+
+fn id_of(order: OrderId) -> i64 {
+    order.0.cast_signed()
+}
+
+impl Model {
+    pub(super) fn reported(&mut self, report: &OrderReported) {
+        let Some(order) = self.orders.get(&report.order) else {
+            self.refuse(&(*report).into(), Reject::UnknownOrder, id_of(report.order));
+            return;
+        };
+        let problem = match report.kind {
+            _ if order.status == OrderStatus::Held => Some(Reject::IllegalMove),
+            ReportKind::Accepted => self.accepted(report),
+            ReportKind::Rejected => self.rejected(report),
+            ReportKind::Canceled | ReportKind::Expired => self.ended(report),
+            ReportKind::CancelRejected => self.cancel_refused(report),
+            ReportKind::ReplaceRejected => self.replace_refused(report.order, report.reason),
+        };
+        if let Some(problem) = problem {
+            self.refuse(&(*report).into(), problem, id_of(report.order));
+        }
+    }
+
+    fn accepted(&mut self, report: &OrderReported) -> Option<Reject> {
+        let order = self.order(report.order);
+        if order.status.is_done() || order.is_accepted {
+            return Some(Reject::DuplicateReport);
+        }
+        order.is_accepted = true;
+        if order.status == OrderStatus::PendingNew {
+            order.status = OrderStatus::New;
+        }
+        self.tell(OrderAccepted { order: report.order, venue_order_id: report.venue_order_id });
+        None
+    }
+
+    fn rejected(&mut self, report: &OrderReported) -> Option<Reject> {
+        let order = self.order(report.order);
+        let is_unanswered = matches!(
+            order.status,
+            OrderStatus::PendingNew | OrderStatus::PendingCancel | OrderStatus::PendingReplace
+        );
+        if !is_unanswered || order.is_accepted || order.filled > 0 {
+            return Some(Reject::DuplicateReport);
+        }
+        order.reason = report.reason;
+        let (account, instrument, reason) = (order.asked.account, order.asked.instrument, report.reason);
+        self.tell(OrderRejected { order: report.order, account, instrument, reason });
+        self.finish(report.order, OrderStatus::Rejected);
+        self.count_end(account, instrument, true);
+        None
+    }
+
+    fn ended(&mut self, report: &OrderReported) -> Option<Reject> {
+        let order = self.order(report.order);
+        if order.status.is_done() {
+            return Some(Reject::DuplicateReport);
+        }
+        let mut status =
+            if report.kind == ReportKind::Expired { OrderStatus::Expired } else { OrderStatus::Canceled };
+        let mut reason = report.reason;
+        // A cancel that the core asked for ends the order for the reason that the core had.
+        let is_by_request = reason == ReasonCode::default() || reason == Reject::CancelRequested.code();
+        let is_ours = order.is_cancel_pending && order.reason != ReasonCode::default();
+        if status == OrderStatus::Canceled && is_by_request && is_ours {
+            reason = order.reason;
+            if reason == Reject::Expired.code() {
+                status = OrderStatus::Expired;
+            }
+        }
+        (order.reason, order.is_cancel_pending) = (reason, false);
+        let (order, cum_qty, asked) = (report.order, Qty(order.filled), order.asked);
+        if status == OrderStatus::Expired {
+            self.tell(OrderExpired { order, cum_qty, reason });
+        } else {
+            self.tell(OrderCanceled { order, cum_qty, reason });
+        }
+        self.finish(order, status);
+        self.count_end(asked.account, asked.instrument, false);
+        None
+    }
+
+    fn cancel_refused(&mut self, report: &OrderReported) -> Option<Reject> {
+        let order = self.order(report.order);
+        if !order.is_cancel_pending {
+            return Some(Reject::DuplicateReport);
+        }
+        (order.is_cancel_pending, order.reason) = (false, ReasonCode::default());
+        let (order, account, client_order_id) =
+            (report.order, order.asked.account, order.asked.client_order_id);
+        if self.open.contains(&order) {
+            self.stand(order);
+            self.stop_waiting_for(order);
+            self.expire_later(order);
+        }
+        self.tell(CancelRejected { order, account, client_order_id, reason: report.reason });
+        None
+    }
+
+    fn expire_later(&mut self, id: OrderId) {
+        let order = &self.orders[&id];
+        let is_over = order.expires_at != 0 && order.expires_at <= self.now;
+        if is_over && !self.can(order.venue, VenueDefined::EXPIRY) {
+            self.timers.insert((TimerKind::OrderExpiry as u8, id.0), self.now + EXPIRE_AGAIN);
+        }
+    }
+
+    /// How an order stands at the venue that no cancel is on its way for.
+    fn stand(&mut self, id: OrderId) {
+        let order = self.order(id);
+        order.status = if order.replacement.is_some() {
+            OrderStatus::PendingReplace
+        } else if order.filled > 0 {
+            OrderStatus::PartiallyFilled
+        } else if order.is_accepted {
+            OrderStatus::New
+        } else {
+            OrderStatus::PendingNew
+        };
+    }
+
+    /// The same, unless a cancel is on its way.
+    pub(super) fn stand_again(&mut self, id: OrderId) {
+        if self.orders[&id].status != OrderStatus::PendingCancel {
+            self.stand(id);
+        }
+    }
+
+    pub(super) fn replaced(&mut self, report: &ReplaceReported) {
+        let Some(order) = self.orders.get(&report.order) else {
+            self.refuse(&(*report).into(), Reject::UnknownOrder, id_of(report.order));
+            return;
+        };
+        let told = (report.price.0, report.qty.0, report.trigger_price.0, report.display_qty.0);
+        let is_known = (order.price, order.qty, order.trigger, order.display) == told;
+        let has_limit = order.asked.order_type.has_limit();
+        let problem = if is_known && order.replacement.is_none()
+            || order.status.is_done()
+            || order.status == OrderStatus::Held
+        {
+            Some(Reject::DuplicateReport)
+        } else if report.qty.0 < order.filled || report.qty.0 <= 0 {
+            Some(Reject::QuantityBelowFilled)
+        } else if has_limit && report.price.0 <= 0 {
+            Some(Reject::PriceNotPositive)
+        } else if report.price.0 < 0 {
+            Some(Reject::ValueOverflow)
+        } else {
+            None
+        };
+        match problem {
+            Some(problem) => self.refuse(&(*report).into(), problem, id_of(report.order)),
+            None => self.take_terms(report, has_limit),
+        }
+    }
+
+    fn take_terms(&mut self, report: &ReplaceReported, has_limit: bool) {
+        let id = report.order;
+        let order = self.order(id);
+        let as_asked =
+            order.replacement.filter(|new| (new.price, new.qty) == (report.price.0, report.qty.0));
+        if let Some(new) = as_asked {
+            order.reserve_price = new.reserve_price;
+        } else if has_limit {
+            order.reserve_price = report.price.0;
+        }
+        (order.price, order.qty) = (report.price.0, report.qty.0);
+        (order.trigger, order.display) = (report.trigger_price.0, report.display_qty.0);
+        (order.is_accepted, order.replacement) = (true, None);
+        let (asked, filled) = (order.asked, order.filled);
+        self.tie_up_for(id);
+        self.stand_again(id);
+        self.tell_replaced(id);
+        if report.qty.0 == filled {
+            // Nothing is left: the venue has ended it with what it filled.
+            let reason = Reject::CancelRequested.code();
+            self.order(id).reason = reason;
+            self.tell(OrderCanceled { order: id, cum_qty: Qty(filled), reason });
+            self.finish(id, OrderStatus::Canceled);
+            self.count_end(asked.account, asked.instrument, false);
+        }
+    }
+
+    /// Ends an order: what it tied up is free again.
+    pub(super) fn finish(&mut self, id: OrderId, status: OrderStatus) {
+        let order = self.order(id);
+        order.status = status;
+        if status == OrderStatus::Filled {
+            order.reason = ReasonCode::default();
+        }
+        self.open.remove(&id);
+        self.tie_up_for(id);
+        self.unlink(id, status);
+    }
+
+    pub(super) fn filled(&mut self, told: &FillReported) {
+        let key = (told.order, told.execution_id);
+        let known = self.fills.get(&key).copied();
+        if known.is_some_and(|known| known.told == *told) {
+            self.refuse(&(*told).into(), Reject::DuplicateReport, id_of(told.order));
+            return;
+        }
+        let problem = self.fits(told, known.is_some());
+        match problem {
+            Some(problem) => self.raise(told, problem),
+            None => self.book(told),
+        }
+    }
+
+    /// Why a fill cannot be booked.
+    fn fits(&self, told: &FillReported, is_known: bool) -> Option<Reject> {
+        let Some(order) = self.orders.get(&told.order) else { return Some(Reject::UnknownOrder) };
+        let fillable = match order.status {
+            OrderStatus::Rejected | OrderStatus::Held => 0,
+            _ => order.qty - order.filled,
+        };
+        let (held, qty) = (self.position(order.place()).qty, told.qty.0);
+        let is_beyond = match (order.position_side, order.asked.side) {
+            (PositionSide::Long, Side::Sell) => qty > held,
+            (PositionSide::Short, Side::Buy) => qty > -held,
+            _ => false,
+        };
+        if is_known {
+            Some(Reject::DuplicateReport)
+        } else if self.instrument(order.asked.instrument).is_none() {
+            Some(Reject::UnknownInstrument)
+        } else if told.execution_id == 0 {
+            Some(Reject::UnknownExecution)
+        } else if qty <= 0 || qty > fillable {
+            Some(Reject::FillUnmatched)
+        } else if ![CurrencyId::NONE, USD, BTC].contains(&told.fee_currency) {
+            Some(Reject::UnknownCurrency)
+        } else if is_beyond {
+            Some(Reject::FillUnmatched)
+        } else {
+            None
+        }
+    }
+
+    /// Keeps a fill that fits nowhere and tells of it, once.
+    fn raise(&mut self, told: &FillReported, problem: Reject) {
+        let unmatched = (*told, problem.code());
+        if self.unmatched.contains(&unmatched) {
+            self.refuse(&(*told).into(), Reject::DuplicateReport, id_of(told.order));
+            return;
+        }
+        self.unmatched.push_back(unmatched);
+        self.unmatched_count += 1;
+        if self.unmatched.len() > UNMATCHED_MAX {
+            self.unmatched.pop_front();
+        }
+        let &FillReported { order, execution_id, price, qty, .. } = told;
+        self.tell(FillUnmatched { order, execution_id, price, qty, reason: problem.code() });
+    }
+
+    /// The fee in the settlement currency, and whether a rate was known.
+    fn counted_fee(&self, of: &Instrument, told: &FillReported) -> (i128, bool) {
+        let (fee, currency) = (told.fee.get(), told.fee_currency);
+        if currency.is_none() || currency == of.settlement {
+            return (fee, true);
+        }
+        let counted = if of.kind == InstrumentKind::Spot && currency == of.base {
+            // One of the quantity is worth the price, and has BASE_FACTOR units of the base.
+            let value = posted_exact(of, told.price.0, fee);
+            Some(value)
+        } else {
+            let reference = self.in_reference(currency, fee);
+            reference.and_then(|reference| self.from_reference(of.settlement, reference))
+        };
+        (counted.unwrap_or(0), counted.is_some())
+    }
+
+    fn book(&mut self, told: &FillReported) {
+        let id = told.order;
+        let order = self.orders[&id].clone();
+        let of = instrument(order.asked.instrument);
+        let (place, side, was) = (order.place(), order.asked.side, order.status);
+        let (fee_counted, is_fee_counted) = self.counted_fee(&of, told);
+        let fill = Fill { told: *told, fee_counted, is_fee_counted, state: FillState::Booked };
+        self.fills.insert((id, told.execution_id), fill);
+        let position = self.positions.entry(place).or_default();
+        let booked = position.trade(&of, side, told.price.0, told.qty.0);
+        position.fees += fee_counted;
+        let order = self.order(id);
+        order.filled += told.qty.0;
+        order.value += posted(&of, told.price.0, told.qty.0);
+        order.fees += fee_counted;
+        let is_filled = order.filled == order.qty && !was.is_done();
+        self.tell_filled(told, is_filled);
+        self.filled_linked(id, told.qty.0);
+        if is_filled {
+            self.finish(id, OrderStatus::Filled);
+        } else {
+            let is_pending = matches!(was, OrderStatus::PendingCancel | OrderStatus::PendingReplace);
+            if !was.is_done() && !is_pending {
+                self.order(id).status = OrderStatus::PartiallyFilled;
+            }
+            self.tie_up_for(id);
+        }
+        self.tell_position(place, booked.change, booked.realized);
+        let currency = told.fee_currency;
+        let legs = (booked, told.qty.0, currency, -told.fee.get());
+        self.post_trade(place.0, &of, side, legs);
+        if !is_fee_counted {
+            *self.fees_uncounted.entry(place.0).or_default() += 1;
+        }
+        let is_close = matches!(
+            booked.change,
+            PositionChange::Reduced | PositionChange::Closed | PositionChange::Flipped
+        );
+        self.count_fill(place.0, place.1, is_close.then_some(booked.realized));
+    }
+
+    fn tell_filled(&mut self, told: &FillReported, is_filled: bool) {
+        let order = &self.orders[&told.order];
+        let filled = OrderFilled {
+            cum_value: Money::new(order.value),
+            cum_fee: Money::new(order.fees),
+            order: told.order,
+            last_price: told.price,
+            last_qty: told.qty,
+            cum_qty: Qty(order.filled),
+            leaves_qty: Qty(order.left()),
+            account: order.asked.account,
+            instrument: order.asked.instrument,
+            side: order.asked.side,
+            liquidity: told.liquidity,
+        };
+        let event: Event = if is_filled { filled.into() } else { partially(filled).into() };
+        self.tell(event);
+    }
+
+    fn tell_position(&mut self, place: Place, change: PositionChange, realized: i128) {
+        let (of, mark) = (instrument(place.1), self.market(place.1).mark());
+        let position = self.position(place);
+        self.tell(PositionChanged {
+            open_cost: Money::new(position.cost_posted(&of)),
+            realized: Money::new(realized),
+            realized_total: Money::new(position.realized),
+            unrealized: Money::new(position.unrealized(&of, mark)),
+            fees_total: Money::new(position.fees),
+            qty: Qty(position.qty),
+            account: place.0,
+            instrument: place.1,
+            change,
+            side: place.2,
+        });
+        self.keep_reducing(place);
+    }
+
+    /// Posts a trade: what the venue pays, the asset for spot, the fee, and differences of rounding.
+    fn post_trade(
+        &mut self,
+        account: AccountId,
+        of: &Instrument,
+        side: Side,
+        (booked, qty, currency, fee): (Booked, i64, CurrencyId, i128),
+    ) {
+        let is_spot = of.kind == InstrumentKind::Spot;
+        let asset = if is_spot { i128::from(side.sign() * qty) * BASE_FACTOR } else { 0 };
+        let fee_currency = if currency.is_none() { of.settlement } else { currency };
+        self.post(
+            account,
+            &[
+                (of.settlement, LedgerBook::Venue, booked.cash),
+                (of.base, LedgerBook::Venue, asset),
+                (fee_currency, LedgerBook::Fee, fee),
+                (of.settlement, LedgerBook::Rounding, -booked.rounding),
+            ],
+        );
+    }
+
+    /// Moves money between the client and other books; what is positive comes to the client.
+    pub(super) fn post(&mut self, account: AccountId, legs: &[(CurrencyId, LedgerBook, i128)]) {
+        let mut posted = Posted { account, count: 0, legs: [Leg::default(); 4] };
+        for &(currency, book, amount) in legs.iter().filter(|(.., amount)| *amount != 0) {
+            let client = LedgerBook::Client;
+            let (from, to) = if amount < 0 { (client, book) } else { (book, client) };
+            posted.legs[usize::from(posted.count)] =
+                Leg { amount: Money::new(amount.abs()), currency, from, to };
+            posted.count += 1;
+            *self.cash.entry((account, currency)).or_default() += amount;
+            *self.books.entry((currency, client)).or_default() += amount;
+            *self.books.entry((currency, book)).or_default() -= amount;
+        }
+        if posted.count > 0 {
+            self.tell(posted);
+        }
+    }
+
+    /// The venue takes a fill back, or says what it is now.
+    pub(super) fn restated(
+        &mut self,
+        command: &Command,
+        id: OrderId,
+        execution_id: u64,
+        now: Option<(Price, Qty, Money)>,
+    ) {
+        if !self.orders.contains_key(&id) {
+            self.refuse(command, Reject::UnknownOrder, id_of(id));
+            return;
+        }
+        let problem = self.restatable(id, execution_id, now);
+        if let Some(problem) = problem {
+            self.refuse(command, problem, execution_id.cast_signed());
+            return;
+        }
+        let before = self.fills[&(id, execution_id)];
+        let told = now.map_or(before.told, |(price, qty, fee)| FillReported {
+            price,
+            qty,
+            fee,
+            ..before.told
+        });
+        self.restate(before, told, now.is_some());
+    }
+
+    fn restatable(&self, id: OrderId, execution_id: u64, now: Option<(Price, Qty, Money)>) -> Option<Reject> {
+        let Some(known) = self.fills.get(&(id, execution_id)) else {
+            return Some(Reject::UnknownExecution);
+        };
+        let is_busted = known.state == FillState::Busted;
+        if let Some((price, qty, fee)) = now {
+            if qty.0 <= 0 {
+                return Some(Reject::QuantityNotPositive);
+            }
+            if !is_busted && (price, qty, fee) == (known.told.price, known.told.qty, known.told.fee) {
+                return Some(Reject::NothingToReplace);
+            }
+        }
+        if is_busted {
+            return Some(if now.is_some() { Reject::IllegalMove } else { Reject::DuplicateReport });
+        }
+        let order = &self.orders[&id];
+        let change = now.map_or(0, |(_, qty, _)| qty.0) - known.told.qty.0;
+        (order.filled + change > order.qty).then_some(Reject::FillUnmatched)
+    }
+
+    fn restate(&mut self, before: Fill, told: FillReported, is_corrected: bool) {
+        let id = told.order;
+        let order = self.orders[&id].clone();
+        let (place, side, of) = (order.place(), order.asked.side, instrument(order.asked.instrument));
+        let was_open = !order.status.is_done();
+        let (fee_counted, is_fee_counted) =
+            if is_corrected { self.counted_fee(&of, &told) } else { (0, true) };
+        let state = if is_corrected { FillState::Corrected } else { FillState::Busted };
+        let fee = if is_corrected { told.fee } else { Money::ZERO };
+        let told = FillReported { fee, ..told };
+        let qty = if is_corrected { told.qty.0 } else { 0 };
+        let value = |told: &FillReported, qty| if qty == 0 { 0 } else { posted(&of, told.price.0, qty) };
+        let change = qty - before.told.qty.0;
+        self.fills.insert((id, told.execution_id), Fill { told, fee_counted, is_fee_counted, state });
+        let row = self.order(id);
+        row.filled += change;
+        row.value += value(&told, qty) - value(&before.told, before.told.qty.0);
+        row.fees += fee_counted - before.fee_counted;
+        self.restated_linked(id, change);
+        let row = self.order(id);
+        if was_open && row.filled == row.qty {
+            self.finish(id, OrderStatus::Filled);
+        } else if was_open && row.filled == 0 && row.status == OrderStatus::PartiallyFilled {
+            row.status = OrderStatus::New;
+        }
+        self.tell_restated(&told, state, qty);
+        self.unbook(place, &of, side, &before);
+        if is_corrected {
+            let position = self.positions.entry(place).or_default();
+            let booked = position.trade(&of, side, told.price.0, qty);
+            position.fees += fee_counted;
+            self.tell_position(place, booked.change, booked.realized);
+            let legs = (booked, qty, told.fee_currency, -told.fee.get());
+            self.post_trade(place.0, &of, side, legs);
+            if !is_fee_counted {
+                *self.fees_uncounted.entry(place.0).or_default() += 1;
+            }
+        }
+        self.tie_up_for(id);
+        self.count_end(place.0, place.1, false);
+    }
+
+    fn tell_restated(&mut self, told: &FillReported, state: FillState, qty: i64) {
+        let order = &self.orders[&told.order];
+        let restated = FillRestated {
+            cum_value: Money::new(order.value),
+            cum_fee: Money::new(order.fees),
+            fee: told.fee,
+            order: told.order,
+            execution_id: told.execution_id,
+            price: told.price,
+            qty: Qty(qty),
+            cum_qty: Qty(order.filled),
+            leaves_qty: Qty(order.left()),
+            account: order.asked.account,
+            instrument: order.asked.instrument,
+            state,
+        };
+        self.tell(restated);
+    }
+
+    /// Books the opposite of a fill, with its fee back.
+    fn unbook(&mut self, place: Place, of: &Instrument, side: Side, before: &Fill) {
+        let (told, way) = (before.told, side.opposite());
+        let position = self.positions.entry(place).or_default();
+        let booked = position.trade(of, way, told.price.0, told.qty.0);
+        position.fees -= before.fee_counted;
+        self.tell_position(place, booked.change, booked.realized);
+        let legs = (booked, told.qty.0, told.fee_currency, told.fee.get());
+        self.post_trade(place.0, of, way, legs);
+        if !before.is_fee_counted {
+            *self.fees_uncounted.entry(place.0).or_default() -= 1;
+        }
+    }
+
+}
+
+/// What an amount of a spot instrument's base is worth.
+fn posted_exact(of: &Instrument, price: i64, amount: i128) -> i128 {
+    let unit = 10_i128.pow(u32::from(of.price_scale + of.quantity_scale - of.settlement_scale));
+    super::super::oracle_position::half_even(amount * i128::from(price), unit * BASE_FACTOR)
+}
+
+fn partially(filled: OrderFilled) -> OrderPartiallyFilled {
+    let OrderFilled { cum_value, cum_fee, order, last_price, last_qty, cum_qty, .. } = filled;
+    let OrderFilled { leaves_qty, account, instrument, side, liquidity, .. } = filled;
+    OrderPartiallyFilled {
+        cum_value,
+        cum_fee,
+        order,
+        last_price,
+        last_qty,
+        cum_qty,
+        leaves_qty,
+        account,
+        instrument,
+        side,
+        liquidity,
+    }
+}
