@@ -4,6 +4,7 @@ use super::super::desk::instrument;
 use super::model::{Due, Model, Order};
 use super::money::posted;
 use super::risk::{Candidate, Message, No, Pass, no, plain};
+use tickwerk_engine::limits::ORDERS_MAX;
 use tickwerk_domain::command::{NewOrder, VenueDefined};
 use tickwerk_domain::event::{
     CancelSubmitted, OrderApproved, OrderCanceled, OrderHeld, OrderRefused, OrderRejected, OrderRepeated,
@@ -92,7 +93,11 @@ impl Model {
             due: None,
             lost: 0,
             reserve_price: 0,
+            execution_id: 0,
         };
+        if self.orders.len() == ORDERS_MAX {
+            self.forget_longest_done();
+        }
         self.orders.insert(id, order);
         if !asked.client_order_id.is_none() {
             self.names.insert((asked.account, asked.client_order_id.as_str().to_owned()), id);
@@ -106,6 +111,15 @@ impl Model {
             self.give_way(asked, SelfTradePrevention::CancelBoth);
         }
         self.count_message(asked.account, asked.instrument, Message::Order, refused);
+    }
+
+    /// Where the store is full, the order that has been done for longest is forgotten with its name.
+    fn forget_longest_done(&mut self) {
+        let id = self.done.pop_front().expect("not all of them are open");
+        let asked = self.orders.remove(&id).expect("it is remembered").asked;
+        if !asked.client_order_id.is_none() {
+            self.names.remove(&(asked.account, asked.client_order_id.as_str().to_owned()));
+        }
     }
 
     fn decide(&self, asked: &NewOrder) -> Result<Entry, No> {
@@ -327,6 +341,7 @@ impl Model {
         });
         self.tell(OrderRejected { order: id, account, instrument, reason });
         self.open.remove(&id);
+        self.done.push_back(id);
     }
 
     fn take_in(&mut self, id: OrderId, entry: &Entry) {

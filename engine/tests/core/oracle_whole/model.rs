@@ -76,6 +76,8 @@ pub(super) struct Order {
     pub(super) lost: i64,
     /// The price that it ties up money at.
     pub(super) reserve_price: i64,
+    /// The highest id of its executions.
+    pub(super) execution_id: u64,
 }
 
 impl Order {
@@ -177,7 +179,13 @@ pub(super) struct Model {
     pub(super) open: BTreeSet<OrderId>,
     pub(super) names: BTreeMap<(AccountId, String), OrderId>,
     pub(super) groups: BTreeMap<(AccountId, u64), Group>,
+    /// Those that are done, the longest done first.
+    pub(super) done: VecDeque<OrderId>,
     pub(super) fills: BTreeMap<(OrderId, u64), Fill>,
+    /// In the order in which they were booked.
+    pub(super) booked: VecDeque<(OrderId, u64)>,
+    /// Fills of orders up to this one may be forgotten.
+    pub(super) forgotten: OrderId,
     pub(super) unmatched: VecDeque<(FillReported, ReasonCode)>,
     pub(super) unmatched_count: u64,
     pub(super) due: VecDeque<OrderId>,
@@ -297,9 +305,10 @@ impl Model {
     /// An order or a position has changed: contracts tie up margin for the worse of both sides.
     pub(super) fn tie_up(&mut self, place: Place, fallback: i64) {
         let of = instrument(place.1);
-        if of.kind != InstrumentKind::Spot {
-            let margin = Self::margin_of(&of, self.worst_of(place), self.margin_price(place.1, fallback));
-            self.positions.entry(place).or_default().margin = margin;
+        let (price, worst) = (self.margin_price(place.1, fallback), self.worst_of(place));
+        // Without any price it stays as it was, unless nothing is open.
+        if of.kind != InstrumentKind::Spot && (price != 0 || worst == (0, 0)) {
+            self.positions.entry(place).or_default().margin = Self::margin_of(&of, worst, price);
         }
     }
 

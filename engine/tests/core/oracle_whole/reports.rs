@@ -13,9 +13,8 @@ use tickwerk_domain::{
     AccountId, Command, CurrencyId, Event, FillState, Instrument, InstrumentKind, Money, OrderId,
     OrderStatus, PositionChange, PositionSide, Price, Qty, Reject, ReportKind, Side, TimerKind,
 };
+use tickwerk_engine::limits::{EXECUTIONS_MAX, UNMATCHED_FILLS_MAX};
 
-/// Fills without an order that are kept.
-const UNMATCHED_MAX: usize = 256;
 /// From a refused cancel of an order whose time is over to the next.
 const EXPIRE_AGAIN: u64 = 1_000_000_000;
 
@@ -210,6 +209,7 @@ impl Model {
             order.reason = ReasonCode::default();
         }
         self.open.remove(&id);
+        self.done.push_back(id);
         self.tie_up_for(id);
         self.unlink(id, status);
     }
@@ -245,6 +245,9 @@ impl Model {
             Some(Reject::DuplicateReport)
         } else if self.instrument(order.asked.instrument).is_none() {
             Some(Reject::UnknownInstrument)
+        } else if order.id <= self.forgotten && told.execution_id <= order.execution_id {
+            // It may have been booked and forgotten.
+            Some(Reject::DuplicateReport)
         } else if told.execution_id == 0 {
             Some(Reject::UnknownExecution)
         } else if qty <= 0 || qty > fillable {
@@ -267,7 +270,7 @@ impl Model {
         }
         self.unmatched.push_back(unmatched);
         self.unmatched_count += 1;
-        if self.unmatched.len() > UNMATCHED_MAX {
+        if self.unmatched.len() > UNMATCHED_FILLS_MAX {
             self.unmatched.pop_front();
         }
         let &FillReported { order, execution_id, price, qty, .. } = told;
@@ -299,6 +302,12 @@ impl Model {
         let (fee_counted, is_fee_counted) = self.counted_fee(&of, told);
         let fill = Fill { told: *told, fee_counted, is_fee_counted, state: FillState::Booked };
         self.fills.insert((id, told.execution_id), fill);
+        self.booked.push_back((id, told.execution_id));
+        if self.booked.len() > EXECUTIONS_MAX {
+            let oldest = self.booked.pop_front().expect("there are some");
+            self.fills.remove(&oldest);
+            self.forgotten = self.forgotten.max(oldest.0);
+        }
         let position = self.positions.entry(place).or_default();
         let booked = position.trade(&of, side, told.price.0, told.qty.0);
         position.fees += fee_counted;
@@ -306,6 +315,7 @@ impl Model {
         order.filled += told.qty.0;
         order.value += posted(&of, told.price.0, told.qty.0);
         order.fees += fee_counted;
+        order.execution_id = order.execution_id.max(told.execution_id);
         let is_filled = order.filled == order.qty && !was.is_done();
         self.tell_filled(told, is_filled);
         self.filled_linked(id, told.qty.0);

@@ -271,7 +271,8 @@ impl Model {
                 let fraction = self.limit((account, id), LimitKind::AlertFraction);
                 // Passing a cancel rate is told in any case: nothing else happens.
                 let fraction = fraction.or((kind == LimitKind::CancelRate).then_some(Rate::ONE.0))?;
-                let is_near = seen > 0 && seen * i128::from(Rate::ONE.0) >= limit * i128::from(fraction);
+                let is_near = seen > 0
+                    && seen.saturating_mul(i128::from(Rate::ONE.0)) >= limit * i128::from(fraction);
                 is_near.then_some(if seen >= limit { Severity::Critical } else { Severity::Warning })
             });
             if severity.is_some() == was_raised {

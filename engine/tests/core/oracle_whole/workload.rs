@@ -226,9 +226,12 @@ impl Workload {
             order.position_effect = self.random.pick(PositionEffect::ALL);
         }
         order.reduce_only = self.random.one_in(10);
-        order.post_only = self.random.one_in(15);
-        if self.random.one_in(10) {
-            order.display_qty = Qty(5 * self.random.between(1, 8));
+        let rests = order.order_type.has_limit()
+            && !matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+        if rests || self.random.one_in(50) {
+            order.post_only = self.random.one_in(12);
+            let most = (order.qty.0 / 5).clamp(1, 8);
+            order.display_qty = Qty(if self.random.one_in(8) { 5 * self.random.between(1, most) } else { 0 });
         }
         if self.random.one_in(3) {
             order.venue = self.random.pick(&[VenueId::SIMULATED, ABLE, PLAIN]);
@@ -290,8 +293,10 @@ impl Workload {
                 let ahead = u64::from(self.random.below(2_000_000));
                 order.expires_at = TimeNs((now + ahead).saturating_sub(20_000));
             }
-            4 => order.time_in_force = TimeInForce::AtTheOpen,
-            5 => order.time_in_force = TimeInForce::AtTheClose,
+            4 | 5 if !order.order_type.is_triggered() || self.random.one_in(20) => {
+                let auctions = [TimeInForce::AtTheOpen, TimeInForce::AtTheClose];
+                order.time_in_force = self.random.pick(&auctions);
+            }
             _ => {}
         }
     }
