@@ -77,6 +77,7 @@ impl Pair {
                     expected.get(place)
                 );
             }
+            if std::env::var_os("DBG").is_some() { eprintln!("{} {:?} -> {:?}", self.model.now, self.command, self.told); }
             self.told.clear();
         }
         self.desk.frames.clear();
@@ -107,7 +108,7 @@ fn the_engine_decides_as_the_model_does() {
             let command = workload.next(&pair.model);
             let pause = workload.pause();
             pair.feed(command, pause);
-            if step % 32 == 0 && pair.desk.machine().continuation().is_none() {
+            if (step % 32 == 0 || std::env::var_os("DBG").is_some()) && pair.desk.machine().continuation().is_none() {
                 state::check(&pair.model, pair.desk.machine());
             }
         }

@@ -61,7 +61,12 @@ fn the_end_of_a_leg_that_ties_up_nothing_leaves_margin_as_it_was_where_there_is_
         step(&mut desk, QuoteObserved { ask_qty: Qty(0), ..quote(market, 9_990, 10_010) });
         assert_eq!(desk.machine().market(market).reference_twice(), None);
         assert_eq!(types(&step(&mut desk, cancel(leg))), ["order.canceled"]);
-        assert_eq!(desk.machine().positions().get(ALICE, market).margin, before);
+        let margin = |desk: &Desk| desk.machine().positions().get(ALICE, market).margin;
+        assert_eq!(margin(&desk), before);
+        // Should the venue have filled it all the same, that is a price to count at.
+        step(&mut desk, fill(leg, 1, 10_000, 50, 0));
+        assert_eq!(desk.machine().positions().get(ALICE, market).qty, 50);
+        assert_eq!(margin(&desk), before / 2);
     }
 }
 

@@ -316,6 +316,9 @@ impl Model {
         order.value += posted(&of, told.price.0, told.qty.0);
         order.fees += fee_counted;
         order.execution_id = order.execution_id.max(told.execution_id);
+        if order.reserve_price == 0 {
+            order.reserve_price = told.price.0;
+        }
         let is_filled = order.filled == order.qty && !was.is_done();
         self.tell_filled(told, is_filled);
         self.filled_linked(id, told.qty.0);
