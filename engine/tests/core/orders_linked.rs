@@ -52,7 +52,8 @@ fn the_end_of_a_leg_that_ties_up_nothing_leaves_margin_as_it_was_where_there_is_
         let mut desk = quiet_desk();
         let (entry, _) = enter(&mut desk, limit_order(market, Side::Buy, 10_000, 100));
         step(&mut desk, fill(entry, 1, 10_000, 100, 0));
-        let leg = NewOrder { instrument: market, ..linked(stop(Side::Sell, 9_500, 100), 7, Contingency::Oco) };
+        let leg =
+            NewOrder { instrument: market, ..linked(stop(Side::Sell, 9_500, 100), 7, Contingency::Oco) };
         let (leg, events) = enter(&mut desk, leg);
         assert_eq!(types(&events), ["risk.order_approved", "order.held"]);
         let before = desk.machine().positions().get(ALICE, market).margin;

@@ -8,14 +8,15 @@ use tickwerk_domain::command::{CancelOrder, MassCancel, NewOrder, ReplaceOrder, 
 use tickwerk_domain::event::{CancelRejected, MassCancelStarted, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    AccountId, ClientOrderId, HoldReason, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty,
-    Reject, SelfTradePrevention, Side, SideFilter,
+    AccountId, ClientOrderId, HoldReason, InstrumentKind, Money, OrderId, OrderStatus, Price, Qty, Reject,
+    SelfTradePrevention, Side, SideFilter,
 };
 
 impl Model {
     /// An account's order by its id or, where that is 0, by the client's name.
     fn find(&self, account: AccountId, id: OrderId, name: ClientOrderId) -> Option<OrderId> {
-        let found = if id.is_none() { self.names.get(&(account, name.as_str().to_owned())).copied()? } else { id };
+        let found =
+            if id.is_none() { self.names.get(&(account, name.as_str().to_owned())).copied()? } else { id };
         self.orders.get(&found).filter(|order| order.asked.account == account).map(|order| order.id)
     }
 
@@ -94,7 +95,15 @@ impl Model {
     ) {
         let (limit, observed) = (Money::new(no.limit), Money::new(no.seen));
         let limits_version = self.version;
-        self.tell(ReplaceRejected { limit, observed, order, limits_version, account, client_order_id, reason });
+        self.tell(ReplaceRejected {
+            limit,
+            observed,
+            order,
+            limits_version,
+            account,
+            client_order_id,
+            reason,
+        });
     }
 
     fn replace_known(&mut self, id: OrderId, asked: &ReplaceOrder) -> Result<(), No> {
@@ -202,8 +211,7 @@ impl Model {
         let qty = Qty((new.qty - order.filled).max(least));
         let sent = NewOrder { price: Price(new.price), qty, ..order.as_sent() };
         let watches = is_held || order.is_native && !order.is_fired;
-        let seen =
-            if watches { self.at_worst(&sent, order.asked.order_type, new.trigger) } else { sent };
+        let seen = if watches { self.at_worst(&sent, order.asked.order_type, new.trigger) } else { sent };
         self.order(order.id).is_out = true;
         let message = Some(Message::Replace);
         let checked = self.check(&Candidate { order: &seen, message, is_held: watches });
@@ -255,10 +263,8 @@ impl Model {
     /// Lowers the quantity of an order at the venue; where it cannot be lowered now, the order is cancelled.
     pub(super) fn reduce_at_venue(&mut self, id: OrderId, qty: i64, reason: Reject) {
         let order = self.orders[&id].clone();
-        let stands = matches!(
-            order.status,
-            OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled
-        );
+        let stands =
+            matches!(order.status, OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled);
         if !stands || !self.can(order.venue, VenueDefined::REPLACE) {
             self.request_cancel(id, reason);
             return;
@@ -280,5 +286,4 @@ impl Model {
         self.tell_replace_refused(id, asked.account, asked.client_order_id, nothing, reason);
         None
     }
-
 }

@@ -4,7 +4,6 @@ use super::super::desk::instrument;
 use super::model::{Due, Model, Order};
 use super::money::posted;
 use super::risk::{Candidate, Message, No, Pass, no, plain};
-use tickwerk_engine::limits::ORDERS_MAX;
 use tickwerk_domain::command::{NewOrder, VenueDefined};
 use tickwerk_domain::event::{
     CancelSubmitted, OrderApproved, OrderCanceled, OrderHeld, OrderRefused, OrderRejected, OrderRepeated,
@@ -16,6 +15,7 @@ use tickwerk_domain::{
     OrderType, PositionEffect, PositionMode, PositionSide, Price, Qty, Rate, Reject, SelfTradePrevention,
     SessionState, Side, StrategyId, TimeInForce, TimeNs, TimerKind, TrailUnit, TriggerBy, VenueId,
 };
+use tickwerk_engine::limits::ORDERS_MAX;
 
 /// Legs of one link that may be open.
 const LINKED_MAX: usize = 8;
@@ -185,9 +185,7 @@ impl Model {
             || asked.post_only && (!kind.has_limit() || is_immediate)
             || kind.is_triggered() && is_for_auction
             || asked.quantity_in_quote
-                && (kind != OrderType::Market
-                    || is_for_auction
-                    || asked.contingency != Contingency::None);
+                && (kind != OrderType::Market || is_for_auction || asked.contingency != Contingency::None);
         if is_wrong {
             return Err(plain(Reject::TermsInvalid));
         }
@@ -284,8 +282,7 @@ impl Model {
             _ => VenueDefined::TRIGGERS,
         };
         let is_native = asked.order_type.is_triggered() && self.can(venue, needed) && !shares;
-        let is_for_auction =
-            matches!(asked.time_in_force, TimeInForce::AtTheOpen | TimeInForce::AtTheClose);
+        let is_for_auction = matches!(asked.time_in_force, TimeInForce::AtTheOpen | TimeInForce::AtTheClose);
         let hold = if asked.order_type.is_triggered() && !is_native {
             Some(HoldReason::Trigger)
         } else if is_for_auction && !self.can(venue, VenueDefined::AUCTIONS) {
@@ -389,7 +386,15 @@ impl Model {
         let trigger = if reason == HoldReason::Trigger { order.trigger } else { 0 };
         let (qty, asked) = (Qty(order.left()), order.asked);
         let (account, instrument, side) = (asked.account, asked.instrument, asked.side);
-        self.tell(OrderHeld { order: id, trigger_price: Price(trigger), qty, account, instrument, side, reason });
+        self.tell(OrderHeld {
+            order: id,
+            trigger_price: Price(trigger),
+            qty,
+            account,
+            instrument,
+            side,
+            reason,
+        });
         let session = self.market(instrument).session;
         let is_auction = (session, asked.time_in_force)
             == (SessionState::OpeningAuction, TimeInForce::AtTheOpen)
@@ -407,8 +412,7 @@ impl Model {
         let order = self.orders[&id].clone();
         let asked = &order.asked;
         let can = |capability| self.can(order.venue, capability);
-        let order_type =
-            if order.is_native { asked.order_type } else { asked.order_type.once_triggered() };
+        let order_type = if order.is_native { asked.order_type } else { asked.order_type.once_triggered() };
         let time_in_force = match asked.time_in_force {
             TimeInForce::Fok => TimeInForce::Fok,
             _ if order_type == OrderType::Market && order.is_fired => TimeInForce::Ioc,

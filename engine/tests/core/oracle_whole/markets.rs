@@ -96,8 +96,7 @@ impl Market {
         }
         let is_new = std::mem::take(&mut self.in_snapshot) && self.trust != Trust::Live;
         self.trust = Trust::Live;
-        is_new
-            .then(|| BookRestored { update_id: self.update_id, instrument: delta.instrument }.into())
+        is_new.then(|| BookRestored { update_id: self.update_id, instrument: delta.instrument }.into())
     }
 
     pub(super) fn gap(&mut self, gap: &MarketGapObserved) -> Option<Event> {

@@ -12,9 +12,9 @@ use tickwerk_domain::command::{FillReported, NewOrder};
 use tickwerk_domain::event::{CommandRefused, LedgerBook};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    AccountId, AccountState, Command, CurrencyId, Event, FillState, HoldReason, Instrument,
-    InstrumentId, InstrumentKind, OrderId, OrderStatus, PositionEffect, PositionMode, PositionSide, Rate,
-    Reject, Side, TextId, TradingState, VenueId,
+    AccountId, AccountState, Command, CurrencyId, Event, FillState, HoldReason, Instrument, InstrumentId,
+    InstrumentKind, OrderId, OrderStatus, PositionEffect, PositionMode, PositionSide, Rate, Reject, Side,
+    TextId, TradingState, VenueId,
 };
 
 /// Whose position in what.
@@ -247,12 +247,13 @@ impl Model {
     /// What open buys would add to a position, and open sells take.
     pub(super) fn open_of(&self, place: Place) -> (i64, i64) {
         let mine = self.open_orders().filter(|order| order.place() == place);
-        mine.filter(|order| order.is_counted && !order.is_out).fold((0, 0), |(buys, sells), order| {
-            match order.asked.side {
+        mine.filter(|order| order.is_counted && !order.is_out).fold(
+            (0, 0),
+            |(buys, sells), order| match order.asked.side {
                 Side::Buy => (buys + order.left_at_worst(), sells),
                 Side::Sell => (buys, sells + order.left_at_worst()),
-            }
-        })
+            },
+        )
     }
 
     /// The position if all open buys, and if all open sells were filled.

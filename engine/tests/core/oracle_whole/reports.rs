@@ -177,8 +177,7 @@ impl Model {
     fn take_terms(&mut self, report: &ReplaceReported, has_limit: bool) {
         let id = report.order;
         let order = self.order(id);
-        let as_asked =
-            order.replacement.filter(|new| (new.price, new.qty) == (report.price.0, report.qty.0));
+        let as_asked = order.replacement.filter(|new| (new.price, new.qty) == (report.price.0, report.qty.0));
         if let Some(new) = as_asked {
             order.reserve_price = new.reserve_price;
         } else if has_limit {
@@ -440,12 +439,8 @@ impl Model {
             return;
         }
         let before = self.fills[&(id, execution_id)];
-        let told = now.map_or(before.told, |(price, qty, fee)| FillReported {
-            price,
-            qty,
-            fee,
-            ..before.told
-        });
+        let told =
+            now.map_or(before.told, |(price, qty, fee)| FillReported { price, qty, fee, ..before.told });
         self.restate(before, told, now.is_some());
     }
 
@@ -544,7 +539,6 @@ impl Model {
             *self.fees_uncounted.entry(place.0).or_default() -= 1;
         }
     }
-
 }
 
 /// What an amount of a spot instrument's base is worth.

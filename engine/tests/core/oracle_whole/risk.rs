@@ -267,9 +267,7 @@ impl Model {
             }
         }
         match self.watched.get(&scope.0).and_then(|watched| watched.tripped()) {
-            Some(breaker) if !is_reducing => {
-                Err(no(Reject::BreakerTripped, breaker.limit, breaker.seen))
-            }
+            Some(breaker) if !is_reducing => Err(no(Reject::BreakerTripped, breaker.limit, breaker.seen)),
             Some(_) | None => Ok(()),
         }
     }
@@ -378,7 +376,8 @@ impl Model {
         for id in own.into_iter().chain(rest) {
             for side in sides(self.mode(account)) {
                 let (mut long, mut short) = self.worst_of((account, id, *side));
-                if let Some((order, _)) = with.filter(|(of, _)| of.instrument == id && self.side_of(of) == *side)
+                if let Some((order, _)) =
+                    with.filter(|(of, _)| of.instrument == id && self.side_of(of) == *side)
                 {
                     match order.side {
                         Side::Buy => long += order.qty.0,
@@ -533,13 +532,7 @@ impl Model {
     }
 
     /// Whether something is there, or can be had on credit.
-    fn afford(
-        &self,
-        scope: Scope,
-        settlement: CurrencyId,
-        needed: i128,
-        available: i128,
-    ) -> Result<(), No> {
+    fn afford(&self, scope: Scope, settlement: CurrencyId, needed: i128, available: i128) -> Result<(), No> {
         if needed <= available {
             return Ok(());
         }

@@ -12,8 +12,8 @@ use tickwerk_domain::event::{
     FundingPosted, KillSwitchChanged, LedgerBook, LimitChanged, TradingStateChanged,
 };
 use tickwerk_domain::{
-    AccountId, AccountState, Command, CurrencyId, Event, InstrumentId, InstrumentKind, Money,
-    OrderId, Price, Qty, Rate, Reject, SessionState, SideFilter, TimerKind, VenueId, VenueState,
+    AccountId, AccountState, Command, CurrencyId, Event, InstrumentId, InstrumentKind, Money, OrderId, Price,
+    Qty, Rate, Reject, SessionState, SideFilter, TimerKind, VenueId, VenueState,
 };
 
 /// What the simulated venue can do; triggers are the core's.
@@ -198,16 +198,8 @@ impl Model {
         let funding_total = Money::new(position.funding);
         let (account, instrument, side) = place;
         let (amount_told, qty) = (Money::new(amount), Qty(qty));
-        let posted = FundingPosted {
-            amount: amount_told,
-            funding_total,
-            qty,
-            rate,
-            price,
-            account,
-            instrument,
-            side,
-        };
+        let posted =
+            FundingPosted { amount: amount_told, funding_total, qty, rate, price, account, instrument, side };
         self.tell(posted);
         self.post(account, &[(of.settlement, LedgerBook::Funding, amount)]);
     }
@@ -215,11 +207,8 @@ impl Model {
     fn set_limit(&mut self, set: &LimitSet) {
         let &LimitSet { account, instrument, strategy, kind, .. } = set;
         let key = ((account, instrument), kind as u8);
-        let previous = if set.value < 0 {
-            self.limits.remove(&key)
-        } else {
-            self.limits.insert(key, set.value)
-        };
+        let previous =
+            if set.value < 0 { self.limits.remove(&key) } else { self.limits.insert(key, set.value) };
         self.version += 1;
         let (previous, value, limits_version) = (previous.unwrap_or(-1), set.value.max(-1), self.version);
         self.tell(LimitChanged { previous, value, limits_version, account, instrument, strategy, kind });
@@ -228,7 +217,11 @@ impl Model {
     fn set_kill_switch(&mut self, set: &KillSwitchSet) {
         let &KillSwitchSet { account, instrument, strategy, engaged, .. } = set;
         let scope = (account, instrument);
-        if engaged { self.kills.insert(scope) } else { self.kills.remove(&scope) };
+        if engaged {
+            self.kills.insert(scope)
+        } else {
+            self.kills.remove(&scope)
+        };
         self.version += 1;
         let limits_version = self.version;
         self.tell(KillSwitchChanged { limits_version, account, instrument, strategy, engaged });
@@ -292,7 +285,7 @@ impl Model {
 
 /// Which session may follow which: an auction or trading opens, anything halts or closes, nothing goes back.
 fn may_follow(from: SessionState, to: SessionState) -> bool {
-    use SessionState::{ClosingAuction, Closed, Continuous, Halted, OpeningAuction, PreOpen};
+    use SessionState::{Closed, ClosingAuction, Continuous, Halted, OpeningAuction, PreOpen};
     from == to
         || match from {
             Continuous => matches!(to, ClosingAuction | Halted | Closed),

@@ -4,7 +4,7 @@ use super::super::desk::{ALICE, BOB, INVERSE, LINEAR, SPOT};
 use super::model::Model;
 use super::workload::CAROL;
 use tickwerk_domain::event::LedgerBook;
-use tickwerk_domain::{BreakerKind, InstrumentId, LimitKind, Side, TimerKind, TimeNs};
+use tickwerk_domain::{BreakerKind, InstrumentId, LimitKind, Side, TimeNs, TimerKind};
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::risk::subjects::SubjectId;
 
@@ -53,8 +53,7 @@ fn check_positions(model: &Model, machine: &Machine) {
         let (account, id, side) = place;
         let (position, expected) = (machine.positions().of(account, id, side), model.position(place));
         let found = (position.qty, position.open_cost, position.realized, position.fees, position.margin);
-        let wanted =
-            (expected.qty, expected.cost, expected.realized, expected.fees, expected.margin);
+        let wanted = (expected.qty, expected.cost, expected.realized, expected.fees, expected.margin);
         assert_eq!(found, wanted, "{account} in {id}, {side}");
         let open = (position.open_buys, position.open_sells);
         assert_eq!(open, model.open_of(place), "open orders of {account} in {id}, {side}");

@@ -264,22 +264,25 @@ impl Model {
         }
         for kind in ALERTS {
             let of = if kind == LimitKind::PositionQuantity { id } else { InstrumentId::NONE };
-            let was_raised =
-                self.watched.entry(account).or_default().alerts.contains(&(kind as u8, of));
+            let was_raised = self.watched.entry(account).or_default().alerts.contains(&(kind as u8, of));
             let seen = self.limit((account, id), kind).map(i128::from).zip(self.seen(account, id, kind));
             let severity = seen.and_then(|(limit, seen)| {
                 let fraction = self.limit((account, id), LimitKind::AlertFraction);
                 // Passing a cancel rate is told in any case: nothing else happens.
                 let fraction = fraction.or((kind == LimitKind::CancelRate).then_some(Rate::ONE.0))?;
-                let is_near = seen > 0
-                    && seen.saturating_mul(i128::from(Rate::ONE.0)) >= limit * i128::from(fraction);
+                let is_near =
+                    seen > 0 && seen.saturating_mul(i128::from(Rate::ONE.0)) >= limit * i128::from(fraction);
                 is_near.then_some(if seen >= limit { Severity::Critical } else { Severity::Warning })
             });
             if severity.is_some() == was_raised {
                 continue;
             }
             let alerts = &mut self.watched.entry(account).or_default().alerts;
-            if was_raised { alerts.remove(&(kind as u8, of)) } else { alerts.insert((kind as u8, of)) };
+            if was_raised {
+                alerts.remove(&(kind as u8, of))
+            } else {
+                alerts.insert((kind as u8, of))
+            };
             let (limit, observed) = seen.unwrap_or((-1, 0));
             let alert = RiskAlert {
                 limit: Money::new(limit),

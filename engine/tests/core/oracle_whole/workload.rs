@@ -316,7 +316,11 @@ impl Workload {
         if let Some(group) = model.groups.get(&(order.account, order.link)) {
             match group.parent {
                 Some((market, side)) if !self.random.one_in(12) => {
-                    let pick = self.random.pick(&[Contingency::BracketExit, Contingency::BracketExit, Contingency::Child]);
+                    let pick = self.random.pick(&[
+                        Contingency::BracketExit,
+                        Contingency::BracketExit,
+                        Contingency::Child,
+                    ]);
                     (order.contingency, order.instrument, order.side) = (pick, market, side.opposite());
                 }
                 Some(_) => {}
@@ -527,7 +531,8 @@ impl Workload {
             LimitKind::GrossExposure | LimitKind::NetExposure => (1_000_000, 400_000_000, true),
             LimitKind::Leverage => (1_000_000, 500_000_000, true),
             LimitKind::Credit => (0, 200_000_000, true),
-            LimitKind::OrderRate | LimitKind::ReplaceRate | LimitKind::CancelRate => (1, 40, true),
+            LimitKind::ReplaceRate => (1, 6, true),
+            LimitKind::OrderRate | LimitKind::CancelRate => (1, 40, true),
             LimitKind::SelfTrade => (0, 3, false),
             LimitKind::MarketAge | LimitKind::StaleFeed => (5_000, 3_000_000, true),
             LimitKind::DailyLoss => (1_000, 40_000_000, true),
