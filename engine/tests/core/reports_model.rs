@@ -422,7 +422,10 @@ fn tied_up(order: &Order, price: Price, qty: Qty, currency: CurrencyId) -> i128 
     }
 }
 
-fn run(seed: u64, steps: usize) -> Model {
+/// What the core is told instead of a command; the model hears the command.
+type Distort = fn(&Command, &Machine) -> Command;
+
+fn run(seed: u64, steps: usize, distort: Distort) -> Model {
     let mut desk = Desk::with_quotes();
     for market in [SPOT, LINEAR, INVERSE] {
         // Nothing arrives at the simulated venue: this test speaks for it.
@@ -431,7 +434,8 @@ fn run(seed: u64, steps: usize) -> Model {
     let (mut talk, mut model) = (Talk::new(seed), Model::default());
     for _ in 0..steps {
         for command in talk.next(desk.machine()) {
-            let mut told = vec![(command, desk.apply(command))];
+            let heard = distort(&command, desk.machine());
+            let mut told = vec![(command, desk.apply(heard))];
             // Only what must go on at once; the simulated venue stays out of this talk.
             while desk.machine().continuation().is_some() {
                 told.extend(desk.settle_one(0));
@@ -456,7 +460,7 @@ fn no_interleaving_leads_to_an_illegal_state() {
     let (seeds, steps) = if is_long() { (40, 5_000) } else { (12, 1_200) };
     let told = std::cell::RefCell::new((0, 0, 0, BTreeSet::new()));
     each_seed(seeds, |seed| {
-        let model = run(seed, steps);
+        let model = run(seed, steps, |command, _| *command);
         let mut told = told.borrow_mut();
         told.0 += model.late;
         told.1 += model.restated;
@@ -468,5 +472,33 @@ fn no_interleaving_leads_to_an_illegal_state() {
         assert!(late > 100 && restated > 200 && unmatched > 200, "{late} {restated} {unmatched}");
         assert!(seen.len() > 15, "{seen:?}");
         assert!(seen.iter().any(|(from, _)| *from == OrderStatus::Held), "{seen:?}");
+    }
+}
+
+/// A fill that comes again has another id, as if the core did not know it: it is booked twice.
+fn books_twice(command: &Command, machine: &Machine) -> Command {
+    match command {
+        Command::FillReported(fill)
+            if machine.executions().by_id(fill.order, fill.execution_id).is_some() =>
+        {
+            FillReported { execution_id: fill.execution_id ^ 1, ..*fill }.into()
+        }
+        _ => *command,
+    }
+}
+
+/// A fill counts one more than it is.
+fn fills_more(command: &Command, _: &Machine) -> Command {
+    match command {
+        Command::FillReported(fill) => FillReported { qty: Qty(fill.qty.0 + 1), ..*fill }.into(),
+        _ => *command,
+    }
+}
+
+#[test]
+fn a_core_that_books_otherwise_is_caught() {
+    for (place, distort) in [books_twice, fills_more].into_iter().enumerate() {
+        let gets_through = std::panic::catch_unwind(|| run(3, 1_200, distort));
+        assert!(gets_through.is_err(), "distortion {place} goes unseen");
     }
 }
