@@ -89,6 +89,8 @@ mod replay;
 mod reports_late;
 #[path = "core/reports_model.rs"]
 mod reports_model;
+#[path = "core/reports_model_broken.rs"]
+mod reports_model_broken;
 #[path = "core/reports_restated.rs"]
 mod reports_restated;
 #[path = "core/risk.rs"]

@@ -10,6 +10,10 @@
 mod asks;
 #[path = "oracle_whole/entry.rs"]
 mod entry;
+#[path = "oracle_whole/exposure.rs"]
+mod exposure;
+#[path = "oracle_whole/fills.rs"]
+mod fills;
 #[path = "oracle_whole/held.rs"]
 mod held;
 #[path = "oracle_whole/linked.rs"]
@@ -20,6 +24,8 @@ mod markets;
 mod model;
 #[path = "oracle_whole/money.rs"]
 mod money;
+#[path = "oracle_whole/operators.rs"]
+mod operators;
 #[path = "oracle_whole/reports.rs"]
 mod reports;
 #[path = "oracle_whole/risk.rs"]
@@ -28,6 +34,8 @@ mod risk;
 mod settings;
 #[path = "oracle_whole/state.rs"]
 mod state;
+#[path = "oracle_whole/terms.rs"]
+mod terms;
 #[path = "oracle_whole/watch.rs"]
 mod watch;
 #[path = "oracle_whole/workload.rs"]
@@ -253,26 +261,28 @@ fn lost_cancel(model: &Model) -> Option<Command> {
     Some(tickwerk_domain::command::CancelOrder { order: order.id, account, client_order_id }.into())
 }
 
-fn lost_money(_: &Model) -> Option<Command> {
-    Some(super::desk::transfer(super::desk::ALICE, super::desk::USD, 1))
+fn lost_money(model: &Model) -> Option<Command> {
+    let (account, currency) = (super::desk::ALICE, super::desk::USD);
+    (model.cash(account, currency) > 0).then(|| super::desk::transfer(account, currency, 1))
 }
 
-fn lost_limit(_: &Model) -> Option<Command> {
-    let (kind, all) = (tickwerk_domain::LimitKind::OrderNotional, tickwerk_domain::AccountId::NONE);
+fn lost_limit(model: &Model) -> Option<Command> {
+    let (kind, account) = (tickwerk_domain::LimitKind::OrderNotional, tickwerk_domain::AccountId::NONE);
     let (instrument, strategy) = (super::desk::LINEAR, StrategyId::NONE);
     let (value, reason) = (1, TextId::NONE);
-    Some(
-        tickwerk_domain::command::LimitSet { value, account: all, instrument, strategy, reason, kind }.into(),
-    )
+    let set = tickwerk_domain::command::LimitSet { value, account, instrument, strategy, reason, kind };
+    model.limit((account, instrument), kind).is_none().then(|| set.into())
 }
 
-fn lost_quote(_: &Model) -> Option<Command> {
-    Some(super::desk::quote(super::desk::INVERSE, 15_000, 15_020).into())
+fn lost_quote(model: &Model) -> Option<Command> {
+    let is_there = model.markets.contains_key(&super::desk::INVERSE);
+    is_there.then(|| super::desk::quote(super::desk::INVERSE, 15_000, 15_020).into())
 }
 
 /// Nothing: the run as it is gets through.
-fn truth(_: &Model) -> Option<Command> {
-    Some(tickwerk_domain::command::TimeAdvanced { due: tickwerk_domain::TimeNs(1) }.into())
+fn truth(model: &Model) -> Option<Command> {
+    let due = tickwerk_domain::TimeNs(1);
+    (model.now > due.0).then(|| tickwerk_domain::command::TimeAdvanced { due }.into())
 }
 
 #[test]

@@ -108,11 +108,14 @@ impl Model {
 
     fn replace_known(&mut self, id: OrderId, asked: &ReplaceOrder) -> Result<(), No> {
         let order = self.orders[&id].clone();
-        match order.status {
-            status if status.is_done() => return Err(plain(Reject::OrderDone)),
-            OrderStatus::PendingCancel => return Err(plain(Reject::CancelPending)),
-            OrderStatus::PendingReplace => return Err(plain(Reject::ReplacePending)),
-            _ => {}
+        if order.status.is_done() {
+            return Err(plain(Reject::OrderDone));
+        }
+        if order.status == OrderStatus::PendingCancel {
+            return Err(plain(Reject::CancelPending));
+        }
+        if order.status == OrderStatus::PendingReplace {
+            return Err(plain(Reject::ReplacePending));
         }
         let mut new = Self::new_terms(&order, asked)?;
         if !self.market(order.asked.instrument).session.takes_orders() {

@@ -1,9 +1,9 @@
 //! New orders of the model: names, terms, the check, and what goes to the venue or stays.
 
-use super::super::desk::instrument;
 use super::model::{Due, Model, Order};
-use super::money::posted;
-use super::risk::{Candidate, Message, No, Pass, no, plain};
+
+use super::risk::{Candidate, Message, No, Pass, plain};
+use super::terms::quantity_for;
 use tickwerk_domain::command::{NewOrder, VenueDefined};
 use tickwerk_domain::event::{
     CancelSubmitted, OrderApproved, OrderCanceled, OrderHeld, OrderRefused, OrderRejected, OrderRepeated,
@@ -12,7 +12,7 @@ use tickwerk_domain::event::{
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
     AccountId, Contingency, CurrencyId, HoldReason, InstrumentId, LimitKind, Money, OrderId, OrderStatus,
-    OrderType, PositionEffect, PositionMode, PositionSide, Price, Qty, Rate, Reject, SelfTradePrevention,
+    OrderType, PositionEffect, PositionMode, PositionSide, Price, Qty, Reject, SelfTradePrevention,
     SessionState, Side, StrategyId, TimeInForce, TimeNs, TimerKind, TrailUnit, TriggerBy, VenueId,
 };
 use tickwerk_engine::limits::ORDERS_MAX;
@@ -172,59 +172,6 @@ impl Model {
         Ok(Entry { venue, qty, hold, is_native, expires_at, pass })
     }
 
-    /// Whether terms fit each other, the type and the time in force.
-    fn check_terms(&self, asked: &NewOrder) -> Result<(), No> {
-        let of = instrument(asked.instrument);
-        let (kind, time) = (asked.order_type, asked.time_in_force);
-        let is_immediate = matches!(time, TimeInForce::Ioc | TimeInForce::Fok);
-        let is_for_auction = matches!(time, TimeInForce::AtTheOpen | TimeInForce::AtTheClose);
-        if !kind.has_limit() && asked.price.0 != 0 {
-            return Err(no(Reject::PriceNotAllowed, 0, asked.price.0));
-        }
-        let is_wrong = kind == OrderType::Market && !is_immediate && !is_for_auction
-            || asked.post_only && (!kind.has_limit() || is_immediate)
-            || kind.is_triggered() && is_for_auction
-            || asked.quantity_in_quote
-                && (kind != OrderType::Market || is_for_auction || asked.contingency != Contingency::None);
-        if is_wrong {
-            return Err(plain(Reject::TermsInvalid));
-        }
-        let (trigger, offset, tick) = (asked.trigger_price.0, asked.trail_offset, of.tick_size.0);
-        let trails = kind == OrderType::TrailingStop;
-        if !trails && offset != 0 || !kind.is_triggered() && trigger != 0 {
-            return Err(plain(Reject::TermsInvalid));
-        }
-        if trails {
-            let fits = match asked.trail_unit {
-                TrailUnit::Price => offset > 0 && offset % tick == 0,
-                TrailUnit::BasisPoints => (1..10_000).contains(&offset),
-                TrailUnit::Ticks => offset > 0,
-            };
-            if !fits {
-                return Err(no(Reject::TriggerInvalid, 0, offset));
-            }
-        }
-        let is_open = trails && trigger == 0;
-        if kind.is_triggered() && !is_open && (trigger <= 0 || trigger % tick != 0) {
-            return Err(no(Reject::TriggerInvalid, tick, trigger));
-        }
-        let (display, qty) = (asked.display_qty.0, asked.qty.0);
-        if display != 0 && (!kind.has_limit() || is_immediate) {
-            return Err(no(Reject::DisplayQuantityInvalid, 0, display));
-        }
-        if display != 0 && (display < 0 || display > qty || display % of.lot_size.0 != 0) {
-            return Err(no(Reject::DisplayQuantityInvalid, qty, display));
-        }
-        let (is_dated, ends) = (time == TimeInForce::Gtd, asked.expires_at.0);
-        if is_dated && ends <= self.now || !is_dated && ends != 0 {
-            return Err(no(Reject::ExpiryInvalid, self.now, ends));
-        }
-        if (asked.link == 0) != (asked.contingency == Contingency::None) {
-            return Err(no(Reject::LinkInvalid, 0, asked.link));
-        }
-        Ok(())
-    }
-
     /// Whether an order may join its group, and has to wait for its parent.
     fn check_link(&self, asked: &NewOrder) -> Result<bool, Reject> {
         let group = self.groups.get(&(asked.account, asked.link));
@@ -277,10 +224,8 @@ impl Model {
         if lacks {
             return Err(Reject::VenueLacks);
         }
-        let needed = match asked.order_type {
-            OrderType::TrailingStop => VenueDefined::TRIGGERS | VenueDefined::TRAILING,
-            _ => VenueDefined::TRIGGERS,
-        };
+        let trails = asked.order_type == OrderType::TrailingStop;
+        let needed = VenueDefined::TRIGGERS | if trails { VenueDefined::TRAILING } else { 0 };
         let is_native = asked.order_type.is_triggered() && self.can(venue, needed) && !shares;
         let is_for_auction = matches!(asked.time_in_force, TimeInForce::AtTheOpen | TimeInForce::AtTheClose);
         let hold = if asked.order_type.is_triggered() && !is_native {
@@ -296,25 +241,6 @@ impl Model {
     fn day_end(&self, id: InstrumentId) -> u64 {
         let closes_at = self.market(id).closes_at;
         if closes_at > self.now { closes_at } else { (self.now / DAY_NS + 1) * DAY_NS }
-    }
-
-    /// An order that waits for its trigger as the check is to see it: a stop at its trigger, a buy moved by the collar.
-    pub(super) fn at_worst(&self, sent: &NewOrder, order_type: OrderType, trigger: i64) -> NewOrder {
-        if order_type.has_limit() || !order_type.is_triggered() || trigger <= 0 {
-            return *sent;
-        }
-        let collar = self.limit((sent.account, sent.instrument), LimitKind::PriceCollar).unwrap_or(0);
-        let tick = i128::from(instrument(sent.instrument).tick_size.0);
-        let trigger = i128::from(trigger);
-        let worst = match sent.side {
-            Side::Sell => trigger,
-            Side::Buy => {
-                let moved = trigger + trigger * i128::from(collar) / i128::from(Rate::ONE.0);
-                (moved + tick - 1) / tick * tick
-            }
-        };
-        let price = Price(i64::try_from(worst).expect("collars are narrow"));
-        NewOrder { order_type: OrderType::Limit, price, ..*sent }
     }
 
     /// Ends an order that the check refused.
@@ -413,14 +339,20 @@ impl Model {
         let asked = &order.asked;
         let can = |capability| self.can(order.venue, capability);
         let order_type = if order.is_native { asked.order_type } else { asked.order_type.once_triggered() };
-        let time_in_force = match asked.time_in_force {
-            TimeInForce::Fok => TimeInForce::Fok,
-            _ if order_type == OrderType::Market && order.is_fired => TimeInForce::Ioc,
-            TimeInForce::Day | TimeInForce::Gtd if !can(VenueDefined::EXPIRY) => TimeInForce::Gtc,
-            TimeInForce::AtTheOpen | TimeInForce::AtTheClose if !can(VenueDefined::AUCTIONS) => {
-                TimeInForce::Ioc
-            }
-            time => time,
+        let (is_day, is_auction) = (
+            matches!(asked.time_in_force, TimeInForce::Day | TimeInForce::Gtd),
+            matches!(asked.time_in_force, TimeInForce::AtTheOpen | TimeInForce::AtTheClose),
+        );
+        let time_in_force = if asked.time_in_force == TimeInForce::Fok {
+            TimeInForce::Fok
+        } else if order_type == OrderType::Market && order.is_fired
+            || is_auction && !can(VenueDefined::AUCTIONS)
+        {
+            TimeInForce::Ioc
+        } else if is_day && !can(VenueDefined::EXPIRY) {
+            TimeInForce::Gtc
+        } else {
+            asked.time_in_force
         };
         let is_dated = matches!(time_in_force, TimeInForce::Day | TimeInForce::Gtd);
         let native = |value: i64| if order.is_native { value } else { 0 };
@@ -472,43 +404,16 @@ impl Model {
     pub(super) fn request_cancel(&mut self, id: OrderId, why: Reject) {
         let order = self.order(id);
         let (instrument, cum_qty) = (order.asked.instrument, Qty(order.filled));
-        match order.status {
-            OrderStatus::PendingCancel => {}
-            OrderStatus::Held => {
+        if order.status == OrderStatus::Held {
+            order.reason = why.code();
+            self.tell(OrderCanceled { order: id, cum_qty, reason: why.code() });
+            self.finish(id, OrderStatus::Canceled);
+        } else if order.status != OrderStatus::PendingCancel {
+            (order.status, order.is_cancel_pending) = (OrderStatus::PendingCancel, true);
+            if why != Reject::CancelRequested {
                 order.reason = why.code();
-                self.tell(OrderCanceled { order: id, cum_qty, reason: why.code() });
-                self.finish(id, OrderStatus::Canceled);
             }
-            _ => {
-                (order.status, order.is_cancel_pending) = (OrderStatus::PendingCancel, true);
-                if why != Reject::CancelRequested {
-                    order.reason = why.code();
-                }
-                self.tell(CancelSubmitted { order: id, instrument });
-            }
+            self.tell(CancelSubmitted { order: id, instrument });
         }
     }
-}
-
-/// The most lots whose value is no more than an amount.
-fn quantity_for(amount: i64, worst: i64, id: InstrumentId) -> Result<i64, No> {
-    let of = instrument(id);
-    if amount <= 0 {
-        return Err(no(Reject::QuantityNotPositive, 1, amount));
-    }
-    let fits = |lots: i64| posted(&of, worst, lots * of.lot_size.0).abs() <= i128::from(amount);
-    // Doubled until it is too much, then one by one in ever smaller steps.
-    let (mut lots, mut step) = (0, 1);
-    while fits(lots + step) && lots + step <= of.quantity_max.0 / of.lot_size.0 {
-        lots += step;
-        step *= 2;
-    }
-    while step > 0 {
-        if fits(lots + step) && lots + step <= of.quantity_max.0 / of.lot_size.0 {
-            lots += step;
-        }
-        step /= 2;
-    }
-    let (qty, least) = (lots * of.lot_size.0, of.quantity_min.0);
-    if qty < least { Err(no(Reject::QuantityBelowMinimum, least, qty)) } else { Ok(qty) }
 }

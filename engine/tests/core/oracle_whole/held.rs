@@ -12,10 +12,8 @@ use tickwerk_domain::{
 
 /// Whether the trigger of an order is above the market.
 fn rises(asked: &NewOrder) -> bool {
-    match asked.order_type {
-        OrderType::MarketIfTouched | OrderType::LimitIfTouched => asked.side == Side::Sell,
-        _ => asked.side == Side::Buy,
-    }
+    let is_if_touched = matches!(asked.order_type, OrderType::MarketIfTouched | OrderType::LimitIfTouched);
+    (asked.side == Side::Buy) != is_if_touched
 }
 
 /// A leg that shares its exposure with others of its group.
@@ -128,10 +126,9 @@ impl Model {
                 return None;
             }
             let key = if rises { order.trigger } else { -order.trigger };
-            let place = match asked.order_type {
-                OrderType::TrailingStop => (1, 0, 0, false, 0, order.id),
-                _ => (0, asked.trigger_by as u8, asked.side as u8, rises, key, order.id),
-            };
+            let trails = asked.order_type == OrderType::TrailingStop;
+            let queue = (asked.trigger_by as u8, asked.side as u8, rises, key);
+            let place = (trails, if trails { (0, 0, false, 0) } else { queue }, order.id);
             Some((place, (order.id, seen)))
         });
         reached.min().map(|(_, found)| found)

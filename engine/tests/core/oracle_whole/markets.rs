@@ -143,7 +143,7 @@ impl Market {
 
     /// The mark as one price, rounded towards zero.
     pub(super) fn mark_price(&self) -> Option<i64> {
-        self.mark().map(|(low, high)| (low + high) / 2)
+        self.mark().map(|(low, high)| i64::midpoint(low, high))
     }
 
     /// What a market order of a side meets.

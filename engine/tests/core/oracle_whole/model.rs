@@ -324,7 +324,7 @@ impl Model {
         Some(half_even(amount * numerator, denominator))
     }
 
-    pub(super) fn from_reference(&self, currency: CurrencyId, amount: i128) -> Option<i128> {
+    pub(super) fn out_of_reference(&self, currency: CurrencyId, amount: i128) -> Option<i128> {
         let (numerator, denominator) = self.rate(currency, amount)?;
         Some(half_even(amount * denominator, numerator))
     }

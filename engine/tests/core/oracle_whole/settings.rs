@@ -35,6 +35,7 @@ impl Model {
         std::mem::take(&mut self.out)
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is told of markets, or defined")]
     fn take(&mut self, command: &Command, id: OrderId) {
         match command {
             Command::NewOrder(asked) => self.new_order(id, asked),

@@ -1,7 +1,8 @@
 //! What the model watches: worth, refusals, ratios and streaks, the breakers that they trip, and alerts.
 
+use super::exposure::leverage;
 use super::model::Model;
-use super::risk::{Message, Tripped, leverage};
+use super::risk::{Message, Tripped};
 use tickwerk_domain::command::BreakerReset;
 use tickwerk_domain::event::{BreakerChanged, RiskAlert};
 use tickwerk_domain::{

@@ -3,29 +3,26 @@
 //!
 //! The same seed gives the same commands. What stops trade (a halt, a kill switch, a limit) is taken back soon.
 
-use super::super::desk::{ALICE, BOB, BTC, INVERSE, LINEAR, SPOT, USD, cancel, fill, limit, quote, report};
+use super::super::desk::{ALICE, BOB, BTC, INVERSE, LINEAR, SPOT, USD, cancel, fill, quote, report};
 use super::super::seed::Random;
 use super::model::{Model, Order};
 use tickwerk_domain::command::{
-    AccountDefined, AccountStateSet, BreakerReset, CancelOrder, CashTransferred, ConversionSet, FillReported,
-    FundingApplied, KillSwitchSet, MarkObserved, MarkSourceSet, MarketGapObserved, MassCancel, NewOrder,
-    ReferenceCurrencySet, ReplaceOrder, ReplaceReported, RouteSet, SessionSet, SimulatedVenueSet, TimerFired,
-    TradeBusted, TradeCorrected, TradeObserved, TradingStateSet, VenueDefined, VenueStateObserved,
+    AccountDefined, CancelOrder, ConversionSet, FillReported, MarkObserved, MarkSourceSet, NewOrder,
+    ReferenceCurrencySet, ReplaceOrder, ReplaceReported, RouteSet, SimulatedVenueSet, TradeBusted,
+    TradeCorrected, TradeObserved, VenueDefined,
 };
 use tickwerk_domain::{
-    AccountId, AccountState, Aggressor, BookDelta, BreakerKind, ClientOrderId, Command, Contingency,
-    CurrencyId, DurationNs, InstrumentId, Level, LimitKind, MarkSource, Money, OrderId, OrderType,
-    PositionEffect, PositionMode, Price, Qty, Rate, Reject, ReportKind, SessionState, Side, SideFilter,
-    StaleReason, StrategyId, TextId, TimeInForce, TimeNs, TimerKind, TradingState, TrailUnit, TriggerBy,
-    VenueId, VenueState,
+    AccountId, Aggressor, BookDelta, ClientOrderId, Command, Contingency, CurrencyId, DurationNs,
+    InstrumentId, Level, MarkSource, Money, OrderId, OrderType, PositionEffect, PositionMode, Price, Qty,
+    Rate, Reject, ReportKind, Side, TextId, TimeInForce, TimeNs, TrailUnit, TriggerBy, VenueId,
 };
 
 /// Holds long and short positions side by side.
 pub(super) const CAROL: AccountId = AccountId(3);
 /// Watches triggers, and neither ends orders nor has auctions.
-const ABLE: VenueId = VenueId(2);
+pub(super) const ABLE: VenueId = VenueId(2);
 /// Can do nothing but take and cancel orders.
-const PLAIN: VenueId = VenueId(3);
+pub(super) const PLAIN: VenueId = VenueId(3);
 const MARKETS: [InstrumentId; 3] = [SPOT, LINEAR, INVERSE];
 /// Open orders beyond which more end than enter.
 const MANY: usize = 90;
@@ -63,16 +60,16 @@ fn trade(instrument: InstrumentId, price: i64, qty: i64) -> Command {
 }
 
 pub(super) struct Workload {
-    random: Random,
-    mids: [i64; 4],
-    update_id: u64,
+    pub(super) random: Random,
+    pub(super) mids: [i64; 4],
+    pub(super) update_id: u64,
     execution_id: u64,
     names: u64,
     links: u64,
     last: Option<NewOrder>,
     fills: Vec<FillReported>,
     /// What takes back what stops trade.
-    repairs: Vec<Command>,
+    pub(super) repairs: Vec<Command>,
 }
 
 impl Workload {
@@ -171,7 +168,7 @@ impl Workload {
         MarkObserved { price, instrument: market }.into()
     }
 
-    fn some_order(&mut self, model: &Model) -> OrderId {
+    pub(super) fn some_order(&mut self, model: &Model) -> OrderId {
         if self.random.one_in(60) || model.orders.is_empty() {
             return OrderId(u64::MAX - u64::from(self.random.below(5)));
         }
@@ -466,149 +463,7 @@ impl Workload {
         TradeCorrected { order, execution_id, price, qty, fee }.into()
     }
 
-    fn account(&mut self) -> AccountId {
+    pub(super) fn account(&mut self) -> AccountId {
         self.random.pick(&[AccountId::NONE, ALICE, BOB, CAROL])
-    }
-
-    fn setting(&mut self, model: &Model, market: InstrumentId) -> Command {
-        match self.random.below(10) {
-            0..4 => self.limit(model, market),
-            4 => {
-                let (kind, strategy) = (self.random.pick(BreakerKind::ALL), StrategyId::NONE);
-                BreakerReset { account: self.account(), strategy, reason: TextId::NONE, kind }.into()
-            }
-            5 | 6 => {
-                let tripped = BreakerKind::ALL.iter().copied().find(|kind| {
-                    model.watched.values().any(|watched| {
-                        let breaker = watched.breakers.get(kind);
-                        breaker.is_some_and(|breaker| breaker.state == tickwerk_domain::BreakerState::Tripped)
-                    })
-                });
-                let (kind, strategy) = (tripped.unwrap_or(BreakerKind::LossStreak), StrategyId::NONE);
-                BreakerReset { account: AccountId::NONE, strategy, reason: TextId::NONE, kind }.into()
-            }
-            7 => self.transfer(model),
-            8 => {
-                let latency = DurationNs(u64::from(self.random.below(20_000)));
-                SimulatedVenueSet::touch(market, latency).into()
-            }
-            _ => {
-                let rate = Rate(self.random.between(-200_000, 200_000));
-                let price = Price(self.mids[market.0 as usize]);
-                FundingApplied { rate, price, instrument: market }.into()
-            }
-        }
-    }
-
-    fn transfer(&mut self, model: &Model) -> Command {
-        let (account, currency) = (self.random.pick(&[ALICE, BOB, CAROL]), self.random.pick(&[USD, BTC]));
-        let available = model.available(account, currency);
-        let amount = match self.random.below(6) {
-            0 => -available - 1,
-            1 => -available,
-            2 | 3 => -available / 2,
-            _ => i128::from(self.random.between(1, 40_000_000)),
-        };
-        let (amount, reason) = (Money::new(amount.max(-available.abs() - 1)), TextId::NONE);
-        CashTransferred { amount, account, currency, reason }.into()
-    }
-
-    fn limit(&mut self, model: &Model, market: InstrumentId) -> Command {
-        // No more than a few at a time, so that orders pass.
-        if model.limits.len() > 7 || !model.limits.is_empty() && self.random.one_in(3) {
-            let place = self.random.below(u32::try_from(model.limits.len()).expect("few")) as usize;
-            let ((account, instrument), kind) = *model.limits.keys().nth(place).expect("it is there");
-            return limit(LimitKind::ALL[usize::from(kind)], account, instrument, -1).into();
-        }
-        let kind = self.random.pick(LimitKind::ALL);
-        let (from, to, is_of_account) = match kind {
-            LimitKind::OrderQuantity => (100, 400, false),
-            LimitKind::OrderNotional => (10_000, 4_000_000, false),
-            LimitKind::PositionQuantity => (100, 4_000, false),
-            LimitKind::PriceCollar => (500_000, 5_000_000, false),
-            LimitKind::OpenOrders => (5, 60, true),
-            LimitKind::OrderQuantityMin => (5, 60, false),
-            LimitKind::GrossExposure | LimitKind::NetExposure => (1_000_000, 400_000_000, true),
-            LimitKind::Leverage => (1_000_000, 500_000_000, true),
-            LimitKind::Credit => (0, 200_000_000, true),
-            LimitKind::ReplaceRate => (1, 6, true),
-            LimitKind::OrderRate | LimitKind::CancelRate => (1, 40, true),
-            LimitKind::SelfTrade => (0, 3, false),
-            LimitKind::MarketAge | LimitKind::StaleFeed => (5_000, 3_000_000, true),
-            LimitKind::DailyLoss => (1_000, 40_000_000, true),
-            LimitKind::Drawdown => (10_000, 20_000_000, true),
-            LimitKind::LossStreak => (1, 9, true),
-            LimitKind::OrderToTrade => (2, 40, true),
-            LimitKind::RejectStorm => (2, 30, true),
-            LimitKind::CoolDown => (1_000, 400_000_000, true),
-            LimitKind::AlertFraction => (40_000_000, 100_000_000, true),
-        };
-        let market = if is_of_account { InstrumentId::NONE } else { market };
-        let account = self.account();
-        limit(kind, account, market, self.random.between(from, to)).into()
-    }
-
-    fn rare(&mut self, model: &Model, market: InstrumentId) -> Command {
-        let (strategy, reason) = (StrategyId::NONE, TextId::NONE);
-        let account = self.account();
-        let instrument = self.random.pick(&[InstrumentId::NONE, market]);
-        match self.random.below(14) {
-            0 => {
-                let switch = KillSwitchSet { account, instrument, strategy, reason, engaged: true };
-                self.repairs.push(KillSwitchSet { engaged: false, ..switch }.into());
-                switch.into()
-            }
-            1 => {
-                let state = self.random.pick(TradingState::ALL);
-                let setting = TradingStateSet { account, instrument, strategy, reason, state };
-                self.repairs.push(TradingStateSet { state: TradingState::Active, ..setting }.into());
-                setting.into()
-            }
-            2 => {
-                let account = self.random.pick(&[ALICE, BOB, CAROL]);
-                let setting = AccountStateSet { account, reason, state: AccountState::Suspended };
-                self.repairs.push(AccountStateSet { state: AccountState::Active, ..setting }.into());
-                setting.into()
-            }
-            3 => {
-                let side = self.random.pick(SideFilter::ALL);
-                MassCancel { account, instrument, strategy, reason, side }.into()
-            }
-            4 => {
-                let venue = self.random.pick(&[VenueId::SIMULATED, ABLE, PLAIN]);
-                self.repairs.push(VenueStateObserved { venue, state: VenueState::Connected }.into());
-                VenueStateObserved { venue, state: VenueState::Disconnected }.into()
-            }
-            5 => {
-                let reason = self.random.pick(StaleReason::ALL);
-                let (id, clear) = (self.update_id + 1, BookDelta::CLEAR | BookDelta::LAST);
-                self.update_id = id;
-                self.repairs.push(BookDelta::new(market, id, clear).into());
-                MarketGapObserved { expected: 1, received: 2, instrument: market, reason }.into()
-            }
-            6 => {
-                let instrument = self.random.pick(&[InstrumentId::NONE, SPOT]);
-                let rate = Rate(if instrument.is_none() { 95 * Rate::ONE.0 } else { 0 });
-                ConversionSet { rate, currency: BTC, instrument }.into()
-            }
-            7 => {
-                let (due, kind) = (TimeNs(self.random.next() % 2), self.random.pick(TimerKind::ALL));
-                TimerFired { due, kind, subject: self.some_order(model).0 }.into()
-            }
-            _ => self.session(model, market),
-        }
-    }
-
-    /// A session that moves on, back to trading before long.
-    fn session(&mut self, model: &Model, market: InstrumentId) -> Command {
-        let set = |state, closes_at| SessionSet { closes_at: TimeNs(closes_at), instrument: market, state };
-        let closes_at = if self.random.one_in(2) { 0 } else { model.now + 900_000 };
-        let is_open = model.market(market).session == SessionState::Continuous;
-        if is_open || self.random.one_in(4) {
-            for state in [SessionState::Closed, SessionState::OpeningAuction, SessionState::Continuous] {
-                self.repairs.push(set(state, closes_at).into());
-            }
-        }
-        set(self.random.pick(SessionState::ALL), closes_at).into()
     }
 }
