@@ -53,6 +53,8 @@ mod oracle_position;
 #[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
+#[path = "core/oracle_whole.rs"]
+mod oracle_whole;
 #[path = "core/order_books.rs"]
 mod order_books;
 #[path = "core/orders.rs"]
@@ -93,6 +95,8 @@ mod replay;
 mod reports_late;
 #[path = "core/reports_model.rs"]
 mod reports_model;
+#[path = "core/reports_model_broken.rs"]
+mod reports_model_broken;
 #[path = "core/reports_restated.rs"]
 mod reports_restated;
 #[path = "core/risk.rs"]
