@@ -5,7 +5,8 @@
 //! - Data that begin in the middle (LOBSTER, Bitstamp) name orders that were never shown. Those of a seeded level are
 //!   taken from the nameless order that stands for it; of others only executions are told, as trades.
 //! - Data of the N best levels are silent about those behind. What is known there is kept, as the best guess when they
-//!   come back; with a window of one level that guess would be the whole book, so levels that leave it are taken away.
+//!   come back; with a window of one level that guess would be the whole book, so levels that leave it are taken away,
+//!   and a side that is empty then is what the book beside the data says, where there is one.
 //! - Data that are whole (Databento) do not: what contradicts the book is told as it is, and the book goes stale by it.
 //!
 //! Units are those of the format. Order: that of the items; the parts of an update end with the item that ends it.
@@ -73,6 +74,8 @@ pub(super) struct Translation {
     levels: [BTreeMap<Price, BTreeSet<u64>>; 2],
     /// Orders that stand for all that rested at a price before the data began.
     nameless: BTreeMap<(Side, Price), u64>,
+    /// Ids given to such orders.
+    nameless_ids: u64,
     gone: BTreeSet<u64>,
     /// What fills told of orders whose reduction is still to come.
     filled: BTreeMap<u64, i64>,
@@ -90,6 +93,7 @@ impl Translation {
             orders: BTreeMap::new(),
             levels: [BTreeMap::new(), BTreeMap::new()],
             nameless: BTreeMap::new(),
+            nameless_ids: 0,
             gone: BTreeSet::new(),
             filled: BTreeMap::new(),
             trade: None,
@@ -117,10 +121,7 @@ impl Translation {
                 let is_own = own == Some(side) && level.price == first.price;
                 let qty = Qty(level.qty.0 - if is_own { first.qty.0 } else { 0 });
                 if qty > Qty::ZERO {
-                    // Far above all ids of the formats.
-                    let id = u64::MAX - self.nameless.len() as u64;
-                    self.nameless.insert((side, level.price), id);
-                    self.add(id, side, level.price, qty);
+                    self.add_nameless(side, Level { qty, ..*level });
                 }
             }
         }
@@ -130,6 +131,21 @@ impl Translation {
         } else if first.action == Action::Execute {
             self.update.push(trade_of(first));
         }
+    }
+
+    /// Takes over the best level of `row`, which stands behind the last item, where nothing is known of a side. Tells on
+    /// how many sides that was so.
+    pub(super) fn reveal(&mut self, row: &BookRow) -> u64 {
+        let mut revealed = 0;
+        for side in [Side::Buy, Side::Sell] {
+            if let Some(level) = row.levels(side).first()
+                && self.levels[index(side)].is_empty()
+            {
+                self.add_nameless(side, *level);
+                revealed += 1;
+            }
+        }
+        revealed
     }
 
     /// Takes an item; `true` where an update is complete with it.
@@ -168,9 +184,7 @@ impl Translation {
             )
             | (Action::Halt | Action::ResumeQuoting | Action::ResumeTrading | Action::Nothing, _) => {}
         }
-        let is_final =
-            item.action == Action::Delete || (item.action == Action::Restate && item.qty == Qty::ZERO);
-        if is_final && !self.promises.ids_return() {
+        if item.ends_its_order() && !self.promises.ids_return() {
             self.gone.insert(item.order);
         }
         item.is_last
@@ -195,6 +209,15 @@ impl Translation {
             self.levels[index(side)].entry(price).or_default().insert(order);
         }
         self.tell(BookAction::Add, order, side, Level { price, qty });
+    }
+
+    /// Adds what rests at a price and was never shown order by order, as one order.
+    fn add_nameless(&mut self, side: Side, level: Level) {
+        // Far above all ids of the formats.
+        let id = u64::MAX - self.nameless_ids;
+        self.nameless_ids += 1;
+        self.nameless.insert((side, level.price), id);
+        self.add(id, side, level.price, level.qty);
     }
 
     fn modify(&mut self, item: &OrderByOrder, side: Side) {
