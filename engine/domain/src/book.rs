@@ -1,6 +1,5 @@
 //! Price levels and how a change of an order book travels.
 
-use crate::fields::{AsField, FieldValue, as_field};
 use crate::{InstrumentId, Price, Qty, Side};
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -39,8 +38,6 @@ impl Touch {
         }
     }
 }
-
-as_field! { [Level; LEVELS_PER_DELTA_MAX] => |value| FieldValue::Levels(value); }
 
 crate::fields::payloads! {
     /// A change of an aggregated order book: absolute quantities of up to six levels.

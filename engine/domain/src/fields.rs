@@ -1,10 +1,10 @@
 //! A view of a record as named fields, so that printing, comparing and cataloguing need no code per type.
 
-use crate::book::Level;
-use crate::event::Leg;
+use crate::book::{LEVELS_PER_DELTA_MAX, Level};
+use crate::event::{LEGS_PER_POSTING_MAX, Leg};
 use crate::{
-    AccountId, ClientOrderId, CurrencyId, InstrumentId, Money, OrderId, Price, Qty, Rate, Real, StrategyId,
-    TextBytes, TextId, TimeNs, VenueId,
+    AccountId, ClientOrderId, CurrencyId, DurationNs, InstrumentId, Money, OrderId, Price, Qty, Rate, Real,
+    Sequence, StrategyId, TextBytes, TextId, TimeNs, VenueId,
 };
 
 /// The value of one field, with the unit that tells how to show it.
@@ -69,8 +69,8 @@ pub(crate) trait AsField {
 
 macro_rules! as_field {
     ($($type:ty => |$value:ident| $field:expr;)*) => {
-        $(impl AsField for $type {
-            fn as_field(&self) -> FieldValue<'_> {
+        $(impl $crate::fields::AsField for $type {
+            fn as_field(&self) -> $crate::fields::FieldValue<'_> {
                 let $value = self;
                 $field
             }
@@ -99,10 +99,14 @@ as_field! {
     VenueId => |value| FieldValue::Venue(*value);
     OrderId => |value| FieldValue::Order(*value);
     TextId => |value| FieldValue::Text(*value);
+    DurationNs => |value| FieldValue::Unsigned(value.0);
+    Sequence => |value| FieldValue::Unsigned(value.0);
     TextBytes => |value| FieldValue::Inline(value.as_str());
     ClientOrderId => |value| FieldValue::Inline(value.as_str());
     [u8; 32] => |value| FieldValue::Bytes(value);
     [i64; 8] => |value| FieldValue::Numbers(value);
+    [Level; LEVELS_PER_DELTA_MAX] => |value| FieldValue::Levels(value);
+    [Leg; LEGS_PER_POSTING_MAX] => |value| FieldValue::Legs(value);
 }
 
 /// Declares payload structs: plain, `Copy`, archivable, with named fields.

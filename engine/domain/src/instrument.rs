@@ -1,6 +1,6 @@
 //! What can be traded: its kind, scales and steps.
 
-use crate::fields::{AsField, FieldValue, as_field};
+use crate::fields::{FieldValue, as_field};
 use crate::numbers::{checked_product, power_of_ten};
 use crate::{CurrencyId, InstrumentId, Money, Price, Qty, Rate, TextId};
 use rkyv::{Archive, Deserialize, Serialize};

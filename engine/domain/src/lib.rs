@@ -34,6 +34,7 @@ pub mod slot_index;
 pub mod stream;
 pub mod terms;
 pub mod time;
+mod words;
 
 pub use ascii::{ClientOrderId, TextBytes};
 pub use book::{BookDelta, LEVELS_PER_DELTA_MAX, Level, Touch};

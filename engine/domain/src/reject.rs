@@ -1,6 +1,6 @@
 //! Why not: reasons with stable numbers. A number is never used again for something else.
 
-use crate::fields::{AsField, FieldValue, as_field};
+use crate::fields::{FieldValue, as_field};
 use rkyv::{Archive, Deserialize, Serialize};
 
 /// A reason code as it is journaled: its number. 0 is "none".

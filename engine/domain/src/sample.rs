@@ -64,7 +64,6 @@ samples! {
     ClientOrderId => |draw| ClientOrderId::new(&format!("order-{}", draw())).expect("26 characters at most");
     TextBytes => |draw| TextBytes::new(&format!("text-{}", draw())).expect("25 characters at most");
     InstrumentKind => |draw| pick(&[InstrumentKind::Spot, InstrumentKind::Linear, InstrumentKind::Inverse], draw());
-    LedgerBook => |draw| pick(LedgerBook::ALL, draw());
     Level => |draw| Level { price: Price::sample(draw), qty: Qty::sample(draw) };
     Leg => |draw| Leg {
         amount: Money::sample(draw),
