@@ -31,6 +31,7 @@ mod sessions;
 mod settings;
 mod sums;
 mod valuation;
+mod venue_settings;
 mod venues;
 mod worth;
 
@@ -152,6 +153,7 @@ pub struct Machine {
     /// Per account and instrument, open orders that may only reduce.
     reducers: Box<[u32]>,
     venues: Venues,
+    latencies: venue_settings::RecordedLatencies,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
     firing: u64,
@@ -203,6 +205,7 @@ impl Machine {
             memo: valuation::Memo::new(),
             reducers: vec![0; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
             venues: Venues::new(),
+            latencies: venue_settings::RecordedLatencies::new(),
             triggers: Triggers::new(),
             firing: 0,
             sweep: sessions::Sweep::default(),
@@ -255,6 +258,9 @@ impl Machine {
             Command::StrategyDefined(strategy) => self.define_strategy(strategy, out),
             Command::TextDefined(text) => self.define_text(text, out),
             Command::SimulatedVenueSet(setting) => self.set_venue(setting, out),
+            Command::VenueLatencySet(setting) => self.set_venue_latency(setting, out),
+            Command::LatencyRecorded(recorded) => self.record_latency(recorded, out),
+            Command::PriceBandSet(band) => self.set_price_band(band, out),
             Command::CashTransferred(transfer) => self.transfer(transfer, out),
             Command::LimitSet(limit) => self.set_limit(limit, out),
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),

@@ -1,5 +1,7 @@
 //! One instrument's market at the venue: what is told of others, what rests of ours, and how it is treated.
 
+use crate::bands::PriceBand;
+use crate::latencies::Ways;
 use crate::levels::Levels;
 use crate::queue::Shares;
 use crate::random::Random;
@@ -52,6 +54,9 @@ pub(crate) struct Market {
     pub(crate) exchange: Option<u8>,
     /// Price of the last trade there.
     pub(crate) traded_at: Option<Price>,
+    /// The prices at which it trades.
+    pub(crate) band: PriceBand,
+    pub(crate) ways: Ways,
     bids: SideOfMarket,
     asks: SideOfMarket,
     setting_row: u64,
@@ -80,6 +85,8 @@ impl Market {
             is_rebuilding: false,
             exchange: None,
             traded_at: None,
+            band: PriceBand::default(),
+            ways: Ways::new(),
             bids: side(Side::Buy),
             asks: side(Side::Sell),
             setting_row: 0,
