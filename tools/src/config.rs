@@ -11,6 +11,7 @@ mod lists;
 mod overrides;
 mod section;
 mod settings;
+mod simulation;
 #[cfg(test)]
 mod tests;
 mod trading;
@@ -19,6 +20,7 @@ mod venues;
 pub(crate) use error::ConfigError;
 pub(crate) use instruments::{CurrencySettings, InstrumentSettings};
 pub(crate) use settings::{Acknowledge, ControlSettings, EngineSettings, FeedSettings, JournalSettings, Pin};
+pub(crate) use simulation::SimulationSettings;
 pub(crate) use trading::{AccountSettings, LimitSettings, StrategySettings};
 pub(crate) use venues::{MarkSettings, RouteSettings, SIMULATED};
 

@@ -4,13 +4,15 @@
 //! from the journal itself, so that a restart with the same configuration journals nothing, a start that was cut short
 //! goes on where it stopped, and a limit that was changed by hand since then stays as it is.
 
+mod latency_file;
+mod simulation;
+
 use crate::config::{Config, MarkSettings, RouteSettings, SIMULATED};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use tickwerk_domain::command::{
     AccountDefined, CashTransferred, ConversionSet, CurrencyDefined, LimitSet, MarkSourceSet,
-    ReferenceCurrencySet, RouteSet, RulesActivated, SimulatedVenueSet, StrategyDefined, TextDefined,
-    VenueDefined,
+    ReferenceCurrencySet, RouteSet, RulesActivated, StrategyDefined, TextDefined, VenueDefined,
 };
 use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
@@ -30,6 +32,9 @@ enum Key {
     Currency(CurrencyId),
     Instrument(InstrumentId),
     Venue(InstrumentId),
+    Latency(InstrumentId),
+    LatencyPoint(InstrumentId, TimeNs),
+    Band(InstrumentId),
     Account(AccountId),
     Deposit(AccountId, CurrencyId),
     VenueDefined(VenueId),
@@ -60,6 +65,11 @@ impl Applied {
         }
         if record.envelope.source == SourceId::CONFIG {
             self.highest = record.envelope.source_sequence;
+            if let Command::VenueLatencySet(setting) = command {
+                // The venue forgets what was recorded.
+                let of_it = |key: &Key| matches!(key, Key::LatencyPoint(of, _) if *of == setting.instrument);
+                self.commands.retain(|key, _| !of_it(key));
+            }
             if let Some(key) = key_of(command) {
                 self.commands.insert(key, *command);
             }
@@ -79,6 +89,12 @@ fn key_of(command: &Command) -> Option<Key> {
         Key::Instrument(instrument.instrument)
     } else if let Command::SimulatedVenueSet(venue) = command {
         Key::Venue(venue.instrument)
+    } else if let Command::VenueLatencySet(setting) = command {
+        Key::Latency(setting.instrument)
+    } else if let Command::LatencyRecorded(point) = command {
+        Key::LatencyPoint(point.instrument, point.sent_at)
+    } else if let Command::PriceBandSet(band) = command {
+        Key::Band(band.instrument)
     } else if let Command::AccountDefined(account) = command {
         Key::Account(account.account)
     } else if let Command::CashTransferred(deposit) = command {
@@ -144,7 +160,9 @@ pub(crate) fn plan(config: &Config, applied: &Applied) -> Result<Plan> {
     let Planner { wanted, names, .. } = planner;
     let actor = applied.texts.get(ACTOR).copied().unwrap_or(FIRST_TEXT);
     let first = applied.highest + 1;
-    let news = wanted.into_iter().filter(|(key, command)| !applied.holds(*key, command));
+    let forgotten = simulation::forgotten(&wanted, applied);
+    let news =
+        wanted.into_iter().filter(|(key, command)| forgotten.contains(key) || !applied.holds(*key, command));
     let commands = (first..).zip(news).map(|(source_sequence, (_, command))| Record {
         envelope: Envelope {
             source: SourceId::CONFIG,
@@ -202,6 +220,9 @@ impl Applied {
             | Key::Currency(_)
             | Key::Instrument(_)
             | Key::Venue(_)
+            | Key::Latency(_)
+            | Key::LatencyPoint(..)
+            | Key::Band(_)
             | Key::Account(_)
             | Key::VenueDefined(_)
             | Key::Route(_)
@@ -279,6 +300,15 @@ impl Planner<'_> {
         }
     }
 
+    /// What an earlier configuration has set, or this one sets to something else than nobody says.
+    fn want_unless_default(&mut self, command: impl Into<Command>, is_default: bool) {
+        let command = command.into();
+        let was_set = key_of(&command).is_some_and(|key| self.applied.commands.contains_key(&key));
+        if was_set || !is_default {
+            self.want(command);
+        }
+    }
+
     /// The number of a text, which is given one where it has none.
     fn text(&mut self, text: &str) -> Result<TextId> {
         if let Some(id) = self.texts.get(text) {
@@ -321,14 +351,11 @@ impl Planner<'_> {
             let instrument = InstrumentId(numbering.number(symbol));
             let definition = settings.to_domain(instrument, symbol, currency);
             self.want(definition);
-            self.want(SimulatedVenueSet { instrument, ..settings.simulation });
+            self.simulation(instrument, &settings.simulation)?;
             self.route(instrument, settings.route.as_ref());
             let mark =
                 MarkSourceSet { interval: settings.mark.interval, instrument, source: settings.mark.source };
-            let is_default = settings.mark == MarkSettings::default();
-            if !is_default || self.applied.commands.contains_key(&Key::Mark(instrument)) {
-                self.want(mark);
-            }
+            self.want_unless_default(mark, settings.mark == MarkSettings::default());
             self.names.instruments.insert(settings.symbol.clone(), definition);
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::{
 };
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use tickwerk_domain::command::{BookOrderObserved, TradeObserved};
+use tickwerk_domain::command::{BookOrderObserved, SessionSet, TradeObserved};
 use tickwerk_domain::numbers::power_of_ten;
 use tickwerk_domain::{
     Command, Envelope, InstrumentId, Payload, Price, Qty, Record, SourceId, TimeNs, format_decimal,
@@ -87,6 +87,8 @@ pub struct OrderFeedReport {
     pub orders: u64,
     /// Trades that were told beside them.
     pub trades: u64,
+    /// Halts and their ends that were told.
+    pub sessions: u64,
     /// Items about orders that were never shown.
     pub unknown: u64,
     /// Best levels that the items do not show, and that were taken from the file of books.
@@ -282,6 +284,7 @@ impl OrderReader {
             match told {
                 Told::Order { .. } => self.report.orders += 1,
                 Told::Trade { .. } => self.report.trades += 1,
+                Told::Session(_) => self.report.sessions += 1,
             }
             if self.told <= self.config.resume_after {
                 continue;
@@ -319,6 +322,8 @@ impl OrderReader {
                 is_last,
             }
             .into(),
+            // When the session ends, no halt tells.
+            Told::Session(state) => SessionSet { closes_at: TimeNs::UNKNOWN, instrument, state }.into(),
             Told::Trade { price: at, qty: much, aggressor } => {
                 TradeObserved { trade_id: update, price: price(at)?, qty: qty(much)?, instrument, aggressor }
                     .into()

@@ -9,11 +9,13 @@
 //!   and a side that is empty then is what the book beside the data says, where there is one.
 //! - Data that are whole (Databento) do not: what contradicts the book is told as it is, and the book goes stale by it.
 //!
+//! A halt of LOBSTER is a session of the market: halted, before the open while quotes are taken, and open again.
+//!
 //! Units are those of the format. Order: that of the items; the parts of an update end with the item that ends it.
 
 use super::{Action, BookRow, OrderByOrder, OrderFormat};
 use std::collections::{BTreeMap, BTreeSet};
-use tickwerk_domain::{Aggressor, BookAction, Level, Price, Qty, Side};
+use tickwerk_domain::{Aggressor, BookAction, Level, Price, Qty, SessionState, Side};
 
 /// What the data promise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +58,8 @@ pub(super) enum Told {
     Order { action: BookAction, order: u64, side: Side, price: Price, qty: Qty },
     /// A trade without a shown order.
     Trade { price: Price, qty: Qty, aggressor: Aggressor },
+    /// The state of the market from here on.
+    Session(SessionState),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +85,7 @@ pub(super) struct Translation {
     filled: BTreeMap<u64, i64>,
     /// A trade whose fills are still to come.
     trade: Option<Told>,
+    session: SessionState,
     update: Vec<Told>,
     /// Items about orders that were never shown.
     pub(super) unknown: u64,
@@ -97,6 +102,7 @@ impl Translation {
             gone: BTreeSet::new(),
             filled: BTreeMap::new(),
             trade: None,
+            session: SessionState::Continuous,
             update: Vec::new(),
             unknown: 0,
         }
@@ -182,7 +188,14 @@ impl Translation {
                 | Action::Fill,
                 None,
             )
-            | (Action::Halt | Action::ResumeQuoting | Action::ResumeTrading | Action::Nothing, _) => {}
+            | (Action::Nothing, _) => {}
+            (Action::Halt, _) => self.session(SessionState::Halted),
+            (Action::ResumeQuoting, _) => {
+                // Where quotes are taken again they were not before, also if the data began in the halt.
+                self.session(SessionState::Halted);
+                self.session(SessionState::PreOpen);
+            }
+            (Action::ResumeTrading, _) => self.session(SessionState::Continuous),
         }
         if item.ends_its_order() && !self.promises.ids_return() {
             self.gone.insert(item.order);
@@ -348,6 +361,13 @@ impl Translation {
                     self.shrink_to(id, rests, Qty::ZERO, BookAction::Reduce);
                 }
             }
+        }
+    }
+
+    fn session(&mut self, state: SessionState) {
+        if self.session != state {
+            self.session = state;
+            self.update.push(Told::Session(state));
         }
     }
 
