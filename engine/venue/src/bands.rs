@@ -26,7 +26,14 @@ pub(crate) struct PriceBand {
 /// The lowest and the highest price.
 type Edges = (Price, Price);
 
+tickwerk_domain::persist! { PriceBand { setting, row } }
+
 impl PriceBand {
+    /// What it counts in the digest, where it is what its hash says.
+    pub(crate) fn checked_row(&self) -> Option<u64> {
+        (self.row == self.setting.as_ref().map_or(0, hash)).then_some(self.row)
+    }
+
     fn fixed(setting: &PriceBandSet) -> Option<Edges> {
         (setting.low != Price(0) || setting.high != Price(0)).then_some((setting.low, setting.high))
     }
@@ -59,8 +66,7 @@ impl SimulatedVenue {
         let band = &mut self.markets[instrument.0 as usize].band;
         let is_none = PriceBand::fixed(setting).is_none() && setting.dynamic == Rate(0);
         band.setting = (!is_none).then_some(*setting);
-        let [low, high, dynamic] = [setting.low.0, setting.high.0, setting.dynamic.0].map(i64::cast_unsigned);
-        let row = if is_none { 0 } else { row_hash(TAG, &[u64::from(instrument.0), low, high, dynamic]) };
+        let row = if is_none { 0 } else { hash(setting) };
         self.digest.update(&mut band.row, row);
         self.open_late(instrument, at);
         self.rehash(instrument);
@@ -93,6 +99,11 @@ impl SimulatedVenue {
             book.set_band(band).expect("nothing is unfinished");
         }
     }
+}
+
+fn hash(setting: &PriceBandSet) -> u64 {
+    let [low, high, dynamic] = [setting.low.0, setting.high.0, setting.dynamic.0].map(i64::cast_unsigned);
+    row_hash(TAG, &[u64::from(setting.instrument.0), low, high, dynamic])
 }
 
 const TAG: u64 = 0x015B;

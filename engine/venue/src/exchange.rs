@@ -11,6 +11,7 @@
 //! cancelled.
 
 mod auction;
+mod image;
 
 use crate::SimulatedVenue;
 use crate::book::{CancelReason, Effect, MatchingBook, NewOrder, Outcome, Phase, Refusal, Standing};
@@ -41,6 +42,11 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
+    /// Whose book it is in.
+    pub(crate) fn instrument(&self) -> InstrumentId {
+        self.instrument
+    }
+
     /// When it goes on: at once.
     pub(crate) fn due(&self) -> TimeNs {
         self.at

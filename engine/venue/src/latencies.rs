@@ -14,6 +14,7 @@ use crate::SimulatedVenue;
 use crate::latency::{Measured, between, of_feed, of_order, with_jitter};
 use tickwerk_domain::command::{LatencyRecorded, VenueLatencySet};
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, ensure};
 use tickwerk_domain::{Digest, DurationNs, InstrumentId, LatencyModel, Rate, TimeNs};
 
 /// Measured latencies, of all instruments together: more than one a second for a day.
@@ -38,17 +39,28 @@ impl Ways {
     }
 
     fn rehash(&mut self, instrument: InstrumentId, digest: &mut Digest) {
+        let row = self.hash(instrument);
+        digest.update(&mut self.row, row);
+    }
+
+    fn hash(&self, instrument: InstrumentId) -> u64 {
         let factors = [self.order_factor, self.report_factor].map(|factor| factor.0.cast_unsigned());
-        let row = match self.model {
+        match self.model {
             LatencyModel::Constant => 0,
             LatencyModel::Feed | LatencyModel::Recorded => row_hash(
                 TAG_MODEL,
                 &[u64::from(instrument.0), self.model as u64, factors[0], factors[1], self.of_feed.0],
             ),
-        };
-        digest.update(&mut self.row, row);
+        }
+    }
+
+    /// What it counts in the digest, where it is what its hash says.
+    pub(crate) fn checked_row(&self, instrument: InstrumentId) -> Option<u64> {
+        (self.row == self.hash(instrument)).then_some(self.row)
     }
 }
+
+tickwerk_domain::persist! { Ways { model, order_factor, report_factor, of_feed, row } }
 
 /// Which part of the way.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +78,33 @@ pub(crate) struct Recorded(Vec<LatencyRecorded>);
 impl Recorded {
     pub(crate) fn new() -> Self {
         Self(Vec::with_capacity(LATENCIES_MAX))
+    }
+
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        to.list(self.0.iter());
+    }
+
+    /// Reads them, where they stand in their order.
+    pub(crate) fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let points: Vec<LatencyRecorded> = from.list(LATENCIES_MAX)?;
+        for pair in points.windows(2) {
+            let [known, next] = pair else { unreachable!("windows of two") };
+            let is_in_order = known.instrument < next.instrument
+                || (known.instrument == next.instrument
+                    && known.sent_at < next.sent_at
+                    && known.arrived_at <= next.arrived_at);
+            ensure(is_in_order, Fault::Twice { what: "latency of", found: next.sent_at.0 })?;
+        }
+        let goes_on = |point: &LatencyRecorded| {
+            point.sent_at <= point.arrived_at && point.arrived_at <= point.reported_at
+        };
+        ensure(points.iter().all(goes_on), Fault::Broken("a way ended before it began"))?;
+        Ok(Self(points))
+    }
+
+    /// Adds what they count in the digest.
+    pub(crate) fn sum(&self, digest: &mut Digest) {
+        self.0.iter().for_each(|point| digest.replace(0, hash(point)));
     }
 
     /// Where an instrument's stand.

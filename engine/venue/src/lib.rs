@@ -46,6 +46,7 @@ mod exchange;
 mod expiries;
 mod feed;
 mod fills;
+mod image;
 mod latencies;
 pub mod latency;
 mod levels;
