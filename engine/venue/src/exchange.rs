@@ -14,7 +14,9 @@ mod auction;
 mod image;
 
 use crate::SimulatedVenue;
-use crate::book::{CancelReason, Effect, MatchingBook, NewOrder, Outcome, Phase, Refusal, Standing};
+use crate::book::{
+    CancelReason, Effect, MatchingBook, NewOrder, OrderBook, Outcome, Phase, Refusal, Standing,
+};
 use crate::book::{Replace, Validity};
 use crate::market::Auction;
 use crate::orders::{Stage, VenueOrder};
@@ -284,6 +286,11 @@ impl SimulatedVenue {
 
     fn slot_of(&self, id: u64) -> u32 {
         self.orders.find(OrderId(id)).expect("an order in the book is one of the venue's")
+    }
+
+    /// The book in which the orders of all accounts meet, where the instrument has one.
+    pub fn exchange_book(&self, instrument: InstrumentId) -> Option<&OrderBook> {
+        self.exchange(instrument).map(MatchingBook::book)
     }
 
     pub(crate) fn exchange(&self, instrument: InstrumentId) -> Option<&MatchingBook> {

@@ -1,5 +1,6 @@
 //! Answers that are read from a core: open orders, positions, balances.
 
+mod book;
 mod limits;
 mod orders;
 
@@ -22,6 +23,7 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
         Query::Positions(account) => json!({ "positions": positions(account, machine) }),
         Query::Balances(account) => json!({ "balances": balances(account, machine) }),
         Query::Limits(scope) => limits::limits(scope, machine),
+        Query::Book(scope) => book::book(scope, core),
         Query::Watermarks => Value::Null,
     }
 }

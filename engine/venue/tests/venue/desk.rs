@@ -119,7 +119,7 @@ pub(crate) fn tell(venue: &mut SimulatedVenue, book: &mut ToldBook, at: u64, ord
 }
 
 /// The venue that its image makes, which makes the same image.
-fn restored(venue: &SimulatedVenue) -> SimulatedVenue {
+pub(crate) fn restored(venue: &SimulatedVenue) -> SimulatedVenue {
     let image = |venue: &SimulatedVenue| {
         let mut to = ImageWriter::default();
         venue.save(&mut to);

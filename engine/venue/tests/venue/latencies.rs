@@ -24,6 +24,7 @@ fn venue_of(latency_model: LatencyModel) -> SimulatedVenue {
 
 /// When an order that is sent at `at` arrives, and when that is told.
 fn way(venue: &mut SimulatedVenue, id: u64, at: u64) -> [u64; 2] {
+    *venue = restored(venue);
     venue.submit(TimeNs(at), &limit(id, Side::Buy, 9_000, 10));
     let arrives = venue.next_due().expect("an order is on its way").0;
     let (told, _, _) = std::iter::from_fn(|| venue.next_report(TimeNs::MAX)).last().expect("it is told");
