@@ -34,6 +34,7 @@ mod sessions;
 mod settings;
 mod sums;
 mod valuation;
+mod venue_settings;
 mod venues;
 mod waiting;
 mod worth;
@@ -156,6 +157,7 @@ pub struct Machine {
     /// Per account and instrument, open orders that may only reduce.
     reducers: Box<[u32]>,
     venues: Venues,
+    latencies: venue_settings::RecordedLatencies,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
     firing: u64,
@@ -207,6 +209,7 @@ impl Machine {
             memo: valuation::Memo::new(),
             reducers: vec![0; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
             venues: Venues::new(),
+            latencies: venue_settings::RecordedLatencies::new(),
             triggers: Triggers::new(),
             firing: 0,
             sweep: sessions::Sweep::default(),
@@ -259,6 +262,9 @@ impl Machine {
             Command::StrategyDefined(strategy) => self.define_strategy(strategy, out),
             Command::TextDefined(text) => self.define_text(text, out),
             Command::SimulatedVenueSet(setting) => self.set_venue(setting, out),
+            Command::VenueLatencySet(setting) => self.set_venue_latency(setting, out),
+            Command::LatencyRecorded(recorded) => self.record_latency(recorded, out),
+            Command::PriceBandSet(band) => self.set_price_band(band, out),
             Command::CashTransferred(transfer) => self.transfer(transfer, out),
             Command::LimitSet(limit) => self.set_limit(limit, out),
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),

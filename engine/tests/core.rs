@@ -129,6 +129,8 @@ mod states;
 mod strategies;
 #[path = "core/venue.rs"]
 mod venue;
+#[path = "core/venue_settings.rs"]
+mod venue_settings;
 #[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;

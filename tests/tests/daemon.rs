@@ -15,6 +15,8 @@ mod damage;
 mod determinism;
 #[path = "daemon/disk_full.rs"]
 mod disk_full;
+#[path = "daemon/exchange.rs"]
+mod exchange;
 #[path = "daemon/fixture.rs"]
 mod fixture;
 #[path = "daemon/kills.rs"]

@@ -7,6 +7,7 @@ use super::conversion::Conversions;
 use super::definitions::{hash_instrument, hash_text};
 use super::mass_cancel::Scope;
 use super::sessions::Sweep;
+use super::venue_settings::RecordedLatencies;
 use super::{Continuation, InstrumentSlot, Machine, StrategySlot, Venues, funding, valuation};
 use crate::accounts::Accounts;
 use crate::executions::{Executions, UnmatchedFills};
@@ -63,6 +64,7 @@ impl Machine {
             is_continuing: _,
             timers,
             conversions,
+            latencies,
             funding,
             rules_version,
             system_version,
@@ -89,6 +91,7 @@ impl Machine {
         to.section("triggers", |to| triggers.save(to));
         to.section("timers", |to| timers.save(to));
         to.section("conversions", |to| conversions.save(to));
+        to.section("latencies", |to| latencies.save(to));
         to.section("machine", |to| {
             to.table(reducers, &0);
             to.value(firing);
@@ -126,6 +129,7 @@ impl Machine {
         let triggers = from.section("triggers", |from| Triggers::load(&orders, from))?;
         let timers = from.section("timers", |from| Timers::load(from, sum))?;
         let conversions = from.section("conversions", |from| Conversions::load(from, sum))?;
+        let latencies = from.section("latencies", |from| RecordedLatencies::load(from, sum))?;
         from.section("machine", |from| {
             let mut machine = Self {
                 texts,
@@ -153,6 +157,7 @@ impl Machine {
                 is_continuing: false,
                 timers,
                 conversions,
+                latencies,
                 funding: from.value()?,
                 rules_version: from.value()?,
                 system_version: from.value()?,

@@ -193,6 +193,15 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
             "tickwerk: {} items read in {} updates: {} changes of orders, {} trades, {} of orders never shown",
             report.items, report.updates, report.orders, report.trades, report.unknown
         ));
+        if report.sessions > 0 {
+            tell(&format!("tickwerk: {} halts of trading and ends of them", report.sessions));
+        }
+        if report.revealed > 0 {
+            tell(&format!(
+                "tickwerk: {} items tell the best levels themselves; {} levels behind others were taken from the book file",
+                report.determined, report.revealed
+            ));
+        }
     }
     Ok(end.context("reading the feed"))
 }
