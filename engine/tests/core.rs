@@ -106,6 +106,8 @@ mod risk_scopes;
 #[cfg(test)]
 #[path = "core/risk_support.rs"]
 mod risk_support;
+#[path = "core/risk_table.rs"]
+mod risk_table;
 #[path = "core/seams.rs"]
 mod seams;
 #[path = "core/seams_risk.rs"]
