@@ -1,5 +1,6 @@
 //! A segment as the writer gets it, without a journal around it: what a plain copy is measured in.
 
+use crate::config::Io;
 use crate::directory::{self, FileError};
 use crate::format::{FRAMES_OFFSET, JournalId};
 use crate::prepare::{self, Spare};
@@ -16,7 +17,7 @@ impl BlankSegment {
         directory::create_dir(dir)?;
         let size = (FRAMES_OFFSET + bytes).next_multiple_of(FRAMES_OFFSET);
         prepare::prepare_segment(dir, JournalId([0; 16]), NUMBER, size as u64)?;
-        let spare = Spare::open(dir, NUMBER, FRAMES_OFFSET)?;
+        let spare = Spare::open(dir, NUMBER, FRAMES_OFFSET, Io::Mapped)?;
         prepare::populate_first(&spare.view, usize::MAX);
         Ok(Self(spare))
     }

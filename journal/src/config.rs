@@ -23,6 +23,16 @@ pub enum SyncPolicy {
     Every(Duration),
 }
 
+/// How frames get into their file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Io {
+    /// Straight into the mapped file, frame by frame.
+    #[default]
+    Mapped,
+    /// Gathered up to 64 KiB, or until the writer is idle, and written in one call.
+    Pwrite,
+}
+
 /// Called once, on the thread that failed, so that the process can be stopped before anybody acknowledges more.
 #[derive(Clone)]
 pub struct OnFailure(pub Arc<dyn Fn(&Failure) + Send + Sync>);
@@ -42,6 +52,8 @@ pub struct JournalConfig {
     pub segment_size: u64,
     /// When to sync.
     pub sync: SyncPolicy,
+    /// How frames get into their file.
+    pub io: Io,
     /// How far ahead of the writer a thread makes pages writable; 0 for not at all. It pays where syncs are rare; each
     /// sync writes the pages ahead, too.
     pub prefault_bytes: usize,
@@ -61,6 +73,7 @@ impl JournalConfig {
             dir: dir.into(),
             segment_size: SEGMENT_SIZE_DEFAULT,
             sync: SyncPolicy::Continuous,
+            io: Io::Mapped,
             prefault_bytes: 0,
             spare_segments: 2,
             chain: true,

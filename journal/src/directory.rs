@@ -4,10 +4,8 @@
 //! Every failure names the file and the operation.
 
 use crate::format::{JournalId, PAGE_SIZE, Page};
-use rustix::fs::FlockOperation;
-use std::fs::{DirBuilder, File, OpenOptions};
+use crate::storage::{self, File, Lock, LockKind, Mode};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,13 +30,12 @@ pub(crate) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
 
 pub(crate) const LOCK: &str = "LOCK";
 pub(crate) const DURABLE: &str = "durable";
+pub(crate) const FIRST: &str = "FIRST";
 pub(crate) const HEADS: &str = "HEADS";
 pub(crate) const WATERMARKS: &str = "WATERMARKS";
 const SEGMENT_SUFFIX: &str = ".seg";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const SEGMENT_DIGITS: usize = 12;
-const FILE_MODE: u32 = 0o600;
-const DIR_MODE: u32 = 0o700;
 const LOCK_ATTEMPTS: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -56,98 +53,109 @@ pub(crate) fn temporary_path(path: &Path) -> PathBuf {
 
 /// Creates the directory if it is not there.
 pub(crate) fn create_dir(dir: &Path) -> Result<(), FileError> {
-    if dir.is_dir() {
+    if !storage::of(dir).create_dir(dir).map_err(failed("create the directory", dir))? {
         return Ok(());
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(DIR_MODE)
-        .create(dir)
-        .map_err(failed("create the directory", dir))?;
     dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
+}
+
+/// The names in a directory.
+pub(crate) fn list(dir: &Path) -> Result<Vec<String>, FileError> {
+    storage::of(dir).list(dir).map_err(failed("list", dir))
 }
 
 /// Numbers of all segments, in order.
 pub(crate) fn list_segments(dir: &Path) -> Result<Vec<u64>, FileError> {
-    let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(failed("list", dir))? {
-        let name = entry.map_err(failed("list", dir))?.file_name();
-        let digits = name.to_str().and_then(|name| name.strip_suffix(SEGMENT_SUFFIX));
-        numbers.extend(
-            digits
-                .filter(|digits| digits.len() == SEGMENT_DIGITS && digits.bytes().all(|b| b.is_ascii_digit()))
-                .and_then(|digits| digits.parse::<u64>().ok()),
-        );
-    }
+    let mut numbers: Vec<u64> = list(dir)?
+        .iter()
+        .filter_map(|name| name.strip_suffix(SEGMENT_SUFFIX))
+        .filter(|digits| digits.len() == SEGMENT_DIGITS && digits.bytes().all(|b| b.is_ascii_digit()))
+        .filter_map(|digits| digits.parse().ok())
+        .collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
 
 /// Removes what was being made when the last writer died.
 pub(crate) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
-    for entry in std::fs::read_dir(dir).map_err(failed("list", dir))? {
-        let path = entry.map_err(failed("list", dir))?.path();
-        if path.to_str().is_some_and(|path| path.ends_with(TEMPORARY_SUFFIX)) {
-            std::fs::remove_file(&path).map_err(failed("remove", &path))?;
-        }
-    }
-    Ok(())
+    list(dir)?
+        .iter()
+        .filter(|name| name.ends_with(TEMPORARY_SUFFIX))
+        .try_for_each(|name| remove(&dir.join(name)))
 }
 
 /// Makes names durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), FileError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("sync the directory", dir))
+    storage::of(dir).sync_dir(dir).map_err(failed("sync the directory", dir))
+}
+
+/// Gives a file another name.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    storage::of(from).rename(from, to).map_err(failed("rename", from))
+}
+
+/// Takes a name away.
+pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
+    storage::of(path).remove(path).map_err(failed("remove", path))
+}
+
+/// Takes a name away, if it is there.
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), FileError> {
+    match storage::of(path).remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Whether something has this name.
+pub(crate) fn exists(path: &Path) -> bool {
+    storage::of(path).exists(path)
+}
+
+fn open(path: &Path, mode: Mode) -> io::Result<File> {
+    storage::of(path).open(path, mode)
 }
 
 /// Creates a file that must not be there yet.
 pub(crate) fn create_new(path: &Path) -> Result<File, FileError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(path)
-        .map_err(failed("create", path))
+    open(path, Mode::New).map_err(failed("create", path))
 }
 
 /// Opens a file for writing in place.
 pub(crate) fn open_for_writing(path: &Path) -> Result<File, FileError> {
-    OpenOptions::new().read(true).write(true).open(path).map_err(failed("open for writing", path))
+    open(path, Mode::Write).map_err(failed("open for writing", path))
 }
 
 /// Opens a file for writing in place; creates it empty if it is not there.
 pub(crate) fn open_or_create(path: &Path) -> Result<File, FileError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)
-        .map_err(failed("open for writing", path))
+    open(path, Mode::Create).map_err(failed("open for writing", path))
 }
 
 /// Opens a file for reading; `None` if it is not there.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Option<File>, FileError> {
-    match File::open(path) {
+    match open(path, Mode::Read) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("open", path)(error)),
     }
 }
 
+/// Bytes of a file, by its name.
+pub(crate) fn length(path: &Path) -> Result<u64, FileError> {
+    open(path, Mode::Read).and_then(|file| file.len()).map_err(failed("look at", path))
+}
+
 /// Reads as much as there is, up to all of `bytes`.
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+    file.read_at(bytes, offset)
+}
+
+/// Reads all of a file that nobody writes.
+pub(crate) fn read_whole(file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+    let read = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 /// Reads one page; what lies past the end of the file is zero.
@@ -160,17 +168,14 @@ pub(crate) fn read_page(file: &File, offset: usize) -> io::Result<Page> {
 /// Takes the lock of the one writer; `None` if another has it.
 ///
 /// Tries for a moment, as [`writer_lives`] holds it for the length of two calls.
-pub(crate) fn lock(dir: &Path) -> Result<Option<File>, FileError> {
+pub(crate) fn lock(dir: &Path) -> Result<Option<Lock>, FileError> {
     let path = dir.join(LOCK);
-    let file = open_or_create(&path)?;
     for attempt in 0..LOCK_ATTEMPTS {
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) if attempt + 1 < LOCK_ATTEMPTS => {
-                std::thread::sleep(LOCK_PAUSE);
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(failed("lock", &path)(error.into())),
+        if let Some(lock) = storage::of(dir).lock(&path, LockKind::Writer).map_err(failed("lock", &path))? {
+            return Ok(Some(lock));
+        }
+        if attempt + 1 < LOCK_ATTEMPTS {
+            std::thread::sleep(LOCK_PAUSE);
         }
     }
     Ok(None)
@@ -179,13 +184,10 @@ pub(crate) fn lock(dir: &Path) -> Result<Option<File>, FileError> {
 /// Whether a writer holds the lock.
 pub(crate) fn writer_lives(dir: &Path) -> Result<bool, FileError> {
     let path = dir.join(LOCK);
-    let Some(file) = open_for_reading(&path)? else {
-        return Ok(false);
-    };
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(false),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
-        Err(error) => Err(failed("test the lock", &path)(error.into())),
+    match storage::of(dir).lock(&path, LockKind::Shared) {
+        Ok(lock) => Ok(lock.is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("test the lock", &path)(error)),
     }
 }
 
@@ -193,6 +195,6 @@ pub(crate) fn writer_lives(dir: &Path) -> Result<bool, FileError> {
 pub(crate) fn random_id() -> Result<JournalId, FileError> {
     let path = Path::new("/dev/urandom");
     let mut id = [0; 16];
-    File::open(path).and_then(|mut file| file.read_exact(&mut id)).map_err(failed("read", path))?;
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut id)).map_err(failed("read", path))?;
     Ok(JournalId(id))
 }

@@ -6,8 +6,7 @@
 use crate::chain::{ChainHead, Head};
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, DURABLE_MAGIC, JournalId, PAGE_SIZE, Page};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
@@ -95,7 +94,7 @@ impl DurableFile {
     pub(crate) fn open(dir: &Path, journal: JournalId, generation: u64) -> Result<Self, FileError> {
         let path = dir.join(directory::DURABLE);
         let file = directory::open_or_create(&path)?;
-        if file.metadata().map_err(failed("look at", &path))?.len() < 2 * PAGE_SIZE as u64 {
+        if file.len().map_err(failed("look at", &path))? < 2 * PAGE_SIZE as u64 {
             file.write_all_at(&[0; 2 * PAGE_SIZE], 0).map_err(failed("write", &path))?;
             file.sync_all().map_err(failed("sync", &path))?;
         }

@@ -1,15 +1,19 @@
 //! The chain thread: hashes what was written, off the journal thread.
 //!
 //! It reads back published frames only, publishes how far it is, and hands each complete block to the sync thread,
-//! which stores it once it is durable. It can only lag, not fail.
+//! which stores it once it is durable. It only lags; it fails where frames cannot be read back.
 
 use crate::bell::Bell;
 use crate::chain::{Chain, ChainHead};
+use crate::directory::failed;
 use crate::format;
 use crate::mmap::SegmentView;
-use crate::watermarks::Watermarks;
+use crate::syncing::Progress;
+use crate::watermarks::{Failure, Watermarks};
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use parking_lot::Mutex;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,12 +25,20 @@ const WAKES_BY_ITSELF: Duration = Duration::from_micros(500);
 /// Less than this is worth a pause: following the writer frame by frame takes its cache lines from it.
 const WORTHWHILE: usize = 64 * 1024;
 
+/// Room for frames that are read back, where they are not mapped.
+pub(crate) const READ_SIZE: usize = 256 * 1024;
+
+const _: () = assert!(format::FRAME_SIZE_MAX <= READ_SIZE, "a frame fits");
+
 /// Everything the chain thread works with.
 #[derive(Debug)]
 pub(crate) struct Hashing {
+    pub(crate) dir: PathBuf,
     pub(crate) chain: Chain,
     pub(crate) view: SegmentView,
     pub(crate) offset: usize,
+    /// Where frames are read that are not mapped.
+    pub(crate) buffer: Vec<u8>,
     pub(crate) views: Receiver<SegmentView>,
     /// Rung by the writer now and then.
     pub(crate) bell: Arc<Bell>,
@@ -39,35 +51,29 @@ pub(crate) struct Hashing {
 
 impl Hashing {
     /// Runs until the writer has closed the channel of segments and everything is hashed, or until `stop`.
-    pub(crate) fn run(mut self) -> Chain {
+    pub(crate) fn run(mut self) -> Result<Chain, Failure> {
         let mut pause = PAUSE_MIN;
         while !self.stop.load(Ordering::Acquire) {
-            let finished = self.view.is_finished();
-            if !finished && self.view.edge() - self.offset < WORTHWHILE {
+            if !self.view.is_finished() && self.view.edge() - self.offset < WORTHWHILE {
                 self.wait(pause);
             }
-            if self.hash_published() {
-                pause = PAUSE_MIN;
-                continue;
-            }
-            if finished {
-                match self.views.try_recv() {
-                    Ok(view) => {
-                        self.view = view;
-                        self.offset = format::FRAMES_OFFSET;
-                        continue;
-                    }
-                    Err(TryRecvError::Disconnected) => break,
-                    Err(TryRecvError::Empty) => self.wait(pause),
+            match self.step()? {
+                Progress::Working => {
+                    pause = PAUSE_MIN;
+                    continue;
                 }
+                Progress::Resting => {}
+                Progress::Ended => break,
             }
-            if pause > PAUSE_MIN && self.marks.head().through != self.chain.through() {
-                self.chain.settle();
-                self.marks.set_head(self.chain.head());
+            if self.view.is_finished() {
+                self.wait(pause);
+            }
+            if pause > PAUSE_MIN {
+                self.settle();
             }
             pause = (pause * 2).min(PAUSE_MAX);
         }
-        self.chain
+        Ok(self.chain)
     }
 
     /// Sleeps; a writer that has written a lot meanwhile ends a long sleep, but is not bothered with short ones.
@@ -79,12 +85,45 @@ impl Hashing {
         }
     }
 
+    /// Hashes some of what is published, or goes over to the next segment; a failure is published.
+    pub(crate) fn step(&mut self) -> Result<Progress, Failure> {
+        let finished = self.view.is_finished();
+        let hashed = self.hash_published().map_err(|error| {
+            let failure = Failure::new("chain thread", &failed("read back frames in", &self.dir)(error));
+            self.marks.fail(&failure);
+            failure
+        })?;
+        if hashed {
+            return Ok(Progress::Working);
+        }
+        if !finished {
+            return Ok(Progress::Resting);
+        }
+        match self.views.try_recv() {
+            Ok(view) => {
+                self.view = view;
+                self.offset = format::FRAMES_OFFSET;
+                Ok(Progress::Working)
+            }
+            Err(TryRecvError::Disconnected) => Ok(Progress::Ended),
+            Err(TryRecvError::Empty) => Ok(Progress::Resting),
+        }
+    }
+
+    /// Publishes the head of the block that is not complete.
+    pub(crate) fn settle(&mut self) {
+        if self.marks.head().through != self.chain.through() {
+            self.chain.settle();
+            self.marks.set_head(self.chain.head());
+        }
+    }
+
     /// Hashes some of what is published; whether there was anything.
-    fn hash_published(&mut self) -> bool {
-        let Self { chain, view, offset, blocks, last_block, marks, .. } = self;
-        let frames = view.published(*offset);
+    fn hash_published(&mut self) -> io::Result<bool> {
+        let Self { chain, view, offset, blocks, last_block, marks, buffer, .. } = self;
+        let frames = view.published(*offset, buffer)?;
         if frames.is_empty() {
-            return false;
+            return Ok(false);
         }
         chain.push(frames, |block| {
             marks.set_head(block);
@@ -96,6 +135,6 @@ impl Hashing {
         });
         *offset += frames.len();
         marks.set_chained(chain.through());
-        true
+        Ok(true)
     }
 }

@@ -1,16 +1,20 @@
 //! Mapped files: the only unsafe code. A segment that is written and read back, and a page of shared counters.
 //!
-//! Invariant: a segment's file is preallocated, locked by the journal's `LOCK` and never shortened while it is mapped.
-//! Its frames split at the *edge*: bytes before it are published and never change again, bytes from it on belong to
-//! the one [`SegmentWriter`]. The edge moves forwards only, with release order. Bytes that other processes read by
-//! `pread` are outside of this model; they look at nothing past the watermarks.
+//! A writer puts frames into *space*: the mapped file itself, or memory of its own that [`SegmentWriter::flush`] writes
+//! to the file. Invariant: a segment's file is preallocated, locked by the journal's `LOCK` and never shortened while it
+//! is open. Its frames split at the *edge*: bytes before it are published and never change again, bytes from it on
+//! belong to the one [`SegmentWriter`]. The edge moves forwards only, with release order. Bytes that other processes read
+//! by `pread` are outside of this model; they look at nothing past the watermarks.
 //! A disk that fails under a mapping kills the process with SIGBUS, on purpose.
 
 #![expect(unsafe_code, reason = "shared mappings cannot be had without it")]
 
-use crate::format::{ACTIVATION_OFFSET, ALIGNMENT, FRAMES_OFFSET, PAGE_SIZE, Page};
-use memmap2::{Advice, MmapRaw, UncheckedAdvice};
-use std::fs::File;
+use crate::config::Io;
+use crate::format::{
+    ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAME_SIZE_MAX, FRAMES_OFFSET, PAGE_SIZE, Page,
+};
+use crate::storage::File;
+use memmap2::{Advice, MmapMut, MmapRaw, UncheckedAdvice};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -19,10 +23,62 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 const FETCH_DISTANCE: usize = 2048;
 #[cfg(target_arch = "x86_64")]
 const CACHE_LINE_SIZE: usize = 64;
+/// Frames are gathered up to this, then written: as much as a call is worth, little enough for a cache.
+pub(crate) const GATHER_SIZE: usize = 64 * 1024;
+/// Room for frames that are gathered: one may start just below the limit, and a seal may follow.
+const GATHER_SPACE: usize =
+    (GATHER_SIZE + FRAME_SIZE_MAX + FRAME_HEADER_SIZE).next_multiple_of(PAGE_SIZE) + PAGE_SIZE;
+
+/// Mapped bytes. A handle; clones are the same bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    map: Arc<MmapRaw>,
+    /// Of a file; what is taken out of the page table comes back from there.
+    of_file: bool,
+}
+
+impl Memory {
+    /// Maps all of `file`, shared.
+    pub(crate) fn of(file: &std::fs::File) -> io::Result<Self> {
+        Ok(Self { map: Arc::new(MmapRaw::map_raw(file)?), of_file: true })
+    }
+
+    /// Zeros that belong to no file.
+    pub(crate) fn anonymous(length: usize) -> io::Result<Self> {
+        Ok(Self { map: Arc::new(MmapMut::map_anon(length)?.into()), of_file: false })
+    }
+
+    fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Copies bytes out; nobody may write them meanwhile.
+    #[cfg(test)]
+    pub(crate) fn read(&self, bytes: &mut [u8], offset: usize) {
+        assert!(offset + bytes.len() <= self.len(), "inside the memory");
+        // SAFETY: `offset` is inside the memory.
+        let start = unsafe { self.map.as_ptr().add(offset) };
+        // SAFETY: inside the memory, which is of no file; only one thread uses the storage in memory.
+        unsafe { std::ptr::copy(start, bytes.as_mut_ptr(), bytes.len()) };
+    }
+
+    /// Copies bytes in; nobody may use them meanwhile.
+    #[cfg(test)]
+    pub(crate) fn write(&self, bytes: &[u8], offset: usize) {
+        assert!(offset + bytes.len() <= self.len(), "inside the memory");
+        // SAFETY: `offset` is inside the memory.
+        let start = unsafe { self.map.as_mut_ptr().add(offset) };
+        // SAFETY: inside the memory, which is of no file; only one thread uses the storage in memory.
+        unsafe { std::ptr::copy(bytes.as_ptr(), start, bytes.len()) };
+    }
+}
 
 #[derive(Debug)]
 struct Segment {
-    map: MmapRaw,
+    file: File,
+    /// The whole file, where frames go there by mapping.
+    map: Option<Memory>,
+    size: usize,
     edge: AtomicUsize,
     finished: AtomicBool,
 }
@@ -31,67 +87,114 @@ struct Segment {
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
     segment: Arc<Segment>,
+    /// Where frames are put: the mapped file, or memory of the writer's own, zero from the edge on.
+    space: Memory,
+    /// The offset in the file at which the space starts.
+    start: usize,
     edge: usize,
+    /// The space is the file.
+    is_mapped: bool,
 }
 
 /// Reads back what was published in a segment.
 #[derive(Clone, Debug)]
 pub(crate) struct SegmentView(Arc<Segment>);
 
-/// Maps `file`, whose frames up to `edge` are published.
-pub(crate) fn map_segment(file: &File, edge: usize) -> io::Result<(SegmentWriter, SegmentView)> {
-    let map = MmapRaw::map_raw(file)?;
-    assert!(
-        edge.is_multiple_of(ALIGNMENT) && (FRAMES_OFFSET..=map.len()).contains(&edge),
-        "edge in the frames"
-    );
-    let segment = Arc::new(Segment { map, edge: AtomicUsize::new(edge), finished: AtomicBool::new(false) });
-    Ok((SegmentWriter { segment: Arc::clone(&segment), edge }, SegmentView(segment)))
+/// The two ends of the segment in `file`, whose frames up to `edge` are published.
+pub(crate) fn open_segment(file: File, edge: usize, io: Io) -> io::Result<(SegmentWriter, SegmentView)> {
+    let size = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+    assert!(edge.is_multiple_of(ALIGNMENT) && (FRAMES_OFFSET..=size).contains(&edge), "edge in the frames");
+    let (space, map, start) = match io {
+        Io::Mapped => {
+            let map = file.map()?;
+            (map.clone(), Some(map), 0)
+        }
+        Io::Pwrite => (Memory::anonymous(GATHER_SPACE)?, None, edge),
+    };
+    let (is_mapped, finished) = (map.is_some(), AtomicBool::new(false));
+    let segment = Arc::new(Segment { file, map, size, edge: AtomicUsize::new(edge), finished });
+    let view = SegmentView(Arc::clone(&segment));
+    Ok((SegmentWriter { segment, space, start, edge, is_mapped }, view))
 }
 
 impl SegmentWriter {
     /// Where the next frame goes.
+    #[inline]
     pub(crate) fn edge(&self) -> usize {
         self.edge
     }
 
     /// Bytes that are left.
     pub(crate) fn remaining(&self) -> usize {
-        self.segment.map.len() - self.edge
+        self.segment.size - self.edge
     }
 
-    /// All bytes from the edge on.
+    /// All bytes of the space from the edge on.
     #[inline]
     pub(crate) fn unpublished(&mut self) -> &mut [u8] {
-        let length = self.segment.map.len() - self.edge;
-        // SAFETY: the edge never passes the end of the mapping.
-        let start = unsafe { self.segment.map.as_mut_ptr().add(self.edge) };
+        let used = self.edge - self.start;
+        let length = self.space.len() - used;
+        // SAFETY: the edge never passes the end of the space.
+        let start = unsafe { self.space.map.as_mut_ptr().add(used) };
         // SAFETY: the bytes from the edge on are mapped, and only this writer, borrowed mutably here, touches them.
         unsafe { std::slice::from_raw_parts_mut(start, length) }
     }
 
     /// Writes the length word of the frame at the edge, last of all its bytes, and moves the edge past the frame.
+    ///
+    /// Whether it is published with that; else it is gathered, and [`SegmentWriter::flush`] publishes it.
     #[inline]
-    pub(crate) fn publish(&mut self, length: usize) {
-        assert!(length.is_multiple_of(ALIGNMENT) && length <= self.remaining(), "the frame fits its segment");
+    pub(crate) fn publish(&mut self, length: usize) -> bool {
+        let used = self.edge - self.start;
+        assert!(
+            length.is_multiple_of(ALIGNMENT) && length <= self.space.len() - used,
+            "the frame fits its segment"
+        );
         let word = u32::try_from(length).expect("a frame is shorter than 4 GiB");
-        // SAFETY: the edge is inside the mapping, as the frame is.
-        let start = unsafe { self.segment.map.as_mut_ptr().add(self.edge) };
+        // SAFETY: the edge is inside the space, as the frame is.
+        let start = unsafe { self.space.map.as_mut_ptr().add(used) };
         // SAFETY: mapped, 16-aligned, and touched by this writer alone until the edge moves.
         let place = unsafe { AtomicU32::from_ptr(start.cast()) };
         place.store(word.to_le(), Ordering::Release);
-        fetch_ahead(start, length);
         self.edge += length;
+        if self.is_mapped {
+            fetch_ahead(start, length);
+            self.segment.edge.store(self.edge, Ordering::Release);
+        }
+        self.is_mapped
+    }
+
+    /// Bytes that are gathered and not yet written.
+    pub(crate) fn gathered(&self) -> usize {
+        if self.is_mapped { 0 } else { self.edge - self.start }
+    }
+
+    /// Writes what is gathered to the file and publishes it.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let length = self.gathered();
+        if length == 0 {
+            return Ok(());
+        }
+        // SAFETY: the space of a writer that gathers is its own, borrowed mutably here, and as long as what it gathered.
+        let gathered = unsafe { std::slice::from_raw_parts_mut(self.space.map.as_mut_ptr(), length) };
+        self.segment.file.write_all_at(gathered, self.start as u64)?;
+        gathered.fill(0);
+        self.start = self.edge;
         self.segment.edge.store(self.edge, Ordering::Release);
+        Ok(())
     }
 
     /// Writes the activation page.
-    pub(crate) fn activate(&mut self, page: &Page) {
+    pub(crate) fn activate(&mut self, page: &Page) -> io::Result<()> {
+        if !self.is_mapped {
+            return self.segment.file.write_all_at(page, ACTIVATION_OFFSET as u64);
+        }
         // SAFETY: the page lies before the frames, inside the mapping.
-        let start = unsafe { self.segment.map.as_mut_ptr().add(ACTIVATION_OFFSET) };
+        let start = unsafe { self.space.map.as_mut_ptr().add(ACTIVATION_OFFSET) };
         // SAFETY: views never look before the frames, so this writer, borrowed mutably, is alone with these bytes.
         let place = unsafe { std::slice::from_raw_parts_mut(start, PAGE_SIZE) };
         place.copy_from_slice(page);
+        Ok(())
     }
 
     /// Tells the views that the edge will not move again.
@@ -118,14 +221,24 @@ fn fetch_ahead(start: *const u8, length: usize) {
 }
 
 impl SegmentView {
-    /// The frames that are published from `offset` on.
-    pub(crate) fn published(&self, offset: usize) -> &[u8] {
+    /// Frames that are published, from `offset` on: all of them from a mapping, else as many whole ones as `buffer` has
+    /// room for, which is at least one.
+    pub(crate) fn published<'a>(&'a self, offset: usize, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
         let edge = self.0.edge.load(Ordering::Acquire);
         assert!((FRAMES_OFFSET..=edge).contains(&offset), "a view reads published frames only");
+        let Some(map) = &self.0.map else {
+            let wanted = buffer.len().min(edge - offset);
+            let read = self.0.file.read_at(&mut buffer[..wanted], offset as u64)?;
+            if read < wanted {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let whole = if wanted == edge - offset { wanted } else { whole_frames(&buffer[..wanted]) };
+            return Ok(&buffer[..whole]);
+        };
         // SAFETY: `offset` is inside the mapping.
-        let start = unsafe { self.0.map.as_ptr().add(offset) };
+        let start = unsafe { map.map.as_ptr().add(offset) };
         // SAFETY: bytes before the edge were written before the release store seen above and never change again.
-        unsafe { std::slice::from_raw_parts(start, edge - offset) }
+        Ok(unsafe { std::slice::from_raw_parts(start, edge - offset) })
     }
 
     /// Where the published frames end.
@@ -140,12 +253,18 @@ impl SegmentView {
 
     /// Size of the segment.
     pub(crate) fn size(&self) -> usize {
-        self.0.map.len()
+        self.0.size
     }
 
-    /// Makes pages writable ahead of the writer, so that it does not fault on each. Changes no byte.
+    /// Makes what is published durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.file.sync_data()
+    }
+
+    /// Makes pages of a mapping writable ahead of the writer, so that it does not fault on each. Changes no byte.
     pub(crate) fn populate(&self, offset: usize, length: usize) -> io::Result<()> {
-        self.0.map.advise_range(Advice::PopulateWrite, offset, length)
+        let Some(map) = &self.0.map else { return Ok(()) };
+        map.map.advise_range(Advice::PopulateWrite, offset, length)
     }
 
     /// Takes whole published pages from `offset` on out of the page table; gives the offset behind them.
@@ -154,26 +273,38 @@ impl SegmentView {
     /// and each time interrupts every processor that runs a thread of ours.
     pub(crate) fn unmap_published(&self, offset: usize) -> io::Result<usize> {
         let end = self.edge() / PAGE_SIZE * PAGE_SIZE;
-        if end <= offset {
+        let Some(map) = self.0.map.as_ref().filter(|map| map.of_file && end > offset) else {
             return Ok(offset);
-        }
+        };
         assert!(offset.is_multiple_of(PAGE_SIZE), "pages start at multiples of their size");
         // SAFETY: the mapping is shared and of a file, so an access brings back the same bytes; nothing is lost.
-        unsafe { self.0.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, end - offset)? };
+        unsafe { map.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, end - offset)? };
         Ok(end)
     }
 }
 
+/// Bytes of the whole frames that `bytes` starts with; each of them was published.
+fn whole_frames(bytes: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some(length) = bytes.get(end..end + ALIGNMENT).map(|frame| crate::format::u32_at(frame, 0)) {
+        let next = end + length as usize;
+        if length == 0 || next > bytes.len() {
+            break;
+        }
+        end = next;
+    }
+    end
+}
+
 /// A page of counters that is also a file.
 #[derive(Debug)]
-pub(crate) struct CounterPage(MmapRaw);
+pub(crate) struct CounterPage(Memory);
 
 impl CounterPage {
-    /// Maps `file`, which has at least one page.
-    pub(crate) fn map(file: &File) -> io::Result<Self> {
-        let map = MmapRaw::map_raw(file)?;
+    /// The counters in `map`, which has at least one page.
+    pub(crate) fn new(map: Memory) -> Self {
         assert!(map.len() >= PAGE_SIZE, "the file of counters has a page");
-        Ok(Self(map))
+        Self(map)
     }
 
     /// The counter at `offset`.
@@ -181,7 +312,7 @@ impl CounterPage {
     pub(crate) fn counter(&self, offset: usize) -> &AtomicU64 {
         assert!(offset.is_multiple_of(8) && offset + 8 <= PAGE_SIZE, "a counter lies on a word of the page");
         // SAFETY: inside the mapping, which is at least a page.
-        let place = unsafe { self.0.as_mut_ptr().add(offset) };
+        let place = unsafe { self.0.map.as_mut_ptr().add(offset) };
         // SAFETY: mapped and 8-aligned for as long as `self` lives, and only ever used as an atomic.
         unsafe { AtomicU64::from_ptr(place.cast()) }
     }

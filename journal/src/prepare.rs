@@ -5,20 +5,23 @@
 //! error. Any error here stops the journal: nothing is tried twice.
 
 use crate::bell::Bell;
+use crate::config::Io;
 use crate::directory::{self, FileError, failed};
 use crate::format::{FRAMES_OFFSET, HEADER_COPY_OFFSET, JournalId, PAGE_SIZE, SegmentHeader};
 use crate::mmap::{self, SegmentView, SegmentWriter};
+use crate::storage::File;
+use crate::syncing::Progress;
 use crate::watermarks::{Failure, Watermarks};
 use crossbeam::channel::{Receiver, Sender};
-use rustix::fs::FallocateFlags;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::TimeNs;
 
+/// The longest sleep of a thread that has prepared enough; the writer wakes it.
+const PREPARED_PAUSE: Duration = Duration::from_secs(1);
 const ZEROS_SIZE: usize = 1024 * 1024;
 /// How much at once: each step is a moment in which the writer may overtake.
 const POPULATE_STEP: usize = 128 * 1024;
@@ -30,18 +33,17 @@ const POPULATED_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Spare {
     pub(crate) number: u64,
-    pub(crate) file: Arc<File>,
     pub(crate) writer: SegmentWriter,
     pub(crate) view: SegmentView,
 }
 
 impl Spare {
-    /// Opens and maps segment `number`, whose frames end at `edge`.
-    pub(crate) fn open(dir: &Path, number: u64, edge: usize) -> Result<Self, FileError> {
+    /// Opens segment `number`, whose frames end at `edge`.
+    pub(crate) fn open(dir: &Path, number: u64, edge: usize, io: Io) -> Result<Self, FileError> {
         let path = directory::segment_path(dir, number);
         let file = directory::open_for_writing(&path)?;
-        let (writer, view) = mmap::map_segment(&file, edge).map_err(failed("map", &path))?;
-        Ok(Self { number, file: Arc::new(file), writer, view })
+        let (writer, view) = mmap::open_segment(file, edge, io).map_err(failed("map", &path))?;
+        Ok(Self { number, writer, view })
     }
 }
 
@@ -55,8 +57,7 @@ pub(crate) fn prepare_segment(
     let path = directory::segment_path(dir, number);
     let temporary = directory::temporary_path(&path);
     let file = directory::create_new(&temporary)?;
-    rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size)
-        .map_err(|error| failed("allocate", &temporary)(error.into()))?;
+    file.allocate(size).map_err(failed("allocate", &temporary))?;
     write_zeros(&file, 0, size)
         .and_then(|()| file.sync_all())
         .map_err(failed("fill with zeros", &temporary))?;
@@ -67,7 +68,7 @@ pub(crate) fn prepare_segment(
         .and_then(|()| file.write_all_at(&page, HEADER_COPY_OFFSET as u64))
         .and_then(|()| file.sync_all())
         .map_err(failed("write the header of", &temporary))?;
-    std::fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
+    directory::rename(&temporary, &path)?;
     directory::sync_dir(dir)
 }
 
@@ -83,50 +84,68 @@ pub(crate) fn write_zeros(file: &File, from: u64, end: u64) -> std::io::Result<(
     Ok(())
 }
 
-/// Keeps the channel of spares full.
+/// Keeps as many spares ready as are wanted.
 #[derive(Debug)]
 pub(crate) struct Preparer {
     pub(crate) dir: PathBuf,
     pub(crate) journal: JournalId,
     pub(crate) size: u64,
+    pub(crate) io: Io,
     /// Segments that were found ready, in order.
-    pub(crate) found: Vec<u64>,
+    pub(crate) found: VecDeque<u64>,
     /// The number after the last that exists.
     pub(crate) next: u64,
     pub(crate) spares: Sender<Spare>,
-    /// Spares that are ready, the one in hand included.
+    /// Spares that are ready, and how many are wanted.
     pub(crate) ready: Arc<AtomicUsize>,
+    pub(crate) wanted: usize,
+    /// Rung when a spare is taken.
+    pub(crate) bell: Arc<Bell>,
     pub(crate) prefault_bytes: usize,
+    pub(crate) marks: Watermarks,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
 impl Preparer {
     /// Runs until the writer is gone.
-    pub(crate) fn run(mut self, marks: &Watermarks) {
-        if let Err(error) = self.prepare() {
-            marks.fail(&Failure::new("preparing thread", &error));
+    pub(crate) fn run(mut self) {
+        while !self.stop.load(Ordering::Acquire) {
+            match self.step() {
+                Ok(Progress::Working) => {}
+                Ok(Progress::Resting) => {
+                    let (ready, wanted) = (&self.ready, self.wanted);
+                    self.bell.wait(PREPARED_PAUSE, || ready.load(Ordering::Acquire) < wanted);
+                }
+                Ok(Progress::Ended) | Err(_) => break,
+            }
         }
     }
 
-    fn prepare(&mut self) -> Result<(), FileError> {
-        let mut found = std::mem::take(&mut self.found).into_iter();
-        while !self.stop.load(Ordering::Acquire) {
-            let number = match found.next() {
-                Some(number) => number,
-                None => {
-                    prepare_segment(&self.dir, self.journal, self.next, self.size)?;
-                    self.next += 1;
-                    self.next - 1
-                }
-            };
-            let spare = Spare::open(&self.dir, number, FRAMES_OFFSET)?;
-            populate_first(&spare.view, self.prefault_bytes);
-            self.ready.fetch_add(1, Ordering::Release);
-            if self.spares.send(spare).is_err() {
-                break;
-            }
+    /// Makes one spare, if one is wanted; a failure is published and nothing may come after it.
+    pub(crate) fn step(&mut self) -> Result<Progress, Failure> {
+        self.prepare().map_err(|error| {
+            let failure = Failure::new("preparing thread", &error);
+            self.marks.fail(&failure);
+            failure
+        })
+    }
+
+    fn prepare(&mut self) -> Result<Progress, FileError> {
+        if self.ready.load(Ordering::Acquire) >= self.wanted {
+            return Ok(Progress::Resting);
         }
-        Ok(())
+        let number = match self.found.pop_front() {
+            Some(number) => number,
+            None => {
+                prepare_segment(&self.dir, self.journal, self.next, self.size)?;
+                self.next += 1;
+                self.next - 1
+            }
+        };
+        let spare = Spare::open(&self.dir, number, FRAMES_OFFSET, self.io)?;
+        populate_first(&spare.view, self.prefault_bytes);
+        self.ready.fetch_add(1, Ordering::Release);
+        Ok(if self.spares.send(spare).is_ok() { Progress::Working } else { Progress::Ended })
     }
 }
 

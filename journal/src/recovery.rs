@@ -3,20 +3,23 @@
 //! A torn tail is what nobody was ever told of; it is copied aside and cut. Damage to what a witness knows is never
 //! repaired silently. What is kept is synced before anybody sees it and counts as acknowledged from then on.
 
+use crate::beginning::StartPoint;
 use crate::chain::ChainHead;
 use crate::config::JournalConfig;
 use crate::directory::{self, FileError, failed};
 use crate::durable::{self, DurableFile};
-use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId};
+use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK};
 use crate::heads::HeadsFile;
 use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
+use crate::snapshot;
+use crate::storage::Lock;
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
 use crate::writer::Start;
-use std::fs::File;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Sequence, TimeNs};
@@ -72,7 +75,7 @@ pub enum RecoverError {
 #[derive(Debug)]
 pub struct Recovered {
     config: JournalConfig,
-    lock: File,
+    lock: Lock,
     scan: Scan,
     torn: Option<TornTail>,
     durable: DurableFile,
@@ -82,6 +85,15 @@ pub struct Recovered {
 
 /// Recovers the journal that `config` names; creates it if the directory is empty.
 pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
+    recover_after(config, None)
+}
+
+/// Recovers a journal of which everything before `start` is known; only what follows is read.
+pub fn recover_from(config: JournalConfig, start: StartPoint) -> Result<Recovered, RecoverError> {
+    recover_after(config, Some(start))
+}
+
+fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Recovered, RecoverError> {
     if let Some((field, problem)) = config.fault() {
         return Err(RecoverError::Config { field, problem });
     }
@@ -94,7 +106,7 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
     if numbers.is_empty() {
         create(&dir, config.segment_size)?;
     }
-    let (scan, torn) = scan_and_cut(&dir, config.chain)?;
+    let (scan, torn) = scan_and_cut(&dir, ScanOptions { chain: config.chain, bound: None, from })?;
     lengthen_short(&dir, &scan)?;
     sync_kept(&dir, &scan)?;
     let last = Sequence(scan.next_sequence.0 - 1);
@@ -103,7 +115,8 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
     let mut heads = None;
     let mut block = ChainHead::default();
     if config.chain {
-        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, &scan.heads)?);
+        let first = scan.anchor.through.0 / RECORDS_PER_BLOCK;
+        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, first, &scan.heads)?);
         block = scan.chain.last_block();
     }
     durable.write(last, block, false)?;
@@ -115,11 +128,7 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
 
 /// Readers of other processes must not take the marks of a writer that died for those of this one.
 fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
-    let path = dir.join(directory::WATERMARKS);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", &path)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    directory::remove_if_there(&dir.join(directory::WATERMARKS))
 }
 
 /// Makes the first segment, unless something remembers a journal here.
@@ -132,12 +141,17 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
         let sequence = Sequence::FIRST;
         return Err(damaged(dir, &Damage { place, sequence, reason, witness: Some(witness) }));
     }
+    if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
+        let witness = Some(Witness::Snapshot { through: newest.sequence });
+        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
+        let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
+        return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
+    }
     prepare::prepare_segment(dir, directory::random_id()?, FIRST_SEGMENT, segment_size)?;
     Ok(())
 }
 
-fn scan_and_cut(dir: &Path, chain: bool) -> Result<(Scan, Option<TornTail>), RecoverError> {
-    let options = ScanOptions { chain, bound: None };
+fn scan_and_cut(dir: &Path, options: ScanOptions) -> Result<(Scan, Option<TornTail>), RecoverError> {
     let look = || {
         let numbers = directory::list_segments(dir)?;
         scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))
@@ -169,7 +183,7 @@ fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
 fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     for usage in &scan.usage {
         let path = directory::segment_path(dir, usage.number);
-        let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
+        let length = directory::length(&path)?;
         if length < usage.size {
             let file = directory::open_for_writing(&path)?;
             prepare::write_zeros(&file, length, usage.size)
@@ -178,6 +192,19 @@ fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+/// Bytes of frames and seals; older segments than those that were looked at count whole.
+fn bytes_in_use(dir: &Path, scan: &Scan) -> Result<u64, FileError> {
+    let mut bytes = scan.usage.iter().map(|usage| usage.end - FRAMES_OFFSET as u64).sum();
+    let first = scan.usage.first().map_or(0, |usage| usage.number);
+    for number in scan.numbers.iter().copied().filter(|number| *number < first) {
+        let path = directory::segment_path(dir, number);
+        let file = directory::open_for_reading(&path)?;
+        let length = file.map_or(Ok(0), |file| file.len()).map_err(failed("look at", &path))?;
+        bytes += length.saturating_sub(FRAMES_OFFSET as u64);
+    }
+    Ok(bytes)
 }
 
 /// Syncs every segment whose frames are not all known to be durable, and always the last.
@@ -222,9 +249,19 @@ impl Recovered {
         &self.scan.notes
     }
 
-    /// Everything that was kept, from the first sequence on.
+    /// The first sequence that was looked at: of the first segment that is kept, or of the one where recovery started.
+    pub fn first_sequence(&self) -> Sequence {
+        self.scan.first_sequence
+    }
+
+    /// Everything that was looked at, from the first sequence on.
     pub fn frames(&self) -> Result<Reader, ReadError> {
-        Reader::bounded(&self.config.dir, self.scan.first_sequence, Sequence(self.scan.next_sequence.0 - 1))
+        self.frames_after(Sequence(self.scan.first_sequence.0 - 1))
+    }
+
+    /// What follows `sequence`.
+    pub fn frames_after(&self, sequence: Sequence) -> Result<Reader, ReadError> {
+        Reader::bounded(&self.config.dir, sequence.next(), Sequence(self.scan.next_sequence.0 - 1))
     }
 
     /// Opens it for writing.
@@ -233,7 +270,8 @@ impl Recovered {
         let active = scan.usage.last().map(|usage| (usage.number, usage.end));
         let (number, end) = active.unwrap_or((FIRST_SEGMENT, FRAMES_OFFSET as u64));
         let path = directory::segment_path(&config.dir, number);
-        let mut spare = Spare::open(&config.dir, number, usize::try_from(end).unwrap_or(ACTIVATION_OFFSET))?;
+        let mut spare =
+            Spare::open(&config.dir, number, usize::try_from(end).unwrap_or(ACTIVATION_OFFSET), config.io)?;
         if active.is_none() {
             let activation = Activation {
                 journal: scan.journal,
@@ -243,8 +281,8 @@ impl Recovered {
                 chain_through: Sequence::NONE,
                 head: [0; 32],
             };
-            spare.writer.activate(&activation.to_page());
-            spare.file.sync_data().map_err(failed("sync", &path))?;
+            let activated = spare.writer.activate(&activation.to_page());
+            activated.and_then(|()| spare.view.sync()).map_err(failed("activate", &path))?;
         }
         let start = Start {
             active: spare,
@@ -252,11 +290,11 @@ impl Recovered {
             epoch: scan.epoch.max(FIRST_EPOCH),
             next: scan.next_sequence,
             last_time: scan.last_time,
-            bytes_before: scan.usage.iter().map(|usage| usage.end - FRAMES_OFFSET as u64).sum(),
+            bytes_before: bytes_in_use(&config.dir, &scan)?,
             sealed: scan.sealed,
         };
-        let found: Vec<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
-        let next_number = found.last().map_or(number, |last| *last) + 1;
+        let found: VecDeque<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
+        let next_number = found.back().map_or(number, |last| *last) + 1;
         let chain = scan.chain;
         let opening = Opening { config, lock, start, found, next_number, chain, durable, heads, marks };
         Ok(journal::open(opening)?)

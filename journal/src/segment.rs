@@ -7,7 +7,7 @@ use crate::directory::{self, FileError, failed};
 use crate::format::{
     self, ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, HEADER_COPY_OFFSET, PAGE_SIZE, SegmentHeader,
 };
-use std::fs::File;
+use crate::storage::File;
 use std::path::{Path, PathBuf};
 
 const ZERO_CHECK_SIZE: usize = 1024 * 1024;
@@ -67,7 +67,7 @@ impl SegmentFile {
         if !format::is_zero(&page(reserved)?) {
             fault = Some((reserved as u64, "the reserved page is not zero"));
         }
-        let length = file.metadata().map_err(failed("look at", &path))?.len();
+        let length = file.len().map_err(failed("look at", &path))?;
         let is_too_small = header.size < (FRAMES_OFFSET + PAGE_SIZE) as u64 || length < FRAMES_OFFSET as u64;
         if length > header.size || is_too_small {
             return Ok(Opened::Bad("the file has not the size that its header tells"));

@@ -1,5 +1,6 @@
 //! The sync thread: one `fdatasync` after the other while the writer goes on.
 //!
+//! Its work is a row of steps, each of which does at most one sync, so that a test can put the writer's between them.
 //! Invariant: `durable_through` moves only after every segment that holds it was synced, in order of segments. The
 //! thread also keeps the `durable` and `HEADS` files, which tell of synced records only. Any error is published, nothing
 //! is tried again and nothing is acknowledged after it: the kernel reports such an error once.
@@ -16,7 +17,6 @@ use crate::watermarks::{Failure, Watermarks};
 use crossbeam::channel::Receiver;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,21 +59,20 @@ impl SyncRequests {
 /// A segment that has frames to be synced.
 #[derive(Debug)]
 pub(crate) struct Unsynced {
-    file: Arc<File>,
     view: SegmentView,
     /// What was taken out of the page table; whole pages.
     unmapped: usize,
 }
 
 impl Unsynced {
-    pub(crate) fn new(file: Arc<File>, view: SegmentView) -> Self {
+    pub(crate) fn new(view: SegmentView) -> Self {
         let unmapped = view.edge() / PAGE_SIZE * PAGE_SIZE;
-        Self { file, view, unmapped }
+        Self { view, unmapped }
     }
 
     fn sync(&mut self) -> io::Result<()> {
         self.unmapped = self.view.unmap_published(self.unmapped)?;
-        Ok(rustix::fs::fdatasync(&self.file)?)
+        self.view.sync()
     }
 }
 
@@ -95,35 +94,127 @@ pub(crate) struct Syncing {
     pub(crate) pending: VecDeque<ChainHead>,
     pub(crate) marked: Sequence,
     pub(crate) synced_bytes: u64,
+    pub(crate) stage: Stage,
+    /// It is time for a mark even if no segment was left behind.
+    pub(crate) mark_due: bool,
+}
+
+/// What the next step does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage {
+    /// Looks how far the writer is.
+    Look,
+    /// Syncs the segment at `index`; then everything up to `through` is durable.
+    Sync { index: usize, through: Sequence, bytes: u64, last: Option<ChainHead> },
+    /// Tells that everything up to `through` is durable.
+    Tell { through: Sequence, bytes: u64, last: Option<ChainHead> },
+    /// Stores the heads of durable blocks; `last` is the head of a clean stop.
+    Heads { last: Option<ChainHead> },
+    /// Stores what is durable.
+    Mark { last: Option<ChainHead> },
+}
+
+/// How a step went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Progress {
+    /// The next step may follow at once.
+    Working,
+    /// Nothing more is to be done now.
+    Resting,
+    /// Nothing more is to be done at all.
+    Ended,
 }
 
 impl Syncing {
     /// Runs until it is told to finish or to abandon, or fails.
     pub(crate) fn run(mut self) -> Result<(), Failure> {
-        self.sync_until_told().map_err(|error| {
+        let mut last_sync = Instant::now();
+        let mut last_mark = Instant::now();
+        while !self.requests.abandoned.load(Ordering::Acquire) {
+            if last_mark.elapsed() >= MARK_INTERVAL {
+                self.mark_due = true;
+                last_mark = Instant::now();
+            }
+            match self.step()? {
+                Progress::Working => {}
+                Progress::Resting => {
+                    self.wait(last_sync);
+                    last_sync = Instant::now();
+                }
+                Progress::Ended => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// One step; its failure is published and nothing may come after it.
+    pub(crate) fn step(&mut self) -> Result<Progress, Failure> {
+        self.step_by_stage().map_err(|error| {
             let failure = Failure::new("sync thread", &error);
             self.marks.fail(&failure);
             failure
         })
     }
 
-    fn sync_until_told(&mut self) -> Result<(), FileError> {
-        let mut last_sync = Instant::now();
-        let mut last_mark = Instant::now();
-        while !self.requests.abandoned.load(Ordering::Acquire) {
-            let finished = self.requests.finished.lock().take();
-            let rotated = self.sync()?;
-            if let Some(head) = finished {
-                return self.mark(Some(head));
+    fn step_by_stage(&mut self) -> Result<Progress, FileError> {
+        match self.stage {
+            Stage::Look => Ok(self.look()),
+            Stage::Sync { index, through, bytes, last } => {
+                if let Some(segment) = self.segments.get_mut(index) {
+                    segment.sync().map_err(failed("sync a segment in", &self.dir))?;
+                }
+                let index = index + 1;
+                self.stage = if index < self.segments.len() {
+                    Stage::Sync { index, through, bytes, last }
+                } else {
+                    Stage::Tell { through, bytes, last }
+                };
+                Ok(Progress::Working)
             }
-            if rotated || last_mark.elapsed() >= MARK_INTERVAL {
-                self.mark(None)?;
-                last_mark = Instant::now();
+            Stage::Tell { through, bytes, last } => Ok(self.tell(through, bytes, last)),
+            Stage::Heads { last } => {
+                self.store_heads()?;
+                self.stage = Stage::Mark { last };
+                Ok(Progress::Working)
             }
-            self.wait(last_sync);
-            last_sync = Instant::now();
+            Stage::Mark { last } => {
+                self.mark(last)?;
+                self.stage = Stage::Look;
+                Ok(if last.is_some() { Progress::Ended } else { Progress::Resting })
+            }
         }
-        Ok(())
+    }
+
+    fn look(&mut self) -> Progress {
+        let last = self.requests.finished.lock().take();
+        let through = self.marks.written_through();
+        let bytes = self.marks.written_bytes();
+        if bytes == self.synced_bytes {
+            return self.after_sync(last, false);
+        }
+        // A segment is handed over before anything in it is published, so all of `through` is in these.
+        self.segments.extend(self.taken_into_use.try_iter());
+        self.stage = Stage::Sync { index: 0, through, bytes, last };
+        Progress::Working
+    }
+
+    fn tell(&mut self, through: Sequence, bytes: u64, last: Option<ChainHead>) -> Progress {
+        let left = self.segments.len().saturating_sub(1);
+        self.segments.drain(..left);
+        self.synced_bytes = bytes;
+        self.marks.set_durable(through);
+        self.after_sync(last, left > 0)
+    }
+
+    /// Marks at a clean stop, when a segment was left behind for good, and when it is time.
+    fn after_sync(&mut self, last: Option<ChainHead>, rotated: bool) -> Progress {
+        if last.is_some() || rotated || self.mark_due {
+            self.mark_due = false;
+            self.stage = Stage::Heads { last };
+            return Progress::Working;
+        }
+        self.stage = Stage::Look;
+        Progress::Resting
     }
 
     /// Sleeps until there is something to sync and the policy allows it.
@@ -151,27 +242,8 @@ impl Syncing {
         now.store(false, Ordering::Release);
     }
 
-    /// Syncs what is written; whether a segment was left behind for good.
-    fn sync(&mut self) -> Result<bool, FileError> {
-        let through = self.marks.written_through();
-        let bytes = self.marks.written_bytes();
-        if bytes == self.synced_bytes {
-            return Ok(false);
-        }
-        // A segment is handed over before anything in it is published, so all of `through` is in these.
-        self.segments.extend(self.taken_into_use.try_iter());
-        for segment in &mut self.segments {
-            segment.sync().map_err(failed("sync a segment in", &self.dir))?;
-        }
-        let left = self.segments.len().saturating_sub(1);
-        self.segments.drain(..left);
-        self.synced_bytes = bytes;
-        self.marks.set_durable(through);
-        Ok(left > 0)
-    }
-
-    /// Stores heads of durable blocks, then what is durable; `last` is the head of a clean stop.
-    fn mark(&mut self, last: Option<ChainHead>) -> Result<(), FileError> {
+    /// Stores the heads of durable blocks.
+    fn store_heads(&mut self) -> Result<(), FileError> {
         let durable = self.marks.durable_through();
         self.pending.extend(self.blocks.try_iter());
         let count = self.pending.iter().take_while(|block| block.through <= durable).count();
@@ -181,6 +253,12 @@ impl Syncing {
             heads.append(&entries)?;
         }
         self.stored_block = ready.last().copied().unwrap_or(self.stored_block);
+        Ok(())
+    }
+
+    /// Stores what is durable; `last` is the head of a clean stop.
+    fn mark(&mut self, last: Option<ChainHead>) -> Result<(), FileError> {
+        let durable = self.marks.durable_through();
         if self.marked == durable && last.is_none() {
             return Ok(());
         }

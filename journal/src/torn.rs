@@ -2,15 +2,13 @@
 //!
 //! At the first place that is no good frame, where sequence X should be: if a witness knows X, acknowledged data is
 //! damaged and nothing may be cut. If none does, nobody was ever told of X, and what lies there is copied and cut.
-//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file and the `HEADS` file.
+//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file, the `HEADS` file and snapshots.
 
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
-use crate::heads::StoredHeads;
 use crate::reader::Place;
 use crate::segment::{Opened, SegmentFile, last_non_zero_unused};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
@@ -36,6 +34,11 @@ pub enum Witness {
         /// The last record of the last block in it.
         through: Sequence,
     },
+    /// A snapshot.
+    Snapshot {
+        /// The last record in it.
+        through: Sequence,
+    },
     /// The watermark of the living writer.
     Writer {
         /// What it has written.
@@ -51,6 +54,7 @@ impl std::fmt::Display for Witness {
             }
             Self::DurableFile { durable_through } => write!(out, "the durable file knows {durable_through}"),
             Self::Heads { through } => write!(out, "the HEADS file knows {through}"),
+            Self::Snapshot { through } => write!(out, "a snapshot knows {through}"),
             Self::Writer { written_through } => write!(out, "the writer has written {written_through}"),
         }
     }
@@ -100,7 +104,7 @@ pub(crate) fn remains(
             }
             Opened::Segment(_) | Opened::Bad(_) => {
                 let path = directory::segment_path(dir, number);
-                let length = std::fs::metadata(&path).map_err(failed("look at", &path))?.len();
+                let length = directory::length(&path)?;
                 (0, Some(length.saturating_sub(1)))
             }
             Opened::Missing => continue,
@@ -110,20 +114,30 @@ pub(crate) fn remains(
     Ok(found)
 }
 
+/// What is known to be durable beside the segments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) durable_through: Sequence,
+    pub(crate) heads_through: Sequence,
+    pub(crate) snapshot_through: Sequence,
+}
+
 /// Who knows `sequence`, of all there are.
 pub(crate) fn witness(
     dir: &Path,
-    durable_through: Sequence,
-    heads: &StoredHeads,
+    known: &Known,
     remains: &[Remains],
     sequence: Sequence,
 ) -> Result<Option<Witness>, FileError> {
+    let Known { durable_through, heads_through, snapshot_through } = *known;
     if durable_through >= sequence {
         return Ok(Some(Witness::DurableFile { durable_through }));
     }
-    let through = heads.known_through();
-    if through >= sequence {
-        return Ok(Some(Witness::Heads { through }));
+    if heads_through >= sequence {
+        return Ok(Some(Witness::Heads { through: heads_through }));
+    }
+    if snapshot_through >= sequence {
+        return Ok(Some(Witness::Snapshot { through: snapshot_through }));
     }
     later_frame(dir, remains, sequence)
 }
@@ -193,10 +207,10 @@ pub(crate) fn cut(
         let path = directory::segment_path(dir, number);
         if remains.iter().any(|part| part.number == number) {
             let copy = free_name(dir, &format!("{number:012}"));
-            std::fs::rename(&path, &copy).map_err(failed("set aside", &path))?;
+            directory::rename(&path, &copy)?;
             torn.copies.push(copy);
         } else {
-            std::fs::remove_file(&path).map_err(failed("remove", &path))?;
+            directory::remove(&path)?;
         }
     }
     if let Some(part) = remains.iter().find(|part| part.number == end.segment && part.from > 0) {
@@ -216,7 +230,7 @@ pub(crate) fn cut(
 fn free_name(dir: &Path, stem: &str) -> PathBuf {
     let first = dir.join(format!("{stem}.torn"));
     let later = (2_u64..).map(|count| dir.join(format!("{stem}.{count}.torn")));
-    std::iter::once(first).chain(later).find(|path| !path.exists()).expect("some number is free")
+    std::iter::once(first).chain(later).find(|path| !directory::exists(path)).expect("some number is free")
 }
 
 fn copy_range(from: &File, path: &Path, part: &Remains, copy: &Path) -> Result<(), FileError> {

@@ -11,7 +11,7 @@ use crate::format::{
 };
 use crate::reader::Place;
 use crate::segment::{Activity, Opened, SegmentFile};
-use std::fs::File;
+use crate::storage::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;

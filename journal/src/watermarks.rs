@@ -17,7 +17,6 @@ use crate::directory::{self, FileError, failed};
 use crate::format::{self, FORMAT_VERSION, JournalId, PAGE_SIZE, Page, WATERMARKS_MAGIC};
 use crate::mmap::CounterPage;
 use parking_lot::Mutex;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -97,7 +96,7 @@ impl Watermarks {
         file.set_len(PAGE_SIZE as u64)
             .and_then(|()| file.write_all_at(&page, 0))
             .map_err(failed("write", &path))?;
-        let page = CounterPage::map(&file).map_err(failed("map", &path))?;
+        let page = CounterPage::new(file.map().map_err(failed("map", &path))?);
         let failed = AtomicBool::new(false);
         let marks = Self(Arc::new(Shared { page, failed, failure: Mutex::new(None), on_failure }));
         if let Some(head) = head {

@@ -1,17 +1,18 @@
-//! Appends frames: encodes straight into the mapping and publishes with one word.
+//! Appends frames: encodes straight into the mapping and publishes with one word, or gathers and writes them.
 //!
 //! Pre: records come in order of sequence, the command of a frame first and the flag on its last. Invariant: bytes after
 //! the last frame of the segment are zero, so padding need not be written. Appending never syncs and never allocates; it
 //! waits only when no prepared segment is ready. After any error nothing more is accepted: every call says `Poisoned`.
 
 use crate::chain::ChainHead;
+use crate::crew::{Crew, Works};
+use crate::directory::{FileError, failed};
 use crate::format::{
     self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
     OPAQUE_HEADER_SIZE, OPAQUE_SIZE_MAX, PLAIN_FRAME_SIZE_MAX, RECORD_FLAG_OPAQUE, RECORD_HEADER_SIZE,
     RECORDS_PER_FRAME_MAX, RecordHeader,
 };
-use crate::journal::Crew;
-use crate::mmap::SegmentWriter;
+use crate::mmap::{GATHER_SIZE, SegmentWriter};
 use crate::prepare::Spare;
 use crate::schema;
 use crate::watermarks::{Failure, Watermarks};
@@ -92,7 +93,8 @@ pub struct Closed {
 #[derive(Debug)]
 pub struct Writer {
     segment: SegmentWriter,
-    number: u64,
+    /// The last record in a frame that is complete.
+    last: Sequence,
     crcs: FrameCrcs,
     journal: JournalId,
     epoch: u32,
@@ -134,7 +136,7 @@ impl Writer {
     pub(crate) fn new(start: Start, marks: Watermarks, crew: Crew) -> Self {
         Self {
             segment: start.active.writer,
-            number: start.active.number,
+            last: Sequence(start.next.0 - 1),
             crcs: FrameCrcs::new(start.active.number),
             journal: start.journal,
             epoch: start.epoch,
@@ -150,6 +152,11 @@ impl Writer {
             marks,
             crew,
         }
+    }
+
+    /// Sets the threads to work.
+    pub(crate) fn start(&mut self, works: Works, prefault_bytes: usize) -> Result<(), FileError> {
+        self.crew.start(works, prefault_bytes)
     }
 
     /// The sequence that comes next.
@@ -201,7 +208,7 @@ impl Writer {
         if envelope.flags & Envelope::LAST_OF_FRAME == 0 {
             return Ok(None);
         }
-        self.finish_frame(envelope);
+        self.finish_frame(envelope)?;
         Ok(Some(envelope.sequence))
     }
 
@@ -287,7 +294,7 @@ impl Writer {
     ///
     /// The command's own, as it was kept, would be read before it has reached the cache.
     #[inline]
-    fn finish_frame(&mut self, last: &Envelope) {
+    fn finish_frame(&mut self, last: &Envelope) -> Result<(), AppendError> {
         let header = FrameHeader {
             first_sequence: Sequence(self.next.0 - u64::from(self.frame.count)),
             time_ns: last.time_ns,
@@ -303,26 +310,58 @@ impl Writer {
         self.last_time = last.time_ns;
         let size = self.frame.size;
         self.frame.count = 0;
-        self.publish(&header, size);
         self.sealed = false;
         self.dirty = true;
-        self.crew.written(self.segment.edge());
+        self.publish(&header, size)
     }
 
     #[inline]
-    fn publish(&mut self, header: &FrameHeader, size: usize) {
+    fn publish(&mut self, header: &FrameHeader, size: usize) -> Result<(), AppendError> {
         let frame = &mut self.segment.unpublished()[..size];
         header.write(frame);
         let length = u32::try_from(size).expect("a frame is shorter than 4 GiB");
         let crc = self.crcs.of(length, frame);
         format::put(frame, 4, &crc.to_le_bytes());
-        self.segment.publish(size);
+        let is_published = self.segment.publish(size);
         self.bytes += size as u64;
-        self.marks.set_written(header.last_sequence(), self.bytes);
+        self.last = header.last_sequence();
+        if is_published {
+            self.tell_written();
+        } else if self.segment.gathered() >= GATHER_SIZE {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn tell_written(&mut self) {
+        self.marks.set_written(self.last, self.bytes);
+        self.crew.written(self.segment.edge());
+    }
+
+    /// Writes the frames that are gathered, if any are. There is no open frame.
+    fn flush(&mut self) -> Result<(), AppendError> {
+        if self.segment.gathered() == 0 {
+            return Ok(());
+        }
+        let written = self.segment.flush();
+        self.or_fail(written)?;
+        self.tell_written();
+        Ok(())
+    }
+
+    /// An error of the disk stops the journal: nothing is tried again.
+    fn or_fail<T>(&self, result: std::io::Result<T>) -> Result<T, AppendError> {
+        result.map_err(|error| {
+            let failure = Failure::new("writer", &failed("write frames in", &self.crew.dir)(error));
+            self.marks.fail(&failure);
+            AppendError::Failed(failure)
+        })
     }
 
     /// Goes over to the next segment; waits for it if it is not ready.
     fn rotate(&mut self) -> Result<(), AppendError> {
+        self.flush()?;
         let spare = self
             .crew
             .next_spare()
@@ -338,10 +377,10 @@ impl Writer {
         };
         self.segment.finish();
         self.segment = spare.writer;
-        self.number = spare.number;
         self.crcs = FrameCrcs::new(spare.number);
-        self.segment.activate(&activation.to_page());
-        self.crew.taken_into_use(spare.file, spare.view);
+        let activated = self.segment.activate(&activation.to_page());
+        self.or_fail(activated)?;
+        self.crew.taken_into_use(spare.view);
         Ok(())
     }
 
@@ -357,30 +396,46 @@ impl Writer {
         if self.sealed || self.frame.count > 0 {
             return Ok(());
         }
-        if self.dirty {
-            self.dirty = false;
+        let result = if self.dirty {
             self.idle_since = Some(Instant::now());
-            self.crew.wake_sync();
+            self.rest()
         } else if self.idle_since.is_some_and(|since| since.elapsed() >= IDLE_BEFORE_SEAL) {
-            if self.marks.durable_through() == self.marks.written_through() {
-                self.seal();
-                self.idle_since = None;
-            } else {
-                self.idle_since = Some(Instant::now());
-            }
-            self.crew.sync_now();
+            self.idle_since = Some(Instant::now());
+            self.seal_if_durable()
+        } else {
+            Ok(())
+        };
+        self.poisoned = result.is_err();
+        result
+    }
+
+    /// Nothing to append just now: writes what is gathered and wakes the sync thread.
+    pub(crate) fn rest(&mut self) -> Result<(), AppendError> {
+        self.dirty = false;
+        self.flush()?;
+        self.crew.wake_sync();
+        Ok(())
+    }
+
+    /// Nothing to append for a while: asks for a sync, and seals once everything is durable.
+    pub(crate) fn seal_if_durable(&mut self) -> Result<(), AppendError> {
+        if self.marks.durable_through() == self.last {
+            self.seal()?;
+            self.idle_since = None;
         }
+        self.crew.sync_now();
         Ok(())
     }
 
     /// Writes a seal; it tells that everything before it is durable.
-    fn seal(&mut self) {
+    fn seal(&mut self) -> Result<(), AppendError> {
         if self.sealed || self.next == Sequence::FIRST || self.segment.remaining() < FRAME_HEADER_SIZE {
-            return;
+            return Ok(());
         }
         let header = FrameHeader::seal(self.next, self.last_time, self.marks.durable_through(), self.epoch);
-        self.publish(&header, FRAME_HEADER_SIZE);
+        self.publish(&header, FRAME_HEADER_SIZE)?;
         self.sealed = true;
+        self.flush()
     }
 
     /// Syncs everything, seals, stores the heads and the durable mark, stops the threads and gives up the lock.
@@ -391,6 +446,7 @@ impl Writer {
         if self.frame.count > 0 {
             return Err(AppendError::Unfinished { next: self.next });
         }
+        self.flush()?;
         while self.marks.durable_through() < self.marks.written_through() {
             if let Some(failure) = self.marks.failure() {
                 return Err(AppendError::Failed(failure));
@@ -398,12 +454,18 @@ impl Writer {
             self.crew.sync_now();
             std::thread::park_timeout(CLOSE_PAUSE);
         }
-        self.seal();
-        self.segment.finish();
+        self.end()?;
         let chain_head = self.crew.finish()?;
         self.marks.set_closed();
         let last_sequence = Sequence(self.next.0 - 1);
         Ok(Closed { last_sequence, chain_head, bytes: self.bytes_before + self.bytes })
+    }
+
+    /// Writes the last seal; nothing comes after it.
+    pub(crate) fn end(&mut self) -> Result<(), AppendError> {
+        self.seal()?;
+        self.segment.finish();
+        Ok(())
     }
 }
 
