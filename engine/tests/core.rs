@@ -101,6 +101,8 @@ mod risk_kept;
 mod risk_limits;
 #[path = "core/risk_page.rs"]
 mod risk_page;
+#[path = "core/risk_replaces.rs"]
+mod risk_replaces;
 #[path = "core/risk_scopes.rs"]
 mod risk_scopes;
 #[cfg(test)]
