@@ -110,6 +110,9 @@ mod risk_scopes;
 mod risk_support;
 #[path = "core/risk_table.rs"]
 mod risk_table;
+#[cfg(test)]
+#[path = "core/risk_table_cases.rs"]
+mod risk_table_cases;
 #[path = "core/seams.rs"]
 mod seams;
 #[path = "core/seams_risk.rs"]
