@@ -4,12 +4,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use tickwerk_domain::command::{BookOrderObserved, NewOrder, SimulatedVenueSet};
+use tickwerk_domain::command::{
+    BookOrderObserved, LatencyRecorded, NewOrder, PriceBandSet, SimulatedVenueSet, VenueLatencySet,
+};
 use tickwerk_domain::event::{CancelSubmitted, OrderSubmitted, ReplaceSubmitted};
 use tickwerk_domain::{
-    AccountId, Aggressor, BookAction, DurationNs, InstrumentId, Level, Money, OrderId, OrderType, Price, Qty,
-    QueueModel, Rate, SelfTradePrevention, SessionState, Side, StrategyId, TimeInForce, TimeNs, Touch,
-    VenueId, VenueState,
+    AccountId, Aggressor, BookAction, DurationNs, InstrumentId, LatencyModel, Level, Money, OrderId,
+    OrderType, Price, Qty, QueueModel, Rate, SelfTradePrevention, SessionState, Side, StrategyId,
+    TimeInForce, TimeNs, Touch, VenueId, VenueState,
 };
 use tickwerk_venue::SimulatedVenue;
 use tickwerk_venue::book::{
@@ -88,6 +90,7 @@ impl Everything {
             9 => self.replace(at, order, instrument),
             10..=12 => {
                 let touch = Touch { bid: self.level(), ask: self.level() };
+                self.venue.hear(at, TimeNs(self.now.saturating_sub(self.random.up_to(9))), instrument);
                 self.venue.observe(at, instrument, touch);
             }
             13 | 14 => {
@@ -159,6 +162,26 @@ impl Everything {
         self.venue.book_order(at, &told, &self.book);
     }
 
+    /// As the core sees to it, measured latencies come in order and the band has its edges the right way round.
+    fn configure_latency_and_band(&mut self, instrument: InstrumentId) {
+        let [order_factor, report_factor] =
+            [(); 2].map(|()| Rate(self.random.up_to(300_000_000).cast_signed()));
+        let model = self.pick(LatencyModel::ALL);
+        let setting = VenueLatencySet { order_factor, report_factor, table: 0, instrument, model };
+        self.venue.configure_latency(&setting);
+        let mut sent = self.now.saturating_sub(20);
+        for _ in 0..self.random.up_to(4) {
+            sent += 1 + self.random.up_to(9);
+            let [sent_at, arrived_at, reported_at] = [sent, sent + 3, sent + 5].map(TimeNs);
+            self.venue.record_latency(&LatencyRecorded { sent_at, arrived_at, reported_at, instrument });
+        }
+        let (one, other) = (self.number(), self.number());
+        let dynamic = Rate(self.random.up_to(20_000_000).cast_signed());
+        let (low, high) = if self.random.up_to(2) == 0 { (0, 0) } else { (one.min(other), one.max(other)) };
+        let band = PriceBandSet { low: Price(low), high: Price(high), dynamic, instrument };
+        self.venue.configure_band(TimeNs(self.now), &band);
+    }
+
     fn configure(&mut self, instrument: InstrumentId) {
         let rates = [Rate(0), Rate(3_000_000), Rate(i64::MIN), Rate(i64::MAX)];
         let setting = SimulatedVenueSet {
@@ -175,6 +198,7 @@ impl Everything {
             ..SimulatedVenueSet::touch(instrument, DurationNs(self.random.up_to(100)))
         };
         self.venue.configure(&setting);
+        self.configure_latency_and_band(instrument);
     }
 }
 
