@@ -41,6 +41,8 @@ mod refusals;
 mod restart;
 #[path = "daemon/risk.rs"]
 mod risk;
+#[path = "daemon/upkeep.rs"]
+mod upkeep;
 
 /// Whether the long forms were asked for.
 fn is_long() -> bool {
