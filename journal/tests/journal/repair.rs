@@ -183,7 +183,7 @@ fn damage_to_a_compressed_segment_is_repaired() {
 }
 
 /// Frames enough to fill 32 KiB.
-const SMALL: usize = 120;
+const SMALL: usize = 160;
 const SMALL_END: usize = FRAMES_START + 32 * 1024;
 
 /// Flips each of `bits` in turn; gives those that `is_healthy` lets pass though the journal is not what it was, and how
