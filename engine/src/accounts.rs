@@ -155,6 +155,12 @@ impl Accounts {
         crate::positions::bits(self.short[account.0 as usize]).map(CurrencyId)
     }
 
+    /// Whether an account has less of any currency than it has tied up.
+    #[inline]
+    pub(crate) fn is_short(&self, account: AccountId) -> bool {
+        self.short[account.0 as usize] != 0
+    }
+
     /// What is kept of an account's worth; its number in range.
     pub fn worth(&self, account: AccountId) -> &worth::Worth {
         self.worths.get(account)
@@ -285,13 +291,13 @@ tickwerk_domain::persist! {
 impl Accounts {
     pub(crate) fn save(&self, to: &mut ImageWriter) {
         let Self { accounts, currencies, balances, held, short: _, worths, books, book_rows } = self;
-        to.table(accounts, |_| Account::default());
-        to.table(currencies, |_| Currency::default());
-        to.table(balances, |_| Balance::default());
-        to.table(held, |_| 0);
+        to.table(accounts, &Account::default());
+        to.table(currencies, &Currency::default());
+        to.table(balances, &Balance::default());
+        to.table(held, &0);
         worths.save(to);
-        to.table(books, |_| [0; LedgerBook::ALL.len()]);
-        to.table(book_rows, |_| 0);
+        to.table(books, &[0; LedgerBook::ALL.len()]);
+        to.table(book_rows, &0);
     }
 
     pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {

@@ -138,12 +138,12 @@ impl Reconciliations {
     /// Marks of reconciliations that are over mean nothing any more.
     pub(crate) fn save(&self, to: &mut ImageWriter) {
         let Self { rows, stated_in } = self;
-        to.table(rows, |_| Reconciliation::default());
+        to.table(rows, &Reconciliation::default());
         let going_on: Vec<Sequence> = rows.iter().map(|row| row.started).filter(|of| of.0 != 0).collect();
         let is_of_today = |started: &Sequence| going_on.contains(started);
         let today: Vec<_> =
             stated_in.iter().map(|of| if is_of_today(of) { *of } else { Sequence::NONE }).collect();
-        to.table(&today, |_| Sequence::NONE);
+        to.table(&today, &Sequence::NONE);
     }
 
     pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {

@@ -15,6 +15,17 @@ mod backup;
 mod backup_restore;
 mod backup_set;
 mod beginning;
+/// Whether a test has put this fault into the code; never outside of tests.
+macro_rules! broken {
+    ($fault:ident) => {{
+        #[cfg(test)]
+        let is_broken = crate::simulation::broken::is(crate::simulation::broken::Broken::$fault);
+        #[cfg(not(test))]
+        let is_broken = false;
+        is_broken
+    }};
+}
+
 mod bell;
 mod blank;
 mod chain;
@@ -50,7 +61,10 @@ mod scan;
 pub mod schema;
 mod scrub;
 mod segment;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
+mod space;
 mod storage;
 mod syncing;
 mod tail;
@@ -91,6 +105,7 @@ pub use snapshot::{
     ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
     read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
 };
+pub use space::Space;
 pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

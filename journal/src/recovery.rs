@@ -220,7 +220,9 @@ fn sync_kept(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     };
     for usage in scan.usage.iter().filter(is_unsure) {
         let path = directory::segment_path(dir, usage.number);
-        directory::open_for_writing(&path)?.sync_data().map_err(failed("sync", &path))?;
+        if !broken!(KeptUnsynced) {
+            directory::open_for_writing(&path)?.sync_data().map_err(failed("sync", &path))?;
+        }
     }
     Ok(())
 }
@@ -273,6 +275,11 @@ impl Recovered {
 
     /// Opens it for writing.
     pub fn open(self) -> Result<Journal, RecoverError> {
+        Ok(journal::open(self.activate()?)?)
+    }
+
+    /// Takes the first segment into use, if none is.
+    pub(crate) fn activate(self) -> Result<Opening, RecoverError> {
         let Self { config, lock, scan, durable, heads, marks, .. } = self;
         let active = scan.usage.last().map(|usage| (usage.number, usage.end));
         let (number, end) = active.unwrap_or((FIRST_SEGMENT, FRAMES_OFFSET as u64));
@@ -303,7 +310,6 @@ impl Recovered {
         let found: VecDeque<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
         let next_number = found.back().map_or(number, |last| *last) + 1;
         let chain = scan.chain;
-        let opening = Opening { config, lock, start, found, next_number, chain, durable, heads, marks };
-        Ok(journal::open(opening)?)
+        Ok(Opening { config, lock, start, found, next_number, chain, durable, heads, marks })
     }
 }

@@ -11,6 +11,7 @@ mod lists;
 mod overrides;
 mod section;
 mod settings;
+mod simulation;
 mod snapshots;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod venues;
 pub(crate) use error::ConfigError;
 pub(crate) use instruments::{CurrencySettings, InstrumentSettings};
 pub(crate) use settings::{Acknowledge, ControlSettings, EngineSettings, FeedSettings, JournalSettings, Pin};
+pub(crate) use simulation::SimulationSettings;
 pub(crate) use snapshots::SnapshotSettings;
 pub(crate) use trading::{AccountSettings, LimitSettings, StrategySettings};
 pub(crate) use venues::{MarkSettings, RouteSettings, SIMULATED};

@@ -15,7 +15,7 @@ pub(crate) use schedule::Schedule;
 use crate::config::{Acknowledge, SnapshotSettings};
 use crate::exit;
 use crate::session::released_through;
-use crate::snapshot::{OnTaken, Setting, Snapshots, State, Taken, lower_priority};
+use crate::snapshot::{OnTaken, Setting, Snapshots, State, Written, lower_priority};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -69,6 +69,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) watermarks: Watermarks,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) snapshots: SnapshotSettings,
+    /// Frames that no snapshot knows yet.
+    pub(crate) behind: u64,
     /// The state that it goes on from.
     pub(crate) state: State,
     /// What the book is compared with.
@@ -78,7 +80,8 @@ pub(crate) struct Beginning<'a> {
 impl Follower {
     /// Follows the journal from the frame behind the state on.
     pub(crate) fn start(beginning: Beginning<'_>) -> Result<Self> {
-        let Beginning { dir, journal, watermarks, acknowledge, snapshots, mut state, check } = beginning;
+        let Beginning { dir, journal, watermarks, acknowledge, snapshots, behind, mut state, check } =
+            beginning;
         let tail_from = |from| Tail::new(dir, from, watermarks.clone());
         // A book is compared from its beginning on, where that is kept.
         let whole = check.is_some().then(|| tail_from(Sequence::FIRST).ok()).flatten();
@@ -99,7 +102,7 @@ impl Follower {
         })?;
         let (queries, receiver) = channel();
         let follows = Attached {
-            following: Following::new(tail, state, Schedule::new(&snapshots), check),
+            following: Following::new(tail, state, Schedule::new(&snapshots, behind), check),
             snapshots: taker,
             watermarks,
             acknowledge,
@@ -136,7 +139,7 @@ fn stop(error: &anyhow::Error) {
 
 /// Tells of a snapshot that could not be taken. A failed sync or rename stops the process: the kernel tells of such an
 /// error once, and the next one to hear of it might be the journal.
-pub(crate) fn snapshot_told(written: Result<&Taken, &anyhow::Error>) {
+pub(crate) fn snapshot_told(written: Written<'_>) {
     let Err(error) = written else {
         return;
     };
@@ -149,7 +152,7 @@ pub(crate) fn snapshot_told(written: Result<&Taken, &anyhow::Error>) {
 /// Whether an error is more than a full disk or a record that is not durable yet.
 fn is_fatal(error: &anyhow::Error) -> bool {
     let of_file = error.chain().find_map(|cause| cause.downcast_ref::<FileError>());
-    let is_read = error.chain().any(|cause| cause.is::<ReadError>());
+    let is_read = error.chain().any(<dyn std::error::Error>::is::<ReadError>);
     let is_harmless = |kind| {
         use std::io::ErrorKind::{NotFound, QuotaExceeded, StorageFull};
         // A daemon that starts removes what a process beside it was writing.

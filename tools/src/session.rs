@@ -113,7 +113,8 @@ fn twin(core: &Core) -> Result<Core> {
     Ok(twin)
 }
 
-fn is_snapshot(path: &Path) -> bool {
+/// Whether a file is a snapshot's.
+pub(crate) fn is_snapshot(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "snap")
 }
 

@@ -5,7 +5,7 @@
 
 mod taker;
 
-pub(crate) use taker::{OnTaken, Setting, Snapshots, Taken, lower_priority};
+pub(crate) use taker::{OnTaken, Setting, Snapshots, Taken, Written, lower_priority};
 
 use crate::setup::Applied;
 use anyhow::Result;

@@ -135,32 +135,53 @@ impl ImageWriter {
 
     /// Adds a table of lists: those that are not empty.
     pub fn lists<T: Persist>(&mut self, lists: &[Vec<T>]) {
-        self.count(lists.iter().filter(|list| !list.is_empty()).count());
-        for (place, list) in lists.iter().enumerate().filter(|(_, list)| !list.is_empty()) {
-            self.count(place);
-            self.list(list.iter());
-        }
+        let write = |to: &mut Self, place, list: &Vec<T>| {
+            if !list.is_empty() {
+                to.count(place);
+                to.list(list.iter());
+            }
+            !list.is_empty()
+        };
+        self.places(write, lists);
     }
 
-    /// Adds a table of fixed places: those that are not `blank` at their place.
-    pub fn table<T: Persist>(&mut self, rows: &[T], blank: impl Fn(usize) -> T) {
+    /// Adds a table of fixed places: those that are not `blank`.
+    pub fn table<T: Persist>(&mut self, rows: &[T], blank: &T) {
         let mut nothing = Self::default();
+        blank.save(&mut nothing);
+        self.places(|to, place, row: &T| to.place(place, row, &nothing.bytes), rows);
+    }
+
+    /// Adds a table of fixed places that differ while they are blank: those that are not as `blank` makes them.
+    pub fn table_of<T: Persist>(&mut self, rows: &[T], blank: impl Fn(usize) -> T) {
+        let write = |to: &mut Self, place, row: &T| {
+            let mut nothing = Self::default();
+            blank(place).save(&mut nothing);
+            to.place(place, row, &nothing.bytes)
+        };
+        self.places(write, rows);
+    }
+
+    fn places<T>(&mut self, mut write: impl FnMut(&mut Self, usize, &T) -> bool, rows: &[T]) {
         let start = self.bytes.len();
         self.count(0);
         let mut count = 0_u32;
         for (place, row) in rows.iter().enumerate() {
-            let length = self.bytes.len();
-            self.count(place);
-            row.save(self);
-            nothing.bytes.clear();
-            blank(place).save(&mut nothing);
-            if self.bytes[length + 4..] == nothing.bytes {
-                self.bytes.truncate(length);
-            } else {
-                count += 1;
-            }
+            count += u32::from(write(self, place, row));
         }
         self.bytes[start..start + 4].copy_from_slice(&count.to_le_bytes());
+    }
+
+    /// Adds a place and its row, unless that is nothing; tells whether it did.
+    fn place<T: Persist>(&mut self, place: usize, row: &T, nothing: &[u8]) -> bool {
+        let length = self.bytes.len();
+        self.count(place);
+        row.save(self);
+        let is_something = self.bytes[length + 4..] != *nothing;
+        if !is_something {
+            self.bytes.truncate(length);
+        }
+        is_something
     }
 }
 

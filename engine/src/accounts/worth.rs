@@ -83,7 +83,7 @@ tickwerk_domain::persist! { Worth { is_known, peak, day_equity, marked_at, fees_
 impl Worths {
     pub(crate) fn save(&self, to: &mut ImageWriter) {
         let Self { rows, touched: _ } = self;
-        to.table(rows, |_| Worth::default());
+        to.table(rows, &Worth::default());
     }
 
     pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {

@@ -73,7 +73,7 @@ impl Core {
         machine.save(&mut to);
         venue.save(&mut to);
         to.section("core", |to| {
-            to.table(sources, |_| 0);
+            to.table(sources, &0);
             to.value(frames);
         });
         to.into_bytes()

@@ -5,7 +5,7 @@ use crate::event_buffer::EventBuffer;
 use crate::limits::{CURRENCIES_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::signals::AnyStrategy;
 use tickwerk_domain::command::{
-    CashTransferred, CurrencyDefined, RulesActivated, SimulatedVenueSet, StrategyDefined, TextDefined,
+    CashTransferred, CurrencyDefined, RulesActivated, StrategyDefined, TextDefined,
 };
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{LEGS_PER_POSTING_MAX, LedgerBook, Leg, Posted};
@@ -23,7 +23,8 @@ impl Machine {
             self.refuse(&(*text).into(), Reject::IdOutOfRange, i64::from(number), out);
         } else if !self.text(text.text_id).is_empty() && self.text(text.text_id) != text.text.as_str() {
             self.refuse(&(*text).into(), Reject::DefinitionFixed, i64::from(number), out);
-        } else if self.text(text.text_id).is_empty() {
+        } else if self.text(text.text_id).is_empty() && !text.text.as_str().is_empty() {
+            // An empty text is as none at all.
             self.texts[number as usize] = text.text;
             self.digest.replace(0, hash_text(number, &text.text));
         }
@@ -121,14 +122,6 @@ impl Machine {
                 factor.ok_or((Reject::ValueOutOfRange, i64::from(new.quantity_scale)))
             }
         }
-    }
-
-    pub(super) fn set_venue(&mut self, setting: &SimulatedVenueSet, out: &mut EventBuffer) -> u64 {
-        if self.instrument(setting.instrument).is_none() {
-            self.refuse(&(*setting).into(), Reject::UnknownInstrument, i64::from(setting.instrument.0), out);
-            return 0;
-        }
-        self.next_instrument_version(setting.instrument)
     }
 
     pub(super) fn define_strategy(&mut self, new: &StrategyDefined, out: &mut EventBuffer) -> u64 {

@@ -7,6 +7,7 @@ use super::conversion::Conversions;
 use super::definitions::{hash_instrument, hash_text};
 use super::mass_cancel::Scope;
 use super::sessions::Sweep;
+use super::venue_settings::RecordedLatencies;
 use super::{Continuation, InstrumentSlot, Machine, StrategySlot, Venues, funding, valuation};
 use crate::accounts::Accounts;
 use crate::executions::{Executions, UnmatchedFills};
@@ -63,6 +64,7 @@ impl Machine {
             is_continuing: _,
             timers,
             conversions,
+            latencies,
             funding,
             rules_version,
             system_version,
@@ -71,11 +73,11 @@ impl Machine {
             day_ends,
             digest,
         } = self;
-        to.section("texts", |to| to.table(texts, |_| no_text()));
-        to.section("instruments", |to| to.table(instruments, |_| None));
+        to.section("texts", |to| to.table(texts, &no_text()));
+        to.section("instruments", |to| to.table(instruments, &None));
         to.section("order books", |to| order_books.save(to));
         to.section("markets", |to| market::save(markets, to));
-        to.section("strategies", |to| to.table(strategies, |_| None));
+        to.section("strategies", |to| to.table(strategies, &None));
         to.section("accounts", |to| accounts.save(to));
         to.section("positions", |to| positions.save(to));
         to.section("orders", |to| orders.save(to));
@@ -89,8 +91,9 @@ impl Machine {
         to.section("triggers", |to| triggers.save(to));
         to.section("timers", |to| timers.save(to));
         to.section("conversions", |to| conversions.save(to));
+        to.section("latencies", |to| latencies.save(to));
         to.section("machine", |to| {
-            to.table(reducers, |_| 0);
+            to.table(reducers, &0);
             to.value(firing);
             to.value(sweep);
             to.value(continuations);
@@ -126,6 +129,7 @@ impl Machine {
         let triggers = from.section("triggers", |from| Triggers::load(&orders, from))?;
         let timers = from.section("timers", |from| Timers::load(from, sum))?;
         let conversions = from.section("conversions", |from| Conversions::load(from, sum))?;
+        let latencies = from.section("latencies", |from| RecordedLatencies::load(from, sum))?;
         from.section("machine", |from| {
             let mut machine = Self {
                 texts,
@@ -153,6 +157,7 @@ impl Machine {
                 is_continuing: false,
                 timers,
                 conversions,
+                latencies,
                 funding: from.value()?,
                 rules_version: from.value()?,
                 system_version: from.value()?,

@@ -35,7 +35,7 @@ impl Persist for BookState {
 
 /// Adds the markets of all instruments to an image.
 pub(crate) fn save(markets: &[Market], to: &mut ImageWriter) {
-    to.table(markets, |place| Market::new(number(place)));
+    to.table_of(markets, |place| Market::new(number(place)));
 }
 
 /// Reads the markets of `count` instruments.

@@ -313,10 +313,10 @@ impl Settings {
             hashes,
             strategy_hashes,
         } = self;
-        to.table(rows, |_| UNSET);
-        to.table(strategies, |_| UNSET);
-        to.table(hashes, |_| 0);
-        to.table(strategy_hashes, |_| 0);
+        to.table(rows, &UNSET);
+        to.table(strategies, &UNSET);
+        to.table(hashes, &0);
+        to.table(strategy_hashes, &0);
         to.value(version);
     }
 

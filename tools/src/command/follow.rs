@@ -11,7 +11,7 @@ use crate::control::{self, QUERIES};
 use crate::exit;
 use crate::follower::{Following, Schedule, snapshot_told};
 use crate::session::NoBeginning;
-use crate::snapshot::{self, Setting, Snapshots, State, Taken, lower_priority};
+use crate::snapshot::{self, Setting, Snapshots, State, Written, lower_priority};
 use crate::stop::Stop;
 use anyhow::{Context, Result};
 use position::Position;
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     lower_priority(PRIORITY);
     let schedule = if options.snapshots {
         let Options { every_frames, every_s, keep, .. } = *options;
-        Schedule::new(&SnapshotSettings { every_frames, every_s, keep: usize::from(keep) })
+        Schedule::new(&SnapshotSettings { every_frames, every_s, keep: usize::from(keep) }, 0)
     } else {
         Schedule::never()
     };
@@ -73,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         options.snapshots.then(|| start_snapshots(&options.dir, following.journal_id(), options.keep));
     let mut apart = Beside { following, dir: &options.dir, lives: tickwerk_journal::is_live(&options.dir)? };
     if let Some(query) = &options.query {
-        apart.to_now()?;
+        apart.catch_up()?;
         let core = apart.following.core();
         let answer = control::answer_of(query, core).context("the query is unknown")?;
         print(&json!({ "sequence": apart.following.at().0, "result": answer }).to_string())?;
@@ -114,11 +114,13 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
 pub(super) fn begin(dir: &Path, schedule: Schedule) -> Result<Following> {
     let mut warnings = Vec::new();
     let restored = snapshot::newest(dir, &mut warnings)?;
-    warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
+    for warning in warnings {
+        tell(&format!("warning: {warning}"));
+    }
     let state = restored.map_or_else(State::default, |restored| restored.state);
-    let tail = Tail::open(dir, state.core.last().sequence.next()).map_err(|error| match error {
-        ReadError::Gone { first, .. } => anyhow::Error::new(NoBeginning { first }),
-        error => error.into(),
+    let tail = Tail::open(dir, state.core.last().sequence.next()).map_err(|error| {
+        let first = if let ReadError::Gone { first, .. } = error { Some(first) } else { None };
+        first.map_or_else(|| error.into(), |first| anyhow::Error::new(NoBeginning { first }))
     });
     let tail = tail.with_context(|| format!("opening the journal in {}", dir.display()))?;
     Ok(Following::new(tail, state, schedule, None))
@@ -131,7 +133,7 @@ fn start_snapshots(dir: &Path, journal: JournalId, keep: u8) -> Result<Snapshots
         let marks = StoredWatermarks::read(&durable_of).ok().flatten();
         marks.filter(|marks| marks.journal == journal).map_or(Sequence::NONE, |marks| marks.durable_through)
     };
-    let told = |written: Result<&Taken, &anyhow::Error>| {
+    let told = |written: Written<'_>| {
         if let Ok(taken) = written {
             tell(&format!("snapshot at {} written: {} bytes", taken.header.sequence, taken.bytes));
         }
@@ -175,7 +177,7 @@ impl Beside<'_> {
     }
 
     /// Follows up to what is written now.
-    pub(super) fn to_now(&mut self) -> Result<()> {
+    pub(super) fn catch_up(&mut self) -> Result<()> {
         let marks = self.marks()?;
         while self.follow_some(marks)? {}
         Ok(())

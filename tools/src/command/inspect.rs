@@ -5,12 +5,16 @@
 
 use super::print;
 use crate::exit;
+use crate::session::is_snapshot;
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use tickwerk_journal::{FrameBytes, Inspection, SegmentState, TornTail};
+use tickwerk_journal::{
+    FrameBytes, Inspection, JournalId, SegmentState, SnapshotError, SnapshotFile, TornTail, list_snapshots,
+    read_snapshot_header,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -24,7 +28,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let found = tickwerk_journal::inspect(&options.dir)
         .with_context(|| format!("inspecting the journal in {}", options.dir.display()))?;
-    let layout = Layout::new(&found);
+    let layout = Layout::new(&found).with_snapshots(snapshots(&options.dir, found.journal)?);
     if options.json {
         print(&serde_json::to_string(&layout).context("writing the layout as JSON")?)?;
     } else {
@@ -50,6 +54,8 @@ struct Layout {
     written_through: u64,
     durable_through: u64,
     segments: Vec<Segment>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<SnapshotLine>,
     torn: Option<Torn>,
     damage: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -70,6 +76,40 @@ struct Segment {
     stored_bytes: u64,
     compressed: bool,
     state: &'static str,
+}
+
+/// A snapshot, as far as its header tells.
+#[derive(Serialize, Debug)]
+struct SnapshotLine {
+    sequence: u64,
+    frames: u64,
+    digest: String,
+    /// When it was written.
+    created_ns: u64,
+    bytes: u64,
+    bad: Option<&'static str>,
+}
+
+/// The snapshots in `dir`, newest first.
+fn snapshots(dir: &Path, journal: JournalId) -> Result<Vec<SnapshotLine>> {
+    let line = |file: SnapshotFile| {
+        let bytes = std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len());
+        let (header, bad) = match read_snapshot_header(&file.path) {
+            Ok(header) if header.journal == journal => (Some(header), None),
+            Ok(_) => (None, Some("the snapshot is of another journal")),
+            Err(SnapshotError::Bad(reason)) => (None, Some(reason)),
+            Err(SnapshotError::File(error)) => return Err(error.into()),
+        };
+        Ok(SnapshotLine {
+            sequence: file.sequence.0,
+            frames: header.map_or(0, |header| header.frames),
+            digest: header.map_or_else(String::new, |header| format!("{:016x}", header.digest)),
+            created_ns: header.map_or(0, |header| header.created.0),
+            bytes,
+            bad,
+        })
+    };
+    list_snapshots(dir)?.into_iter().map(line).collect()
 }
 
 /// What frames of a kind take on the disk.
@@ -152,9 +192,19 @@ impl Layout {
                 Torn { segment, offset, bytes, reason }
             }),
             damage: found.damage.clone(),
-            notes: found.notes.iter().map(ToString::to_string).collect(),
+            snapshots: Vec::new(),
+            notes: found
+                .notes
+                .iter()
+                .filter(|note| !is_snapshot(&note.path))
+                .map(ToString::to_string)
+                .collect(),
             segments,
         }
+    }
+
+    fn with_snapshots(self, snapshots: Vec<SnapshotLine>) -> Self {
+        Self { snapshots, ..self }
     }
 
     /// The layout for people, without the end of the last line.
@@ -179,6 +229,14 @@ impl Layout {
         line("durable through", &grouped(self.durable_through));
         let (bytes, size) = (size_in_words(self.bytes), size_in_words(self.stored_bytes));
         line("used", &format!("{bytes} of {size} on the disk"));
+        for snapshot in &self.snapshots {
+            let bytes = size_in_words(snapshot.bytes);
+            let state = snapshot.bad.map_or_else(
+                || format!("digest {}, {} frames", snapshot.digest, grouped(snapshot.frames)),
+                |reason| format!("BAD: {reason}"),
+            );
+            line("snapshot", &format!("at {}, {bytes}: {state}", grouped(snapshot.sequence)));
+        }
         line("a command", &self.commands.text());
         line("a tick", &self.ticks.text());
         if let Some(Torn { segment, offset, bytes, reason }) = &self.torn {
@@ -259,7 +317,7 @@ pub(super) fn size_in_words(bytes: u64) -> String {
 mod tests {
     use super::*;
     use tickwerk_domain::Sequence;
-    use tickwerk_journal::{JournalId, SegmentReport};
+    use tickwerk_journal::SegmentReport;
 
     fn found() -> Inspection {
         let segment = |number, first, last, frames, state| SegmentReport {

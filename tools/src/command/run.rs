@@ -8,7 +8,7 @@ use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{self, Followed, Follower};
 use crate::render::Dictionary;
 use crate::session::{self, Session};
-use crate::stop::Stop;
+use crate::stop::{Stop, fail_stop};
 use crate::summary::Summary;
 use crate::upkeep::Upkeep;
 use anyhow::{Context, Result};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tickwerk_domain::command::HealthObserved;
 use tickwerk_domain::{Envelope, Mode, Payload, Record, Sequence, SourceId};
 use tickwerk_engine::pipeline::{Lane, LaneProducer, PipelineStats, clock};
-use tickwerk_journal::Watermarks;
+use tickwerk_journal::{Space, Watermarks};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,8 @@ pub(crate) struct Options {
 }
 
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+/// Time for room to appear on a full disk once the daemon was told to stop.
+const FULL_DISK_GRACE: Duration = Duration::from_secs(5);
 const WATCH_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs until the feed ends or a signal comes.
@@ -73,6 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         watermarks: watermarks.clone(),
         acknowledge: config.journal.acknowledge,
         snapshots: config.snapshot,
+        behind: replayed,
         state: twin,
         check,
     })?;
@@ -115,6 +118,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     };
     stop.tell();
     drop(health);
+    refuse_to_hang(&running.stats, &watermarks);
     let ended = running.threads.join()?;
     let elapsed = started.elapsed();
     if let Some(control) = control {
@@ -143,11 +147,29 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     Ok(if kept.findings() > 0 { exit::DIFFERENT } else { exit::OK })
 }
 
+/// A writer that waits for room on a full disk would never drain. What it has not written nobody was told of.
+fn refuse_to_hang(stats: &PipelineStats, watermarks: &Watermarks) {
+    let deadline = Instant::now() + FULL_DISK_GRACE;
+    while watermarks.space() == Space::Exhausted && watermarks.written_through() < stats.decided_through() {
+        if Instant::now() >= deadline {
+            fail_stop("the disk of the journal is full, and what was decided last cannot be written");
+        }
+        std::thread::sleep(WATCH_PAUSE);
+    }
+}
+
 /// Reads the feed on a thread of its own. A fault of the input is told after everything before it was journaled.
 fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut Health) -> Result<Result<()>> {
-    let told = stop.clone();
+    let (told, marks) = (stop.clone(), health.watermarks.clone());
+    // On a full disk the file waits, so that what is left is for cancels.
+    let is_told = move || {
+        while marks.space() != Space::Ample && !told.is_told() {
+            std::thread::sleep(WATCH_PAUSE);
+        }
+        told.is_told()
+    };
     let reading = std::thread::Builder::new().name("tw-feed".to_owned()).spawn(move || {
-        let end = feed.publish(&mut lane, Pace::FlatOut, &|| told.is_told(), &mut || {});
+        let end = feed.publish(&mut lane, Pace::FlatOut, &is_told, &mut || {});
         match &end {
             Ok(FeedEnd::Complete) => lane.finish(),
             Ok(FeedEnd::Stopped) | Err(_) => drop(lane),
@@ -155,7 +177,7 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
         (feed, end.map(drop))
     })?;
     while !reading.is_finished() {
-        health.observe_when_due();
+        health.look();
         std::thread::sleep(WATCH_PAUSE);
     }
     let (feed, end) = reading.join().map_err(|_| anyhow::anyhow!("the feed thread panicked"))?;
@@ -171,6 +193,15 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
             "tickwerk: {} items read in {} updates: {} changes of orders, {} trades, {} of orders never shown",
             report.items, report.updates, report.orders, report.trades, report.unknown
         ));
+        if report.sessions > 0 {
+            tell(&format!("tickwerk: {} halts of trading and ends of them", report.sessions));
+        }
+        if report.revealed > 0 {
+            tell(&format!(
+                "tickwerk: {} items tell the best levels themselves; {} levels behind others were taken from the book file",
+                report.determined, report.revealed
+            ));
+        }
     }
     Ok(end.context("reading the feed"))
 }
@@ -178,23 +209,44 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
 /// Serves the control socket until a signal comes.
 fn serve(stop: &Stop, health: &mut Health) {
     while !stop.is_told() {
-        health.observe_when_due();
+        health.look();
         std::thread::sleep(WATCH_PAUSE);
     }
 }
 
-/// Observes the process each second in live mode, so that health has a history like everything else.
+/// Observes the process each second in live mode, so that health has a history like everything else, and tells when the
+/// disk is full and when there is room again.
 struct Health {
     lane: LaneProducer,
     stats: Arc<PipelineStats>,
     watermarks: Watermarks,
     next: Option<Instant>,
+    space: Space,
 }
 
 impl Health {
     fn new(config: &Config, lane: LaneProducer, stats: &Arc<PipelineStats>, watermarks: &Watermarks) -> Self {
         let next = (config.engine.mode == Mode::Live).then(Instant::now);
-        Self { lane, stats: Arc::clone(stats), watermarks: watermarks.clone(), next }
+        Self { lane, stats: Arc::clone(stats), watermarks: watermarks.clone(), next, space: Space::Ample }
+    }
+
+    fn look(&mut self) {
+        let space = self.watermarks.space();
+        if space != self.space {
+            self.space = space;
+            tell(match space {
+                Space::Ample => "tickwerk: there is room on the disk again; everything is taken",
+                Space::Reserve => {
+                    "warning: the disk of the journal is full; new orders are refused and feeds wait"
+                }
+                Space::Exhausted => {
+                    "warning: the disk of the journal is full and so is its reserve; nothing is taken"
+                }
+            });
+        }
+        if space != Space::Exhausted {
+            self.observe_when_due();
+        }
     }
 
     fn observe_when_due(&mut self) {

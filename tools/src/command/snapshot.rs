@@ -8,7 +8,7 @@ use super::follow::{Beside, begin};
 use super::{inspect::grouped, print};
 use crate::exit;
 use crate::follower::Schedule;
-use crate::snapshot::{Setting, Snapshots, Taken};
+use crate::snapshot::{Setting, Snapshots, Taken, Written};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ fn of_daemon(dir: &Path) -> Result<Value> {
 
 fn take_here(dir: &Path, keep: usize) -> Result<Value> {
     let mut beside = Beside { following: begin(dir, Schedule::never())?, dir, lives: false };
-    beside.to_now()?;
+    beside.catch_up()?;
     let at = beside.following.at();
     let known = tickwerk_journal::inspect(dir).context("inspecting the journal")?.durable_through;
     ensure!(at.0 > 0, "the journal is empty; there is nothing to take a snapshot of");
@@ -68,7 +68,7 @@ fn take_here(dir: &Path, keep: usize) -> Result<Value> {
         "the journal was not closed: {known} is durable of {at}; start the daemon, which recovers it, and ask again"
     );
     let journal = beside.following.journal_id();
-    let (durable, told) = (Box::new(move || known), Box::new(|_: Result<&Taken, &anyhow::Error>| {}));
+    let (durable, told) = (Box::new(move || known), Box::new(|_: Written<'_>| {}));
     let snapshots = Snapshots::start(Setting { dir: dir.to_owned(), journal, keep, durable, told })?;
     let (sender, taken) = channel();
     let done = move |taken: Result<&Taken, String>| drop(sender.send(taken.map(Taken::to_json)));

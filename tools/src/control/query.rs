@@ -1,5 +1,6 @@
 //! Answers that are read from a core: open orders, positions, balances, limits, accounts, books.
 
+mod book;
 mod books;
 mod limits;
 mod orders;
@@ -25,6 +26,7 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
         Query::Limits(scope) => limits::limits(scope, machine),
         Query::Accounts(account) => json!({ "accounts": limits::accounts_of(account, machine) }),
         Query::Books(instrument) => json!({ "books": books::books(instrument, machine) }),
+        Query::Book(scope) => book::book(scope, core),
         Query::Watermarks | Query::Snapshot => Value::Null,
     }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Query {
     Balances(AccountId),
     /// Limits, switches and breakers that hold for a scope.
     Limits(LimitScope),
+    /// The best levels of an instrument's book.
+    Book(BookScope),
     /// How far the journal is, and how full the rings are.
     Watermarks,
     /// Accounts: their states and what they are worth, of one or all.
@@ -49,6 +51,16 @@ pub(crate) struct LimitScope {
     pub(crate) account: AccountId,
     pub(crate) instrument: InstrumentId,
     pub(crate) strategy: StrategyId,
+}
+
+/// Which book is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BookScope {
+    pub(crate) instrument: InstrumentId,
+    /// Most levels of a side.
+    pub(crate) levels: usize,
+    /// Each order, and not only how many there are.
+    pub(crate) by_order: bool,
 }
 
 /// A request that was understood.
@@ -159,6 +171,7 @@ const OPS: &[Op] = &[
         instrument: of.optional_instrument_id()?,
         strategy: of.optional_strategy()?,
     })),
+    query!("query.book", &["instrument", "levels", "by_order"], |of| Query::Book(of.book_scope()?)),
     query!("query.watermarks", &[], |_of| Query::Watermarks),
     query!("query.accounts", &["account"], |of| Query::Accounts(of.optional_account()?)),
     query!("query.books", &["instrument"], |of| Query::Books(of.optional_instrument_id()?)),
@@ -236,6 +249,10 @@ impl Fields<'_> {
             Asked::Query(_) => false,
         };
         let reason = if takes_reason { self.reason()? } else { None };
+        if reason.is_none() && matches!(asked, Asked::Command(Command::LimitSet(_))) {
+            let message = "say in a few words why the limit changes";
+            return Err(Fault::new("missing_field", "reason", Value::Null, message));
+        }
         let wanted = match self.optional_text("ack")? {
             None => daemon,
             Some(word) => word_of(Acknowledge::WORDS, "ack", word)?,

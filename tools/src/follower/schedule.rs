@@ -15,13 +15,13 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Counts from now.
-    pub(crate) fn new(settings: &SnapshotSettings) -> Self {
+    /// Counts from now, with so many frames since the last snapshot.
+    pub(crate) fn new(settings: &SnapshotSettings, frames: u64) -> Self {
         let SnapshotSettings { every_frames, every_s, .. } = *settings;
         Self {
             every_frames: (every_frames > 0).then_some(every_frames),
             every: (every_s > 0).then_some(Duration::from_secs(every_s)),
-            frames: 0,
+            frames,
             since: Instant::now(),
         }
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn schedule(every_frames: u64, every_s: u64) -> Schedule {
-        Schedule::new(&SnapshotSettings { every_frames, every_s, keep: 2 })
+        Schedule::new(&SnapshotSettings { every_frames, every_s, keep: 2 }, 0)
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use tickwerk_domain::{
     AccountId, Command, CurrencyId, InstrumentId, Kind, LimitKind, Payload, Record, SourceId, StrategyId,
-    TextId, VenueId,
+    TextId, TimeNs, VenueId,
 };
 use tickwerk_engine::Core;
 use tickwerk_journal::format::{PAYLOAD_SIZE_MAX, aligned};
@@ -20,6 +20,9 @@ pub(super) enum Key {
     Currency(CurrencyId),
     Instrument(InstrumentId),
     Venue(InstrumentId),
+    Latency(InstrumentId),
+    LatencyPoint(InstrumentId, TimeNs),
+    Band(InstrumentId),
     Account(AccountId),
     Deposit(AccountId, CurrencyId),
     VenueDefined(VenueId),
@@ -50,6 +53,11 @@ impl Applied {
         }
         if record.envelope.source == SourceId::CONFIG {
             self.highest = record.envelope.source_sequence;
+            if let Command::VenueLatencySet(setting) = command {
+                // The venue forgets what was recorded.
+                let of_it = |key: &Key| matches!(key, Key::LatencyPoint(of, _) if *of == setting.instrument);
+                self.commands.retain(|key, _| !of_it(key));
+            }
             if let Some(key) = key_of(command) {
                 self.commands.insert(key, *command);
             }
@@ -69,6 +77,12 @@ pub(super) fn key_of(command: &Command) -> Option<Key> {
         Key::Instrument(instrument.instrument)
     } else if let Command::SimulatedVenueSet(venue) = command {
         Key::Venue(venue.instrument)
+    } else if let Command::VenueLatencySet(setting) = command {
+        Key::Latency(setting.instrument)
+    } else if let Command::LatencyRecorded(point) = command {
+        Key::LatencyPoint(point.instrument, point.sent_at)
+    } else if let Command::PriceBandSet(band) = command {
+        Key::Band(band.instrument)
     } else if let Command::AccountDefined(account) = command {
         Key::Account(account.account)
     } else if let Command::CashTransferred(deposit) = command {
@@ -102,6 +116,9 @@ impl Applied {
             | Key::Currency(_)
             | Key::Instrument(_)
             | Key::Venue(_)
+            | Key::Latency(_)
+            | Key::LatencyPoint(..)
+            | Key::Band(_)
             | Key::Account(_)
             | Key::VenueDefined(_)
             | Key::Route(_)

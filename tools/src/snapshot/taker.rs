@@ -45,7 +45,10 @@ impl Taken {
     }
 }
 
-/// Who hears what became of a snapshot.
+/// What became of a snapshot.
+pub(crate) type Written<'a> = Result<&'a Taken, &'a anyhow::Error>;
+
+/// Who hears what became of the snapshot that was asked for.
 pub(crate) type OnTaken = Box<dyn FnOnce(Result<&Taken, String>) + Send>;
 
 struct Job {
@@ -61,7 +64,7 @@ pub(crate) struct Setting {
     /// The last durable record, as far as is known.
     pub(crate) durable: Box<dyn Fn() -> Sequence + Send>,
     /// Told what was written and what went wrong; an error that is not for lack of space ends the process.
-    pub(crate) told: Box<dyn Fn(Result<&Taken, &anyhow::Error>) + Send>,
+    pub(crate) told: Box<dyn Fn(Written<'_>) + Send>,
 }
 
 /// The thread, as seen by the follower.
@@ -114,7 +117,7 @@ pub(crate) fn lower_priority(nice: i32) {
 
 fn run(setting: &Setting, jobs: &Receiver<Job>, busy: &AtomicBool) {
     while let Ok(Job { image, done }) = jobs.recv() {
-        let written = write(setting, image);
+        let written = write(setting, &image);
         busy.store(false, Ordering::Release);
         (setting.told)(written.as_ref());
         if let Some(done) = done {
@@ -123,7 +126,7 @@ fn run(setting: &Setting, jobs: &Receiver<Job>, busy: &AtomicBool) {
     }
 }
 
-fn write(setting: &Setting, image: Image) -> anyhow::Result<Taken> {
+fn write(setting: &Setting, image: &Image) -> anyhow::Result<Taken> {
     let Setting { dir, journal, keep, durable, .. } = setting;
     let sequence = image.last.sequence;
     let begun = Instant::now();
