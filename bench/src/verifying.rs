@@ -96,7 +96,10 @@ pub fn measure(
         progress(round);
         raw.push(timed(|| read_raw(&segments))?);
         verified.push(timed(|| prove(&dir).map(|proof| found = proof))?);
-        recovered.push(timed(|| Ok(drop(recover(journal_config(&dir))?)))?);
+        recovered.push(timed(|| {
+            drop(recover(journal_config(&dir))?);
+            Ok(())
+        })?);
     }
     let mut compressed_bytes = (0, 0);
     let compressed = timed(|| {

@@ -42,9 +42,8 @@ pub fn restore(copy: &Path, dir: &Path) -> Result<RestoreReport, KeepError> {
     directory::create_dir(&temporary)?;
     for path in files::list(&copy)? {
         let name = files::name_of(&path);
-        let is_left = [directory::BACKUP, directory::LOCK, directory::KEEPER, directory::WATERMARKS]
-            .iter()
-            .any(|left| name == *left);
+        let is_left =
+            [directory::BACKUP, directory::LOCK, directory::KEEPER, directory::WATERMARKS].contains(&name);
         if !is_left && path.is_file() {
             files::copy_allocated(&path, &temporary.join(name))?;
         }

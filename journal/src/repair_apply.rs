@@ -180,7 +180,7 @@ fn check_descent(examined: &Examined, donor: &Donor) -> Result<(), KeepError> {
         return refused("has another history: its hash chain differs before the damage");
     }
     let own = scan.chain.head();
-    let mut is_proven = scan.heads.first().is_some() && donor.scan.anchor.through < own.through;
+    let mut is_proven = !scan.heads.is_empty() && donor.scan.anchor.through < own.through;
     if own.through == good && good > Sequence::NONE {
         match donor.head_at(good)? {
             Some(head) if head == own => is_proven = true,

@@ -105,7 +105,12 @@ impl Donor {
     fn unreadable(&self, error: ReadError) -> KeepError {
         match error {
             ReadError::File(error) => KeepError::File(error),
-            other => KeepError::Refused(format!("the copy {} cannot be read: {other}", self.dir.display())),
+            other @ (ReadError::NoJournal { .. }
+            | ReadError::Gone { .. }
+            | ReadError::Damaged { .. }
+            | ReadError::Schema { .. }) => {
+                KeepError::Refused(format!("the copy {} cannot be read: {other}", self.dir.display()))
+            }
         }
     }
 }

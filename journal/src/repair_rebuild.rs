@@ -13,12 +13,16 @@ use crate::keeper::KeepError;
 use crate::repair::Examined;
 use crate::repair_donor::Donor;
 use crate::repair_survey::{Survey, open_any};
+use crate::segment::Content;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tickwerk_domain::{Sequence, TimeNs};
+
+/// Where the epoch lies in a frame.
+const EPOCH_OFFSET: usize = 52;
 
 /// What was made.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -67,7 +71,7 @@ pub(crate) fn rebuild(
     let last_of_donor = making.donor.scan.usage.last().map_or(0, |usage| usage.number);
     while making.expected <= making.known_through && making.rebuilt.lacking.is_none() {
         let before = making.expected;
-        making.build(number, None, Own::new(), None)?;
+        making.build(number, None, &Own::new(), None)?;
         if making.expected == before && number >= last_of_donor {
             making.rebuilt.lacking = Some(before);
         }
@@ -165,7 +169,7 @@ impl Making<'_> {
                 own.insert(first, (frame.offset, frame.length, frame.header.epoch, last.next()));
             }
         }
-        self.build(survey.number, Some(survey), own, later)
+        self.build(survey.number, Some(survey), &own, later)
     }
 
     /// Makes segment `number` from the frames that come next, up to the record `later`.
@@ -173,64 +177,97 @@ impl Making<'_> {
         &mut self,
         number: u64,
         survey: Option<&Survey>,
-        own: Own,
+        own: &Own,
         later: Option<Sequence>,
     ) -> Result<(), KeepError> {
         let content = match survey.and_then(|survey| survey.path.as_deref()) {
             Some(path) => open_any(self.dir, path, number)?,
             None => None,
         };
-        let header = survey.and_then(|survey| survey.header);
-        let size = header.map_or(self.size, |header| header.size);
-        let created = header.map_or_else(now, |header| header.created);
-        let mut builder = Builder::create(self.work, number, size)?;
-        let start = self.expected;
-        let first_epoch = survey.and_then(|survey| survey.activation).map(|activation| activation.epoch);
-        self.epoch = self.epoch.max(first_epoch.unwrap_or(1));
-        let epoch = self.epoch;
+        let header = survey.and_then(|survey| survey.header).unwrap_or_else(|| SegmentHeader {
+            journal: self.journal,
+            segment: number,
+            created: now(),
+            size: self.size,
+        });
+        let page = survey.and_then(|survey| survey.activation);
+        self.epoch = self.epoch.max(page.map_or(1, |page| page.epoch));
+        let made = Activation {
+            journal: self.journal,
+            segment: number,
+            first_sequence: self.expected,
+            epoch: self.epoch,
+            chain_through: Sequence::NONE,
+            head: [0; 32],
+        };
+        let activation = page.filter(|page| page.first_sequence == self.expected).unwrap_or(made);
+        let mut builder = Builder::create(self.work, number, header.size)?;
         while later.is_none_or(|later| self.expected < later) {
-            if let (Some((offset, length, epoch, next)), Some(content)) = (own.get(&self.expected), &content)
-            {
-                let mut bytes = vec![0; *length];
-                content.read_at(&mut bytes, *offset).map_err(failed("read", &builder.path))?;
-                if !builder.push(&bytes)? {
-                    break;
-                }
-                (self.expected, self.epoch) = (*next, self.epoch.max(*epoch));
-                continue;
-            }
-            let is_owed = self.expected <= self.known_through || later.is_some();
-            let (is_same, epoch) = (self.donor.is_same_journal, self.epoch);
-            let held = if is_owed { self.donor.frame_at(self.expected)? } else { None };
-            let Some(held) = held.filter(|held| later.is_none_or(|later| held.next <= later)) else {
-                self.rebuilt.lacking = is_owed.then_some(self.expected);
+            let next = match self.own_frame(own, content.as_ref(), number)? {
+                Some(own) => Some(own),
+                None => self.donor_frame(number, later)?,
+            };
+            let Some(next) = next else {
                 break;
             };
-            if is_same && held.place.segment > number {
+            if !builder.push(&next.bytes)? {
                 break;
             }
-            let bytes = for_segment(&held.bytes, number, epoch);
-            if !builder.push(&bytes)? {
-                break;
-            }
-            self.rebuilt.restored += held.next.0 - held.first.0;
-            self.expected = held.next;
+            self.rebuilt.restored += next.restored;
+            (self.expected, self.epoch) = (next.next, next.epoch);
         }
-        let activation = survey.and_then(|survey| survey.activation);
-        let activation =
-            activation.filter(|activation| activation.first_sequence == start).unwrap_or(Activation {
-                journal: self.journal,
-                segment: number,
-                first_sequence: start,
-                epoch,
-                chain_through: Sequence::NONE,
-                head: [0; 32],
-            });
-        let header = SegmentHeader { journal: self.journal, segment: number, created, size };
         builder.finish(header, activation)?;
         self.rebuilt.segments.push(number);
         Ok(())
     }
+
+    /// The next frame as it lies in segment `number` of the journal itself.
+    fn own_frame(
+        &self,
+        own: &Own,
+        content: Option<&Content>,
+        number: u64,
+    ) -> Result<Option<Next>, FileError> {
+        let (Some((offset, length, epoch, next)), Some(content)) = (own.get(&self.expected), content) else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; *length];
+        let path = directory::stored_path(self.dir, number);
+        content.read_at(&mut bytes, *offset).map_err(failed("read", &path))?;
+        Ok(Some(Next { bytes, next: *next, epoch: self.epoch.max(*epoch), restored: 0 }))
+    }
+
+    /// The next frame from the donor, as it is in segment `number`; `None` where it belongs behind that segment, or
+    /// where it is missing, which is noted.
+    fn donor_frame(&mut self, number: u64, later: Option<Sequence>) -> Result<Option<Next>, KeepError> {
+        let is_owed = self.expected <= self.known_through || later.is_some();
+        if !is_owed {
+            return Ok(None);
+        }
+        let (is_same, epoch) = (self.donor.is_same_journal, self.epoch);
+        let held = self.donor.frame_at(self.expected)?;
+        let Some(held) = held.filter(|held| later.is_none_or(|later| held.next <= later)) else {
+            self.rebuilt.lacking = Some(self.expected);
+            return Ok(None);
+        };
+        if is_same && held.place.segment > number {
+            return Ok(None);
+        }
+        // Another journal counts its reigns for itself.
+        let epoch = if is_same { epoch.max(format::u32_at(&held.bytes, EPOCH_OFFSET)) } else { epoch };
+        let bytes = for_segment(&held.bytes, number, epoch);
+        Ok(Some(Next { bytes, next: held.next, epoch, restored: held.next.0 - held.first.0 }))
+    }
+}
+
+/// A frame that is to be written.
+struct Next {
+    bytes: Vec<u8>,
+    /// The record that follows it.
+    next: Sequence,
+    epoch: u32,
+    /// Records that the journal itself did not have.
+    restored: u64,
 }
 
 fn now() -> TimeNs {
@@ -238,11 +275,10 @@ fn now() -> TimeNs {
     TimeNs(u64::try_from(now).unwrap_or(u64::MAX))
 }
 
-/// A frame of another place as it is in segment `number`, in an epoch that does not fall.
+/// A frame of another place as it is in segment `number` and in this epoch.
 fn for_segment(frame: &[u8], number: u64, epoch: u32) -> Vec<u8> {
     let mut bytes = frame.to_vec();
-    let epoch = epoch.max(format::u32_at(frame, 52));
-    format::put(&mut bytes, 52, &epoch.to_le_bytes());
+    format::put(&mut bytes, EPOCH_OFFSET, &epoch.to_le_bytes());
     let length = format::u32_at(frame, 0);
     let crc = format::frame_crc(number, length, &bytes);
     format::put(&mut bytes, 4, &crc.to_le_bytes());

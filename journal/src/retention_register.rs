@@ -60,7 +60,7 @@ pub type BadDependant = (PathBuf, &'static str);
 fn check_name(name: &str) -> Result<(), RegisterError> {
     let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     let is_name = (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(is_good);
-    if is_name && !Path::new(name).extension().is_some_and(|extension| extension == "tmp") {
+    if is_name && Path::new(name).extension().is_none_or(|extension| extension != "tmp") {
         return Ok(());
     }
     Err(RegisterError::Name(name.to_owned()))

@@ -92,54 +92,25 @@ impl Scrubber {
         };
         let mut read = 0;
         while read < budget {
-            let Some((mut walker, sealed)) = pass.walker.take() else {
-                let Some(sealed) = pass.left.pop_front() else {
-                    self.counts.passes += u64::from(pass.is_any);
-                    return Ok(ScrubStep::PassDone);
-                };
-                match open(&self.dir, &sealed)? {
-                    Ok(walker) => pass.walker = walker.map(|walker| (walker, sealed)),
-                    Err(finding) => {
-                        pass.chain = None;
-                        if let Some(step) = self.tell(finding) {
-                            self.pass = Some(pass);
-                            return Ok(step);
-                        }
+            let looked = match pass.walker.take() {
+                Some((walker, sealed)) => self.read_frame(&mut pass, walker, sealed)?,
+                None => match pass.left.pop_front() {
+                    Some(sealed) => pass.enter(&self.dir, sealed)?,
+                    None => {
+                        self.counts.passes += u64::from(pass.is_any);
+                        return Ok(ScrubStep::PassDone);
                     }
-                }
-                continue;
+                },
             };
-            let is_end_known = sealed.last_sequence > Sequence::NONE;
-            if is_end_known && walker.next_sequence() > sealed.last_sequence {
-                self.counts.segments += 1;
-                continue;
-            }
-            let sequence = walker.next_sequence();
-            let fault = match walker.step()? {
-                Step::Frame(header, place) => {
-                    let frame = walker.frame();
-                    read += frame.len() as u64;
-                    self.counts.bytes += frame.len() as u64;
-                    let is_equal = pass.hash(frame);
-                    (!is_equal).then_some((place, header.first_sequence, "the chain differs from HEADS"))
-                }
-                // The next segment is the one that cannot be read.
-                Step::End(_) if !is_end_known => {
-                    self.counts.segments += 1;
-                    continue;
-                }
-                Step::End(place) => Some((place, sequence, "frames are missing")),
-                Step::Bad(place, reason) => Some((place, sequence, reason)),
-            };
-            match fault {
-                None => pass.walker = Some((walker, sealed)),
-                Some((place, sequence, reason)) => {
+            match looked {
+                Ok(bytes) => read += bytes,
+                Err(finding) => {
+                    // What follows cannot be hashed on.
                     pass.chain = None;
-                    let (segment, offset) = (place.segment, place.offset);
-                    let finding = ScrubFinding { segment, offset, sequence, reason };
-                    if let Some(step) = self.tell(finding) {
+                    if self.known.insert(finding) {
+                        self.counts.findings += 1;
                         self.pass = Some(pass);
-                        return Ok(step);
+                        return Ok(ScrubStep::Found(finding));
                     }
                 }
             }
@@ -148,10 +119,39 @@ impl Scrubber {
         Ok(ScrubStep::Read(read))
     }
 
-    fn tell(&mut self, finding: ScrubFinding) -> Option<ScrubStep> {
-        let is_new = self.known.insert(finding);
-        self.counts.findings += u64::from(is_new);
-        is_new.then_some(ScrubStep::Found(finding))
+    /// Reads a frame, and puts the walker back where more may come; gives bytes that are good.
+    fn read_frame(
+        &mut self,
+        pass: &mut Pass,
+        mut walker: Walker,
+        sealed: Sealed,
+    ) -> Result<Result<u64, ScrubFinding>, FileError> {
+        let is_end_known = sealed.last_sequence > Sequence::NONE;
+        let sequence = walker.next_sequence();
+        if is_end_known && sequence > sealed.last_sequence {
+            self.counts.segments += 1;
+            return Ok(Ok(0));
+        }
+        let (place, reason) = match walker.step()? {
+            Step::Frame(_, place) => {
+                let bytes = walker.frame().len() as u64;
+                self.counts.bytes += bytes;
+                if pass.hash(walker.frame()) {
+                    pass.walker = Some((walker, sealed));
+                    return Ok(Ok(bytes));
+                }
+                (place, "the chain differs from HEADS")
+            }
+            // The next segment is the one that cannot be read.
+            Step::End(_) if !is_end_known => {
+                self.counts.segments += 1;
+                pass.chain = None;
+                return Ok(Ok(0));
+            }
+            Step::End(place) => (place, "frames are missing"),
+            Step::Bad(place, reason) => (place, reason),
+        };
+        Ok(Err(ScrubFinding { segment: place.segment, offset: place.offset, sequence, reason }))
     }
 }
 
@@ -168,6 +168,14 @@ impl Pass {
             pass.chain = beginning::anchor(&activation, &pass.heads, None).ok().map(Chain::resume);
         }
         Ok(pass)
+    }
+
+    /// Goes on to a segment, if it is there still.
+    fn enter(&mut self, dir: &Path, sealed: Sealed) -> Result<Result<u64, ScrubFinding>, FileError> {
+        Ok(open(dir, &sealed)?.map(|walker| {
+            self.walker = walker.map(|walker| (walker, sealed));
+            0
+        }))
     }
 
     /// Whether every block that ends in `frame` has the head that is stored for it.

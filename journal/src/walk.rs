@@ -7,7 +7,7 @@
 use crate::directory::{FileError, failed};
 use crate::format::{
     self, ACTIVATION_OFFSET, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAME_SIZE_MAX, FRAMES_OFFSET,
-    FrameHeader, JournalId,
+    FrameCrcs, FrameHeader, JournalId,
 };
 use crate::reader::Place;
 use crate::segment::{self, Activity, Content, Opened, SegmentFile};
@@ -43,6 +43,7 @@ pub(crate) struct Walker {
     next: Sequence,
     epoch: u32,
     buffer: Buffer,
+    crcs: FrameCrcs,
     frame: usize,
     check_crc: bool,
     strict: bool,
@@ -63,6 +64,7 @@ impl Walker {
             next: Sequence::FIRST,
             epoch: 0,
             buffer: Buffer::new(),
+            crcs: FrameCrcs::new(segment.number),
             frame: 0,
             check_crc: !broken!(NoChecksum),
             strict,
@@ -98,6 +100,7 @@ impl Walker {
         self.epoch = activation.epoch;
         self.activation = Some(activation);
         self.offset = FRAMES_OFFSET as u64;
+        self.crcs = FrameCrcs::new(self.segment.number);
         self.buffer.forget();
     }
 
@@ -178,7 +181,11 @@ impl Walker {
             return Ok(Here::Bad(segment::UNREADABLE));
         }
         let frame = self.buffer.at(self.offset, length);
-        Ok(match format::check_frame(self.segment.number, frame, self.check_crc) {
+        let crc = u32::try_from(length).map(|length| self.crcs.of(length, frame));
+        if self.check_crc && crc != Ok(format::u32_at(frame, 4)) {
+            return Ok(Here::Bad("checksum of a frame differs"));
+        }
+        Ok(match format::check_frame(self.segment.number, frame, false) {
             Err(reason) => Here::Bad(reason),
             Ok(header) if header.first_sequence != self.next => {
                 Here::Bad("the sequence of a frame does not follow")

@@ -45,6 +45,8 @@ mod restart;
 mod risk;
 #[path = "daemon/snapshots.rs"]
 mod snapshots;
+#[path = "daemon/upkeep.rs"]
+mod upkeep;
 
 /// Whether the long forms were asked for.
 fn is_long() -> bool {

@@ -10,5 +10,7 @@ mod inspect;
 mod replay;
 #[path = "journal_commands/support.rs"]
 mod support;
+#[path = "journal_commands/upkeep.rs"]
+mod upkeep;
 #[path = "journal_commands/verify.rs"]
 mod verify;

@@ -169,9 +169,10 @@ impl Work {
                     done.number, done.plain_bytes, done.compressed_bytes
                 ));
             }
-            Ok(None) => self.next_compression = Instant::now() + COMPRESS_PAUSE,
-            // Somebody else is at it; there is no hurry.
-            Err(KeepError::Busy { .. }) => self.next_compression = Instant::now() + COMPRESS_PAUSE,
+            // Nothing is to be done, or somebody else is at it; there is no hurry.
+            Ok(None) | Err(KeepError::Busy { .. }) => {
+                self.next_compression = Instant::now() + COMPRESS_PAUSE;
+            }
             Err(error) => {
                 self.fail(&format!("compressing: {}", in_words(&error)));
                 self.settings.compress = false;

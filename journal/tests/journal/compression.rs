@@ -122,7 +122,8 @@ fn a_compressed_segment_knows_that_something_followed() {
         inspect(dir.path()).unwrap().segments.iter().filter(|segment| segment.frames > 0).count() as u64;
     for path in files(dir.path()).into_iter().map(|(path, _)| path) {
         let name = path.file_name().unwrap().to_str().unwrap();
-        let is_behind = name.ends_with(".seg") && name[..12].parse::<u64>().unwrap() >= last;
+        let number = name.strip_suffix(".seg").and_then(|number| number.parse::<u64>().ok());
+        let is_behind = number.is_some_and(|number| number >= last);
         if is_behind || ["durable", "HEADS", "WATERMARKS"].contains(&name) {
             std::fs::remove_file(&path).unwrap();
         }

@@ -86,6 +86,17 @@ impl LiveDaemon {
         self.process.take().expect("it runs").finish().expect(0)
     }
 
+    /// Waits for the end of what was told to stop, however it ended.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> Finished {
+        self.process.take().expect("it runs").finish()
+    }
+
+    /// Its configuration.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.config.clone()
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) -> Finished {
         self.process.take().expect("it runs").kill()
