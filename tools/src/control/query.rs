@@ -11,7 +11,7 @@ use tickwerk_engine::Core;
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::positions::Position;
 
-/// What the core says; [`Query::Watermarks`] is not the core's to answer.
+/// What the core says; [`Query::Watermarks`] is not the core's to answer, and [`Query::Order`] nobody's outside.
 pub(crate) fn answer(query: Query, core: &Core) -> Value {
     let machine = core.machine();
     match query {
@@ -22,7 +22,7 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
         Query::Positions(account) => json!({ "positions": positions(account, machine) }),
         Query::Balances(account) => json!({ "balances": balances(account, machine) }),
         Query::Limits(scope) => limits::limits(scope, machine),
-        Query::Watermarks => Value::Null,
+        Query::Watermarks | Query::Order(_) => Value::Null,
     }
 }
 

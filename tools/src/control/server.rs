@@ -3,6 +3,7 @@
 use super::SOCKET;
 use super::answer::{self, Outcome};
 use super::connection::{Connection, Line, Reply, Waiting};
+use super::known_orders::{About, KnownOrders, Place};
 use super::query;
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
@@ -111,6 +112,8 @@ fn refuse(stream: &mut UnixStream) {
 
 /// The answer of a query, for the request with this ticket.
 type Answer = (usize, u64, Value, Sequence);
+/// Where the order is that the command with this ticket is about.
+type Found = (usize, u64, Option<Place>);
 
 struct Server {
     poll: Poll,
@@ -123,6 +126,11 @@ struct Server {
     under_way: VecDeque<(u64, usize, u64)>,
     answers: Receiver<Answer>,
     answer_to: Sender<Answer>,
+    known: KnownOrders,
+    /// Commands that wait for what the follower says of their order, by ticket.
+    checked: BTreeMap<u64, (Command, About)>,
+    found: Receiver<Found>,
+    found_to: Sender<Found>,
     position: u64,
     /// What was decided when the socket was opened, the configuration included: no query shows less.
     opened_at: Sequence,
@@ -148,6 +156,7 @@ impl Server {
         let poll = Poll::new().context("waiting for the control socket")?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let (answer_to, answers) = channel();
+        let (found_to, found) = channel();
         let Door {
             names,
             dictionary,
@@ -172,6 +181,10 @@ impl Server {
             under_way: VecDeque::new(),
             answers,
             answer_to,
+            known: KnownOrders::default(),
+            checked: BTreeMap::new(),
+            found,
+            found_to,
             position,
             opened_at: stats.decided_through(),
             door: DoorRest {
@@ -211,6 +224,7 @@ impl Server {
             moved |= self.take_replies();
             moved |= self.ask_all();
             moved |= self.take_answers();
+            moved |= self.take_found();
             moved |= self.flush_all();
             if self.door.stop.is_told() {
                 let deadline = *farewell.get_or_insert_with(|| self.begin_farewell());
@@ -281,9 +295,19 @@ impl Server {
                 return self.reply(token, answer::line(&id, None, None, Err(fault)));
             }
         };
-        let Request { id, acknowledge, asked, reason, object } = request;
+        let Request { id, acknowledge, mut asked, about, reason, object } = request;
         let ticket = self.next_ticket;
         self.next_ticket += 1;
+        if let (Asked::Command(command), Some(about)) = (&asked, about) {
+            match self.known.find(&about).map(|place| about.check(place, &self.door.names)) {
+                Some(Ok(())) => {}
+                Some(Err(fault)) => return self.reply(token, answer::line(&id, None, None, Err(fault))),
+                None => {
+                    self.checked.insert(ticket, (*command, about));
+                    asked = Asked::Query(Query::Order(about));
+                }
+            }
+        }
         if let Asked::Command(command) = asked
             && let Err(fault) = self.send_with_reason(token, ticket, command, reason)
         {
@@ -311,7 +335,9 @@ impl Server {
         });
         let due: Vec<_> = due.collect();
         for &(token, ticket, query, at_least) in &due {
-            if query == Query::Watermarks {
+            if let Query::Order(about) = query {
+                self.ask_for_order(token, ticket, about, at_least);
+            } else if query == Query::Watermarks {
                 let at = self.door.watermarks.written_through();
                 self.settle_query(token, ticket, at, self.watermarks_json());
             } else {
@@ -392,6 +418,50 @@ impl Server {
         self.door.queries.send(follower::Query { at_least, answer }).ok();
     }
 
+    /// Asks the follower for the order that a command is about; the connection waits with it.
+    fn ask_for_order(&mut self, token: usize, ticket: u64, about: About, at_least: Sequence) {
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.is_checking = true;
+        }
+        if let Some(place) = self.known.find(&about).copied() {
+            // The replies before it told.
+            self.found_to.send((token, ticket, Some(place))).ok();
+            return;
+        }
+        let found_to = self.found_to.clone();
+        let answer = Box::new(move |core: &tickwerk_engine::Core, _: Sequence| {
+            // A server that has ended needs no answer.
+            found_to.send((token, ticket, about.find(core))).ok();
+        });
+        // The follower outlives this thread.
+        self.door.queries.send(follower::Query { at_least, answer }).ok();
+    }
+
+    /// Sends the commands whose orders were found to be as they say, and those whose orders nobody knows: the core says so.
+    fn take_found(&mut self) -> bool {
+        let mut moved = false;
+        while let Ok((token, ticket, place)) = self.found.try_recv() {
+            moved = true;
+            let Some((command, about)) = self.checked.remove(&ticket) else {
+                continue;
+            };
+            if let Some(connection) = self.connections.get_mut(&token) {
+                connection.is_checking = false;
+            }
+            if let Some(place) = place {
+                self.known.learn(&about, place);
+            }
+            let checked = place.map_or(Ok(()), |place| about.check(&place, &self.door.names));
+            if let Err(fault) = checked.and_then(|()| self.send(token, ticket, command))
+                && let Some(connection) = self.connections.get_mut(&token)
+            {
+                let refused = |waiting: &Waiting| answer::line(&waiting.id, None, None, Err(fault));
+                connection.settle(ticket, |waiting| Reply::Ready(refused(waiting)));
+            }
+        }
+        moved
+    }
+
     fn take_replies(&mut self) -> bool {
         let released = released_through(&self.door.watermarks, self.door.acknowledge);
         let mut moved = false;
@@ -402,6 +472,9 @@ impl Server {
             };
             let (acknowledge, durable) = (self.door.acknowledge, self.door.watermarks.durable_through());
             let dictionary = &mut self.door.dictionary;
+            if let pipeline::Reply::Frame(frame) = &reply {
+                self.known.watch(frame.records());
+            }
             let Some(connection) = self.connections.get_mut(&token) else {
                 continue;
             };
@@ -458,9 +531,14 @@ impl Server {
         let watermarks = &self.door.watermarks;
         let has_reached = |acknowledge, through| released_through(watermarks, acknowledge) >= through;
         let mut moved = false;
+        let checked = &mut self.checked;
         self.connections.retain(|_, connection| {
             moved |= connection.flush(has_reached);
-            !connection.is_done()
+            let is_done = connection.is_done();
+            if let Some((ticket, _)) = connection.query.filter(|_| is_done) {
+                checked.remove(&ticket);
+            }
+            !is_done
         });
         moved
     }
