@@ -146,3 +146,90 @@ impl KnownOrders {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickwerk_domain::command::{NewOrder, ReplaceOrder};
+    use tickwerk_domain::event::{OrderApproved, OrderRejected};
+    use tickwerk_domain::{CurrencyId, Envelope, Money, Price, Qty, Reject, Sequence, Side};
+
+    const ACCOUNT: AccountId = AccountId(3);
+
+    fn name() -> ClientOrderId {
+        ClientOrderId::new("a").expect("a name")
+    }
+
+    fn record(sequence: u64, payload: Payload) -> Record {
+        Record { envelope: Envelope { sequence: Sequence(sequence), ..Envelope::default() }, payload }
+    }
+
+    fn asked(sequence: u64, instrument: u32) -> Record {
+        let order = NewOrder::limit(ACCOUNT, InstrumentId(instrument), Side::Buy, Price(1), Qty(1));
+        let order = NewOrder { client_order_id: name(), ..order };
+        record(sequence, Payload::Command(order.into()))
+    }
+
+    fn entered(sequence: u64, instrument: u32) -> [Record; 2] {
+        let approved = OrderApproved {
+            reserved: Money::ZERO,
+            gross_exposure: Money::ZERO,
+            order: OrderId(sequence),
+            limits_version: 0,
+            worst_long: Qty(0),
+            worst_short: Qty(0),
+            account: ACCOUNT,
+            instrument: InstrumentId(instrument),
+            reserved_currency: CurrencyId::NONE,
+            open_orders: 1,
+        };
+        [asked(sequence, instrument), record(sequence + 1, Payload::Event(approved.into()))]
+    }
+
+    fn about(instrument: u32) -> About {
+        let replace = ReplaceOrder {
+            order: OrderId::NONE,
+            price: Price(0),
+            qty: Qty(5),
+            trigger_price: Price(0),
+            display_qty: Qty(0),
+            account: ACCOUNT,
+            client_order_id: name(),
+        };
+        About::of(&replace.into(), Some(InstrumentId(instrument))).expect("it is about an order")
+    }
+
+    #[test]
+    fn a_name_means_the_order_that_entered_with_it_last() {
+        let (mut known, names) = (KnownOrders::default(), Names::default());
+        assert_eq!(known.find(&about(4)), None);
+        known.watch(&entered(10, 4));
+        let place = *known.find(&about(4)).expect("it is known");
+        assert_eq!(about(4).check(&place, &names), Ok(()));
+        assert!(about(5).check(&place, &names).is_err());
+        // A duplicate never entered.
+        let rejected = OrderRejected {
+            order: OrderId(20),
+            account: ACCOUNT,
+            instrument: InstrumentId(5),
+            reason: Reject::DuplicateClientOrderId.code(),
+        };
+        known.watch(&[asked(20, 5), record(21, Payload::Event(rejected.into()))]);
+        assert_eq!(known.find(&about(4)), Some(&place));
+        known.watch(&entered(30, 5));
+        assert_eq!(known.find(&about(5)).map(|place| place.order), Some(OrderId(30)));
+    }
+
+    #[test]
+    fn a_report_needs_to_know_where_the_order_is() {
+        let (mut known, names) = (KnownOrders::default(), Names::default());
+        known.watch(&entered(10, 4));
+        let about = About { order: OrderId(10), is_report: true, ..about(4) };
+        assert_eq!(known.find(&about), None);
+        for (venue, is_refused) in [(VenueId::SIMULATED, true), (VenueId(2), false)] {
+            let place = Place { order: OrderId(10), instrument: InstrumentId(4), venue: Some(venue) };
+            known.learn(&about, place);
+            assert_eq!(about.check(known.find(&about).expect("it is known"), &names).is_err(), is_refused);
+        }
+    }
+}
