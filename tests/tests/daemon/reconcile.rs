@@ -229,7 +229,7 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
     client.ask_refused(&start, "duplicate_report", "run");
     assert_eq!(kinds(&mut client, &order(same, json!({}))), Vec::<Value>::new());
     let terms = order(other, json!({ "price": "21.00", "cum_quantity": "0" }));
-    assert_eq!(kinds(&mut client, &terms), [json!(["order_terms", "restated"])]);
+    assert_eq!(kinds(&mut client, &terms), [json!(["order_price", "restated"])]);
     let mut client = restart(&mut daemon);
     // The run goes on where it was.
     let filled = order(same, json!({ "cum_quantity": "4" }));
