@@ -7,6 +7,7 @@
 
 mod answer;
 mod connection;
+mod known_orders;
 mod query;
 mod request;
 mod server;

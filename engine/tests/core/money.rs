@@ -1,6 +1,7 @@
 //! Money: books that balance (the desk asserts it after every command), profit, fees, and what orders tie up.
 
 use super::desk::{ALICE, BTC, Desk, INVERSE, LINEAR, SPOT, USD, fill, limit_order, report};
+use super::money_kit::legs;
 use super::seed::{Random, each_seed};
 use tickwerk_domain::event::{LedgerBook, PositionChanged, Posted};
 use tickwerk_domain::{
@@ -44,12 +45,8 @@ fn posted(events: &[Event]) -> &Posted {
 fn a_spot_buy_pays_the_value_and_the_fee_and_gets_the_asset() {
     let mut desk = Desk::with_quotes();
     let events = trade(&mut desk, SPOT, Side::Buy, 10_000, 100_000, 500);
-    let legs: Vec<_> = posted(&events).legs[..usize::from(posted(&events).count)]
-        .iter()
-        .map(|leg| (leg.amount.get(), leg.currency, leg.from, leg.to))
-        .collect();
     assert_eq!(
-        legs,
+        legs(posted(&events)),
         [
             (1_000_000, USD, LedgerBook::Client, LedgerBook::Venue),
             (100_000_000, BTC, LedgerBook::Venue, LedgerBook::Client),

@@ -1,7 +1,7 @@
 //! Fees of makers and takers in the settlement, the base or any other currency.
 
 use super::desk::{ALICE, BTC, BTC_START, INVERSE, LINEAR, SPOT, USD, USD_START, fill};
-use super::money_kit::{BNB, book, changed, desk, equity, order, posted, trade_with_fee};
+use super::money_kit::{BNB, book, changed, desk, equity, legs, order, posted, trade_with_fee};
 use tickwerk_domain::PositionEffect::Auto;
 use tickwerk_domain::Side::{Buy, Sell};
 use tickwerk_domain::command::{CurrencyDefined, FillReported};
@@ -13,12 +13,8 @@ fn a_spot_buy_with_its_fee_in_base_gets_the_base_less_the_fee() {
     let mut desk = desk();
     // One bitcoin at 100 dollars, a tenth of a percent of it as fee.
     let events = trade_with_fee(&mut desk, (ALICE, SPOT), (Buy, Auto), (10_000, 100_000), (100_000, BTC));
-    let legs: Vec<_> = posted(&events)[0].legs[..usize::from(posted(&events)[0].count)]
-        .iter()
-        .map(|leg| (leg.amount.get(), leg.currency, leg.from, leg.to))
-        .collect();
     assert_eq!(
-        legs,
+        legs(&posted(&events)[0]),
         [
             (1_000_000, USD, LedgerBook::Client, LedgerBook::Venue),
             (100_000_000, BTC, LedgerBook::Venue, LedgerBook::Client),

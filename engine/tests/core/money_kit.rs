@@ -22,6 +22,12 @@ pub(crate) const BNB: CurrencyId = CurrencyId(3);
 /// 300 dollars for one.
 pub(crate) const BNB_RATE: Rate = Rate(30_000_000_000);
 
+/// What was moved: amount, currency, from, to.
+pub(crate) fn legs(posted: &Posted) -> Vec<(i128, CurrencyId, LedgerBook, LedgerBook)> {
+    let legs = posted.legs[..usize::from(posted.count)].iter();
+    legs.map(|leg| (leg.amount.get(), leg.currency, leg.from, leg.to)).collect()
+}
+
 /// A desk with quotes, dollars as reference currency, bitcoins at the mark of the spot market and a hedging account.
 pub(crate) fn desk() -> Desk {
     let mut desk = Desk::with_quotes();

@@ -43,10 +43,15 @@ fn a_bracket_ends_flat_by_its_stop() {
         ],
     );
     check_order(&desk, ids[0], OrderStatus::Filled, 100, 0);
-    check_order(&desk, ids[1], OrderStatus::Canceled, 0, 0);
-    check_order(&desk, ids[2], OrderStatus::Filled, 100, 0);
-    assert_eq!((position(&desk), desk.machine().orders().open_count()), (0, 0));
-    assert_replays(&desk);
+    check_flat(&desk, ids[2], ids[1]);
+}
+
+/// One exit was filled, the other cancelled, and nothing is left.
+fn check_flat(desk: &Desk, filled: OrderId, canceled: OrderId) {
+    check_order(desk, filled, OrderStatus::Filled, 100, 0);
+    check_order(desk, canceled, OrderStatus::Canceled, 0, 0);
+    assert_eq!((position(desk), desk.machine().orders().open_count()), (0, 0));
+    assert_replays(desk);
 }
 
 #[test]
@@ -62,10 +67,7 @@ fn a_bracket_ends_flat_by_its_limit() {
             quote(SPOT, 9_700, 9_710).into(),
         ],
     );
-    check_order(&desk, ids[1], OrderStatus::Filled, 100, 0);
-    check_order(&desk, ids[2], OrderStatus::Canceled, 0, 0);
-    assert_eq!((position(&desk), desk.machine().orders().open_count()), (0, 0));
-    assert_replays(&desk);
+    check_flat(&desk, ids[1], ids[2]);
 }
 
 #[test]

@@ -65,10 +65,6 @@ impl LiveDaemon {
         std::fs::write(self.folder.path().join("live.toml"), change(&text)).expect("a file can be written");
     }
 
-    pub(crate) fn config_path(&self) -> &std::path::Path {
-        &self.config
-    }
-
     /// SIGTERM, without waiting.
     pub(crate) fn terminate(&self) {
         self.process.as_ref().expect("it runs").terminate();

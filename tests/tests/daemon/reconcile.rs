@@ -229,7 +229,7 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
     client.ask_refused(&start, "duplicate_report", "run");
     assert_eq!(kinds(&mut client, &order(same, json!({}))), Vec::<Value>::new());
     let terms = order(other, json!({ "price": "21.00", "cum_quantity": "0" }));
-    assert_eq!(kinds(&mut client, &terms), [json!(["order_terms", "restated"])]);
+    assert_eq!(kinds(&mut client, &terms), [json!(["order_price", "restated"])]);
     let mut client = restart(&mut daemon);
     // The run goes on where it was.
     let filled = order(same, json!({ "cum_quantity": "4" }));
@@ -279,5 +279,46 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
         "{refused:?}"
     );
     assert!(reasons_in(&daemon.dir).contains("missing_at_venue"));
+    reexecute(&daemon.dir);
+}
+
+/// A request does not name the order's market to the core: what it was read as is held against the order itself.
+#[test]
+fn a_request_that_was_read_as_of_another_market_or_venue_is_refused() {
+    let mut daemon = LiveDaemon::start();
+    let mut client = Client::connect(&daemon.dir);
+    let order = place(&mut client, "worked", &json!({}));
+    let here = client.ask_ok(&order_with("here", &json!({})))["order_id"].as_u64().expect("a number");
+    client.ask_ok(&report(order, "accepted"));
+    let misread = |name: &str| replace(name, &json!({ "instrument": "BTCUSDT", "quantity": "6" }));
+    let of_sim = |mut request: Value| {
+        request["instrument"] = json!("BTCUSDT");
+        request
+    };
+    for _ in 0..2 {
+        let refused = client.ask_refused(&misread("worked"), "invalid_value", "instrument");
+        assert!(refused["message"].as_str().is_some_and(|text| text.contains("is in SOLUSDT")), "{refused}");
+        let mut by_number = misread("worked");
+        by_number.as_object_mut().expect("an object").remove("client_order_id");
+        by_number["order_id"] = json!(order);
+        client.ask_refused(&by_number, "invalid_value", "instrument");
+        let mut misread_fill = fill(order, 1, "4");
+        misread_fill["instrument"] = json!("BTCUSDT");
+        client.ask_refused(&misread_fill, "invalid_value", "instrument");
+
+        let busted = json!({ "op": "report.trade_busted", "order_id": here, "execution_id": 1 });
+        let of_sims = [report(here, "canceled"), of_sim(fill(here, 1, "0.001")), busted];
+        for request in of_sims {
+            let refused = client.ask_refused(&request, "invalid_value", "order_id");
+            assert!(refused["message"].as_str().is_some_and(|text| text.contains("simulated")), "{refused}");
+        }
+        check(&mut client, "worked", &json!({ "quantity": "10.000", "cum_qty": "0.000", "status": "new" }));
+        // What was answered before a kill is asked of the follower after it.
+        client = restart(&mut daemon);
+    }
+    client.ask_ok(&replace("worked", &json!({ "quantity": "6" })));
+    client.ask_ok(&fill(order, 1, "4"));
+    client.ask_refused(&replace("nobody", &json!({ "quantity": "6" })), "unknown_order", "client_order_id");
+    client.ask_refused(&report(987_654, "accepted"), "unknown_order", "order_id");
     reexecute(&daemon.dir);
 }

@@ -218,7 +218,7 @@ fn a_snapshot_that_knows_more_than_the_journal_holds_refuses_the_start() {
     let mut bytes = std::fs::read(&path).expect("a segment");
     bytes[usize::try_from(place.offset).expect("a small number")..].fill(0);
     std::fs::write(&path, bytes).expect("a segment");
-    let config = daemon.config_path().to_owned();
+    let config = daemon.config_path();
     let dir = daemon.dir.to_str().expect("temporary folders have plain names").to_owned();
     let refused = run(crate::fixture::run_arguments(&config, &[("journal.dir", &dir)]));
     refused.expect_told(3, &[&format!("a snapshot knows {}", found[0].0), "nothing was changed"]);

@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     pub(crate) seen_through: Sequence,
     /// A query that waits for the replies before it; nothing is read until it was asked.
     pub(crate) query: Option<(u64, Query)>,
+    /// Whether a command waits for what the follower says of its order; nothing is read until then.
+    pub(crate) is_checking: bool,
 }
 
 /// What is known of a request that waits.
@@ -88,12 +90,14 @@ impl Connection {
             replies: VecDeque::new(),
             seen_through,
             query: None,
+            is_checking: false,
         }
     }
 
     /// Whether another request may be taken now.
     pub(crate) fn has_room(&self) -> bool {
-        self.query.is_none() && self.replies.len() < UNDER_WAY_MAX && self.output.len() < WAITING_BYTES_MAX
+        let waits = self.query.is_some() || self.is_checking;
+        !waits && self.replies.len() < UNDER_WAY_MAX && self.output.len() < WAITING_BYTES_MAX
     }
 
     /// The next whole line, read from the socket where it is not there yet.

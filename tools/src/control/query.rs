@@ -13,7 +13,7 @@ use tickwerk_engine::Core;
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::positions::Position;
 
-/// What the core says; watermarks and snapshots are not the core's to answer.
+/// What the core says; watermarks and snapshots are not the core's to answer, and [`Query::Order`] nobody's outside.
 pub(crate) fn answer(query: Query, core: &Core) -> Value {
     let machine = core.machine();
     match query {
@@ -27,7 +27,7 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
         Query::Accounts(account) => json!({ "accounts": limits::accounts_of(account, machine) }),
         Query::Books(instrument) => json!({ "books": books::books(instrument, machine) }),
         Query::Book(scope) => book::book(scope, core),
-        Query::Watermarks | Query::Snapshot => Value::Null,
+        Query::Watermarks | Query::Snapshot | Query::Order(_) => Value::Null,
     }
 }
 

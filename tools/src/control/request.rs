@@ -6,6 +6,7 @@ mod orders;
 mod reports;
 mod settings;
 
+use super::known_orders::About;
 use crate::config::Acknowledge;
 use crate::setup::Names;
 use fields::{Fields, missing};
@@ -43,6 +44,8 @@ pub(crate) enum Query {
     Books(InstrumentId),
     /// A snapshot, which is taken where queries are answered.
     Snapshot,
+    /// The order that a command is about, before the command is sent; no request asks for that alone.
+    Order(About),
 }
 
 /// For whom limits are asked; numbers of 0 stand for "all".
@@ -71,6 +74,8 @@ pub(crate) struct Request {
     /// The watermark that it waits for.
     pub(crate) acknowledge: Acknowledge,
     pub(crate) asked: Asked,
+    /// The order that it is about, where what it says of it is to be held against the order itself.
+    pub(crate) about: Option<About>,
     /// Why, in the words of whoever asks; [`give_reason`] puts its number into the command.
     pub(crate) reason: Option<String>,
     /// The request as it came, for the values of a refusal.
@@ -259,8 +264,14 @@ impl Fields<'_> {
         };
         // People hear of changed limits, switches and balances only when nothing can take them back.
         let floor = if takes_reason { Acknowledge::Durable } else { daemon };
+        let about = match &asked {
+            Asked::Command(command) => {
+                About::of(command, self.optional_instrument()?.map(|known| known.instrument))
+            }
+            Asked::Query(_) => None,
+        };
         let object = Value::Object(self.object.clone());
-        Ok(Request { id, acknowledge: wanted.max(floor).max(daemon), asked, reason, object })
+        Ok(Request { id, acknowledge: wanted.max(floor).max(daemon), asked, about, reason, object })
     }
 
     fn reason(&self) -> Result<Option<String>, Fault> {

@@ -1,16 +1,17 @@
 //! The thread of the control socket.
 
+mod queries;
+
 use super::SOCKET;
 use super::answer::{self, Outcome};
 use super::connection::{Connection, Line, Reply, Waiting};
-use super::query;
+use super::known_orders::{About, KnownOrders, Place};
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
-use crate::follower::{self, Wanted};
+use crate::follower;
 use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
-use crate::snapshot::Taken;
 use crate::stop::Stop;
 use crate::upkeep::UpkeepCounts;
 use anyhow::{Context, Result};
@@ -146,6 +147,8 @@ fn is_report(command: &Command) -> bool {
 
 /// The answer of a query, for the request with this ticket.
 type Answer = (usize, u64, Outcome, Sequence);
+/// Where the order is that the command with this ticket is about.
+type Found = (usize, u64, Option<Place>);
 
 struct Server {
     poll: Poll,
@@ -158,6 +161,11 @@ struct Server {
     under_way: VecDeque<(u64, usize, u64)>,
     answers: Receiver<Answer>,
     answer_to: Sender<Answer>,
+    known: KnownOrders,
+    /// Commands that wait for what the follower says of their order, by ticket.
+    checked: BTreeMap<u64, (Command, About)>,
+    found: Receiver<Found>,
+    found_to: Sender<Found>,
     position: u64,
     /// What was decided when the socket was opened, the configuration included: no query shows less.
     opened_at: Sequence,
@@ -184,6 +192,7 @@ impl Server {
         let poll = Poll::new().context("waiting for the control socket")?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let (answer_to, answers) = channel();
+        let (found_to, found) = channel();
         let Door {
             names,
             dictionary,
@@ -209,6 +218,10 @@ impl Server {
             under_way: VecDeque::new(),
             answers,
             answer_to,
+            known: KnownOrders::default(),
+            checked: BTreeMap::new(),
+            found,
+            found_to,
             position,
             opened_at: stats.decided_through(),
             door: DoorRest {
@@ -249,6 +262,7 @@ impl Server {
             moved |= self.take_replies();
             moved |= self.ask_all();
             moved |= self.take_answers();
+            moved |= self.take_found();
             moved |= self.flush_all();
             if self.door.stop.is_told() {
                 let deadline = *farewell.get_or_insert_with(|| self.begin_farewell());
@@ -319,9 +333,19 @@ impl Server {
                 return self.reply(token, answer::line(&id, None, None, Err(fault)));
             }
         };
-        let Request { id, acknowledge, asked, reason, object } = request;
+        let Request { id, acknowledge, mut asked, about, reason, object } = request;
         let ticket = self.next_ticket;
         self.next_ticket += 1;
+        if let (Asked::Command(command), Some(about)) = (&asked, about) {
+            match self.known.find(&about).map(|place| about.check(place, &self.door.names)) {
+                Some(Ok(())) => {}
+                Some(Err(fault)) => return self.reply(token, answer::line(&id, None, None, Err(fault))),
+                None => {
+                    self.checked.insert(ticket, (*command, about));
+                    asked = Asked::Query(Query::Order(about));
+                }
+            }
+        }
         if let Asked::Command(command) = asked
             && let Err(fault) = self.send_with_reason(token, ticket, command, reason)
         {
@@ -338,25 +362,6 @@ impl Server {
                 connection.query = Some((ticket, query));
             }
         }
-    }
-
-    /// Asks the queries whose turn has come.
-    fn ask_all(&mut self) -> bool {
-        let released = released_through(&self.door.watermarks, self.door.acknowledge);
-        let due = self.connections.iter_mut().filter_map(|(token, connection)| {
-            let (ticket, query) = connection.next_query()?;
-            Some((*token, ticket, query, connection.seen_through.max(released)))
-        });
-        let due: Vec<_> = due.collect();
-        for &(token, ticket, query, at_least) in &due {
-            if query == Query::Watermarks {
-                let at = self.door.watermarks.written_through();
-                self.settle_query(token, ticket, at, Ok(self.watermarks_json()));
-            } else {
-                self.ask(token, ticket, query, at_least);
-            }
-        }
-        !due.is_empty()
     }
 
     /// Sends a command, and before it the text of a reason that has no number yet.
@@ -420,25 +425,6 @@ impl Server {
         Ok(())
     }
 
-    /// Asks the follower, for a state not before what the connection was already told.
-    fn ask(&self, token: usize, ticket: u64, query: Query, at_least: Sequence) {
-        let answer_to = self.answer_to.clone();
-        // A server that has ended needs no answer.
-        let wanted = if query == Query::Snapshot {
-            Wanted::Snapshot(Box::new(move |taken| {
-                let at = taken.as_ref().map_or(Sequence::NONE, |taken| taken.header.sequence);
-                let outcome = taken.map(Taken::to_json).map_err(|reason| Fault::whole("no_snapshot", reason));
-                answer_to.send((token, ticket, outcome, at)).ok();
-            }))
-        } else {
-            Wanted::Answer(Box::new(move |core, at| {
-                answer_to.send((token, ticket, Ok(query::answer(query, core)), at)).ok();
-            }))
-        };
-        // The follower outlives this thread.
-        self.door.queries.send(follower::Query { at_least, wanted }).ok();
-    }
-
     fn take_replies(&mut self) -> bool {
         let released = released_through(&self.door.watermarks, self.door.acknowledge);
         let mut moved = false;
@@ -449,6 +435,9 @@ impl Server {
             };
             let (acknowledge, durable) = (self.door.acknowledge, self.door.watermarks.durable_through());
             let dictionary = &mut self.door.dictionary;
+            if let pipeline::Reply::Frame(frame) = &reply {
+                self.known.watch(frame.records());
+            }
             let Some(connection) = self.connections.get_mut(&token) else {
                 continue;
             };
@@ -483,31 +472,18 @@ impl Server {
         moved
     }
 
-    fn take_answers(&mut self) -> bool {
-        let mut moved = false;
-        while let Ok((token, ticket, outcome, at)) = self.answers.try_recv() {
-            moved = true;
-            self.settle_query(token, ticket, at, outcome);
-        }
-        moved
-    }
-
-    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, outcome: Outcome) {
-        let acknowledge = self.door.acknowledge;
-        if let Some(connection) = self.connections.get_mut(&token) {
-            connection.settle(ticket, |waiting| {
-                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), outcome))
-            });
-        }
-    }
-
     fn flush_all(&mut self) -> bool {
         let watermarks = &self.door.watermarks;
         let has_reached = |acknowledge, through| released_through(watermarks, acknowledge) >= through;
         let mut moved = false;
+        let checked = &mut self.checked;
         self.connections.retain(|_, connection| {
             moved |= connection.flush(has_reached);
-            !connection.is_done()
+            let is_done = connection.is_done();
+            if let Some((ticket, _)) = connection.query.filter(|_| is_done) {
+                checked.remove(&ticket);
+            }
+            !is_done
         });
         moved
     }

@@ -1,0 +1,116 @@
+//! Queries, and commands that wait until the follower has told where the order is that they are about.
+
+use super::Server;
+use crate::control::answer::{self, Outcome};
+use crate::control::connection::{Reply, Waiting};
+use crate::control::known_orders::About;
+use crate::control::query;
+use crate::control::request::{Fault, Query};
+use crate::follower::{self, Wanted};
+use crate::session::released_through;
+use crate::snapshot::Taken;
+use tickwerk_domain::Sequence;
+
+impl Server {
+    /// Asks the queries whose turn has come.
+    pub(super) fn ask_all(&mut self) -> bool {
+        let released = released_through(&self.door.watermarks, self.door.acknowledge);
+        let due = self.connections.iter_mut().filter_map(|(token, connection)| {
+            let (ticket, query) = connection.next_query()?;
+            Some((*token, ticket, query, connection.seen_through.max(released)))
+        });
+        let due: Vec<_> = due.collect();
+        for &(token, ticket, query, at_least) in &due {
+            if let Query::Order(about) = query {
+                self.ask_for_order(token, ticket, about, at_least);
+            } else if query == Query::Watermarks {
+                let at = self.door.watermarks.written_through();
+                self.settle_query(token, ticket, at, Ok(self.watermarks_json()));
+            } else {
+                self.ask(token, ticket, query, at_least);
+            }
+        }
+        !due.is_empty()
+    }
+
+    /// Asks the follower, for a state not before what the connection was already told.
+    fn ask(&self, token: usize, ticket: u64, query: Query, at_least: Sequence) {
+        let answer_to = self.answer_to.clone();
+        // A server that has ended needs no answer.
+        let wanted = if query == Query::Snapshot {
+            Wanted::Snapshot(Box::new(move |taken| {
+                let at = taken.as_ref().map_or(Sequence::NONE, |taken| taken.header.sequence);
+                let outcome = taken.map(Taken::to_json).map_err(|reason| Fault::whole("no_snapshot", reason));
+                answer_to.send((token, ticket, outcome, at)).ok();
+            }))
+        } else {
+            Wanted::Answer(Box::new(move |core, at| {
+                answer_to.send((token, ticket, Ok(query::answer(query, core)), at)).ok();
+            }))
+        };
+        // The follower outlives this thread.
+        self.door.queries.send(follower::Query { at_least, wanted }).ok();
+    }
+
+    pub(super) fn take_answers(&mut self) -> bool {
+        let mut moved = false;
+        while let Ok((token, ticket, outcome, at)) = self.answers.try_recv() {
+            moved = true;
+            self.settle_query(token, ticket, at, outcome);
+        }
+        moved
+    }
+
+    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, outcome: Outcome) {
+        let acknowledge = self.door.acknowledge;
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.settle(ticket, |waiting| {
+                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), outcome))
+            });
+        }
+    }
+
+    /// Asks the follower for the order that a command is about; the connection waits with it.
+    fn ask_for_order(&mut self, token: usize, ticket: u64, about: About, at_least: Sequence) {
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.is_checking = true;
+        }
+        if let Some(place) = self.known.find(&about).copied() {
+            // The replies before it told.
+            self.found_to.send((token, ticket, Some(place))).ok();
+            return;
+        }
+        let found_to = self.found_to.clone();
+        // A server that has ended needs no answer.
+        let wanted = Wanted::Answer(Box::new(move |core, _| {
+            found_to.send((token, ticket, about.find(core))).ok();
+        }));
+        // The follower outlives this thread.
+        self.door.queries.send(follower::Query { at_least, wanted }).ok();
+    }
+
+    /// Sends the commands whose orders were found to be as they say, and those whose orders nobody knows: the core says so.
+    pub(super) fn take_found(&mut self) -> bool {
+        let mut moved = false;
+        while let Ok((token, ticket, place)) = self.found.try_recv() {
+            moved = true;
+            let Some((command, about)) = self.checked.remove(&ticket) else {
+                continue;
+            };
+            if let Some(connection) = self.connections.get_mut(&token) {
+                connection.is_checking = false;
+            }
+            if let Some(place) = place {
+                self.known.learn(&about, place);
+            }
+            let checked = place.map_or(Ok(()), |place| about.check(&place, &self.door.names));
+            if let Err(fault) = checked.and_then(|()| self.send(token, ticket, command))
+                && let Some(connection) = self.connections.get_mut(&token)
+            {
+                let refused = |waiting: &Waiting| answer::line(&waiting.id, None, None, Err(fault));
+                connection.settle(ticket, |waiting| Reply::Ready(refused(waiting)));
+            }
+        }
+        moved
+    }
+}
