@@ -14,6 +14,8 @@ mod digest;
 mod exchange;
 #[path = "core/full_frames.rs"]
 mod full_frames;
+#[path = "core/images.rs"]
+mod images;
 #[path = "core/kill_switch.rs"]
 mod kill_switch;
 #[path = "core/market.rs"]
@@ -106,6 +108,8 @@ mod risk_scopes;
 #[cfg(test)]
 #[path = "core/risk_support.rs"]
 mod risk_support;
+#[path = "core/rules.rs"]
+mod rules;
 #[path = "core/seams.rs"]
 mod seams;
 #[path = "core/seams_risk.rs"]

@@ -1,7 +1,7 @@
 //! Exit codes: 0 ok; 1 failed; 2 usage; 3 a verification found a difference or corruption; 74 I/O; 78 configuration.
 
 use crate::config::ConfigError;
-use tickwerk_engine::replay::Difference;
+use tickwerk_engine::replay::ReplayError;
 use tickwerk_feeds::CaptureError;
 use tickwerk_journal::{InspectError, ReadError, RecoverError, VerifyError};
 
@@ -29,8 +29,11 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<ConfigError>() {
         return Some(CONFIG);
     }
-    if cause.is::<Difference>() {
-        return Some(DIFFERENT);
+    if let Some(error) = cause.downcast_ref::<ReplayError>() {
+        return Some(match error {
+            ReplayError::Differs(_) => DIFFERENT,
+            ReplayError::UnknownRules { .. } => FAILED,
+        });
     }
     if let Some(error) = cause.downcast_ref::<RecoverError>() {
         return Some(match error {

@@ -20,6 +20,7 @@ use crate::reconciliation::Reconciliations;
 use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
 use crate::risk::subjects::Subjects;
+use crate::rules::{RULES, Rules};
 use crate::timers::Timers;
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, StoreFault, ensure};
 use tickwerk_domain::{ContinueKind, InstrumentId, TextBytes};
@@ -64,7 +65,8 @@ impl Machine {
             timers,
             conversions,
             funding,
-            rules_version,
+            rules_table: _,
+            rules: _,
             system_version,
             last,
             now,
@@ -95,7 +97,6 @@ impl Machine {
             to.value(sweep);
             to.value(continuations);
             to.value(funding);
-            to.value(rules_version);
             to.value(system_version);
             to.value(last);
             to.value(now);
@@ -104,7 +105,8 @@ impl Machine {
         });
     }
 
-    pub(crate) fn load(from: &mut ImageReader<'_>) -> Result<Self, StoreFault> {
+    /// Reads a machine that decides by `rules`.
+    pub(crate) fn load(rules: Rules, from: &mut ImageReader<'_>) -> Result<Self, StoreFault> {
         let mut sum = RowSum::default();
         let sum = &mut sum;
         let texts = from.section("texts", |from| load_texts(from, sum))?;
@@ -154,7 +156,8 @@ impl Machine {
                 timers,
                 conversions,
                 funding: from.value()?,
-                rules_version: from.value()?,
+                rules_table: RULES,
+                rules,
                 system_version: from.value()?,
                 last: from.value()?,
                 now: from.value()?,

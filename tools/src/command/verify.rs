@@ -2,7 +2,8 @@
 //!
 //! Checksums, density and the hash chain are checked by the journal; with `--reexecute` a fresh core also decides every
 //! command again, and each frame must come out the same. The first difference ends it: what it names is the lowest
-//! sequence that is wrong. A torn tail was never acknowledged; it is told and is no difference. Nothing is changed.
+//! sequence that is wrong. Where the journal goes on by rules that this build does not have, the rest is verified without
+//! being decided again, and the version is named. A torn tail was never acknowledged; it is told and is no difference. Nothing is changed.
 
 mod progress;
 mod report;
@@ -15,7 +16,7 @@ use report::{Report, Work};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
-use tickwerk_engine::replay::Replay;
+use tickwerk_engine::replay::{Replay, ReplayError};
 use tickwerk_journal::{Difference, FrameRef};
 
 #[derive(Debug, clap::Args)]
@@ -43,30 +44,35 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     progress.finish();
     let found = found.with_context(|| format!("verifying the journal in {}", options.dir.display()))?;
 
-    let Reexecution { replay, frames: reexecuted_frames, difference } = again;
-    let work =
-        Work { is_reexecution: replay.is_some(), reexecuted_frames, bytes, elapsed: started.elapsed() };
+    let Reexecution { replay: _, frames: reexecuted_frames, difference, unknown_rules } = again;
+    let is_reexecution = options.reexecute;
+    let work = Work { is_reexecution, reexecuted_frames, bytes, elapsed: started.elapsed() };
     let report = Report::new(found, difference, work);
     if options.json {
         print(&serde_json::to_string(&report).context("writing the report as JSON")?)?;
     } else {
         print(&report.text(&options.dir))?;
     }
-    Ok(if report.ok { exit::OK } else { exit::DIFFERENT })
+    match unknown_rules {
+        Some(unknown) if report.ok => Err(unknown).context("not all of the journal was decided again"),
+        Some(_) | None => Ok(if report.ok { exit::OK } else { exit::DIFFERENT }),
+    }
 }
 
 /// A fresh core that follows the journal.
 struct Reexecution {
-    /// `None` where nothing is decided again.
+    /// `None` where nothing is decided again, or not from here on.
     replay: Option<Box<Replay>>,
     /// Frames that came out the same.
     frames: u64,
     difference: Option<Difference>,
+    /// The rules that this build does not have: from there on only the bytes are verified.
+    unknown_rules: Option<ReplayError>,
 }
 
 impl Reexecution {
     fn new(is_asked_for: bool) -> Self {
-        Self { replay: is_asked_for.then(Box::default), frames: 0, difference: None }
+        Self { replay: is_asked_for.then(Box::default), frames: 0, difference: None, unknown_rules: None }
     }
 
     fn decide(&mut self, frame: &FrameRef<'_>) -> ControlFlow<()> {
@@ -78,7 +84,11 @@ impl Reexecution {
                 self.frames += 1;
                 ControlFlow::Continue(())
             }
-            Err(found) => {
+            Err(unknown @ ReplayError::UnknownRules { .. }) => {
+                (self.replay, self.unknown_rules) = (None, Some(unknown));
+                ControlFlow::Continue(())
+            }
+            Err(ReplayError::Differs(found)) => {
                 let tickwerk_engine::replay::Difference { sequence, reason } = found;
                 let (segment, offset) = (frame.place.segment, frame.place.offset);
                 self.difference = Some(Difference { sequence, segment, offset, reason });
