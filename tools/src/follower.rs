@@ -129,9 +129,9 @@ impl Following {
             let Some(frame) = self.tail.next(self.follow).context("following the journal")? else {
                 return Ok(turn > 0);
             };
-            if let Err(difference) = self.replay.apply(frame.records) {
-                crate::command::tell(&format!("error: the journal does not re-execute: {difference}"));
-                std::process::exit(i32::from(exit::DIFFERENT));
+            if let Err(found) = self.replay.apply(frame.records) {
+                crate::command::tell(&format!("error: the journal does not re-execute: {found}"));
+                std::process::exit(i32::from(exit::code_of(&found.into())));
             }
             if let (Some(check), Some(command)) = (&mut self.check, frame.records.first()) {
                 check.observe(command, self.replay.core())?;

@@ -70,7 +70,8 @@ pub enum RestoreError {
 }
 
 impl Core {
-    /// All of the core as bytes; equal states give equal bytes.
+    /// All of the core as bytes; equal states give equal bytes. Between frames only: what
+    /// [`Decider::next_internal`](crate::Decider::next_internal) gave was applied.
     pub fn save(&self) -> Vec<u8> {
         let Self { machine, venue, sources, source_rows: _, sources_digest: _, frames, digest_interval: _ } =
             self;

@@ -136,7 +136,7 @@ fn what_is_seen(change: impl Fn(&mut Vec<u8>)) -> Option<Lost> {
 }
 
 #[test]
-fn a_restore_that_loses_part_of_a_store_is_seen() {
+fn a_restore_that_gets_part_of_a_store_wrong_is_seen() {
     assert!(what_is_seen(|_| {}).is_none());
     // The last figure of each store: a number of timers, orders or items that were given, a ring's place, a digest.
     for name in
@@ -144,7 +144,7 @@ fn a_restore_that_loses_part_of_a_store_is_seen() {
     {
         let lost = what_is_seen(|image| {
             let rows = section(image, name);
-            image[rows.end - 8..rows.end].fill(0);
+            image[rows.end - 8] ^= 1;
         });
         assert!(lost.is_some(), "{name}");
     }
