@@ -54,7 +54,7 @@ fn follow(table: &'static [Rules], frames: &[Vec<Record>]) -> Result<u64, Replay
 fn a_decision_follows_the_version_that_is_active_when_it_is_made() {
     let mut desk = desk(NEWER);
     assert_eq!(frames_to_cancel(&mut desk), 1, "by the rules that were activated first");
-    assert_eq!(desk.apply(NEW), []);
+    assert_eq!(desk.feed(NEW), []);
     assert_eq!(desk.machine().rules(), &NEWER[1]);
     assert_eq!(frames_to_cancel(&mut desk), 3, "three of seven at a time");
     assert_eq!(follow(NEWER, &desk.frames), Ok(desk.core.digest()), "each part by its own rules");
@@ -65,7 +65,7 @@ fn a_decision_follows_the_version_that_is_active_when_it_is_made() {
 fn a_version_that_a_build_lacks_is_named_and_is_no_difference() {
     let mut desk = desk(NEWER);
     let sequence = desk.core.last().sequence.next();
-    desk.apply(NEW);
+    desk.feed(NEW);
     let unknown = ReplayError::UnknownRules { sequence, version: NEW.version, newest: RULES_VERSION };
     assert_eq!(follow(RULES, &desk.frames), Err(unknown));
     forget(desk);
@@ -74,7 +74,7 @@ fn a_version_that_a_build_lacks_is_named_and_is_no_difference() {
 #[test]
 fn what_an_older_build_did_not_know_stays_refused() {
     let mut desk = desk(RULES);
-    assert!(matches!(desk.apply(NEW)[..], [Event::CommandRefused(_)]));
+    assert!(matches!(desk.feed(NEW)[..], [Event::CommandRefused(_)]));
     assert_eq!(frames_to_cancel(&mut desk), 1);
     assert_eq!(follow(NEWER, &desk.frames), Ok(desk.core.digest()));
 }
