@@ -11,6 +11,7 @@ use crate::decider::Decider;
 use crate::event_buffer::EventBuffer;
 use crate::limits::{DIGEST_INTERVAL_FRAMES, INSTRUMENTS_MAX, OPEN_ORDERS_MAX, SOURCES_MAX};
 use crate::machine::{Continuation, Machine};
+use crate::rules::Rules;
 use crate::timers::Timer;
 use tickwerk_domain::command::{Continue, TimerFired};
 use tickwerk_domain::digest::row_hash;
@@ -54,6 +55,18 @@ impl Core {
             frames: 0,
             digest_interval: DIGEST_INTERVAL_FRAMES,
         }
+    }
+
+    /// A core that decides by other versions of the rules than those of this build, as an older or a newer one would.
+    pub fn with_rules(table: &'static [Rules]) -> Self {
+        let mut core = Self::new();
+        core.machine = Machine::with_rules(table);
+        core
+    }
+
+    /// Takes other versions to decide by; gives those that it had.
+    pub(crate) fn replace_rules(&mut self, table: &'static [Rules]) -> &'static [Rules] {
+        self.machine.replace_rules(table)
     }
 
     /// What decides.

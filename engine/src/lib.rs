@@ -18,6 +18,7 @@ pub mod positions;
 pub mod reconciliation;
 pub mod replay;
 pub mod risk;
+pub mod rules;
 pub mod signals;
 pub mod timers;
 

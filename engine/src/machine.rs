@@ -39,6 +39,7 @@ mod venues;
 mod waiting;
 mod worth;
 
+pub use crate::rules::RULES_VERSION;
 pub use mass_cancel::Scope;
 pub(crate) use valuation::Narrow;
 pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
@@ -57,6 +58,7 @@ use crate::reconciliation::Reconciliations;
 use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
 use crate::risk::subjects::Subjects;
+use crate::rules::{RULES, Rules};
 use crate::signals::{AnyStrategy, Parameters};
 use crate::timers::Timers;
 use tickwerk_domain::command::FundingApplied;
@@ -67,9 +69,6 @@ use tickwerk_domain::{
     SideFilter, SignalDirection, Stamp, StrategyId, TextBytes, TextId, TimeNs,
 };
 use tickwerk_venue::book::ToldBook;
-
-/// The rules that this build decides by; a change of what is decided raises it.
-pub const RULES_VERSION: u32 = 1;
 
 /// An instrument as the machine uses it.
 #[derive(Clone, Copy, Debug)]
@@ -170,7 +169,9 @@ pub struct Machine {
     conversions: conversion::Conversions,
     /// Funding that is being paid, while it takes more than one command.
     funding: Option<FundingApplied>,
-    rules_version: u32,
+    /// The versions that it can decide by, and the one that it does.
+    rules_table: &'static [Rules],
+    rules: Rules,
     system_version: u64,
     last: Stamp,
     /// Time of the command that is being applied.
@@ -219,13 +220,19 @@ impl Machine {
             timers: Timers::new(),
             conversions: conversion::Conversions::new(),
             funding: None,
-            rules_version: 0,
+            rules_table: RULES,
+            rules: Rules::before(RULES),
             system_version: 0,
             last: Stamp::default(),
             now: TimeNs::UNKNOWN,
             day_ends: TimeNs::UNKNOWN,
             digest: Digest::default(),
         }
+    }
+
+    /// A machine that decides by these versions of the rules.
+    pub(crate) fn with_rules(table: &'static [Rules]) -> Self {
+        Self { rules_table: table, rules: Rules::before(table), ..Self::new() }
     }
 
     /// Applies one command, and gives the version it has in its stream.
@@ -302,6 +309,21 @@ impl Machine {
         version
     }
 
+    /// What it decides by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The versions that it can decide by.
+    pub(crate) fn rules_table(&self) -> &'static [Rules] {
+        self.rules_table
+    }
+
+    /// Takes other versions to decide by; gives those that it had.
+    pub(crate) fn replace_rules(&mut self, table: &'static [Rules]) -> &'static [Rules] {
+        std::mem::replace(&mut self.rules_table, table)
+    }
+
     /// Stamp of the last record.
     pub fn last(&self) -> Stamp {
         self.last
@@ -323,7 +345,7 @@ impl Machine {
         let words = [
             self.digest.0,
             self.settings.version(),
-            u64::from(self.rules_version),
+            u64::from(self.rules.version),
             self.system_version,
             self.continuations_hash(),
             self.firing,

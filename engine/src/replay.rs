@@ -3,8 +3,9 @@
 use crate::core::Core;
 use crate::decider::Decider;
 use crate::event_buffer::EventBuffer;
+use crate::rules::Rules;
 use tickwerk_domain::fields::Fields;
-use tickwerk_domain::{Command, Envelope, Payload, Record, Sequence, SourceId};
+use tickwerk_domain::{Command, Envelope, Event, Payload, Record, Reject, Sequence, SourceId};
 
 /// Where a re-execution first disagrees with the journal.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -14,6 +15,27 @@ pub struct Difference {
     pub sequence: Sequence,
     /// What differs, and how.
     pub reason: String,
+}
+
+/// Why a frame cannot be decided again.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// It came out differently.
+    #[error(transparent)]
+    Differs(#[from] Difference),
+    /// The journal goes on by rules that this build does not have.
+    #[error(
+        "sequence {sequence}: the journal activates rules version {version}, which this build does not have \
+         (its newest is {newest}); use a build that has it"
+    )]
+    UnknownRules {
+        /// Where they are activated.
+        sequence: Sequence,
+        /// Their version.
+        version: u32,
+        /// The newest version of this build.
+        newest: u32,
+    },
 }
 
 /// A core that follows journaled frames.
@@ -45,7 +67,22 @@ impl Replay {
     }
 
     /// Decides the command of `frame` again and compares what it causes. `frame` is a command and its events.
-    pub fn apply(&mut self, frame: &[Record]) -> Result<(), Difference> {
+    ///
+    /// A version of the rules that was unknown to the build that wrote the journal stays so.
+    pub fn apply(&mut self, frame: &[Record]) -> Result<(), ReplayError> {
+        let table = self.core.machine().rules_table();
+        if let Some(unknown) = unknown_rules(frame, table) {
+            return Err(unknown);
+        }
+        if Activation::of(frame).is_some_and(|activation| !activation.was_known) {
+            self.core.replace_rules(&[]);
+        }
+        let decided = self.decide(frame);
+        self.core.replace_rules(table);
+        Ok(decided?)
+    }
+
+    fn decide(&mut self, frame: &[Record]) -> Result<(), Difference> {
         let Some((journaled, caused)) = frame.split_first() else {
             return Err(Difference {
                 sequence: self.core.last().sequence.next(),
@@ -137,6 +174,35 @@ impl Replay {
             }
             None => None,
         }
+    }
+}
+
+/// What is wrong where a frame activates a version of the rules that `table` does not have.
+pub fn unknown_rules(frame: &[Record], table: &[Rules]) -> Option<ReplayError> {
+    let Activation { sequence, version, was_known } = Activation::of(frame)?;
+    let newest = table.last().map_or(0, |rules| rules.version);
+    let is_unknown = was_known && Rules::find(table, version).is_none();
+    is_unknown.then_some(ReplayError::UnknownRules { sequence, version, newest })
+}
+
+/// The activation of a version of the rules, as it was journaled.
+struct Activation {
+    sequence: Sequence,
+    version: u32,
+    was_known: bool,
+}
+
+impl Activation {
+    fn of(frame: &[Record]) -> Option<Self> {
+        let (command, caused) = frame.split_first()?;
+        let Payload::Command(Command::RulesActivated(rules)) = command.payload else {
+            return None;
+        };
+        let unknown = Reject::UnknownRulesVersion.code();
+        let was_known = !caused.iter().any(|event| {
+            matches!(event.payload, Payload::Event(Event::CommandRefused(refused)) if refused.reason == unknown)
+        });
+        Some(Self { sequence: command.envelope.sequence, version: rules.version, was_known })
     }
 }
 

@@ -14,6 +14,8 @@ mod digest;
 mod exchange;
 #[path = "core/full_frames.rs"]
 mod full_frames;
+#[path = "core/images.rs"]
+mod images;
 #[path = "core/kill_switch.rs"]
 mod kill_switch;
 #[path = "core/market.rs"]
@@ -123,6 +125,8 @@ mod risk_table;
 #[cfg(test)]
 #[path = "core/risk_table_cases.rs"]
 mod risk_table_cases;
+#[path = "core/rules.rs"]
+mod rules;
 #[path = "core/seams.rs"]
 mod seams;
 #[path = "core/seams_risk.rs"]

@@ -135,6 +135,24 @@ fn a_hundred_thousand_mixed_commands_allocate_nothing() {
     assert_eq!(COUNT.get(), 0);
 }
 
+#[test]
+fn a_restored_core_allocates_nothing() {
+    let mut watched = Watched::new();
+    for command in definitions() {
+        watched.feed(command);
+    }
+    let mut workload = Workload::new(12);
+    for _ in 0..4 {
+        watched.core = desk::restored(&watched.core);
+        for _ in 0..10_000 {
+            let command = workload.next();
+            watched.feed(command);
+            workload.note(watched.events.events().copied());
+        }
+    }
+    assert_eq!(COUNT.get(), 0);
+}
+
 /// Held, linked, replaced and expiring orders go through their stores many times over.
 #[test]
 fn rare_orders_allocate_nothing() {

@@ -2,7 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::session::NoBeginning;
-use tickwerk_engine::replay::Difference;
+use tickwerk_engine::replay::ReplayError;
 use tickwerk_feeds::CaptureError;
 use tickwerk_journal::{InspectError, KeepError, ReadError, RecoverError, VerifyError};
 
@@ -30,8 +30,14 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<ConfigError>() {
         return Some(CONFIG);
     }
-    if cause.is::<Difference>() || cause.is::<NoBeginning>() {
+    if cause.is::<NoBeginning>() {
         return Some(DIFFERENT);
+    }
+    if let Some(error) = cause.downcast_ref::<ReplayError>() {
+        return Some(match error {
+            ReplayError::Differs(_) => DIFFERENT,
+            ReplayError::UnknownRules { .. } => FAILED,
+        });
     }
     if let Some(error) = cause.downcast_ref::<RecoverError>() {
         return Some(match error {

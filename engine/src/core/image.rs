@@ -1,7 +1,7 @@
 //! The state image: all of [`Core`] as bytes, and back.
 //!
 //! ```text
-//! mark "TWSTATE\0" | layout u16 | capacities u64 | digest u64 | sections
+//! mark "TWSTATE\0" | layout u16 | rules u32 | capacities u64 | digest u64 | sections
 //! ```
 //!
 //! Numbers are little-endian; a section is a name of 16 bytes, a length of 8, and the rows of one store. The image holds
@@ -20,6 +20,7 @@ use crate::limits::{
     TRAILING_PER_INSTRUMENT_MAX, TRIGGERS_PER_PRICE_MAX, UNMATCHED_FILLS_MAX, VENUES_MAX,
 };
 use crate::machine::Machine;
+use crate::rules::{RULES, RULES_VERSION, Rules};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::LedgerBook;
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, StoreFault};
@@ -44,6 +45,14 @@ pub enum RestoreError {
         /// The layout that it has.
         found: u16,
     },
+    /// It goes on by rules that this build does not have.
+    #[error(
+        "the state image goes on by rules version {found}, which this build does not have (its newest is {RULES_VERSION})"
+    )]
+    UnknownRules {
+        /// The version that is active in it.
+        found: u32,
+    },
     /// Its stores have other sizes, by which it would go on differently.
     #[error("the state image is of a build whose stores hold more or less than those of this one")]
     OtherCapacities,
@@ -61,13 +70,15 @@ pub enum RestoreError {
 }
 
 impl Core {
-    /// All of the core as bytes; equal states give equal bytes.
+    /// All of the core as bytes; equal states give equal bytes. Between frames only: what
+    /// [`Decider::next_internal`](crate::Decider::next_internal) gave was applied.
     pub fn save(&self) -> Vec<u8> {
         let Self { machine, venue, sources, source_rows: _, sources_digest: _, frames, digest_interval: _ } =
             self;
         let mut to = ImageWriter::default();
         to.bytes(&MARK);
         to.value(&STATE_VERSION);
+        to.value(&machine.rules().version);
         to.value(&capacities());
         to.value(&self.digest());
         machine.save(&mut to);
@@ -82,8 +93,8 @@ impl Core {
     /// The core that was saved. It goes on as that one would have, and never allocates after this.
     pub fn restore(image: &[u8]) -> Result<Self, RestoreError> {
         let mut from = ImageReader::new(image);
-        let expected = head(&mut from)?;
-        let machine = Machine::load(&mut from)?;
+        let (rules, expected) = head(&mut from)?;
+        let machine = Machine::load(rules, &mut from)?;
         let venue = SimulatedVenue::load(INSTRUMENTS_MAX, &mut from)?;
         let core = from.section("core", |from| {
             let sources: Box<[u64]> = from.table(vec![0; SOURCES_MAX].into())?;
@@ -102,8 +113,8 @@ impl Core {
     }
 }
 
-/// Reads what stands before the sections, and gives the digest that the state should have.
-fn head(from: &mut ImageReader<'_>) -> Result<u64, RestoreError> {
+/// Reads what stands before the sections, and gives the rules and the digest that the state should have.
+fn head(from: &mut ImageReader<'_>) -> Result<(Rules, u64), RestoreError> {
     if from.bytes() != Ok(MARK) {
         return Err(RestoreError::NoImage);
     }
@@ -112,11 +123,14 @@ fn head(from: &mut ImageReader<'_>) -> Result<u64, RestoreError> {
     if found != STATE_VERSION {
         return Err(RestoreError::OtherLayout { found });
     }
+    let version: u32 = from.value().map_err(in_head)?;
+    let rules = if version == 0 { Some(Rules::before(RULES)) } else { Rules::find(RULES, version) };
+    let rules = rules.ok_or(RestoreError::UnknownRules { found: version })?;
     let sizes: u64 = from.value().map_err(in_head)?;
     if sizes != capacities() {
         return Err(RestoreError::OtherCapacities);
     }
-    Ok(from.value().map_err(in_head)?)
+    Ok((rules, from.value().map_err(in_head)?))
 }
 
 /// A hash of what a store holds at most, wherever that decides about what happens next or about places in tables.

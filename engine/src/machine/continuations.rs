@@ -8,9 +8,6 @@ use tickwerk_domain::command::Continue;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::{ContinueKind, Reject};
 
-/// Steps of a long effect that one command may take, whether or not they cause events.
-pub(super) const STEPS_PER_COMMAND_MAX: usize = 1024;
-
 /// The long effects that are pending, by kind.
 pub(super) type Continuations = [Option<Continuation>; ContinueKind::ALL.len()];
 

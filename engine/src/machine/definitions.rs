@@ -1,8 +1,9 @@
 //! Definitions and settings: all configuration that decides comes as commands and is checked here.
 
-use super::{InstrumentSlot, Machine, RULES_VERSION, StrategySlot, is_in_range};
+use super::{InstrumentSlot, Machine, StrategySlot, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{CURRENCIES_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
+use crate::rules::Rules;
 use crate::signals::AnyStrategy;
 use tickwerk_domain::command::{
     CashTransferred, CurrencyDefined, RulesActivated, StrategyDefined, TextDefined,
@@ -262,10 +263,11 @@ impl Machine {
 
     pub(super) fn activate_rules(&mut self, rules: &RulesActivated, out: &mut EventBuffer) -> u64 {
         let version = self.next_system_version();
-        if rules.version == RULES_VERSION {
-            self.rules_version = rules.version;
-        } else {
-            self.refuse(&(*rules).into(), Reject::UnknownRulesVersion, i64::from(rules.version), out);
+        match Rules::find(self.rules_table, rules.version) {
+            Some(known) => self.rules = known,
+            None => {
+                self.refuse(&(*rules).into(), Reject::UnknownRulesVersion, i64::from(rules.version), out);
+            }
         }
         version
     }

@@ -9,7 +9,6 @@
 //!
 //! What the core owes held orders is paid at the end of each command, as much as fits; the rest goes on by `Continue`.
 
-use super::continuations::STEPS_PER_COMMAND_MAX;
 use super::order_flow::approved;
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
@@ -42,7 +41,7 @@ impl Machine {
         let known = self.continuations[ContinueKind::Held as usize];
         let mut after = known.map_or(0, |pending| pending.after);
         while self.owes_held() {
-            if out.room() < EVENTS_PER_PAYMENT_MAX || steps >= STEPS_PER_COMMAND_MAX {
+            if out.room() < EVENTS_PER_PAYMENT_MAX || steps >= self.rules.steps_per_command {
                 let started_by = known.map_or(stamp.sequence, |pending| pending.started_by);
                 let scope = super::mass_cancel::Scope {
                     account: tickwerk_domain::AccountId::NONE,

@@ -21,6 +21,7 @@ use crate::reconciliation::Reconciliations;
 use crate::risk::self_trade::Resting;
 use crate::risk::settings::Settings;
 use crate::risk::subjects::Subjects;
+use crate::rules::{RULES, Rules};
 use crate::timers::Timers;
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, StoreFault, ensure};
 use tickwerk_domain::{ContinueKind, InstrumentId, TextBytes};
@@ -66,7 +67,8 @@ impl Machine {
             conversions,
             latencies,
             funding,
-            rules_version,
+            rules_table: _,
+            rules: _,
             system_version,
             last,
             now,
@@ -98,7 +100,6 @@ impl Machine {
             to.value(sweep);
             to.value(continuations);
             to.value(funding);
-            to.value(rules_version);
             to.value(system_version);
             to.value(last);
             to.value(now);
@@ -107,7 +108,8 @@ impl Machine {
         });
     }
 
-    pub(crate) fn load(from: &mut ImageReader<'_>) -> Result<Self, StoreFault> {
+    /// Reads a machine that decides by `rules`.
+    pub(crate) fn load(rules: Rules, from: &mut ImageReader<'_>) -> Result<Self, StoreFault> {
         let mut sum = RowSum::default();
         let sum = &mut sum;
         let texts = from.section("texts", |from| load_texts(from, sum))?;
@@ -159,7 +161,8 @@ impl Machine {
                 conversions,
                 latencies,
                 funding: from.value()?,
-                rules_version: from.value()?,
+                rules_table: RULES,
+                rules,
                 system_version: from.value()?,
                 last: from.value()?,
                 now: from.value()?,

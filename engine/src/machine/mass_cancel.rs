@@ -1,6 +1,5 @@
 //! Cancelling the open orders of a scope, on request or by the kill switch: in order of id, as many as fit one command.
 
-use super::continuations::STEPS_PER_COMMAND_MAX;
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
 use crate::limits::STRATEGIES_MAX;
@@ -101,7 +100,7 @@ impl Machine {
         let mut steps = 0;
         while let Some(slot) = next {
             let id = self.orders.get(slot).id;
-            if out.room() < EVENTS_PER_CANCEL_MAX || steps == STEPS_PER_COMMAND_MAX {
+            if out.room() < EVENTS_PER_CANCEL_MAX || steps == self.rules.steps_per_command {
                 self.go_on_later(Continuation { after, next: id, ..from });
                 return;
             }

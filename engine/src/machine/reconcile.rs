@@ -18,7 +18,6 @@
 //!
 //! The same view again finds nothing but what can only be raised. A new run of an account gives an unfinished one up.
 
-use super::continuations::STEPS_PER_COMMAND_MAX;
 use super::{Continuation, Machine, Scope, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX, VENUES_MAX};
@@ -345,7 +344,7 @@ impl Machine {
             if order.id.0 >= going_on.started.0 {
                 break;
             }
-            if out.room() <= EVENTS_PER_END || steps == STEPS_PER_COMMAND_MAX {
+            if out.room() <= EVENTS_PER_END || steps == self.rules.steps_per_command {
                 self.go_on_later(Continuation { after, next: order.id, ..from });
                 return;
             }

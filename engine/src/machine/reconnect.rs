@@ -5,7 +5,6 @@
 //! taken for what it was before. It is answered by a report, by a reconciliation, or by a cancel, which passes. The
 //! simulated venue loses nothing that waits for its connection.
 
-use super::continuations::STEPS_PER_COMMAND_MAX;
 use super::{Continuation, Machine};
 use crate::event_buffer::EventBuffer;
 use crate::limits::INSTRUMENTS_MAX;
@@ -38,7 +37,7 @@ impl Machine {
         let (mut after, mut steps) = (from.after, 0);
         while let Some(slot) = next {
             let id = self.orders.get(slot).id;
-            if out.room() < EVENTS_PER_CANCEL_MAX || steps == STEPS_PER_COMMAND_MAX {
+            if out.room() < EVENTS_PER_CANCEL_MAX || steps == self.rules.steps_per_command {
                 self.go_on_later(Continuation { after, next: id, ..from });
                 return;
             }

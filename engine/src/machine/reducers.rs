@@ -5,7 +5,6 @@
 //! venue before that arrives is booked as it happened.
 
 use super::Machine;
-use super::continuations::STEPS_PER_COMMAND_MAX;
 use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::Terms;
 use crate::orders::terms::Owed;
@@ -51,7 +50,7 @@ impl Machine {
         let (mut buys, mut sells) = (held.saturating_neg().max(0), held.max(0));
         let mut next = self.orders.first_own_from(account, instrument, OrderId::NONE);
         let mut steps = 0;
-        while let Some(slot) = next.filter(|_| steps < STEPS_PER_COMMAND_MAX) {
+        while let Some(slot) = next.filter(|_| steps < self.rules.steps_per_command) {
             steps += 1;
             next = self.orders.next_own(slot);
             let order = self.orders.get(slot);

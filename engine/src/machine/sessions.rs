@@ -5,7 +5,6 @@
 //! venue that ends orders by itself is left to it.
 
 use super::Machine;
-use super::continuations::STEPS_PER_COMMAND_MAX;
 use crate::event_buffer::EventBuffer;
 use crate::lifecycle;
 use crate::orders::terms::Owed;
@@ -52,7 +51,7 @@ impl Machine {
         let instrument = InstrumentId(self.sweep.instruments.trailing_zeros());
         let mut next = self.orders.first_open_from(self.sweep.next);
         let mut steps = 0;
-        while let Some(slot) = next.filter(|_| steps < STEPS_PER_COMMAND_MAX) {
+        while let Some(slot) = next.filter(|_| steps < self.rules.steps_per_command) {
             steps += 1;
             next = self.orders.next_open(slot);
             if self.orders.get(slot).instrument == instrument {

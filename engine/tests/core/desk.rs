@@ -198,7 +198,7 @@ impl Drop for Desk {
 
 /// A frame of a scenario of so many, near its middle or its end.
 fn cut(frames: usize) -> usize {
-    frames / 2 + frames * 7_919 % (frames / 2 + 1)
+    frames / 2 + frames * 7_919 % (frames / 2).max(1)
 }
 
 /// The core that the image of another one makes; it makes the same image.

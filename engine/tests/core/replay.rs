@@ -5,7 +5,7 @@ use super::seed::each_seed;
 use super::workload::Workload;
 use std::collections::BTreeMap;
 use tickwerk_domain::{Command, Event, Money, Payload, Record, Sequence, Stream, TimeNs};
-use tickwerk_engine::replay::{Difference, Replay};
+use tickwerk_engine::replay::{Difference, Replay, ReplayError};
 use tickwerk_engine::{Decider, limits::DIGEST_INTERVAL_FRAMES};
 
 /// A desk that was fed `count` commands of the workload.
@@ -25,7 +25,11 @@ fn run(seed: u64, count: usize) -> Desk {
 /// Where a re-execution first disagrees.
 fn check(frames: &[Vec<Record>]) -> Option<Difference> {
     let mut replay = Replay::new();
-    frames.iter().find_map(|frame| replay.apply(frame).err())
+    frames.iter().find_map(|frame| match replay.apply(frame) {
+        Ok(()) => None,
+        Err(ReplayError::Differs(difference)) => Some(difference),
+        Err(unknown @ ReplayError::UnknownRules { .. }) => panic!("{unknown}"),
+    })
 }
 
 #[test]

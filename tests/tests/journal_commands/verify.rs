@@ -2,7 +2,7 @@
 
 use crate::support::{Called, Demo, call_for, text};
 use serde_json::{Value, json};
-use tickwerk_domain::{Event, Payload, Record, Sequence};
+use tickwerk_domain::{Command, Event, Payload, Record, Sequence};
 use tickwerk_journal::{JournalConfig, Reader, recover};
 
 #[test]
@@ -139,6 +139,40 @@ fn a_decision_that_was_forged_with_good_checksums_is_found_by_deciding_again() {
     assert!(reason.contains("order.filled") && reason.contains("last_price"), "{reason}");
     let offset = decided["first_difference"]["offset"].as_u64().unwrap();
     assert!(offset > 0 && offset.is_multiple_of(16), "the offset is that of a frame");
+}
+
+/// What a later build may write: rules that this one does not have.
+#[test]
+fn rules_of_another_build_are_named_by_who_decides_again_and_shown_by_who_reads() {
+    let demo = Demo::new();
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    let mut activated = Sequence::NONE;
+    copy_with(&demo, &other, |record| {
+        if let Payload::Command(Command::RulesActivated(rules)) = &mut record.payload {
+            rules.version = 7;
+            activated = record.envelope.sequence;
+        }
+    });
+    let other = text(&other);
+    let named = format!(
+        "sequence {activated}: the journal activates rules version 7, which this build does not have"
+    );
+
+    let Called { stdout, stderr, .. } = call_for(1, &["verify", other, "--reexecute", "--json"]);
+    assert!(stderr.contains(&named), "{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&report["ok"], &report["reexecuted"]), (&json!(true), &json!(false)), "its bytes are good");
+    assert_eq!(report["last_sequence"], json!(demo.last_sequence()));
+
+    let journal = format!("journal.dir={other}");
+    let stderr = call_for(1, &["run", "--set", &journal]).stderr;
+    assert!(stderr.contains(&named), "{stderr}");
+
+    let Called { stdout, stderr, .. } = call_for(0, &["replay", other, "--format", "ndjson"]);
+    assert_eq!(stdout.lines().count() as u64, demo.last_sequence());
+    assert!(stderr.contains("rules version 7"), "{stderr}");
+    call_for(0, &["verify", other, "--json"]);
 }
 
 #[test]

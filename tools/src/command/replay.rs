@@ -1,7 +1,7 @@
 //! `tickwerk replay`: a journal as text or NDJSON, record by record, in its one order.
 //!
 //! Only what is asked for is shown, but every record from the first one on is read, as names and scales are defined by
-//! records. Beside a living writer it goes up to what was written when it started. A torn tail, which nobody was ever
+//! records. Rules that this build does not have are named and hide nothing, as nothing is decided here. Beside a living writer it goes up to what was written when it started. A torn tail, which nobody was ever
 //! told of, ends the listing; damage is an error that names its place, after everything before it was shown.
 
 mod pace;
@@ -18,6 +18,8 @@ use position::{Position, Range};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use tickwerk_domain::{Family, Record, Sequence};
+use tickwerk_engine::replay::unknown_rules;
+use tickwerk_engine::rules::RULES;
 use tickwerk_journal::{FrameRef, Reader};
 
 /// Usage, as `clap` has it.
@@ -108,6 +110,9 @@ impl<Out: Write> Listing<'_, Out> {
         while let Some(frame) = reader.next().context("reading the journal")? {
             if frame.records.first().is_some_and(|command| self.range.is_behind(&command.envelope)) {
                 break;
+            }
+            if let Some(unknown) = unknown_rules(frame.records, RULES) {
+                tell(&format!("note: {unknown}; it is shown all the same"));
             }
             self.show_frame(&frame)?;
         }

@@ -3,7 +3,9 @@
 //! Checksums, density and the hash chain are checked by the journal; with `--reexecute` a fresh core also decides every
 //! command again, and each frame must come out the same. The first difference ends it: what it names is the lowest
 //! sequence that is wrong. Snapshots are checked by themselves and, where their sequence is decided again, against the
-//! state that the records lead to. A torn tail was never acknowledged; it is told and is no difference. Nothing is changed.
+//! state that the records lead to. Where the journal goes on by rules that this build does not have, the rest is verified
+//! without being decided again, and the version is named. A torn tail was never acknowledged; it is told and is no
+//! difference. Nothing is changed.
 
 mod progress;
 mod report;
@@ -22,7 +24,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use tickwerk_domain::Sequence;
 use tickwerk_engine::Decider;
-use tickwerk_engine::replay::Replay;
+use tickwerk_engine::replay::{Replay, ReplayError};
 use tickwerk_journal::{Difference, FrameRef};
 
 #[derive(Debug, clap::Args)]
@@ -60,9 +62,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         return Err(NoBeginning { first: found.first_sequence }.into());
     }
 
-    let Reexecution { replay, snapshots, frames, known_frames, difference, .. } = again;
+    let Reexecution { snapshots, frames, known_frames, difference, unknown_rules, .. } = again;
     let work = Work {
-        is_reexecution: replay.is_some(),
+        is_reexecution: options.reexecute,
         reexecuted_frames: frames,
         known_frames,
         bytes,
@@ -74,12 +76,15 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     } else {
         print(&report.text(dir))?;
     }
-    Ok(if report.ok { exit::OK } else { exit::DIFFERENT })
+    match unknown_rules {
+        Some(unknown) if report.ok => Err(unknown).context("not all of the journal was decided again"),
+        Some(_) | None => Ok(if report.ok { exit::OK } else { exit::DIFFERENT }),
+    }
 }
 
 /// A core that follows the journal.
 struct Reexecution {
-    /// `None` where nothing is decided again.
+    /// `None` where nothing is decided again, or not from here on.
     replay: Option<Box<Replay>>,
     snapshots: Snapshots,
     /// What stands for a beginning that is not kept.
@@ -90,12 +95,22 @@ struct Reexecution {
     /// Frames before the oldest snapshot, where the beginning is not kept.
     known_frames: u64,
     difference: Option<Difference>,
+    /// The rules that this build does not have: from there on only the bytes are verified.
+    unknown_rules: Option<ReplayError>,
 }
 
 impl Reexecution {
     fn new(is_asked_for: bool, snapshots: Snapshots, oldest: Option<State>) -> Self {
-        let (replay, has_no_beginning) = (is_asked_for.then(Box::default), false);
-        Self { replay, snapshots, oldest, has_no_beginning, frames: 0, known_frames: 0, difference: None }
+        Self {
+            replay: is_asked_for.then(Box::default),
+            snapshots,
+            oldest,
+            has_no_beginning: false,
+            frames: 0,
+            known_frames: 0,
+            difference: None,
+            unknown_rules: None,
+        }
     }
 
     fn decide(&mut self, frame: &FrameRef<'_>) -> ControlFlow<()> {
@@ -120,7 +135,11 @@ impl Reexecution {
                 self.snapshots.reached(last, replay.core());
                 ControlFlow::Continue(())
             }
-            Err(found) => {
+            Err(unknown @ ReplayError::UnknownRules { .. }) => {
+                (self.replay, self.unknown_rules) = (None, Some(unknown));
+                ControlFlow::Continue(())
+            }
+            Err(ReplayError::Differs(found)) => {
                 let tickwerk_engine::replay::Difference { sequence, reason } = found;
                 let (segment, offset) = (frame.place.segment, frame.place.offset);
                 self.difference = Some(Difference { sequence, segment, offset, reason });

@@ -156,8 +156,10 @@ impl Persist for Reject {
 }
 
 /// Writes text without the zeros behind it.
-pub(crate) fn save_padded(bytes: &[u8], to: &mut ImageWriter) {
-    let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+pub(crate) fn save_padded<const N: usize>(bytes: &[u8; N], to: &mut ImageWriter) {
+    // Most texts of a table are not there.
+    let last = if *bytes == [0; N] { None } else { bytes.iter().rposition(|byte| *byte != 0) };
+    let length = last.map_or(0, |last| last + 1);
     u8::try_from(length).expect("texts are shorter than 256 bytes").save(to);
     to.bytes(&bytes[..length]);
 }
