@@ -35,6 +35,7 @@ mod venues;
 mod worth;
 
 pub use mass_cancel::Scope;
+pub(crate) use valuation::Narrow;
 pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
 pub use worth::Exposure;
 

@@ -105,11 +105,18 @@ mod risk_kept;
 mod risk_limits;
 #[path = "core/risk_page.rs"]
 mod risk_page;
+#[path = "core/risk_replaces.rs"]
+mod risk_replaces;
 #[path = "core/risk_scopes.rs"]
 mod risk_scopes;
 #[cfg(test)]
 #[path = "core/risk_support.rs"]
 mod risk_support;
+#[path = "core/risk_table.rs"]
+mod risk_table;
+#[cfg(test)]
+#[path = "core/risk_table_cases.rs"]
+mod risk_table_cases;
 #[path = "core/seams.rs"]
 mod seams;
 #[path = "core/seams_risk.rs"]

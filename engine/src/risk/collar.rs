@@ -25,10 +25,11 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<Price, Refusal>
 
 fn check_limit(price: Price, market: &Market, collar: i64) -> Result<Price, Refusal> {
     let reference_twice = market.reference_twice().ok_or(Refusal::plain(Reject::NoReferencePrice))?;
-    let (price_twice, reference) = (i128::from(price.0) * 2, i128::from(reference_twice));
-    let distance = (price_twice - reference).abs() * i128::from(Rate::ONE.0);
-    if distance > reference.abs().saturating_mul(i128::from(collar)) {
-        return Err(Refusal::new(Reject::PriceOutsideCollar, reference / 2, price.0));
+    let distance = (i128::from(price.0) * 2 - i128::from(reference_twice)).unsigned_abs();
+    // All factors fit 66 bits and 64 bits, so no product overflows.
+    let most = u128::from(reference_twice.unsigned_abs()) * u128::from(collar.unsigned_abs());
+    if distance * u128::from(Rate::ONE.0.unsigned_abs()) > most {
+        return Err(Refusal::new(Reject::PriceOutsideCollar, reference_twice / 2, price.0));
     }
     Ok(price)
 }

@@ -227,6 +227,10 @@ impl Fields<'_> {
             Asked::Query(_) => false,
         };
         let reason = if takes_reason { self.reason()? } else { None };
+        if reason.is_none() && matches!(asked, Asked::Command(Command::LimitSet(_))) {
+            let message = "say in a few words why the limit changes";
+            return Err(Fault::new("missing_field", "reason", Value::Null, message));
+        }
         let wanted = match self.optional_text("ack")? {
             None => daemon,
             Some(word) => word_of(Acknowledge::WORDS, "ack", word)?,
