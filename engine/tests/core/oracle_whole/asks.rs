@@ -3,7 +3,7 @@
 use super::super::desk::instrument;
 use super::model::{Asked, Model, Order, spot_cost};
 use super::money::BASE_FACTOR;
-use super::risk::{Candidate, Message, No, no, plain};
+use super::risk::{Candidate, Message, No, Pass, no, plain};
 use tickwerk_domain::command::{CancelOrder, MassCancel, NewOrder, ReplaceOrder, VenueDefined};
 use tickwerk_domain::event::{CancelRejected, MassCancelStarted, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::reject::ReasonCode;
@@ -130,9 +130,9 @@ impl Model {
         if !self.venues[&order.venue].1 {
             return Err(plain(Reject::VenueDisconnected));
         }
-        let (price, amount) = self.check_replace(&order, &new, false)?;
+        let (price, amount, pass) = self.check_replace(&order, &new, false)?;
         new.reserve_price = price;
-        self.begin_replace(id, new, amount);
+        self.begin_replace(id, new, amount, pass);
         Ok(())
     }
 
@@ -206,9 +206,14 @@ impl Model {
 
     /// Checks an order with new terms as if it were new; one that only lowers its quantity passes. Gives the price and
     /// the amount that it ties up.
-    fn check_replace(&mut self, order: &Order, new: &Asked, is_held: bool) -> Result<(i64, i128), No> {
+    fn check_replace(
+        &mut self,
+        order: &Order,
+        new: &Asked,
+        is_held: bool,
+    ) -> Result<(i64, i128, Option<Pass>), No> {
         if (new.price, new.trigger) == (order.price, order.trigger) && new.qty <= order.qty {
-            return Ok((order.reserve_price, self.tied_up_with(order, new.qty)));
+            return Ok((order.reserve_price, self.tied_up_with(order, new.qty), None));
         }
         let least = instrument(order.asked.instrument).quantity_min.0;
         let qty = Qty((new.qty - order.filled).max(least));
@@ -219,7 +224,7 @@ impl Model {
         let message = Some(Message::Replace);
         let checked = self.check(&Candidate { order: &seen, message, is_held: watches });
         self.order(order.id).is_out = false;
-        checked.map(|pass| (pass.price, pass.amount))
+        checked.map(|pass| (pass.price, pass.amount, Some(pass)))
     }
 
     fn replace_held(&mut self, order: &Order, new: Asked) -> Result<(), No> {
@@ -227,13 +232,18 @@ impl Model {
             return Err(plain(Reject::IllegalMove));
         }
         let id = order.id;
+        let mut passed = None;
         if order.is_counted {
-            let (price, _) = self.check_replace(order, &new, true)?;
+            let (price, _, pass) = self.check_replace(order, &new, true)?;
             self.order(id).reserve_price = price;
+            passed = pass;
         }
         let row = self.order(id);
         (row.price, row.qty, row.trigger, row.display) = (new.price, new.qty, new.trigger, new.display);
         self.tie_up_for(id);
+        if passed.is_some() {
+            self.tell_approved(id, passed.as_ref());
+        }
         self.tell_replaced(id);
         if order.hold == Some(HoldReason::Trigger) {
             self.look_at_triggers(order.asked.instrument);
@@ -242,11 +252,14 @@ impl Model {
     }
 
     /// Asks the venue for new terms; until it answers, the worse of both counts.
-    fn begin_replace(&mut self, id: OrderId, new: Asked, amount: i128) {
+    fn begin_replace(&mut self, id: OrderId, new: Asked, amount: i128, pass: Option<Pass>) {
         self.order(id).replacement = Some(new);
+        self.tie_up_for(id);
+        if pass.is_some() {
+            self.tell_approved(id, pass.as_ref());
+        }
         let sent = NewOrder { price: Price(new.price), ..self.orders[&id].as_sent() };
         self.give_way(&sent, SelfTradePrevention::CancelMaker);
-        self.tie_up_for(id);
         let order = self.order(id);
         order.status = OrderStatus::PendingReplace;
         let (instrument, venue) = (order.asked.instrument, order.venue);
@@ -274,7 +287,7 @@ impl Model {
         }
         let Order { price, trigger, display, reserve_price, .. } = order;
         let amount = self.tied_up_with(&order, qty);
-        self.begin_replace(id, Asked { price, qty, trigger, display, reserve_price }, amount);
+        self.begin_replace(id, Asked { price, qty, trigger, display, reserve_price }, amount, None);
     }
 
     /// The venue has refused a replace: the order is as it was.

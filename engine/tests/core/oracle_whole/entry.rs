@@ -2,7 +2,7 @@
 
 use super::model::{Due, Model, Order};
 
-use super::risk::{Candidate, Message, No, Pass, plain};
+use super::risk::{Candidate, Message, No, Pass, no, plain};
 use super::terms::quantity_for;
 use tickwerk_domain::command::{NewOrder, VenueDefined};
 use tickwerk_domain::event::{
@@ -56,11 +56,7 @@ impl Model {
                 let (order, status, reason) = (first.id, first.status, first.reason);
                 self.tell(OrderRepeated { order, status, reason });
             }
-            Some(_) => {
-                let (account, instrument) = (asked.account, asked.instrument);
-                let reason = Reject::DuplicateClientOrderId.code();
-                self.tell(OrderRejected { order: id, account, instrument, reason });
-            }
+            Some(first) => self.tell_refused(id, asked, no(Reject::DuplicateClientOrderId, 0, first.id.0)),
         }
     }
 
@@ -245,26 +241,30 @@ impl Model {
 
     /// Ends an order that the check refused.
     pub(super) fn reject(&mut self, id: OrderId, no: No) {
-        let limits_version = self.version;
         let order = self.order(id);
         (order.reason, order.status) = (no.reason.code(), OrderStatus::Rejected);
-        let (account, instrument, side) = (order.asked.account, order.asked.instrument, order.asked.side);
-        let reason = no.reason.code();
+        let asked = order.asked;
+        self.tell_refused(id, &asked, no);
+        self.open.remove(&id);
+        self.done.push_back(id);
+    }
+
+    fn tell_refused(&mut self, order: OrderId, asked: &NewOrder, no: No) {
+        let (account, instrument, side) = (asked.account, asked.instrument, asked.side);
+        let (reason, strategy) = (no.reason.code(), StrategyId::NONE);
         *self.counts.entry(no.reason.word()).or_default() += 1;
         self.tell(OrderRefused {
             limit: Money::new(no.limit),
             observed: Money::new(no.seen),
-            order: id,
-            limits_version,
+            order,
+            limits_version: self.version,
             account,
             instrument,
-            strategy: StrategyId::NONE,
+            strategy,
             reason,
             side,
         });
-        self.tell(OrderRejected { order: id, account, instrument, reason });
-        self.open.remove(&id);
-        self.done.push_back(id);
+        self.tell(OrderRejected { order, account, instrument, reason });
     }
 
     fn take_in(&mut self, id: OrderId, entry: &Entry) {
