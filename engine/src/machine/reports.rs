@@ -234,7 +234,7 @@ impl Machine {
             return Err(Reject::FillUnmatched);
         }
         if fill.qty > fillable(order) {
-            self.take_replacement(slot, fill.qty, out)?;
+            self.take_replacement(slot, fill, out)?;
         }
         let booked = self.book_fill(slot, &instrument, base_factor, fill, out)?;
         let execution = Execution::booked(fill, booked.fee_counted, booked.is_fee_counted);

@@ -4,12 +4,12 @@
 use super::desk::{ALICE, BTC, Desk, LINEAR, SPOT, USD, cancel, fill, limit_order, report, types};
 use super::orders_support::{assert_sums, check_order, enter, limit, quiet_desk, reason_of};
 use tickwerk_domain::command::{
-    KillSwitchSet, MassCancel, ReplaceOrder, ReplaceReported, VenueStateObserved,
+    FillReported, KillSwitchSet, MassCancel, ReplaceOrder, ReplaceReported, VenueStateObserved,
 };
 use tickwerk_domain::event::OrderFilled;
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, Event, InstrumentId, Liquidity, Money, OrderId, OrderStatus, Price,
-    Qty, Reject, ReportKind, Side, SideFilter, StrategyId, TextId, VenueId, VenueState,
+    AccountId, ClientOrderId, Command, CurrencyId, Event, InstrumentId, Liquidity, Money, OrderId,
+    OrderStatus, Price, Qty, Reject, ReportKind, Side, SideFilter, StrategyId, TextId, VenueId, VenueState,
 };
 
 fn replace(order: OrderId, qty: i64) -> ReplaceOrder {
@@ -244,4 +244,16 @@ fn an_order_that_only_reduces_is_cut_where_its_larger_quantity_came_too_late() {
     assert_eq!(types(&events), ["order.replaced", "order.replace_submitted"]);
     let Event::ReplaceSubmitted(cut) = events[1] else { panic!("{events:?}") };
     assert_eq!(cut.qty, Qty(60));
+}
+
+#[test]
+fn a_fill_that_cannot_be_booked_tells_of_no_replace() {
+    let (mut desk, id) = with_replace(SPOT, 200);
+    let odd = FillReported { fee_currency: CurrencyId(9), ..fill(id, 1, 9_000, 150, 0) };
+    let events = step(&mut desk, odd);
+    assert_eq!(types(&events), ["fill.unmatched"]);
+    check_order(&desk, id, OrderStatus::PendingReplace, 0, 100);
+    let events = step(&mut desk, FillReported { execution_id: 2, fee_currency: CurrencyId::NONE, ..odd });
+    assert_eq!(types(&events)[..2], ["order.replaced", "order.partially_filled"]);
+    check_order(&desk, id, OrderStatus::PartiallyFilled, 150, 50);
 }

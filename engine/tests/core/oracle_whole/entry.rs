@@ -89,6 +89,11 @@ impl Model {
             due: None,
             lost: 0,
             reserve_price: 0,
+            wanted: asked.qty.0,
+            may_grow: false,
+            is_waiting: false,
+            retry_at: 0,
+            requested_at: 0,
             execution_id: 0,
         };
         if self.orders.len() == ORDERS_MAX {
@@ -234,7 +239,7 @@ impl Model {
         Ok((hold, is_native))
     }
 
-    fn day_end(&self, id: InstrumentId) -> u64 {
+    pub(super) fn day_end(&self, id: InstrumentId) -> u64 {
         let closes_at = self.market(id).closes_at;
         if closes_at > self.now { closes_at } else { (self.now / DAY_NS + 1) * DAY_NS }
     }
@@ -391,6 +396,12 @@ impl Model {
         }
     }
 
+    /// Whether what was asked of an order's venue may have got lost: its connection was found again since.
+    pub(super) fn may_be_lost(&self, id: OrderId) -> bool {
+        let order = &self.orders[&id];
+        self.found.get(&order.venue).is_some_and(|found| order.requested_at < *found)
+    }
+
     /// Own orders that an order would meet are cancelled, where that is what is set.
     pub(super) fn give_way(&mut self, sent: &NewOrder, wanted: SelfTradePrevention) {
         if self.self_trade((sent.account, sent.instrument)) == wanted {
@@ -408,12 +419,20 @@ impl Model {
             order.reason = why.code();
             self.tell(OrderCanceled { order: id, cum_qty, reason: why.code() });
             self.finish(id, OrderStatus::Canceled);
-        } else if order.status != OrderStatus::PendingCancel {
-            (order.status, order.is_cancel_pending) = (OrderStatus::PendingCancel, true);
-            if why != Reject::CancelRequested {
-                order.reason = why.code();
-            }
-            self.tell(CancelSubmitted { order: id, instrument });
+            let account = self.orders[&id].asked.account;
+            self.count_end(account, instrument, false);
+            return;
         }
+        if self.orders[&id].status == OrderStatus::PendingCancel && !self.may_be_lost(id) {
+            return;
+        }
+        let requested_at = self.sequence;
+        let order = self.order(id);
+        (order.status, order.is_cancel_pending) = (OrderStatus::PendingCancel, true);
+        order.requested_at = requested_at;
+        if why != Reject::CancelRequested {
+            order.reason = why.code();
+        }
+        self.tell(CancelSubmitted { order: id, instrument });
     }
 }
