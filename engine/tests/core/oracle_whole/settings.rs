@@ -79,6 +79,7 @@ impl Model {
             let market = self.markets.get_mut(&gap.instrument).expect("a known market");
             let event = market.gap(gap);
             self.out.extend(event);
+            self.look_at_triggers(gap.instrument);
         } else if let Command::MarkObserved(mark) = command {
             let market = self.markets.get_mut(&mark.instrument).expect("a known market");
             market.venue_mark = Some(mark.price.0);
