@@ -53,7 +53,8 @@ impl Model {
             order.status,
             OrderStatus::PendingNew | OrderStatus::PendingCancel | OrderStatus::PendingReplace
         );
-        if !is_unanswered || order.is_accepted || order.filled > 0 {
+        // A fill tells that it was there, even where it was taken back.
+        if !is_unanswered || order.is_accepted || order.execution_id > 0 {
             return Some(Reject::DuplicateReport);
         }
         order.reason = report.reason;
