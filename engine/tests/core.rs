@@ -101,6 +101,9 @@ mod reports_model;
 mod reports_model_broken;
 #[path = "core/reports_restated.rs"]
 mod reports_restated;
+#[cfg(test)]
+#[path = "core/reports_talk.rs"]
+mod reports_talk;
 #[path = "core/risk.rs"]
 mod risk;
 #[path = "core/risk_alerts.rs"]

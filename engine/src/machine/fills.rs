@@ -83,6 +83,19 @@ impl Machine {
         Ok(executed)
     }
 
+    /// Whether money and position can take a fill, tried on a copy.
+    pub(super) fn try_fill(&self, slot: u32, fill: &FillReported) -> Result<(), Reject> {
+        let order = self.orders.get(slot);
+        let known = self.instrument(order.instrument).ok_or(Reject::UnknownInstrument)?;
+        self.executed(&known.definition, known.base_factor, fill)?;
+        let mut position = *self.positions.of(order.account, order.instrument, order.position_side);
+        if is_beyond(order.position_side, order.side, position.qty, fill.qty) {
+            return Err(Reject::FillUnmatched);
+        }
+        let booked = position.book(&known.definition, order.side, fill.price, fill.qty);
+        booked.map(|_| ()).ok_or(Reject::ValueOverflow)
+    }
+
     /// Takes a booked fill back: an opposite trade of the same quantity at the same price with the negative fee. What
     /// the order itself counts, and what it has left, is the caller's.
     ///

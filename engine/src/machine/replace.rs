@@ -19,7 +19,7 @@ use crate::orders::terms::{Replacement, check_display_qty, check_trigger_price, 
 use crate::risk::exposure::{Reservation, spot_reservation};
 use crate::risk::rate::Message;
 use crate::risk::{Approval, Refusal};
-use tickwerk_domain::command::{NewOrder, ReplaceOrder, ReplaceReported, VenueDefined};
+use tickwerk_domain::command::{FillReported, NewOrder, ReplaceOrder, ReplaceReported, VenueDefined};
 use tickwerk_domain::event::{OrderFilled, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
@@ -360,13 +360,15 @@ impl Machine {
     pub(super) fn take_replacement(
         &mut self,
         slot: u32,
-        filled: Qty,
+        fill: &FillReported,
         out: &mut EventBuffer,
     ) -> Result<(), Reject> {
         let order = *self.orders.get(slot);
         let larger = self.orders.terms(slot).and_then(|terms| terms.replacement);
-        let larger = larger.filter(|new| filled.0 <= new.qty.0 - order.cum_qty.0);
+        let larger = larger.filter(|new| fill.qty.0 <= new.qty.0 - order.cum_qty.0);
         let new = larger.ok_or(Reject::FillUnmatched)?;
+        // What cannot be booked tells of no replace.
+        self.try_fill(slot, fill)?;
         if order.status.is_done() {
             self.orders.get_mut(slot).restate(new.price, new.qty);
             self.orders.terms_mut(slot).replacement = None;

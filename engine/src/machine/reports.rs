@@ -72,7 +72,8 @@ impl Machine {
     /// The venue never took the order; it cannot say so of one that it has confirmed or filled.
     fn reject(&mut self, slot: u32, reason: ReasonCode, out: &mut EventBuffer) -> Result<(), Reject> {
         let order = self.orders.get_mut(slot);
-        let was_there = order.is_accepted || order.cum_qty > Qty::ZERO;
+        // A fill tells so even where it was taken back.
+        let was_there = order.is_accepted || order.execution_id != 0;
         if was_there || !lifecycle::order::is_allowed(order.status, OrderStatus::Rejected) {
             return Err(Reject::DuplicateReport);
         }
@@ -234,7 +235,7 @@ impl Machine {
             return Err(Reject::FillUnmatched);
         }
         if fill.qty > fillable(order) {
-            self.take_replacement(slot, fill.qty, out)?;
+            self.take_replacement(slot, fill, out)?;
         }
         let booked = self.book_fill(slot, &instrument, base_factor, fill, out)?;
         let execution = Execution::booked(fill, booked.fee_counted, booked.is_fee_counted);

@@ -233,7 +233,11 @@ impl Model {
         let Some(order) = self.orders.get_mut(&report.order) else { return };
         match report.kind {
             ReportKind::Accepted => order.is_accepted = true,
-            ReportKind::Rejected => order.is_rejected = !order.is_accepted && order.filled == 0,
+            ReportKind::Rejected => {
+                // A fill tells that it was there, even where it was taken back.
+                let mut fills = self.executions.range((report.order, 0)..=(report.order, u64::MAX));
+                order.is_rejected = !order.is_accepted && fills.next().is_none();
+            }
             ReportKind::Canceled | ReportKind::Expired => order.is_ended = true,
             ReportKind::CancelRejected => {
                 order.is_forced |= std::mem::take(&mut order.is_cancel_pending);

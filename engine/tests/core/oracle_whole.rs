@@ -28,6 +28,8 @@ mod money;
 mod operators;
 #[path = "oracle_whole/reports.rs"]
 mod reports;
+#[path = "oracle_whole/resize.rs"]
+mod resize;
 #[path = "oracle_whole/risk.rs"]
 mod risk;
 #[path = "oracle_whole/settings.rs"]

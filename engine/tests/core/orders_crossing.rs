@@ -4,12 +4,12 @@
 use super::desk::{ALICE, BTC, Desk, LINEAR, SPOT, USD, cancel, fill, limit_order, report, types};
 use super::orders_support::{assert_sums, check_order, enter, limit, quiet_desk, reason_of};
 use tickwerk_domain::command::{
-    KillSwitchSet, MassCancel, ReplaceOrder, ReplaceReported, VenueStateObserved,
+    FillReported, KillSwitchSet, MassCancel, ReplaceOrder, ReplaceReported, VenueStateObserved,
 };
 use tickwerk_domain::event::OrderFilled;
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, Event, InstrumentId, Liquidity, Money, OrderId, OrderStatus, Price,
-    Qty, Reject, ReportKind, Side, SideFilter, StrategyId, TextId, VenueId, VenueState,
+    AccountId, ClientOrderId, Command, CurrencyId, Event, InstrumentId, Liquidity, Money, OrderId,
+    OrderStatus, Price, Qty, Reject, ReportKind, Side, SideFilter, StrategyId, TextId, VenueId, VenueState,
 };
 
 fn replace(order: OrderId, qty: i64) -> ReplaceOrder {
@@ -40,7 +40,8 @@ fn with_replace(market: InstrumentId, qty: i64) -> (Desk, OrderId) {
     let mut desk = quiet_desk();
     let (id, _) = enter(&mut desk, limit_order(market, Side::Buy, 9_000, 100));
     desk.apply(report(id, ReportKind::Accepted, None));
-    assert_eq!(types(&step(&mut desk, replace(id, qty))), ["order.replace_submitted"]);
+    // One that only lowers the quantity needs no approval.
+    assert_eq!(types(&step(&mut desk, replace(id, qty))).last(), Some(&"order.replace_submitted"));
     (desk, id)
 }
 
@@ -236,7 +237,7 @@ fn an_order_that_only_reduces_is_cut_where_its_larger_quantity_came_too_late() {
     (reducing.instrument, reducing.reduce_only) = (LINEAR, true);
     let (id, _) = enter(&mut desk, reducing);
     step(&mut desk, report(id, ReportKind::Accepted, None));
-    assert_eq!(types(&step(&mut desk, replace(id, 100))), ["order.replace_submitted"]);
+    assert_eq!(types(&step(&mut desk, replace(id, 100))), ["risk.order_approved", "order.replace_submitted"]);
     let (other, _) = enter(&mut desk, limit_order(LINEAR, Side::Sell, 9_500, 40));
     step(&mut desk, fill(other, 1, 9_500, 40, 0));
     check_order(&desk, id, OrderStatus::PendingReplace, 0, 50);
@@ -244,4 +245,15 @@ fn an_order_that_only_reduces_is_cut_where_its_larger_quantity_came_too_late() {
     assert_eq!(types(&events), ["order.replaced", "order.replace_submitted"]);
     let Event::ReplaceSubmitted(cut) = events[1] else { panic!("{events:?}") };
     assert_eq!(cut.qty, Qty(60));
+}
+
+#[test]
+fn a_fill_that_cannot_be_booked_tells_of_no_replace() {
+    let (mut desk, id) = with_replace(SPOT, 200);
+    let odd = FillReported { fee_currency: CurrencyId(9), ..fill(id, 1, 9_000, 150, 0) };
+    assert_eq!(types(&step(&mut desk, odd)), ["fill.unmatched"]);
+    check_order(&desk, id, OrderStatus::PendingReplace, 0, 100);
+    let events = step(&mut desk, FillReported { execution_id: 2, fee_currency: CurrencyId::NONE, ..odd });
+    assert_eq!(types(&events)[..2], ["order.replaced", "order.partially_filled"]);
+    check_order(&desk, id, OrderStatus::PartiallyFilled, 150, 50);
 }

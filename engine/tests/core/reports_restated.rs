@@ -180,3 +180,19 @@ fn a_pending_cancel_stays_pending_through_a_bust() {
     desk.apply(report(id, ReportKind::CancelRejected, None));
     check(&desk, id, OrderStatus::PendingNew, 0, 100);
 }
+
+#[test]
+fn an_order_whose_fill_was_taken_back_cannot_be_refused_any_more() {
+    for is_cancel_pending in [false, true] {
+        let (mut desk, id) = with_order(SPOT, Side::Buy);
+        desk.apply(fill(id, 1, 10_000, 40, 0));
+        desk.apply(bust(id, 1));
+        if is_cancel_pending {
+            assert_eq!(types(&desk.apply(cancel(id))), ["order.cancel_submitted"]);
+        }
+        let before = desk.machine().orders().by_id(id).expect("it is known").status;
+        let events = desk.apply(report(id, ReportKind::Rejected, Some(Reject::VenueRejected)));
+        assert_eq!(refusal(&events), Some(Reject::DuplicateReport));
+        check(&desk, id, before, 0, 100);
+    }
+}

@@ -234,7 +234,7 @@ pub(crate) fn of_terms(name: &str) -> Option<[Case; 3]> {
         ],
         // One percent of 10,000.
         "price_collar" => {
-            let outside = Refused(Reject::PriceOutsideCollar, 10_000, 10_110);
+            let outside = Refused(Reject::PriceOutsideCollar, 10_100, 10_110);
             [(10_090, Passed), (10_100, Passed), (10_110, outside)].map(|(price, told)| {
                 case(set(LimitKind::PriceCollar, 1_000_000), at(Side::Buy, price), [told])
             })

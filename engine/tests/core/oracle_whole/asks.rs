@@ -3,7 +3,7 @@
 use super::super::desk::instrument;
 use super::model::{Asked, Model, Order, spot_cost};
 use super::money::BASE_FACTOR;
-use super::risk::{Candidate, Message, No, no, plain};
+use super::risk::{Candidate, Message, No, Pass, no, plain};
 use tickwerk_domain::command::{CancelOrder, MassCancel, NewOrder, ReplaceOrder, VenueDefined};
 use tickwerk_domain::event::{CancelRejected, MassCancelStarted, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::reject::ReasonCode;
@@ -25,7 +25,10 @@ impl Model {
         let found = self.find(account, cancel.order, client_order_id);
         let refused = match found.map(|id| self.orders[&id].status) {
             None => Some(Reject::UnknownOrder),
-            Some(OrderStatus::PendingCancel) => Some(Reject::CancelPending),
+            Some(OrderStatus::PendingCancel) => {
+                let is_lost = found.is_some_and(|id| self.may_be_lost(id));
+                (!is_lost).then_some(Reject::CancelPending)
+            }
             Some(status) if status.is_done() => Some(Reject::OrderDone),
             Some(_) => None,
         };
@@ -130,9 +133,10 @@ impl Model {
         if !self.venues[&order.venue].1 {
             return Err(plain(Reject::VenueDisconnected));
         }
-        let (price, amount) = self.check_replace(&order, &new, false)?;
+        let (price, amount, pass) = self.check_replace(&order, &new, false)?;
         new.reserve_price = price;
-        self.begin_replace(id, new, amount);
+        self.order(id).wanted = new.qty;
+        self.begin_replace(id, new, amount, pass);
         Ok(())
     }
 
@@ -149,6 +153,7 @@ impl Model {
             trigger: or(asked.trigger_price.0, order.trigger),
             display: or(asked.display_qty.0, order.display),
             reserve_price: order.reserve_price,
+            is_own: false,
         };
         if asked.price.0 != 0 && !kind.has_limit() {
             return Err(no(Reject::PriceNotAllowed, 0, asked.price.0));
@@ -194,7 +199,7 @@ impl Model {
     }
 
     /// What an order would tie up with another quantity; the margin of its position for contracts.
-    fn tied_up_with(&self, order: &Order, qty: i64) -> i128 {
+    pub(super) fn tied_up_with(&self, order: &Order, qty: i64) -> i128 {
         let of = instrument(order.asked.instrument);
         let left = qty - order.filled;
         match (of.kind, order.asked.side) {
@@ -206,9 +211,14 @@ impl Model {
 
     /// Checks an order with new terms as if it were new; one that only lowers its quantity passes. Gives the price and
     /// the amount that it ties up.
-    fn check_replace(&mut self, order: &Order, new: &Asked, is_held: bool) -> Result<(i64, i128), No> {
+    pub(super) fn check_replace(
+        &mut self,
+        order: &Order,
+        new: &Asked,
+        is_held: bool,
+    ) -> Result<(i64, i128, Option<Pass>), No> {
         if (new.price, new.trigger) == (order.price, order.trigger) && new.qty <= order.qty {
-            return Ok((order.reserve_price, self.tied_up_with(order, new.qty)));
+            return Ok((order.reserve_price, self.tied_up_with(order, new.qty), None));
         }
         let least = instrument(order.asked.instrument).quantity_min.0;
         let qty = Qty((new.qty - order.filled).max(least));
@@ -216,10 +226,11 @@ impl Model {
         let watches = is_held || order.is_native && !order.is_fired;
         let seen = if watches { self.at_worst(&sent, order.asked.order_type, new.trigger) } else { sent };
         self.order(order.id).is_out = true;
-        let message = Some(Message::Replace);
+        // What the core asks by itself takes no place among the client's.
+        let message = (!new.is_own).then_some(Message::Replace);
         let checked = self.check(&Candidate { order: &seen, message, is_held: watches });
         self.order(order.id).is_out = false;
-        checked.map(|pass| (pass.price, pass.amount))
+        checked.map(|pass| (pass.price, pass.amount, Some(pass)))
     }
 
     fn replace_held(&mut self, order: &Order, new: Asked) -> Result<(), No> {
@@ -227,13 +238,19 @@ impl Model {
             return Err(plain(Reject::IllegalMove));
         }
         let id = order.id;
+        let mut passed = None;
         if order.is_counted {
-            let (price, _) = self.check_replace(order, &new, true)?;
+            let (price, _, pass) = self.check_replace(order, &new, true)?;
             self.order(id).reserve_price = price;
+            passed = pass;
         }
         let row = self.order(id);
         (row.price, row.qty, row.trigger, row.display) = (new.price, new.qty, new.trigger, new.display);
+        row.wanted = new.qty;
         self.tie_up_for(id);
+        if passed.is_some() {
+            self.tell_approved(id, passed.as_ref());
+        }
         self.tell_replaced(id);
         if order.hold == Some(HoldReason::Trigger) {
             self.look_at_triggers(order.asked.instrument);
@@ -242,13 +259,17 @@ impl Model {
     }
 
     /// Asks the venue for new terms; until it answers, the worse of both counts.
-    fn begin_replace(&mut self, id: OrderId, new: Asked, amount: i128) {
+    pub(super) fn begin_replace(&mut self, id: OrderId, new: Asked, amount: i128, pass: Option<Pass>) {
         self.order(id).replacement = Some(new);
+        self.tie_up_for(id);
+        if pass.is_some() {
+            self.tell_approved(id, pass.as_ref());
+        }
         let sent = NewOrder { price: Price(new.price), ..self.orders[&id].as_sent() };
         self.give_way(&sent, SelfTradePrevention::CancelMaker);
-        self.tie_up_for(id);
+        let requested_at = self.sequence;
         let order = self.order(id);
-        order.status = OrderStatus::PendingReplace;
+        (order.status, order.requested_at) = (OrderStatus::PendingReplace, requested_at);
         let (instrument, venue) = (order.asked.instrument, order.venue);
         self.tell(ReplaceSubmitted {
             order: id,
@@ -263,30 +284,24 @@ impl Model {
         });
     }
 
-    /// Lowers the quantity of an order at the venue; where it cannot be lowered now, the order is cancelled.
-    pub(super) fn reduce_at_venue(&mut self, id: OrderId, qty: i64, reason: Reject) {
-        let order = self.orders[&id].clone();
-        let stands =
-            matches!(order.status, OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled);
-        if !stands || !self.can(order.venue, VenueDefined::REPLACE) {
-            self.request_cancel(id, reason);
-            return;
-        }
-        let Order { price, trigger, display, reserve_price, .. } = order;
-        let amount = self.tied_up_with(&order, qty);
-        self.begin_replace(id, Asked { price, qty, trigger, display, reserve_price }, amount);
-    }
-
     /// The venue has refused a replace: the order is as it was.
     pub(super) fn replace_refused(&mut self, id: OrderId, reason: ReasonCode) -> Option<Reject> {
-        if self.order(id).replacement.take().is_none() {
+        let order = self.order(id);
+        let Some(new) = order.replacement.filter(|_| !order.status.is_done()) else {
             return Some(Reject::DuplicateReport);
-        }
+        };
+        order.replacement = None;
         self.tie_up_for(id);
         self.stand_again(id);
         let asked = self.orders[&id].asked;
         let nothing = plain(Reject::VenueRejected);
         self.tell_replace_refused(id, asked.account, asked.client_order_id, nothing, reason);
+        self.close_where_full(id);
+        if new.is_own {
+            self.try_again_later(id, new.qty);
+        } else {
+            self.resize_if_due(id);
+        }
         None
     }
 }

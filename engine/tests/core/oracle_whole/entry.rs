@@ -2,7 +2,7 @@
 
 use super::model::{Due, Model, Order};
 
-use super::risk::{Candidate, Message, No, Pass, plain};
+use super::risk::{Candidate, Message, No, Pass, no, plain};
 use super::terms::quantity_for;
 use tickwerk_domain::command::{NewOrder, VenueDefined};
 use tickwerk_domain::event::{
@@ -56,11 +56,7 @@ impl Model {
                 let (order, status, reason) = (first.id, first.status, first.reason);
                 self.tell(OrderRepeated { order, status, reason });
             }
-            Some(_) => {
-                let (account, instrument) = (asked.account, asked.instrument);
-                let reason = Reject::DuplicateClientOrderId.code();
-                self.tell(OrderRejected { order: id, account, instrument, reason });
-            }
+            Some(first) => self.tell_refused(id, asked, no(Reject::DuplicateClientOrderId, 0, first.id.0)),
         }
     }
 
@@ -93,6 +89,11 @@ impl Model {
             due: None,
             lost: 0,
             reserve_price: 0,
+            wanted: asked.qty.0,
+            may_grow: false,
+            is_waiting: false,
+            retry_at: 0,
+            requested_at: 0,
             execution_id: 0,
         };
         if self.orders.len() == ORDERS_MAX {
@@ -238,33 +239,37 @@ impl Model {
         Ok((hold, is_native))
     }
 
-    fn day_end(&self, id: InstrumentId) -> u64 {
+    pub(super) fn day_end(&self, id: InstrumentId) -> u64 {
         let closes_at = self.market(id).closes_at;
         if closes_at > self.now { closes_at } else { (self.now / DAY_NS + 1) * DAY_NS }
     }
 
     /// Ends an order that the check refused.
     pub(super) fn reject(&mut self, id: OrderId, no: No) {
-        let limits_version = self.version;
         let order = self.order(id);
         (order.reason, order.status) = (no.reason.code(), OrderStatus::Rejected);
-        let (account, instrument, side) = (order.asked.account, order.asked.instrument, order.asked.side);
-        let reason = no.reason.code();
+        let asked = order.asked;
+        self.tell_refused(id, &asked, no);
+        self.open.remove(&id);
+        self.done.push_back(id);
+    }
+
+    fn tell_refused(&mut self, order: OrderId, asked: &NewOrder, no: No) {
+        let (account, instrument, side) = (asked.account, asked.instrument, asked.side);
+        let (reason, strategy) = (no.reason.code(), StrategyId::NONE);
         *self.counts.entry(no.reason.word()).or_default() += 1;
         self.tell(OrderRefused {
             limit: Money::new(no.limit),
             observed: Money::new(no.seen),
-            order: id,
-            limits_version,
+            order,
+            limits_version: self.version,
             account,
             instrument,
-            strategy: StrategyId::NONE,
+            strategy,
             reason,
             side,
         });
-        self.tell(OrderRejected { order: id, account, instrument, reason });
-        self.open.remove(&id);
-        self.done.push_back(id);
+        self.tell(OrderRejected { order, account, instrument, reason });
     }
 
     fn take_in(&mut self, id: OrderId, entry: &Entry) {
@@ -391,6 +396,12 @@ impl Model {
         }
     }
 
+    /// Whether what was asked of an order's venue may have got lost: its connection was found again since.
+    pub(super) fn may_be_lost(&self, id: OrderId) -> bool {
+        let order = &self.orders[&id];
+        self.found.get(&order.venue).is_some_and(|found| order.requested_at < *found)
+    }
+
     /// Own orders that an order would meet are cancelled, where that is what is set.
     pub(super) fn give_way(&mut self, sent: &NewOrder, wanted: SelfTradePrevention) {
         if self.self_trade((sent.account, sent.instrument)) == wanted {
@@ -408,12 +419,20 @@ impl Model {
             order.reason = why.code();
             self.tell(OrderCanceled { order: id, cum_qty, reason: why.code() });
             self.finish(id, OrderStatus::Canceled);
-        } else if order.status != OrderStatus::PendingCancel {
-            (order.status, order.is_cancel_pending) = (OrderStatus::PendingCancel, true);
-            if why != Reject::CancelRequested {
-                order.reason = why.code();
-            }
-            self.tell(CancelSubmitted { order: id, instrument });
+            let account = self.orders[&id].asked.account;
+            self.count_end(account, instrument, false);
+            return;
         }
+        if self.orders[&id].status == OrderStatus::PendingCancel && !self.may_be_lost(id) {
+            return;
+        }
+        let requested_at = self.sequence;
+        let order = self.order(id);
+        (order.status, order.is_cancel_pending) = (OrderStatus::PendingCancel, true);
+        order.requested_at = requested_at;
+        if why != Reject::CancelRequested {
+            order.reason = why.code();
+        }
+        self.tell(CancelSubmitted { order: id, instrument });
     }
 }

@@ -5,7 +5,7 @@ use super::super::oracle_position::half_even;
 use super::model::{Fill, Model, Place};
 use super::money::{BASE_FACTOR, Booked, posted};
 use super::reports::id_of;
-use tickwerk_domain::command::FillReported;
+use tickwerk_domain::command::{FillReported, ReplaceReported};
 use tickwerk_domain::event::{
     FillRestated, FillUnmatched, LedgerBook, Leg, OrderFilled, OrderPartiallyFilled, PositionChanged, Posted,
 };
@@ -35,6 +35,9 @@ impl Model {
         let Some(order) = self.orders.get(&told.order) else { return Some(Reject::UnknownOrder) };
         let was_there = !matches!(order.status, OrderStatus::Rejected | OrderStatus::Held);
         let fillable = if was_there { order.qty - order.filled } else { 0 };
+        // More than that can only be filled where a replace has taken effect.
+        let larger = order.replacement.map_or(0, |new| new.qty - order.filled);
+        let fillable = if was_there { fillable.max(larger) } else { 0 };
         let (held, qty) = (self.position(order.place()).qty, told.qty.0);
         let is_beyond = match (order.position_side, order.asked.side) {
             (PositionSide::Long, Side::Sell) => qty > held,
@@ -96,6 +99,7 @@ impl Model {
 
     fn book(&mut self, told: &FillReported) {
         let id = told.order;
+        self.take_larger(told);
         let order = self.orders[&id].clone();
         let of = instrument(order.asked.instrument);
         let (place, side, was) = (order.place(), order.asked.side, order.status);
@@ -119,7 +123,7 @@ impl Model {
         if order.reserve_price == 0 {
             order.reserve_price = told.price.0;
         }
-        let is_filled = order.filled == order.qty && !was.is_done();
+        let is_filled = order.filled == order.qty && !was.is_done() && !order.awaits_more();
         self.tell_filled(told, is_filled);
         self.filled_linked(id, told.qty.0);
         if is_filled {
@@ -143,6 +147,27 @@ impl Model {
             PositionChange::Reduced | PositionChange::Closed | PositionChange::Flipped
         );
         self.count_fill(place.0, place.1, is_close.then_some(booked.realized));
+    }
+
+    /// A fill of more than today's quantity has left tells of a replace that the venue has not confirmed.
+    fn take_larger(&mut self, told: &FillReported) {
+        let order = self.order(told.order);
+        let Some(new) = order.replacement.filter(|_| told.qty.0 > order.qty - order.filled) else { return };
+        if order.status.is_done() {
+            (order.price, order.qty, order.replacement) = (new.price, new.qty, None);
+            self.tell_replaced(told.order);
+            return;
+        }
+        let has_limit = order.asked.order_type.has_limit();
+        let confirmed = ReplaceReported {
+            order: told.order,
+            venue_order_id: 0,
+            price: Price(new.price),
+            qty: Qty(new.qty),
+            trigger_price: Price(new.trigger),
+            display_qty: Qty(new.display),
+        };
+        self.take_terms(&confirmed, has_limit);
     }
 
     fn tell_filled(&mut self, told: &FillReported, is_filled: bool) {
@@ -286,7 +311,7 @@ impl Model {
         row.fees += fee_counted - before.fee_counted;
         self.restated_linked(id, change);
         let row = self.order(id);
-        if was_open && row.filled == row.qty {
+        if was_open && row.filled == row.qty && !row.awaits_more() {
             self.finish(id, OrderStatus::Filled);
         } else if was_open && row.filled == 0 && row.status == OrderStatus::PartiallyFilled {
             row.status = OrderStatus::New;

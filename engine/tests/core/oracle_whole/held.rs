@@ -7,7 +7,7 @@ use tickwerk_domain::command::{NewOrder, VenueDefined};
 use tickwerk_domain::event::{OrderExpired, OrderReplaced, OrderTriggered};
 use tickwerk_domain::{
     Contingency, HoldReason, InstrumentId, OrderId, OrderStatus, OrderType, Price, Qty, Reject,
-    SelfTradePrevention, SessionState, Side, TimeInForce, TrailUnit,
+    SelfTradePrevention, SessionState, Side, TimeInForce, TrailUnit, VenueId,
 };
 
 /// Whether the trigger of an order is above the market.
@@ -31,7 +31,7 @@ impl Model {
                 self.due.push_back(id);
             }
             Some(Due::Cancel(_) | Due::Expire) => {}
-            Some(_) if due == Due::Reduce => {}
+            Some(_) if due == Due::Resize => {}
             Some(_) => order.due = Some(due),
         }
     }
@@ -61,9 +61,9 @@ impl Model {
         match due {
             Due::Expire => self.expire(id),
             Due::Cancel(reason) => self.request_cancel(id, reason),
-            Due::Reduce => _ = self.lose(id),
+            Due::Resize => _ = self.resize(id),
             Due::Leave => {
-                if self.lose(id) {
+                if self.resize(id) {
                     self.leave_or_wait(id);
                 }
             }
@@ -79,12 +79,15 @@ impl Model {
         }
         order.reason = Reject::Expired.code();
         let (cum_qty, reason) = (Qty(order.filled), order.reason);
+        let asked = order.asked;
         self.tell(OrderExpired { order: id, cum_qty, reason });
         self.finish(id, OrderStatus::Expired);
+        self.count_end(asked.account, asked.instrument, false);
     }
 
     /// Moves trailing stops with the market, and notes whether it has reached any trigger.
     pub(super) fn look_at_triggers(&mut self, id: InstrumentId) {
+        self.look_at_waiting(id);
         if !self.market(id).triggers() {
             return;
         }
@@ -139,7 +142,7 @@ impl Model {
         order.is_fired = true;
         let (trigger, qty) = (order.trigger, (order.left() - order.lost).max(0));
         self.tell_triggered(id, trigger, seen, qty, HoldReason::Trigger);
-        if self.lose(id) {
+        if self.resize(id) {
             self.leave_or_wait(id);
         }
     }
@@ -153,6 +156,9 @@ impl Model {
     /// A parent is done, or an auction begins: the order goes on to its trigger, or leaves.
     fn release(&mut self, id: OrderId) {
         let Some(reason) = self.orders[&id].hold else { return };
+        if reason == HoldReason::Market && !self.may_go_on(id) {
+            return;
+        }
         if reason == HoldReason::Parent {
             let most = self.released_qty(id);
             let order = self.order(id);
@@ -162,21 +168,36 @@ impl Model {
                 return;
             }
             order.qty = order.qty.min(most);
-        } else if !self.lose(id) {
+        } else if !self.resize(id) {
             return;
         }
         let qty = self.orders[&id].left();
         self.tell_triggered(id, 0, 0, qty, reason);
-        let order = self.orders[&id].clone();
-        let chosen = self.choose(order.asked.venue, order.asked.instrument);
-        match chosen.and_then(|venue| self.fit(&order.asked, venue, shares(&order))) {
+        self.order(id).is_waiting = false;
+        if reason == HoldReason::Market && self.orders[&id].is_fired {
+            // It may wait for another leg from here on.
+            self.order(id).hold = Some(HoldReason::Trigger);
+            self.leave_or_wait(id);
+            return;
+        }
+        match self.fit_of(id) {
             Err(reason) => {
                 self.take_out(id);
                 self.refuse_to_leave(id, plain(reason));
             }
-            Ok((Some(next), _)) if reason == HoldReason::Parent => self.wait_on(id, next),
+            Ok(Some(next)) if reason != HoldReason::Auction => self.wait_on(id, next),
             Ok(_) => self.leave(id),
         }
+    }
+
+    /// What a held order has to wait for at its venue, which need not be connected.
+    pub(super) fn fit_of(&self, id: OrderId) -> Result<Option<HoldReason>, Reject> {
+        let order = &self.orders[&id];
+        let (venue, market) = (order.asked.venue, order.asked.instrument);
+        let route = self.routes.get(&market).map_or(VenueId::SIMULATED, |route| route.0);
+        let first = if venue.is_none() { route } else { venue };
+        let chosen = self.choose(venue, market).unwrap_or(first);
+        self.fit(&order.asked, chosen, shares(order)).map(|(hold, _)| hold)
     }
 
     /// A child that was released waits for its trigger or its auction; one that shares nothing counts from here on.
@@ -187,7 +208,7 @@ impl Model {
             let seen = self.at_worst(&order.as_sent(), order.asked.order_type, order.trigger);
             match self.check(&Candidate { order: &seen, message: None, is_held: true }) {
                 Err(no) => {
-                    self.refuse_to_leave(id, no);
+                    self.refuse_or_wait(id, no);
                     return;
                 }
                 Ok(pass) => {
@@ -223,6 +244,7 @@ impl Model {
     /// Lets an order leave the core, if it still passes.
     fn leave(&mut self, id: OrderId) {
         self.take_out(id);
+        self.trim_to_room(id);
         let sent = self.orders[&id].as_sent();
         self.watch_before(sent.account, sent.instrument);
         let chosen = self.choose(sent.venue, sent.instrument).map_err(plain);
@@ -235,7 +257,7 @@ impl Model {
         });
         match checked {
             Err(no) => {
-                self.refuse_to_leave(id, no);
+                self.refuse_or_wait(id, no);
                 if no.reason == Reject::SelfTrade {
                     self.give_way(&sent, SelfTradePrevention::CancelBoth);
                 }
@@ -253,32 +275,11 @@ impl Model {
     }
 
     /// Ends a held order that does not pass any more and that is out of all sums.
-    fn refuse_to_leave(&mut self, id: OrderId, no: No) {
+    pub(super) fn refuse_to_leave(&mut self, id: OrderId, no: No) {
         self.reject(id, no);
         self.unlink(id, OrderStatus::Rejected);
-    }
-
-    /// Takes from an order what others took; `false` where nothing is left.
-    fn lose(&mut self, id: OrderId) -> bool {
-        let order = self.order(id);
-        let lost = std::mem::take(&mut order.lost);
-        if lost <= 0 {
-            return true;
-        }
-        let reason = if order.asked.link == 0 { Reject::ReduceOnly } else { Reject::LinkedOrderDone };
-        if lost >= order.left() {
-            self.request_cancel(id, reason);
-            return false;
-        }
-        let qty = order.qty - lost;
-        if order.status == OrderStatus::Held {
-            order.qty = qty;
-            self.tie_up_for(id);
-            self.tell_replaced(id);
-        } else {
-            self.reduce_at_venue(id, qty, reason);
-        }
-        true
+        let asked = self.orders[&id].asked;
+        self.count_end(asked.account, asked.instrument, false);
     }
 
     pub(super) fn tell_replaced(&mut self, id: OrderId) {
@@ -296,11 +297,22 @@ impl Model {
         self.tell(replaced);
     }
 
+    /// A DAY order ends when its session does, whatever that was said to be when it came.
+    fn follow_close(&mut self, id: OrderId) {
+        let asked = self.orders[&id].asked;
+        let ends = self.day_end(asked.instrument);
+        if asked.time_in_force == TimeInForce::Day && self.orders[&id].expires_at != ends {
+            self.order(id).expires_at = ends;
+            self.set_expiry(id);
+        }
+    }
+
     /// What a session that has changed means for the orders of its market.
     fn sweep(&mut self, id: InstrumentId) {
         let state = self.market(id).session;
         let mine: Vec<_> = self.open_orders().filter(|order| order.asked.instrument == id).cloned().collect();
         for order in mine {
+            self.follow_close(order.id);
             let waits = order.hold == Some(HoldReason::Auction);
             let ends_itself = order.hold.is_none() && self.can(order.venue, VenueDefined::EXPIRY);
             let due = match (state, order.asked.time_in_force) {

@@ -5,9 +5,13 @@ use super::held::shares;
 use super::model::{Due, Group, Model, Order, Place};
 use tickwerk_domain::{Contingency, HoldReason, OrderId, OrderStatus, Reject, Side};
 
-/// A leg that was triggered and waits for others of its group.
-fn waits_to_leave(order: &Order) -> bool {
-    order.is_fired && order.hold == Some(HoldReason::Trigger)
+/// What a leg that was triggered and waits, or that waits for its market, may do when another one is done.
+fn leaves_now(order: &Order) -> Option<Due> {
+    match order.hold {
+        Some(HoldReason::Trigger) if order.is_fired => Some(Due::Leave),
+        Some(HoldReason::Market) => Some(Due::Release),
+        Some(HoldReason::Trigger | HoldReason::Parent | HoldReason::Auction) | None => None,
+    }
 }
 
 impl Model {
@@ -53,7 +57,10 @@ impl Model {
         let Some(group) = self.group_of(id) else { return };
         match contingency {
             Contingency::None | Contingency::Child => {}
-            Contingency::Parent => group.parent_filled += qty,
+            Contingency::Parent => {
+                group.parent_filled += qty;
+                self.grow_children(id);
+            }
             Contingency::Oco => {
                 group.is_spent = true;
                 for other in siblings {
@@ -67,7 +74,7 @@ impl Model {
                     let is_exit = order.asked.contingency == Contingency::BracketExit;
                     if is_exit && order.hold != Some(HoldReason::Parent) {
                         order.lost += qty;
-                        self.owe(other, Due::Reduce);
+                        self.owe(other, Due::Resize);
                     }
                 }
             }
@@ -93,18 +100,47 @@ impl Model {
                     let lost = order.left() - order.lost - (filled - closed);
                     if lost > 0 && order.hold != Some(HoldReason::Parent) {
                         order.lost += lost;
-                        self.owe(other, Due::Reduce);
+                        self.owe(other, Due::Resize);
                     }
+                }
+                if change > 0 {
+                    self.grow_children(id);
                 }
             }
         }
+    }
+
+    /// A parent that is done was filled late: what was released of its children may become larger.
+    fn grow_children(&mut self, id: OrderId) {
+        if !self.group_of(id).is_some_and(|group| group.is_parent_done) {
+            return;
+        }
+        for other in self.siblings(id) {
+            if self.orders[&other].hold != Some(HoldReason::Parent) {
+                self.order(other).may_grow = true;
+                self.owe(other, Due::Resize);
+            }
+        }
+    }
+
+    /// Whether a leg that was triggered is at the venue.
+    pub(super) fn has_fired_sibling(&self, id: OrderId) -> bool {
+        let asked = self.orders[&id].asked;
+        let Some(group) = self.groups.get(&(asked.account, asked.link)) else { return false };
+        group.members.iter().any(|other| {
+            let order = &self.orders[other];
+            *other != id && order.status != OrderStatus::Held && order.is_fired
+        })
     }
 
     /// An order is done: it leaves its group, and others get their due.
     pub(super) fn unlink(&mut self, id: OrderId, status: OrderStatus) {
         self.timers.remove(&(tickwerk_domain::TimerKind::OrderExpiry as u8, id.0));
         let order = self.order(id);
-        (order.hold, order.replacement, order.is_counted) = (None, None, false);
+        (order.hold, order.is_counted, order.is_waiting) = (None, false, false);
+        // Fills that cross the end may tell of a larger quantity that had taken effect.
+        let ended_at_venue = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
+        order.replacement = order.replacement.filter(|new| ended_at_venue && new.qty > order.qty);
         let contingency = order.asked.contingency;
         let siblings = self.siblings(id);
         let Some(group) = self.group_of(id).filter(|group| group.members.contains(&id)) else { return };
@@ -123,8 +159,8 @@ impl Model {
                 let ends_all = contingency == Contingency::BracketExit && status != OrderStatus::Rejected;
                 for other in siblings {
                     let is_exit = self.orders[&other].asked.contingency == Contingency::BracketExit;
-                    if waits_to_leave(&self.orders[&other]) {
-                        self.owe(other, Due::Leave);
+                    if let Some(due) = leaves_now(&self.orders[&other]) {
+                        self.owe(other, due);
                     } else if ends_all && is_exit {
                         self.owe(other, Due::Cancel(Reject::LinkedOrderDone));
                     }
@@ -140,8 +176,8 @@ impl Model {
         }
         self.order(id).refused_cancel = true;
         for other in self.siblings(id) {
-            if waits_to_leave(&self.orders[&other]) {
-                self.owe(other, Due::Leave);
+            if let Some(due) = leaves_now(&self.orders[&other]) {
+                self.owe(other, due);
             }
         }
     }
@@ -183,7 +219,7 @@ impl Model {
             *room = (*room - left).max(0);
             if over > 0 {
                 self.order(order.id).lost += (over + lot - 1) / lot * lot;
-                self.owe(order.id, Due::Reduce);
+                self.owe(order.id, Due::Resize);
             }
         }
     }

@@ -12,9 +12,9 @@ use tickwerk_domain::command::{FillReported, NewOrder};
 use tickwerk_domain::event::{CommandRefused, LedgerBook};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    AccountId, AccountState, Command, CurrencyId, Event, FillState, HoldReason, Instrument, InstrumentId,
-    InstrumentKind, OrderId, OrderStatus, PositionEffect, PositionMode, PositionSide, Rate, Reject, Side,
-    TextId, TradingState, VenueId,
+    AccountId, AccountState, Command, Contingency, CurrencyId, Event, FillState, HoldReason, Instrument,
+    InstrumentId, InstrumentKind, OrderId, OrderStatus, PositionEffect, PositionMode, PositionSide, Rate,
+    Reject, Side, TextId, TradingState, VenueId,
 };
 
 /// Whose position in what.
@@ -30,12 +30,14 @@ pub(super) struct Asked {
     pub(super) trigger: i64,
     pub(super) display: i64,
     pub(super) reserve_price: i64,
+    /// Whether the core asks by itself.
+    pub(super) is_own: bool,
 }
 
 /// What is due to an order at the end of the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Due {
-    Reduce,
+    Resize,
     Leave,
     Release,
     Expire,
@@ -76,6 +78,16 @@ pub(super) struct Order {
     pub(super) lost: i64,
     /// The price that it ties up money at.
     pub(super) reserve_price: i64,
+    /// What the client wants, whatever its parent and siblings leave of it.
+    pub(super) wanted: i64,
+    /// Whether its parent was filled late, so that it may become larger.
+    pub(super) may_grow: bool,
+    /// Whether it waits for a chance in its market.
+    pub(super) is_waiting: bool,
+    /// The venue is not asked again before this.
+    pub(super) retry_at: u64,
+    /// The command that asked the venue to cancel or replace it last.
+    pub(super) requested_at: u64,
     /// The highest id of its executions.
     pub(super) execution_id: u64,
 }
@@ -96,6 +108,16 @@ impl Order {
 
     pub(super) fn must_reduce(&self) -> bool {
         self.asked.reduce_only || self.asked.position_effect == PositionEffect::Close
+    }
+
+    /// Whether it only leads out of a position, or out of what its parent opened.
+    pub(super) fn is_exit(&self) -> bool {
+        matches!(self.asked.contingency, Contingency::Child | Contingency::BracketExit) || self.must_reduce()
+    }
+
+    /// Whether a replace on its way asks for more than it has today: it is not done when that is filled.
+    pub(super) fn awaits_more(&self) -> bool {
+        self.replacement.is_some_and(|new| new.qty > self.qty)
     }
 
     /// Whether it waits in the core for a price.
@@ -121,7 +143,7 @@ impl Order {
             Side::Sell => i128::from(left) * BASE_FACTOR,
             Side::Buy => spot_cost(of, price, left),
         };
-        if !self.is_counted || self.is_out || self.left() <= 0 {
+        if !self.is_counted || self.is_out || self.status.is_done() {
             return 0;
         }
         let later = self.replacement.map_or(0, |new| needed(new.reserve_price, new.qty - self.filled));
@@ -194,6 +216,10 @@ pub(super) struct Model {
     /// By kind and subject.
     pub(super) timers: BTreeMap<(u8, u64), u64>,
     pub(super) venues: BTreeMap<VenueId, (u64, bool)>,
+    /// Commands that told that a connection is there again.
+    pub(super) found: BTreeMap<VenueId, u64>,
+    /// The command in hand.
+    pub(super) sequence: u64,
     pub(super) routes: BTreeMap<InstrumentId, (VenueId, VenueId)>,
     pub(super) reference: CurrencyId,
     pub(super) rates: BTreeMap<CurrencyId, (Rate, InstrumentId)>,

@@ -2,9 +2,11 @@
 
 use super::model::Model;
 use tickwerk_domain::command::{OrderReported, ReplaceReported, VenueDefined};
-use tickwerk_domain::event::{CancelRejected, OrderAccepted, OrderCanceled, OrderExpired, OrderRejected};
+use tickwerk_domain::event::{
+    CancelRejected, OrderAccepted, OrderCanceled, OrderExpired, OrderFilled, OrderRejected,
+};
 use tickwerk_domain::reject::ReasonCode;
-use tickwerk_domain::{OrderId, OrderStatus, Qty, Reject, ReportKind, TimerKind};
+use tickwerk_domain::{Liquidity, Money, OrderId, OrderStatus, Price, Qty, Reject, ReportKind, TimerKind};
 
 /// From a refused cancel of an order whose time is over to the next.
 const EXPIRE_AGAIN: u64 = 1_000_000_000;
@@ -51,7 +53,8 @@ impl Model {
             order.status,
             OrderStatus::PendingNew | OrderStatus::PendingCancel | OrderStatus::PendingReplace
         );
-        if !is_unanswered || order.is_accepted || order.filled > 0 {
+        // A fill tells that it was there, even where it was taken back.
+        if !is_unanswered || order.is_accepted || order.execution_id > 0 {
             return Some(Reject::DuplicateReport);
         }
         order.reason = report.reason;
@@ -102,6 +105,7 @@ impl Model {
         if self.open.contains(&order) {
             self.stand(order);
             self.stop_waiting_for(order);
+            self.resize_if_due(order);
             self.expire_later(order);
         }
         self.tell(CancelRejected { order, account, client_order_id, reason: report.reason });
@@ -130,11 +134,36 @@ impl Model {
         };
     }
 
-    /// The same, unless a cancel is on its way.
+    /// A replace is answered: the order stands as it is, unless a cancel is on its way or it is filled whole.
     pub(super) fn stand_again(&mut self, id: OrderId) {
-        if self.orders[&id].status != OrderStatus::PendingCancel {
+        let order = &self.orders[&id];
+        if order.status != OrderStatus::PendingCancel && order.filled < order.qty {
             self.stand(id);
         }
+    }
+
+    /// Ends an order that is filled whole, now that no replace is on its way any more. No fill comes with it.
+    pub(super) fn close_where_full(&mut self, id: OrderId) {
+        let order = self.orders[&id].clone();
+        if order.filled < order.qty {
+            return;
+        }
+        let (account, instrument) = (order.asked.account, order.asked.instrument);
+        self.tell(OrderFilled {
+            cum_value: Money::new(order.value),
+            cum_fee: Money::new(order.fees),
+            order: id,
+            last_price: Price(0),
+            last_qty: Qty::ZERO,
+            cum_qty: Qty(order.filled),
+            leaves_qty: Qty::ZERO,
+            account,
+            instrument,
+            side: order.asked.side,
+            liquidity: Liquidity::Maker,
+        });
+        self.finish(id, OrderStatus::Filled);
+        self.count_end(account, instrument, false);
     }
 
     pub(super) fn replaced(&mut self, report: &ReplaceReported) {
@@ -150,7 +179,7 @@ impl Model {
             || order.status == OrderStatus::Held
         {
             Some(Reject::DuplicateReport)
-        } else if report.qty.0 < order.filled || report.qty.0 <= 0 {
+        } else if report.qty.0 <= 0 || report.qty.0 < order.filled && order.replacement.is_none() {
             Some(Reject::QuantityBelowFilled)
         } else if has_limit && report.price.0 <= 0 {
             Some(Reject::PriceNotPositive)
@@ -165,7 +194,7 @@ impl Model {
         }
     }
 
-    fn take_terms(&mut self, report: &ReplaceReported, has_limit: bool) {
+    pub(super) fn take_terms(&mut self, report: &ReplaceReported, has_limit: bool) {
         let id = report.order;
         let order = self.order(id);
         let as_asked = order.replacement.filter(|new| (new.price, new.qty) == (report.price.0, report.qty.0));
@@ -174,21 +203,17 @@ impl Model {
         } else if has_limit {
             order.reserve_price = report.price.0;
         }
-        (order.price, order.qty) = (report.price.0, report.qty.0);
+        (order.price, order.qty) = (report.price.0, report.qty.0.max(order.filled));
         (order.trigger, order.display) = (report.trigger_price.0, report.display_qty.0);
         (order.is_accepted, order.replacement) = (true, None);
-        let (asked, filled) = (order.asked, order.filled);
         self.tie_up_for(id);
         self.stand_again(id);
         self.tell_replaced(id);
-        if report.qty.0 == filled {
-            // Nothing is left: the venue has ended it with what it filled.
-            let reason = Reject::CancelRequested.code();
-            self.order(id).reason = reason;
-            self.tell(OrderCanceled { order: id, cum_qty: Qty(filled), reason });
-            self.finish(id, OrderStatus::Canceled);
-            self.count_end(asked.account, asked.instrument, false);
+        self.close_where_full(id);
+        if self.open.contains(&id) {
+            self.resize_if_due(id);
         }
+        self.keep_reducing(self.orders[&id].place());
     }
 
     /// Ends an order: what it tied up is free again.

@@ -166,7 +166,7 @@ impl Model {
     }
 
     /// What may still be closed by orders of the order's side.
-    fn room(&self, order: &NewOrder) -> i64 {
+    pub(super) fn room(&self, order: &NewOrder) -> i64 {
         let place = (order.account, order.instrument, self.side_of(order));
         let (held, (buys, sells)) = (self.position(place).qty, self.open_of(place));
         let room = if order.side == Side::Buy { -held - buys } else { held - sells };
@@ -304,7 +304,14 @@ impl Model {
             let twice = i128::from(twice.ok_or(plain(Reject::NoReferencePrice))?);
             let distance = (2 * i128::from(price) - twice).abs() * i128::from(Rate::ONE.0);
             if distance > twice.abs() * i128::from(collar) {
-                return Err(no(Reject::PriceOutsideCollar, twice / 2, price));
+                // The farthest price that passes, on the order's side of the reference price.
+                let (one, reach) = (i128::from(Rate::ONE.0), twice.abs() * i128::from(collar));
+                let bound = if 2 * i128::from(price) > twice {
+                    (twice * one + reach).div_euclid(2 * one)
+                } else {
+                    -(reach - twice * one).div_euclid(2 * one)
+                };
+                return Err(no(Reject::PriceOutsideCollar, bound, price));
             }
         }
         Ok(price)

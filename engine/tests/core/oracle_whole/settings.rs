@@ -12,8 +12,8 @@ use tickwerk_domain::event::{
     FundingPosted, KillSwitchChanged, LedgerBook, LimitChanged, TradingStateChanged,
 };
 use tickwerk_domain::{
-    AccountId, AccountState, Command, CurrencyId, Event, InstrumentId, InstrumentKind, Money, OrderId, Price,
-    Qty, Rate, Reject, SessionState, SideFilter, TimerKind, VenueId, VenueState,
+    AccountId, AccountState, Command, CurrencyId, Event, InstrumentId, InstrumentKind, Money, OrderId,
+    OrderStatus, Price, Qty, Rate, Reject, SessionState, SideFilter, TimerKind, VenueId, VenueState,
 };
 
 /// What the simulated venue can do; triggers are the core's.
@@ -28,7 +28,7 @@ impl Model {
 
     /// Takes a command over and says which events it causes.
     pub(super) fn apply(&mut self, command: &Command, id: OrderId, now: u64) -> Vec<Event> {
-        self.now = now;
+        (self.now, self.sequence) = (now, id.0);
         self.watch_day();
         self.take(command, id);
         self.pay();
@@ -79,6 +79,7 @@ impl Model {
             let market = self.markets.get_mut(&gap.instrument).expect("a known market");
             let event = market.gap(gap);
             self.out.extend(event);
+            self.look_at_triggers(gap.instrument);
         } else if let Command::MarkObserved(mark) = command {
             let market = self.markets.get_mut(&mark.instrument).expect("a known market");
             market.venue_mark = Some(mark.price.0);
@@ -111,8 +112,7 @@ impl Model {
         } else if let Command::RouteSet(route) = command {
             self.routes.insert(route.instrument, (route.venue, route.fallback));
         } else if let Command::VenueStateObserved(seen) = command {
-            let venue = self.venues.get_mut(&seen.venue).expect("a known venue");
-            venue.1 = seen.state == VenueState::Connected;
+            self.hear_of_venue(seen.venue, seen.state == VenueState::Connected);
         } else if let Command::ReferenceCurrencySet(setting) = command {
             self.reference = setting.currency;
         } else if let Command::ConversionSet(setting) = command {
@@ -127,6 +127,25 @@ impl Model {
                     | Command::HealthObserved(_)
             );
             assert!(is_nothing, "the model knows nothing of {command:?}");
+        }
+    }
+
+    /// The way to a venue was lost or found; found again, cancels that may have got lost are sent again.
+    fn hear_of_venue(&mut self, venue: VenueId, is_connected: bool) {
+        let was = std::mem::replace(&mut self.venues.get_mut(&venue).expect("a known venue").1, is_connected);
+        if was || !is_connected {
+            return;
+        }
+        self.found.insert(venue, self.sequence);
+        let open: Vec<_> = self.open.iter().copied().collect();
+        for id in open {
+            let is_pending = self.orders[&id].status == OrderStatus::PendingCancel;
+            if is_pending && venue != VenueId::SIMULATED {
+                self.request_cancel(id, Reject::CancelRequested);
+            }
+        }
+        for id in [SPOT, LINEAR, INVERSE] {
+            self.look_at_waiting(id);
         }
     }
 
@@ -256,14 +275,16 @@ impl Model {
     fn set_session(&mut self, set: &SessionSet) {
         let id = set.instrument;
         let market = self.markets.get_mut(&id).expect("a known market");
-        let from = market.session;
+        let (from, closed_at) = (market.session, market.closes_at);
         if !may_follow(from, set.state) {
             self.refuse(&(*set).into(), Reject::IllegalMove, set.state as i64);
             return;
         }
         (market.session, market.closes_at) = (set.state, set.closes_at.0);
-        if from != set.state {
+        if from != set.state || closed_at != set.closes_at.0 {
             self.swept.insert(id);
+        }
+        if from != set.state {
             self.look_at_triggers(id);
         }
     }

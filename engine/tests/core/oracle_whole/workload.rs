@@ -370,7 +370,9 @@ impl Workload {
         }
         let order = self.some_order_there(model);
         let known = model.orders.get(&order);
-        let left = known.map_or(10, |known| known.qty - known.filled).max(1);
+        let larger = if self.random.one_in(3) { known.and_then(|known| known.replacement) } else { None };
+        let larger = larger.map_or(0, |new| new.qty);
+        let left = known.map_or(10, |known| known.qty.max(larger) - known.filled).max(1);
         let mid = known.map_or(10_000, |known| self.mids[(known.asked.instrument.0 % 4) as usize]);
         let qty = match self.random.below(12) {
             0 => left + 5,
