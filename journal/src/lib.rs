@@ -102,8 +102,8 @@ pub use retention_register::{
 pub use scan::Note;
 pub use scrub::{ScrubCounts, ScrubFinding, ScrubStep, Scrubber};
 pub use snapshot::{
-    ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
-    read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
+    BlockStart, ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at,
+    list_snapshots, read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
 };
 pub use space::Space;
 pub use tail::{Follow, Tail, is_live};

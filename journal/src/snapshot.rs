@@ -7,7 +7,7 @@
 mod position;
 mod store;
 
-pub use position::{ChainPosition, chain_at};
+pub use position::{BlockStart, ChainPosition, chain_at};
 pub(crate) use store::read_headers;
 pub use store::{SnapshotFile, list_snapshots, remove_old_snapshots, write_snapshot};
 

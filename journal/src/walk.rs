@@ -82,6 +82,12 @@ impl Walker {
         Ok((walker, step))
     }
 
+    /// Goes to a frame of the segment that was seen before: the next step gives it, or tells that it is not there.
+    pub(crate) fn skip_to(&mut self, offset: u64, sequence: Sequence) {
+        (self.offset, self.next) = (offset, sequence);
+        self.buffer.forget();
+    }
+
     /// Ends with the segment instead of going on to the next.
     pub(crate) fn alone(mut self) -> Self {
         self.alone = true;

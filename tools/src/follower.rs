@@ -28,7 +28,7 @@ use tickwerk_journal::{FileError, JournalId, ReadError, Tail, Watermarks};
 
 const IDLE: Duration = Duration::from_millis(1);
 /// Behind everything that decides, before nothing but the writing of snapshots.
-const PRIORITY: i32 = 5;
+const PRIORITY: i32 = 10;
 
 /// Called with the core and the sequence that it is at.
 pub(crate) type Answer = Box<dyn FnOnce(&Core, Sequence) + Send>;

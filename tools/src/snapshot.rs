@@ -12,7 +12,9 @@ use anyhow::Result;
 use std::path::Path;
 use tickwerk_engine::machine::RULES_VERSION;
 use tickwerk_engine::{Core, Decider, STATE_VERSION};
-use tickwerk_journal::{Section, Snapshot, SnapshotError, SnapshotHeader, list_snapshots, read_snapshot};
+use tickwerk_journal::{
+    BlockStart, Section, Snapshot, SnapshotError, SnapshotHeader, list_snapshots, read_snapshot,
+};
 
 const ENGINE: &str = "engine";
 const APPLIED: &str = "applied";
@@ -46,10 +48,12 @@ pub(crate) struct Image {
     digest: u64,
     last: tickwerk_domain::Stamp,
     rules_version: u32,
+    /// Where the block of the hash chain that it lies in begins.
+    block: Option<BlockStart>,
 }
 
 impl Image {
-    pub(crate) fn of(core: &Core, applied: &Applied) -> Self {
+    pub(crate) fn of(core: &Core, applied: &Applied, block: Option<BlockStart>) -> Self {
         let section = |name: &str, bytes| Section { name: name.to_owned(), bytes };
         Self {
             sections: vec![section(ENGINE, core.save()), section(APPLIED, applied.to_bytes())],
@@ -57,6 +61,7 @@ impl Image {
             digest: core.digest(),
             last: core.last(),
             rules_version: applied.rules_version(),
+            block,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Where the hash chain stands at some frame, read from the journal itself.
 
 use crate::chain::{Chain, ChainHead, Head};
-use crate::format::RECORDS_PER_BLOCK;
+use crate::format::{FrameHeader, RECORDS_PER_BLOCK};
 use crate::heads;
-use crate::reader::{self, ReadError};
+use crate::reader::{self, Place, ReadError};
 use crate::walk::{Step, Walker};
 use std::path::Path;
 use tickwerk_domain::Sequence;
@@ -19,12 +19,45 @@ pub struct ChainPosition {
     pub epoch: u32,
 }
 
+/// The first frame that reaches into a block, kept by whoever reads frames anyway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BlockStart {
+    place: Place,
+    /// Of its first record.
+    sequence: Sequence,
+    /// The block's first record.
+    block: Sequence,
+}
+
+impl BlockStart {
+    /// What is known behind a frame at `place`: `known` still, or the frame itself where it reaches into another block.
+    pub fn behind(known: Option<Self>, header: &FrameHeader, place: Place) -> Option<Self> {
+        let (sequence, block) = (header.first_sequence, end_of_blocks(header.last_sequence()).next());
+        // Where the frame ends a block, the next one begins with another frame.
+        if known.is_some_and(|known| known.block == block) || block > header.last_sequence() {
+            return known;
+        }
+        let is_first = sequence <= block;
+        is_first.then_some(Self { place, sequence, block })
+    }
+}
+
+/// The last record of the last block that ends at `sequence` or before.
+fn end_of_blocks(sequence: Sequence) -> Sequence {
+    Sequence(sequence.0 - sequence.0 % RECORDS_PER_BLOCK)
+}
+
 /// The chain at `sequence`, which is written and ends a frame; `None` while `HEADS` does not know the block before it.
 ///
-/// Reads the segment that holds the start of the block, and the next where that is needed.
-pub fn chain_at(dir: &Path, sequence: Sequence) -> Result<Option<ChainPosition>, ReadError> {
-    let through = Sequence(sequence.0 - sequence.0 % RECORDS_PER_BLOCK);
-    let segment = reader::segment_of(dir, through.next())?;
+/// Reads from `start` on if that is of the block, else from the start of the segment that the block starts in.
+pub fn chain_at(
+    dir: &Path,
+    sequence: Sequence,
+    start: Option<BlockStart>,
+) -> Result<Option<ChainPosition>, ReadError> {
+    let through = end_of_blocks(sequence);
+    // At the end of a block the next segment may be there already, but not what is asked for.
+    let segment = reader::segment_of(dir, through.next().min(sequence))?;
     let (mut walker, _) = Walker::start(dir, segment, false)?;
     let first = walker.activation().map_or(Sequence::FIRST, |activation| activation.first_sequence);
     if first > through.next() {
@@ -38,6 +71,11 @@ pub fn chain_at(dir: &Path, sequence: Sequence) -> Result<Option<ChainPosition>,
         };
         ChainHead { through, head: Head(head) }
     };
+    let here =
+        |start: &BlockStart| start.block == through.next() && start.place.segment == walker.place().segment;
+    if let Some(start) = start.filter(here) {
+        walker.skip_to(start.place.offset, start.sequence);
+    }
     let mut chain = Chain::resume(block);
     loop {
         let expected = walker.next_sequence();

@@ -23,7 +23,7 @@ fn journal() -> (TempDir, Vec<Sequence>) {
 }
 
 fn snapshot(dir: &Path, sequence: Sequence) -> SnapshotHeader {
-    let position = chain_at(dir, sequence).unwrap().unwrap();
+    let position = chain_at(dir, sequence, None).unwrap().unwrap();
     let header = SnapshotHeader {
         journal: inspect(dir).unwrap().journal,
         sequence,
@@ -194,7 +194,7 @@ fn it_works_beside_a_writer_and_waits_for_a_backup() {
     wait_until("all is durable", || marks.durable_through() == marks.written_through());
     // Idleness is when the heads are stored.
     let ends: Vec<Sequence> = frames.iter().map(|frame| frame.last().unwrap().envelope.sequence).collect();
-    wait_until("the heads are stored", || chain_at(dir.path(), ends[4_500]).unwrap().is_some());
+    wait_until("the heads are stored", || chain_at(dir.path(), ends[4_500], None).unwrap().is_some());
     snapshot(dir.path(), ends[4_000]);
     snapshot(dir.path(), ends[4_500]);
     let plan = apply_retention(dir.path(), RULE).unwrap();

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_journal::{
-    RecoverError, Section, SnapshotError, SnapshotHeader, Witness, chain_at, inspect, list_snapshots,
-    read_snapshot, read_snapshot_header, recover, recover_from, remove_old_snapshots, write_snapshot,
+    BlockStart, RecoverError, Section, SnapshotError, SnapshotHeader, Witness, chain_at, inspect,
+    list_snapshots, read_snapshot, read_snapshot_header, recover, recover_from, remove_old_snapshots,
+    write_snapshot,
 };
 
 const FRAMES: usize = 5_000;
@@ -21,7 +22,7 @@ fn journal() -> (TempDir, Vec<Sequence>) {
 }
 
 fn header(dir: &Path, sequence: Sequence) -> SnapshotHeader {
-    let position = chain_at(dir, sequence).unwrap().unwrap();
+    let position = chain_at(dir, sequence, None).unwrap().unwrap();
     SnapshotHeader {
         journal: inspect(dir).unwrap().journal,
         sequence,
@@ -138,15 +139,66 @@ fn the_chain_at_a_frame_is_what_verification_would_find_there() {
     let (dir, ends) = journal();
     for place in [0, 7, 1_700, 3_000, 4_999] {
         let sequence = ends[place];
-        let position = chain_at(dir.path(), sequence).unwrap().unwrap();
+        let position = chain_at(dir.path(), sequence, None).unwrap().unwrap();
         let other = scratch();
         let (_, closed) = closed(config(other.path()), place + 1);
         assert_eq!(Some(position.head), closed.chain_head.map(|head| head.head));
         assert_eq!(position.block.through.0, sequence.0 - sequence.0 % 4096);
     }
-    assert!(chain_at(dir.path(), Sequence(ends[3_003].0 - 1)).is_err(), "inside a frame");
+    assert!(chain_at(dir.path(), Sequence(ends[3_003].0 - 1), None).is_err(), "inside a frame");
     fs::remove_file(dir.path().join("HEADS")).unwrap();
-    assert_eq!(chain_at(dir.path(), ends[4_000]).unwrap(), None);
+    assert_eq!(chain_at(dir.path(), ends[4_000], None).unwrap(), None);
+}
+
+#[test]
+fn whoever_saw_where_a_block_begins_need_not_read_the_segment_again() {
+    let (dir, _) = journal();
+    let mut reader = tickwerk_journal::Reader::open(dir.path(), Sequence::FIRST).unwrap();
+    let (mut start, mut with, mut compared) = (None, None, 0);
+    while let Some(frame) = reader.next().unwrap() {
+        start = BlockStart::behind(start, &frame.header, frame.place);
+        let sequence = frame.header.last_sequence();
+        let is_near = (sequence.0 + 5) % 4096 < 10;
+        if is_near || sequence.0 % 97 == 0 {
+            assert!(start.is_some());
+            let position = chain_at(dir.path(), sequence, start).unwrap();
+            assert_eq!(position, chain_at(dir.path(), sequence, None).unwrap(), "{sequence}");
+            compared += 1;
+        }
+        if sequence.0 == 9_000 || with.is_none() && sequence.0 > 9_000 {
+            with = Some((sequence, start));
+        }
+    }
+    assert!(compared > 50);
+    // What lies before the block in its segment is not looked at.
+    let (sequence, start) = with.unwrap();
+    let block = sequence.0 / 4096 * 4096 + 1;
+    let segments = inspect(dir.path()).unwrap().segments;
+    let held = segments.iter().rfind(|s| s.frames > 0 && s.first_sequence.0 <= block).unwrap();
+    assert!(held.first_sequence.0 < block);
+    patch(&segment_path(dir.path(), held.number), |bytes| bytes[16_384 + 70] ^= 1);
+    assert!(chain_at(dir.path(), sequence, None).is_err());
+    chain_at(dir.path(), sequence, start).unwrap().unwrap();
+}
+
+#[test]
+fn a_block_and_a_segment_may_end_with_the_same_frame() {
+    let dir = scratch();
+    let mut journal = open(config(dir.path()));
+    for sequence in 1..=4096 {
+        push(&mut journal.writer, &frame(sequence, 0));
+    }
+    let records = frame(4097, 0);
+    journal.writer.push_with_opaque(&records[0], &[7; 30_000]).unwrap();
+    journal.writer.close().unwrap();
+    let starts = inspect(dir.path()).unwrap().segments.iter().any(|s| s.first_sequence == Sequence(4097));
+    assert!(starts, "the opaque part goes to a segment of its own");
+    let position = chain_at(dir.path(), Sequence(4096), None).unwrap().unwrap();
+    assert_eq!((position.block.through, position.block.head), (Sequence(4096), position.head));
+    let path = written(dir.path(), Sequence(4096));
+    let header = read_snapshot_header(&path).unwrap();
+    let recovered = recover_from(config(dir.path()), header.start_point()).unwrap();
+    assert_eq!((recovered.first_sequence(), recovered.next_sequence()), (Sequence(4097), Sequence(4098)));
 }
 
 #[test]
@@ -266,7 +318,7 @@ fn a_stranger_reads_a_snapshot_by_the_text() {
     let heads = fs::read(dir.path().join("HEADS")).unwrap();
     let entry = usize::try_from(block / 4096 - 1).unwrap() * 48;
     assert_eq!(bytes[96..128], heads[entry + 16..entry + 48]);
-    assert_eq!(bytes[128..160], chain_at(dir.path(), ends[4_000]).unwrap().unwrap().head.0);
+    assert_eq!(bytes[128..160], chain_at(dir.path(), ends[4_000], None).unwrap().unwrap().head.0);
     let body = &bytes[4096..];
     assert_eq!(u64_at(160), body.len() as u64);
     assert_eq!(bytes[168..200], *blake3::hash(body).as_bytes());

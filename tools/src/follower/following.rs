@@ -8,7 +8,7 @@ use tickwerk_domain::{Event, Payload, Sequence};
 use tickwerk_engine::replay::Replay;
 use tickwerk_engine::{Core, Decider};
 use tickwerk_feeds::BookCheckResult;
-use tickwerk_journal::{JournalId, Tail};
+use tickwerk_journal::{BlockStart, JournalId, Tail};
 
 /// Frames between two looks at whoever waits.
 const FRAMES_PER_TURN: usize = 1024;
@@ -23,12 +23,14 @@ pub(crate) struct Following {
     check: Option<Check>,
     /// The last `StateDigest` that came out the same.
     proven: Option<(Sequence, u64)>,
+    /// Where the current block of the hash chain begins, if that was seen.
+    block: Option<BlockStart>,
 }
 
 impl Following {
     pub(crate) fn new(tail: Tail, state: State, schedule: Schedule, check: Option<Check>) -> Self {
         let State { core, applied } = state;
-        Self { tail, replay: Replay::resume(core), applied, schedule, check, proven: None }
+        Self { tail, replay: Replay::resume(core), applied, schedule, check, proven: None, block: None }
     }
 
     /// Follows up to `bound`, or to the end where no writer lives, or as far as one turn goes; whether there was anything.
@@ -44,6 +46,7 @@ impl Following {
             self.replay.apply(frame.records).context("the journal does not re-execute")?;
             frame.records.iter().for_each(|record| self.applied.observe(record));
             self.schedule.saw_frame();
+            self.block = BlockStart::behind(self.block, &frame.header, frame.place);
             if let Some(last) = frame.records.last()
                 && let Payload::Event(Event::StateDigest(told)) = &last.payload
             {
@@ -82,7 +85,7 @@ impl Following {
     /// The state as it is, for a snapshot; the schedule counts from here.
     pub(crate) fn image(&mut self) -> Image {
         self.schedule.taken(Instant::now());
-        Image::of(self.replay.core(), &self.applied)
+        Image::of(self.replay.core(), &self.applied, self.block)
     }
 
     pub(crate) fn finish(self) -> Result<(Core, Option<BookCheckResult>)> {

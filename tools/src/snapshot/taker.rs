@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_engine::STATE_VERSION;
 use tickwerk_journal::{
-    ChainPosition, JournalId, SnapshotHeader, chain_at, remove_old_snapshots, write_snapshot,
+    BlockStart, ChainPosition, JournalId, SnapshotHeader, chain_at, remove_old_snapshots, write_snapshot,
 };
 
 /// The lowest priority of a thread.
@@ -134,7 +134,7 @@ fn write(setting: &Setting, image: &Image) -> anyhow::Result<Taken> {
         anyhow::ensure!(begun.elapsed() < PATIENCE, "record {sequence} is not yet durable");
         std::thread::sleep(PAUSE);
     }
-    let ChainPosition { block, head, epoch } = position(dir, sequence)?;
+    let ChainPosition { block, head, epoch } = position(dir, sequence, image.block)?;
     let header = SnapshotHeader {
         journal: *journal,
         sequence,
@@ -155,10 +155,10 @@ fn write(setting: &Setting, image: &Image) -> anyhow::Result<Taken> {
 }
 
 /// Where the chain stands; the head of the block before may still have to be stored.
-fn position(dir: &Path, sequence: Sequence) -> anyhow::Result<ChainPosition> {
+fn position(dir: &Path, sequence: Sequence, block: Option<BlockStart>) -> anyhow::Result<ChainPosition> {
     let begun = Instant::now();
     loop {
-        if let Some(position) = chain_at(dir, sequence)? {
+        if let Some(position) = chain_at(dir, sequence, block)? {
             return Ok(position);
         }
         anyhow::ensure!(
