@@ -98,13 +98,12 @@ impl SegmentFile {
     }
 
     fn open_content(number: u64, path: PathBuf, content: Content) -> Result<Opened, FileError> {
-        let pages = [0, HEADER_COPY_OFFSET, ACTIVATION_OFFSET + PAGE_SIZE];
-        if pages.iter().any(|offset| content.page(*offset).is_err_and(|error| is_damage(&error))) {
-            return Ok(Opened::Bad(UNREADABLE));
-        }
-        let page = |offset| content.page(offset).map_err(failed("read", &path));
+        let page = |offset| match content.page(offset) {
+            Err(error) if is_damage(&error) => Ok(Err(UNREADABLE)),
+            page => page.map(Ok).map_err(failed("read", &path)),
+        };
         let header_of = |offset| {
-            let header = SegmentHeader::from_page(&page(offset)?);
+            let header = page(offset)?.and_then(|page| SegmentHeader::from_page(&page));
             Ok(header.and_then(|header| {
                 if header.segment == number {
                     Ok(header)
@@ -121,8 +120,12 @@ impl SegmentFile {
             (Err(reason), Err(_)) => return Ok(Opened::Bad(reason)),
         };
         let reserved = ACTIVATION_OFFSET + PAGE_SIZE;
-        if !format::is_zero(&page(reserved)?) {
-            fault = Some((reserved as u64, "the reserved page is not zero"));
+        match page(reserved)? {
+            Err(reason) => return Ok(Opened::Bad(reason)),
+            Ok(page) if !format::is_zero(&page) => {
+                fault = Some((reserved as u64, "the reserved page is not zero"));
+            }
+            Ok(_) => {}
         }
         let length = content.length().map_err(failed("look at", &path))?;
         let is_too_small = header.size < (FRAMES_OFFSET + PAGE_SIZE) as u64 || length < FRAMES_OFFSET as u64;

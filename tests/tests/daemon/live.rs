@@ -88,11 +88,6 @@ impl LiveDaemon {
         self.process.take().expect("it runs").finish()
     }
 
-    /// Its configuration.
-    pub(crate) fn config_path(&self) -> PathBuf {
-        self.config.clone()
-    }
-
     /// SIGKILL.
     pub(crate) fn kill(&mut self) -> Finished {
         self.process.take().expect("it runs").kill()

@@ -115,6 +115,31 @@ fn a_daemon_compresses_what_is_cold_and_starts_again_over_it() {
     reexecute(&dir);
 }
 
+#[test]
+fn old_segments_go_beside_a_daemon_that_is_killed_and_starts_again() {
+    let mut daemon = LiveDaemon::start_with(&live(), &[]);
+    let dir = daemon.dir.clone();
+    let mut client = Client::connect(&dir);
+    let words: [&OsStr; 3] = ["retain".as_ref(), dir.as_ref(), "--apply".as_ref()];
+    fill_up_to(&mut client, &dir, 4);
+    let (code, said) = call(&words);
+    assert!(code == Some(0) && said.contains("2 are needed") && said.contains("0 of "), "{said}");
+    client.ask_ok(&json!({ "op": "snapshot" }));
+    fill_up_to(&mut client, &dir, 5);
+    client.ask_ok(&json!({ "op": "snapshot" }));
+    let (code, said) = call(&words);
+    assert!(code == Some(0) && said.contains("went  segment 1"), "{said}");
+    assert!(!dir.join("000000000001.seg").exists() && dir.join("FIRST").exists());
+    assert!(is_decided(&mut client), "trading goes on");
+    daemon.kill();
+    daemon.start_again(&[]);
+    assert!(is_decided(&mut Client::connect(&dir)));
+    daemon.stop();
+    let words: [&OsStr; 3] = ["verify".as_ref(), dir.as_ref(), "--reexecute".as_ref()];
+    let (code, said) = call(&words);
+    assert_eq!(code, Some(0), "{said}");
+}
+
 /// A copy is no journal to trade on.
 #[test]
 fn a_daemon_does_not_open_a_copy() {
@@ -127,9 +152,8 @@ fn a_daemon_does_not_open_a_copy() {
     assert_eq!(call(&words).0, Some(0));
     let copy = std::fs::read_dir(&copies).expect("copies").map(|entry| entry.expect("an entry").path());
     let copy = copy.into_iter().find(|path| path.is_dir()).expect("a copy");
-    let config = daemon.config_path();
     let process = Process::start(crate::fixture::run_arguments(
-        &config,
+        daemon.config_path(),
         &[("journal.dir", copy.to_str().expect("temporary folders have plain names"))],
     ));
     process.finish().expect_told(78, &["is a copy; `tickwerk restore` makes a journal of it"]);

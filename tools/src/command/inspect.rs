@@ -228,7 +228,7 @@ impl Layout {
         line("written through", &grouped(self.written_through));
         line("durable through", &grouped(self.durable_through));
         let (bytes, size) = (size_in_words(self.bytes), size_in_words(self.stored_bytes));
-        line("used", &format!("{bytes} of {size} on the disk"));
+        line("used", &format!("{bytes} of frames, {size} on the disk"));
         for snapshot in &self.snapshots {
             let bytes = size_in_words(snapshot.bytes);
             let state = snapshot.bad.map_or_else(
