@@ -3,6 +3,10 @@
 //! What comes next: a continuation, then items that are due by (time, creation), then the lanes. A continuation and a
 //! report of the simulated venue are commands like all others; replay asks for them in the same way and compares.
 
+mod image;
+
+pub use image::{RestoreError, STATE_VERSION};
+
 use crate::decider::Decider;
 use crate::event_buffer::EventBuffer;
 use crate::limits::{DIGEST_INTERVAL_FRAMES, INSTRUMENTS_MAX, OPEN_ORDERS_MAX, SOURCES_MAX};

@@ -21,6 +21,6 @@ pub mod risk;
 pub mod signals;
 pub mod timers;
 
-pub use core::Core;
+pub use core::{Core, RestoreError, STATE_VERSION};
 pub use decider::Decider;
 pub use event_buffer::EventBuffer;

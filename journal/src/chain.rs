@@ -51,15 +51,24 @@ pub(crate) struct Chain {
     /// What of the unfinished block is not hashed yet; begins with `previous` while `hasher` is `None`.
     batch: Vec<u8>,
     hasher: Option<blake3::Hasher>,
+    /// Frames may come whose records are in blocks that are known already.
+    is_behind: bool,
 }
 
 impl Chain {
     /// The chain before the first record.
     pub(crate) fn new() -> Self {
-        let previous = [0; 32];
+        Self::resume(ChainHead::default())
+    }
+
+    /// The chain behind a complete block; what is known already may be pushed again.
+    pub(crate) fn resume(block: ChainHead) -> Self {
+        assert!(block.through.0.is_multiple_of(RECORDS_PER_BLOCK), "a chain goes on behind a whole block");
+        let previous = block.head.0;
         let mut batch = Vec::with_capacity(BATCH_SIZE + STEP_SIZE);
         batch.extend_from_slice(&previous);
-        Self { previous, through: Sequence::NONE, batch, hasher: None }
+        let is_behind = block.through > Sequence::NONE;
+        Self { previous, through: block.through, batch, hasher: None, is_behind }
     }
 
     /// The last record taken in.
@@ -94,12 +103,40 @@ impl Chain {
 
     /// Takes in whole frames that lie one behind the other; `on_block` hears of each block that is complete.
     pub(crate) fn push(&mut self, frames: &[u8], mut on_block: impl FnMut(ChainHead)) {
-        let mut rest = frames;
+        let mut rest = if self.is_behind { self.skip_known(frames) } else { frames };
         while !rest.is_empty() {
             let taken = self.take(rest, &mut on_block);
             assert!(taken > 0, "frames are whole");
             rest = &rest[taken..];
         }
+    }
+
+    /// Leaves out frames of known blocks; of one that lies in the next block too, takes in the records there.
+    fn skip_known<'f>(&mut self, frames: &'f [u8]) -> &'f [u8] {
+        let mut rest = frames;
+        while self.is_behind
+            && let Some(length) = whole_frame(rest)
+        {
+            let header = FrameHeader::read(rest);
+            if header.first_sequence > self.through {
+                self.is_behind = false;
+                break;
+            }
+            if !header.is_seal() && header.last_sequence() > self.through {
+                let mut known = FRAME_HEADER_SIZE;
+                for _ in header.first_sequence.0..=self.through.0 {
+                    known += extent(&rest[known..]);
+                }
+                let start = self.batch.len();
+                self.batch.extend_from_slice(&rest[..FRAME_HEADER_SIZE]);
+                clear_timing(&mut self.batch[start..]);
+                self.batch.extend_from_slice(&rest[known..length]);
+                self.through = header.last_sequence();
+                self.is_behind = false;
+            }
+            rest = &rest[length..];
+        }
+        rest
     }
 
     /// Takes in the first of `frames`, up to the end of a block or a seal; gives their bytes.

@@ -30,6 +30,7 @@ pub(crate) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
 
 pub(crate) const LOCK: &str = "LOCK";
 pub(crate) const DURABLE: &str = "durable";
+pub(crate) const FIRST: &str = "FIRST";
 pub(crate) const HEADS: &str = "HEADS";
 pub(crate) const WATERMARKS: &str = "WATERMARKS";
 const SEGMENT_SUFFIX: &str = ".seg";

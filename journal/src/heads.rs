@@ -23,13 +23,21 @@ fn entry_of(journal: JournalId, block: u64, head: &[u8; 32]) -> Entry {
 /// The file as it is found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StoredHeads {
-    /// The head of each block; `None` where the entry is bad.
+    /// The head of each block; `None` where the entry is bad or says that the head is not known.
     pub(crate) heads: Vec<Option<[u8; 32]>>,
+    /// Blocks whose entry is bad.
+    pub(crate) bad: Vec<usize>,
     /// There are bytes after the last whole entry.
     pub(crate) ragged: bool,
 }
 
 impl StoredHeads {
+    /// The head of the block that ends at `through`, if it is known.
+    pub(crate) fn head_through(&self, through: Sequence) -> Option<[u8; 32]> {
+        let block = (through.0 / RECORDS_PER_BLOCK).checked_sub(1)?;
+        *self.heads.get(usize::try_from(block).ok()?)?
+    }
+
     /// The last record that a good entry knows.
     pub(crate) fn known_through(&self) -> Sequence {
         let last = self.heads.iter().rposition(Option::is_some);
@@ -49,7 +57,11 @@ pub(crate) fn read(dir: &Path, journal: JournalId) -> Result<StoredHeads, FileEr
         let head = format::bytes_at(entry, 16);
         (entry_of(journal, block as u64, &head) == *entry).then_some(head)
     };
-    Ok(StoredHeads { heads: entries.iter().enumerate().map(good).collect(), ragged: !rest.is_empty() })
+    let heads: Vec<_> = entries.iter().enumerate().map(good).collect();
+    // Entries of zeros stand for heads that nobody knew when the file was made again.
+    let is_bad = |block: &usize| heads[*block].is_none() && !format::is_zero(&entries[*block]);
+    let bad = (0..heads.len()).filter(is_bad).collect();
+    Ok(StoredHeads { heads, bad, ragged: !rest.is_empty() })
 }
 
 /// Appends entries.
@@ -62,21 +74,24 @@ pub(crate) struct HeadsFile {
 }
 
 impl HeadsFile {
-    /// Opens or creates the file and makes it hold exactly `heads`, of which `stored` is there already.
+    /// Opens or creates the file and makes it hold exactly `heads` from block `first` on, of which `stored` is there
+    /// already. What it holds before stays; what is missing there becomes zeros.
     pub(crate) fn open(
         dir: &Path,
         journal: JournalId,
         stored: &StoredHeads,
+        first: u64,
         heads: &[[u8; 32]],
     ) -> Result<Self, FileError> {
         let path = dir.join(directory::HEADS);
         let file = directory::open_or_create(&path)?;
-        let good =
-            stored.heads.iter().zip(heads).take_while(|(stored, head)| **stored == Some(**head)).count();
-        let mut heads_file = Self { path, file, journal, blocks: good as u64 };
-        if stored.heads.len() != good || stored.ragged {
-            let length = (good * HEADS_ENTRY_SIZE) as u64;
-            heads_file.file.set_len(length).map_err(failed("shorten", &heads_file.path))?;
+        let later = stored.heads.iter().skip(usize::try_from(first).unwrap_or(usize::MAX));
+        let good = later.zip(heads).take_while(|(stored, head)| **stored == Some(**head)).count();
+        let blocks = first + good as u64;
+        let mut heads_file = Self { path, file, journal, blocks };
+        if stored.heads.len() as u64 != blocks || stored.ragged {
+            let length = blocks * HEADS_ENTRY_SIZE as u64;
+            heads_file.file.set_len(length).map_err(failed("set the length of", &heads_file.path))?;
         }
         heads_file.append(&heads[good..])?;
         Ok(heads_file)

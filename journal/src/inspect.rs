@@ -93,7 +93,7 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
     if numbers.is_empty() {
         return Err(InspectError::NoJournal { dir: dir.to_owned() });
     }
-    let options = ScanOptions { chain: false, bound };
+    let options = ScanOptions { chain: false, bound, from: None };
     let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
     let mut tail = None;
     let mut damage = None;

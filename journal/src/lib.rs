@@ -22,6 +22,7 @@ macro_rules! broken {
     }};
 }
 
+mod beginning;
 mod bell;
 mod blank;
 mod chain;
@@ -30,6 +31,7 @@ mod crew;
 mod directory;
 mod disk;
 mod durable;
+mod first;
 pub mod format;
 mod hashing;
 mod heads;
@@ -44,6 +46,7 @@ pub mod schema;
 mod segment;
 #[cfg(test)]
 mod simulation;
+mod snapshot;
 mod storage;
 mod syncing;
 mod tail;
@@ -53,17 +56,23 @@ mod walk;
 mod watermarks;
 mod writer;
 
+pub use beginning::StartPoint;
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
+pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
 pub use inspect::{InspectError, Inspection, SegmentReport, SegmentState, inspect};
 pub use journal::Journal;
 pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
-pub use recovery::{RecoverError, Recovered, Witness, recover};
+pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use scan::Note;
+pub use snapshot::{
+    ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
+    read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
+};
 pub use tail::{Follow, Tail};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

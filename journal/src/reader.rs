@@ -10,7 +10,8 @@ use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, JournalId};
 use crate::heads;
 use crate::schema::{self, SchemaError};
 use crate::segment::{Activity, Opened, SegmentFile};
-use crate::torn;
+use crate::snapshot;
+use crate::torn::{self, Known};
 use crate::walk::{Step, Walker};
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Envelope, Kind, Record, Sequence, TimeNs};
@@ -258,14 +259,17 @@ impl Reader {
         let journal = self.walker.journal();
         let mark = durable::read(&self.dir)?.mark.filter(|mark| mark.journal == journal);
         let durable_through = mark.map_or(Sequence::NONE, |mark| mark.durable_through);
-        let heads = heads::read(&self.dir, journal)?;
+        let heads_through = heads::read(&self.dir, journal)?.known_through();
+        let snapshots = snapshot::read_headers(&self.dir, Some(journal))?.0;
+        let snapshot_through = snapshots.first().map_or(Sequence::NONE, |newest| newest.sequence);
+        let known = Known { durable_through, heads_through, snapshot_through };
         let remains = torn::remains(&self.dir, journal, end, &directory::list_segments(&self.dir)?)?;
-        Ok(torn::witness(&self.dir, durable_through, &heads, &remains, sequence)?.is_some())
+        Ok(torn::witness(&self.dir, &known, &remains, sequence)?.is_some())
     }
 }
 
 /// The last segment that starts at or before `from`; the first one where none does.
-fn segment_of(dir: &Path, from: Sequence) -> Result<SegmentFile, ReadError> {
+pub(crate) fn segment_of(dir: &Path, from: Sequence) -> Result<SegmentFile, ReadError> {
     let numbers = directory::list_segments(dir)?;
     let mut found = None;
     for number in numbers.iter().rev() {

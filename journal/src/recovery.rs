@@ -3,17 +3,19 @@
 //! A torn tail is what nobody was ever told of; it is copied aside and cut. Damage to what a witness knows is never
 //! repaired silently. What is kept is synced before anybody sees it and counts as acknowledged from then on.
 
+use crate::beginning::StartPoint;
 use crate::chain::ChainHead;
 use crate::config::JournalConfig;
 use crate::directory::{self, FileError, failed};
 use crate::durable::{self, DurableFile};
-use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId};
+use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK};
 use crate::heads::HeadsFile;
 use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
-use crate::storage::Lock;
+use crate::snapshot;
+use crate::storage::{File, Lock};
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
 use crate::writer::Start;
@@ -25,6 +27,7 @@ use tickwerk_domain::{Sequence, TimeNs};
 pub use crate::torn::Witness;
 
 const FIRST_SEGMENT: u64 = 1;
+const REWRITE_SIZE: usize = 1024 * 1024;
 const FIRST_EPOCH: u32 = 1;
 
 /// Why a journal cannot be opened for writing.
@@ -83,6 +86,15 @@ pub struct Recovered {
 
 /// Recovers the journal that `config` names; creates it if the directory is empty.
 pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
+    recover_after(config, None)
+}
+
+/// Recovers a journal of which everything before `start` is known; only what follows is read.
+pub fn recover_from(config: JournalConfig, start: StartPoint) -> Result<Recovered, RecoverError> {
+    recover_after(config, Some(start))
+}
+
+fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Recovered, RecoverError> {
     if let Some((field, problem)) = config.fault() {
         return Err(RecoverError::Config { field, problem });
     }
@@ -95,7 +107,7 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
     if numbers.is_empty() {
         create(&dir, config.segment_size)?;
     }
-    let (scan, torn) = scan_and_cut(&dir, config.chain)?;
+    let (scan, torn) = scan_and_cut(&dir, ScanOptions { chain: config.chain, bound: None, from })?;
     lengthen_short(&dir, &scan)?;
     sync_kept(&dir, &scan)?;
     let last = Sequence(scan.next_sequence.0 - 1);
@@ -104,7 +116,8 @@ pub fn recover(config: JournalConfig) -> Result<Recovered, RecoverError> {
     let mut heads = None;
     let mut block = ChainHead::default();
     if config.chain {
-        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, &scan.heads)?);
+        let first = scan.anchor.through.0 / RECORDS_PER_BLOCK;
+        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, first, &scan.heads)?);
         block = scan.chain.last_block();
     }
     durable.write(last, block, false)?;
@@ -129,26 +142,35 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
         let sequence = Sequence::FIRST;
         return Err(damaged(dir, &Damage { place, sequence, reason, witness: Some(witness) }));
     }
+    if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
+        let witness = Some(Witness::Snapshot { through: newest.sequence });
+        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
+        let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
+        return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
+    }
     prepare::prepare_segment(dir, directory::random_id()?, FIRST_SEGMENT, segment_size)?;
     Ok(())
 }
 
-fn scan_and_cut(dir: &Path, chain: bool) -> Result<(Scan, Option<TornTail>), RecoverError> {
-    let options = ScanOptions { chain, bound: None };
+fn scan_and_cut(dir: &Path, options: ScanOptions) -> Result<(Scan, Option<TornTail>), RecoverError> {
     let look = || {
         let numbers = directory::list_segments(dir)?;
         scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))
     };
     let mut scan = look()?;
-    match &scan.verdict {
-        Verdict::Whole => Ok((scan, None)),
-        Verdict::Damaged(damage) => Err(damaged(dir, damage)),
+    let torn = match &scan.verdict {
+        Verdict::Whole => None,
+        Verdict::Damaged(damage) => return Err(damaged(dir, damage)),
         Verdict::Torn { reason, remains } => {
             let torn = torn::cut(dir, scan.end, reason, remains, &scan.numbers)?;
             scan.numbers = directory::list_segments(dir)?;
-            Ok((scan, Some(torn)))
+            Some(torn)
         }
+    };
+    if !broken!(CutOnce) {
+        torn::cut_again(dir, scan.end)?;
     }
+    Ok((scan, torn))
 }
 
 fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
@@ -177,15 +199,54 @@ fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Bytes of frames and seals; older segments than those that were looked at count whole.
+fn bytes_in_use(dir: &Path, scan: &Scan) -> Result<u64, FileError> {
+    let mut bytes = scan.usage.iter().map(|usage| usage.end - FRAMES_OFFSET as u64).sum();
+    let first = scan.usage.first().map_or(0, |usage| usage.number);
+    for number in scan.numbers.iter().copied().filter(|number| *number < first) {
+        let path = directory::segment_path(dir, number);
+        let file = directory::open_for_reading(&path)?;
+        let length = file.map_or(Ok(0), |file| file.len()).map_err(failed("look at", &path))?;
+        bytes += length.saturating_sub(FRAMES_OFFSET as u64);
+    }
+    Ok(bytes)
+}
+
 /// Syncs every segment whose frames are not all known to be durable, and always the last.
+///
+/// What the last writer was told was not synced may lie in memory and pass for clean: a sync alone would say that it is
+/// durable. So it is written again first, unless that writer knew that everything was.
 fn sync_kept(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     let known = scan.known_durable();
+    let kept_through = Sequence(scan.next_sequence.0 - 1);
+    let is_clean =
+        scan.stored_mark.mark.is_some_and(|mark| mark.clean && mark.durable_through == kept_through);
     let last = scan.usage.last().map(|usage| usage.number);
     for usage in scan.usage.iter().filter(|usage| usage.last_sequence > known || Some(usage.number) == last) {
         let path = directory::segment_path(dir, usage.number);
-        if !broken!(KeptUnsynced) {
-            directory::open_for_writing(&path)?.sync_data().map_err(failed("sync", &path))?;
+        let file = directory::open_for_writing(&path)?;
+        if !is_clean && !broken!(KeptInMemory) {
+            write_again(&file, ACTIVATION_OFFSET as u64, usage.end).map_err(failed("write again", &path))?;
         }
+        if !broken!(KeptUnsynced) {
+            file.sync_data().map_err(failed("sync", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the bytes of a range where they are.
+fn write_again(file: &File, from: u64, end: u64) -> std::io::Result<()> {
+    let mut buffer = vec![0; REWRITE_SIZE];
+    let mut done = from;
+    while done < end {
+        let count = usize::try_from(end - done).unwrap_or(REWRITE_SIZE).min(REWRITE_SIZE);
+        let read = file.read_at(&mut buffer[..count], done)?;
+        if read == 0 {
+            break;
+        }
+        file.write_all_at(&buffer[..read], done)?;
+        done += read as u64;
     }
     Ok(())
 }
@@ -221,9 +282,19 @@ impl Recovered {
         &self.scan.notes
     }
 
-    /// Everything that was kept, from the first sequence on.
+    /// The first sequence that was looked at: of the first segment that is kept, or of the one where recovery started.
+    pub fn first_sequence(&self) -> Sequence {
+        self.scan.first_sequence
+    }
+
+    /// Everything that was looked at, from the first sequence on.
     pub fn frames(&self) -> Result<Reader, ReadError> {
-        Reader::bounded(&self.config.dir, self.scan.first_sequence, Sequence(self.scan.next_sequence.0 - 1))
+        self.frames_after(Sequence(self.scan.first_sequence.0 - 1))
+    }
+
+    /// What follows `sequence`.
+    pub fn frames_after(&self, sequence: Sequence) -> Result<Reader, ReadError> {
+        Reader::bounded(&self.config.dir, sequence.next(), Sequence(self.scan.next_sequence.0 - 1))
     }
 
     /// Opens it for writing.
@@ -257,7 +328,7 @@ impl Recovered {
             epoch: scan.epoch.max(FIRST_EPOCH),
             next: scan.next_sequence,
             last_time: scan.last_time,
-            bytes_before: scan.usage.iter().map(|usage| usage.end - FRAMES_OFFSET as u64).sum(),
+            bytes_before: bytes_in_use(&config.dir, &scan)?,
             sealed: scan.sealed,
         };
         let found: VecDeque<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();

@@ -1,16 +1,18 @@
-//! One pass over a whole journal: everything that recovery, verification and inspection want to know of it.
+//! One pass over a journal, or over what follows a known place: everything that recovery, verification and inspection want to know of it.
 //!
 //! Read-only. The pass walks all frames, hashes them, holds the heads against every place that stores one, and judges
 //! what lies after the last good frame. Beside a living writer it stops at what was written when it began.
 
+use crate::beginning::{self, StartPoint};
 use crate::chain::{Chain, ChainHead};
 use crate::directory::{self, FileError};
 use crate::durable::{self, StoredMark};
-use crate::format::{FrameHeader, JournalId, RECORDS_PER_BLOCK};
+use crate::format::{ACTIVATION_OFFSET, FrameHeader, JournalId, RECORDS_PER_BLOCK};
 use crate::heads::{self, StoredHeads};
 use crate::reader::Place;
-use crate::segment::{Opened, SegmentFile};
-use crate::torn::{self, Remains, Witness};
+use crate::segment::{Activity, Opened, SegmentFile};
+use crate::snapshot::{self, SnapshotHeader};
+use crate::torn::{self, Known, Remains, Witness};
 use crate::walk::{Step, Walker};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -68,6 +70,8 @@ pub(crate) struct ScanOptions {
     pub(crate) chain: bool,
     /// What the living writer has written.
     pub(crate) bound: Option<Sequence>,
+    /// Start there instead of at the first segment.
+    pub(crate) from: Option<StartPoint>,
 }
 
 /// What the pass found.
@@ -83,9 +87,14 @@ pub(crate) struct Scan {
     pub(crate) end: Place,
     pub(crate) sealed: bool,
     pub(crate) chain: Chain,
+    /// What the chain went on from.
+    pub(crate) anchor: ChainHead,
+    /// Heads of the blocks behind the anchor.
     pub(crate) heads: Vec<[u8; 32]>,
     pub(crate) stored_heads: StoredHeads,
     pub(crate) stored_mark: StoredMark,
+    /// Good ones of this journal, newest first.
+    pub(crate) snapshots: Vec<SnapshotHeader>,
     pub(crate) usage: Vec<Usage>,
     pub(crate) notes: Vec<Note>,
     pub(crate) verdict: Verdict,
@@ -113,26 +122,33 @@ pub(crate) fn scan(
         numbers,
         sealed: false,
         chain: Chain::new(),
+        anchor: ChainHead::default(),
         heads: Vec::new(),
         stored_heads: StoredHeads::default(),
         stored_mark,
+        snapshots: Vec::new(),
         usage: Vec::new(),
         notes: Vec::new(),
         verdict: Verdict::Whole,
     };
-    let first = scan.end;
-    let mut opened = Opened::Missing;
-    if first.segment == 1 {
-        opened = SegmentFile::open(dir, first.segment)?;
-    }
-    let segment = match opened {
-        Opened::Segment(segment) => segment,
-        Opened::Missing => return Ok(scan.damaged(first, "the first segment is missing", None)),
-        Opened::Bad(reason) => return Ok(scan.damaged(first, reason, None)),
+    let segment = match beginning::find(dir, &scan.numbers, options.from)? {
+        Ok(segment) => segment,
+        Err((place, reason)) => return Ok(scan.damaged(place, reason, None)),
     };
     scan.journal = segment.header.journal;
     scan.stored_heads = heads::read(dir, scan.journal)?;
-    scan.note_stored(dir);
+    scan.note_stored(dir)?;
+    if let Activity::Active(activation) = segment.activity()?
+        && options.chain
+    {
+        match beginning::anchor(&activation, &scan.stored_heads, options.from) {
+            Ok(anchor) => (scan.anchor, scan.chain) = (anchor, Chain::resume(anchor)),
+            Err(reason) => {
+                let place = Place { segment: segment.number, offset: ACTIVATION_OFFSET as u64 };
+                return Ok(scan.damaged(place, reason, None));
+            }
+        }
+    }
     scan.walk(dir, segment, options, on_frame)?;
     Ok(scan)
 }
@@ -143,12 +159,21 @@ impl Scan {
         self.stored_mark.mark.map_or(Sequence::NONE, |mark| mark.durable_through)
     }
 
+    /// What others than the segments know.
+    fn known(&self) -> Known {
+        Known {
+            durable_through: self.known_durable(),
+            heads_through: self.stored_heads.known_through(),
+            snapshot_through: self.snapshots.first().map_or(Sequence::NONE, |newest| newest.sequence),
+        }
+    }
+
     fn damaged(mut self, place: Place, reason: &'static str, witness: Option<Witness>) -> Self {
         self.verdict = Verdict::Damaged(Damage { place, sequence: self.next_sequence, reason, witness });
         self
     }
 
-    fn note_stored(&mut self, dir: &Path) {
+    fn note_stored(&mut self, dir: &Path) -> Result<(), FileError> {
         let durable = dir.join(directory::DURABLE);
         if self.stored_mark.mark.is_some_and(|mark| mark.journal != self.journal) {
             self.stored_mark = StoredMark { mark: None, fault: Some("the mark is of another journal") };
@@ -157,7 +182,7 @@ impl Scan {
             self.notes.push(Note { path: durable, offset: 0, text });
         }
         let path = dir.join(directory::HEADS);
-        for (block, _) in self.stored_heads.heads.iter().enumerate().filter(|(_, head)| head.is_none()) {
+        for block in &self.stored_heads.bad {
             let offset = (block * crate::format::HEADS_ENTRY_SIZE) as u64;
             self.notes.push(Note { path: path.clone(), offset, text: "checksum of an entry differs" });
         }
@@ -165,6 +190,10 @@ impl Scan {
             let offset = (self.stored_heads.heads.len() * crate::format::HEADS_ENTRY_SIZE) as u64;
             self.notes.push(Note { path, offset, text: "the last entry is not whole" });
         }
+        let (good, bad) = snapshot::read_headers(dir, Some(self.journal))?;
+        self.snapshots = good;
+        self.notes.extend(bad.into_iter().map(|(path, text)| Note { path, offset: 0, text }));
+        Ok(())
     }
 
     fn walk(
@@ -178,6 +207,9 @@ impl Scan {
         let (mut walker, mut first) = Walker::start(dir, segment, strict)?;
         let mut block_start = walker.place();
         self.enter(&walker);
+        if self.is_activation_false(&walker, walker.next_sequence(), options) {
+            return Ok(());
+        }
         loop {
             if options.bound.is_some_and(|bound| bound < walker.next_sequence()) {
                 break;
@@ -190,11 +222,7 @@ impl Scan {
                 Step::Frame(header, place) => {
                     if self.usage.last().is_none_or(|usage| usage.number != place.segment) {
                         self.enter(&walker);
-                        if let Some(reason) = options.chain.then(|| self.activation_fault(&walker)).flatten()
-                        {
-                            let sequence = header.first_sequence;
-                            self.verdict =
-                                Verdict::Damaged(Damage { place, sequence, reason, witness: None });
+                        if self.is_activation_false(&walker, header.first_sequence, options) {
                             return Ok(());
                         }
                     }
@@ -202,6 +230,9 @@ impl Scan {
                         return Ok(());
                     }
                     self.count(&header, &walker);
+                    if self.is_in_snapshots_way(&header, place) {
+                        return Ok(());
+                    }
                     if options.chain && self.chain_fault(&header, place, walker.frame(), &mut block_start) {
                         return Ok(());
                     }
@@ -252,15 +283,32 @@ impl Scan {
         }
     }
 
-    /// What is wrong with the head in the activation page.
-    fn activation_fault(&self, walker: &Walker) -> Option<&'static str> {
-        let activation = walker.activation()?;
-        let block = activation.chain_through.0 / RECORDS_PER_BLOCK;
-        let known = match block {
-            0 => Some([0; 32]),
-            _ => self.heads.get(usize::try_from(block - 1).ok()?).copied(),
+    /// Whether the head in the activation page is another than ours; before `sequence`, which is then the damage.
+    fn is_activation_false(&mut self, walker: &Walker, sequence: Sequence, options: ScanOptions) -> bool {
+        let Some(activation) = walker.activation().filter(|_| options.chain) else {
+            return false;
         };
-        (known != Some(activation.head)).then_some("the chain differs from the head in the activation page")
+        let first = self.anchor.through.0 / RECORDS_PER_BLOCK;
+        let is_false = match (activation.chain_through.0 / RECORDS_PER_BLOCK).checked_sub(first) {
+            Some(0) => activation.head != self.anchor.head.0,
+            Some(count) => {
+                let index = usize::try_from(count - 1).unwrap_or(usize::MAX);
+                self.heads.get(index) != Some(&activation.head)
+            }
+            // A head from before the pass, which only the file may know.
+            None => match activation.chain_through {
+                Sequence::NONE => activation.head != [0; 32],
+                through => {
+                    self.stored_heads.head_through(through).is_some_and(|head| head != activation.head)
+                }
+            },
+        };
+        if is_false {
+            let place = Place { segment: walker.place().segment, offset: ACTIVATION_OFFSET as u64 };
+            let reason = "the chain differs from the head in the activation page";
+            self.verdict = Verdict::Damaged(Damage { place, sequence, reason, witness: None });
+        }
+        is_false
     }
 
     /// Hashes a frame; whether a stored head says something else.
@@ -271,11 +319,10 @@ impl Scan {
         frame: &[u8],
         block_start: &mut Place,
     ) -> bool {
-        let (heads, stored) = (&mut self.heads, &self.stored_heads.heads);
+        let (heads, stored) = (&mut self.heads, &self.stored_heads);
         let mut fault = None;
         self.chain.push(frame, |block| {
-            let differs =
-                stored.get(heads.len()).is_some_and(|head| head.is_some_and(|head| head != block.head.0));
+            let differs = stored.head_through(block.through).is_some_and(|head| head != block.head.0);
             if differs && fault.is_none() {
                 fault =
                     Some((Sequence(block.through.0 + 1 - RECORDS_PER_BLOCK), "the chain differs from HEADS"));
@@ -287,12 +334,33 @@ impl Scan {
         {
             fault = Some((header.first_sequence, "the chain differs from the head in the durable file"));
         }
+        let ends_here = self.snapshots.iter().find(|snapshot| snapshot.sequence == header.last_sequence());
+        if let Some(snapshot) = ends_here
+            && fault.is_none()
+            && !header.is_seal()
+            && self.chain.through() == snapshot.sequence
+            && self.chain.head().head != snapshot.head
+        {
+            fault = Some((header.first_sequence, "the chain differs from the head in a snapshot"));
+        }
         if let Some((sequence, reason)) = fault {
             self.verdict = Verdict::Damaged(Damage { place: *block_start, sequence, reason, witness: None });
             return true;
         }
         if self.chain.last_block().through >= header.first_sequence {
             *block_start = place;
+        }
+        false
+    }
+
+    /// Whether a snapshot ends inside the frame that was just taken in.
+    fn is_in_snapshots_way(&mut self, header: &FrameHeader, place: Place) -> bool {
+        let inside = header.first_sequence..header.last_sequence();
+        let found = self.snapshots.iter().find(|snapshot| inside.contains(&snapshot.sequence));
+        if let Some(snapshot) = found {
+            let (sequence, reason) = (snapshot.sequence, "a snapshot ends inside a frame");
+            self.verdict = Verdict::Damaged(Damage { place, sequence, reason, witness: None });
+            return true;
         }
         false
     }
@@ -338,9 +406,7 @@ impl Scan {
         }
         self.note_unused(dir)?;
         let remains = torn::remains(dir, self.journal, place, &self.numbers)?;
-        self.verdict = if let Some(witness) =
-            torn::witness(dir, self.known_durable(), &self.stored_heads, &remains, sequence)?
-        {
+        self.verdict = if let Some(witness) = torn::witness(dir, &self.known(), &remains, sequence)? {
             damage(witness)
         } else if remains.is_empty() {
             Verdict::Whole

@@ -2,17 +2,17 @@
 //!
 //! At the first place that is no good frame, where sequence X should be: if a witness knows X, acknowledged data is
 //! damaged and nothing may be cut. If none does, nobody was ever told of X, and what lies there is copied and cut.
-//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file and the `HEADS` file.
+//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file, the `HEADS` file and snapshots.
 
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
-use crate::heads::StoredHeads;
 use crate::reader::Place;
 use crate::segment::{Opened, SegmentFile, last_non_zero_unused};
 use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
+const TORN_SUFFIX: &str = ".torn";
 const COPY_SIZE: usize = 1024 * 1024;
 
 /// Who knows a sequence that the segments do not give.
@@ -35,6 +35,11 @@ pub enum Witness {
         /// The last record of the last block in it.
         through: Sequence,
     },
+    /// A snapshot.
+    Snapshot {
+        /// The last record in it.
+        through: Sequence,
+    },
     /// The watermark of the living writer.
     Writer {
         /// What it has written.
@@ -50,6 +55,7 @@ impl std::fmt::Display for Witness {
             }
             Self::DurableFile { durable_through } => write!(out, "the durable file knows {durable_through}"),
             Self::Heads { through } => write!(out, "the HEADS file knows {through}"),
+            Self::Snapshot { through } => write!(out, "a snapshot knows {through}"),
             Self::Writer { written_through } => write!(out, "the writer has written {written_through}"),
         }
     }
@@ -109,20 +115,30 @@ pub(crate) fn remains(
     Ok(found)
 }
 
+/// What is known to be durable beside the segments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) durable_through: Sequence,
+    pub(crate) heads_through: Sequence,
+    pub(crate) snapshot_through: Sequence,
+}
+
 /// Who knows `sequence`, of all there are.
 pub(crate) fn witness(
     dir: &Path,
-    durable_through: Sequence,
-    heads: &StoredHeads,
+    known: &Known,
     remains: &[Remains],
     sequence: Sequence,
 ) -> Result<Option<Witness>, FileError> {
+    let Known { durable_through, heads_through, snapshot_through } = *known;
     if durable_through >= sequence {
         return Ok(Some(Witness::DurableFile { durable_through }));
     }
-    let through = heads.known_through();
-    if through >= sequence {
-        return Ok(Some(Witness::Heads { through }));
+    if heads_through >= sequence {
+        return Ok(Some(Witness::Heads { through: heads_through }));
+    }
+    if snapshot_through >= sequence {
+        return Ok(Some(Witness::Snapshot { through: snapshot_through }));
     }
     later_frame(dir, remains, sequence)
 }
@@ -212,9 +228,29 @@ pub(crate) fn cut(
     Ok(torn)
 }
 
+/// Zeroes again what was cut at `end` before.
+///
+/// If the sync of that failed, the zeros may lie in memory only and pass for clean, and what was cut may come back behind
+/// frames that were written since. Its copy tells how much it was.
+pub(crate) fn cut_again(dir: &Path, end: Place) -> Result<(), FileError> {
+    let stem = format!("{:012}-{}.", end.segment, end.offset);
+    let is_copy = |name: &&String| name.strip_suffix(TORN_SUFFIX).is_some() && name.starts_with(&stem);
+    let mut bytes = 0;
+    for name in directory::list(dir)?.iter().filter(is_copy) {
+        bytes = bytes.max(directory::length(&dir.join(name))?);
+    }
+    if bytes == 0 {
+        return Ok(());
+    }
+    let path = directory::segment_path(dir, end.segment);
+    let file = directory::open_for_writing(&path)?;
+    let part = Remains { number: end.segment, from: end.offset, bytes };
+    zero_range(&file, &part).and_then(|()| file.sync_data()).map_err(failed("zero again", &path))
+}
+
 fn free_name(dir: &Path, stem: &str) -> PathBuf {
-    let first = dir.join(format!("{stem}.torn"));
-    let later = (2_u64..).map(|count| dir.join(format!("{stem}.{count}.torn")));
+    let first = dir.join(format!("{stem}{TORN_SUFFIX}"));
+    let later = (2_u64..).map(|count| dir.join(format!("{stem}.{count}{TORN_SUFFIX}")));
     std::iter::once(first).chain(later).find(|path| !directory::exists(path)).expect("some number is free")
 }
 

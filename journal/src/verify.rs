@@ -76,18 +76,23 @@ pub fn verify(
     let mut decoded = Decoded::default();
     let mut unreadable = None;
     let mut stopped = false;
-    let scan = scan::scan(dir, numbers, ScanOptions { chain: true, bound }, &mut |header, place, bytes| {
-        if header.is_seal() {
-            return ControlFlow::Continue(());
-        }
-        if let Err(error) = decoded.decode(header, place, bytes) {
-            unreadable = Some(difference_of(&error, header.first_sequence, place));
-            return ControlFlow::Break(());
-        }
-        let flow = on_frame(&decoded.frame(*header, place, bytes));
-        stopped = flow.is_break();
-        flow
-    })?;
+    let scan = scan::scan(
+        dir,
+        numbers,
+        ScanOptions { chain: true, bound, from: None },
+        &mut |header, place, bytes| {
+            if header.is_seal() {
+                return ControlFlow::Continue(());
+            }
+            if let Err(error) = decoded.decode(header, place, bytes) {
+                unreadable = Some(difference_of(&error, header.first_sequence, place));
+                return ControlFlow::Break(());
+            }
+            let flow = on_frame(&decoded.frame(*header, place, bytes));
+            stopped = flow.is_break();
+            flow
+        },
+    )?;
     Ok(report(scan, unreadable, stopped))
 }
 

@@ -17,6 +17,8 @@ mod determinism;
 mod disk_full;
 #[path = "daemon/fixture.rs"]
 mod fixture;
+#[path = "daemon/kills.rs"]
+mod kills;
 #[path = "daemon/live.rs"]
 mod live;
 #[path = "daemon/market.rs"]
@@ -43,4 +45,17 @@ mod risk;
 /// Whether the long forms were asked for.
 fn is_long() -> bool {
     std::env::var_os("TICKWERK_LONG").is_some_and(|value| value == "1")
+}
+
+/// What random moments are drawn from; told, so that `TICKWERK_SEED` can repeat a run.
+#[expect(clippy::print_stdout, reason = "a failure is repeated by its seed")]
+fn seed() -> u64 {
+    let asked =
+        std::env::var("TICKWERK_SEED").ok().map(|text| text.parse().expect("TICKWERK_SEED is a number"));
+    let seed = asked.unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |since| since.as_secs())
+    });
+    println!("TICKWERK_SEED={seed}");
+    seed
 }

@@ -1,5 +1,6 @@
 //! Short text of fixed size, as it lies inside a record.
 
+use crate::image::{Fault, ImageReader, ImageWriter, Persist, load_padded, save_padded};
 use rkyv::{Archive, Deserialize, Serialize};
 
 /// Longest client order id, in characters.
@@ -107,6 +108,21 @@ impl std::fmt::Debug for TextBytes {
         write!(out, "TextBytes({:?})", self.as_str())
     }
 }
+
+macro_rules! persist_texts {
+    ($($name:ident),*) => {$(
+        impl Persist for $name {
+            fn save(&self, to: &mut ImageWriter) {
+                save_padded(&self.0, to);
+            }
+
+            fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+                Ok(Self(load_padded(from)?))
+            }
+        }
+    )*};
+}
+persist_texts!(ClientOrderId, TextBytes);
 
 fn str_of(bytes: &[u8]) -> &str {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());

@@ -24,6 +24,7 @@ pub mod digest;
 pub mod event;
 pub mod fields;
 pub mod ids;
+pub mod image;
 pub mod instrument;
 pub mod numbers;
 pub mod record;

@@ -7,6 +7,7 @@
 //! changes nothing.
 
 mod auction;
+mod image;
 mod ladder;
 mod matching;
 mod order;

@@ -1,10 +1,12 @@
 //! What is on its way between the core and the venue, by due time and then by creation.
 
+use crate::orders::{Stage, VenueOrders};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::event::ReplaceSubmitted;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, ensure};
 use tickwerk_domain::{Digest, InstrumentId, OrderId, TimeNs};
 
 /// Items that may be on their way at one time.
@@ -92,6 +94,73 @@ impl DueQueue {
 
     pub(crate) fn replaces(&self) -> usize {
         self.replaces
+    }
+}
+
+impl DueQueue {
+    /// The items in the order in which they are due; an arrival by its order, as slots are in no image.
+    pub(crate) fn save(&self, orders: &VenueOrders, to: &mut ImageWriter) {
+        let Self { heap, items, free: _, created, replaces: _ } = self;
+        let mut due: Vec<_> = heap.iter().map(|Reverse(of)| *of).collect();
+        due.sort_unstable();
+        to.count(due.len());
+        for (at, created, place) in due {
+            (at, created).save(to);
+            match &items[place as usize] {
+                Due::Arrival(slot) => (0_u8, orders.get(*slot).order).save(to),
+                Due::Cancel(order, instrument) => (1_u8, (*order, *instrument)).save(to),
+                Due::Replace(replace) => (2_u8, *replace).save(to),
+                Due::Order(report) => (3_u8, *report).save(to),
+                Due::Replaced(report) => (4_u8, *report).save(to),
+                Due::Fill(report) => (5_u8, *report).save(to),
+            }
+        }
+        created.save(to);
+    }
+
+    pub(crate) fn load(orders: &VenueOrders, from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let mut queue = Self::new();
+        let mut last = (TimeNs::UNKNOWN, 0);
+        for place in (0..).take(from.count(DUE_MAX)?) {
+            let (due, created): (TimeNs, u64) = from.value()?;
+            ensure((due, created) > last, Fault::Twice { what: "item", found: created })?;
+            let item = Due::load(orders, from)?;
+            queue.replaces += usize::from(matches!(item, Due::Replace(_)));
+            queue.items.push(item);
+            queue.heap.push(Reverse((due, created, place)));
+            queue.created = queue.created.max(created);
+            last = (due, created);
+        }
+        let created = from.value()?;
+        ensure(queue.created <= created, Fault::Broken("an item has a number that was not given yet"))?;
+        queue.created = created;
+        Ok(queue)
+    }
+
+    /// What all items count in the digest.
+    pub(crate) fn sum(&self, digest: &mut Digest) {
+        for Reverse((due, created, place)) in &self.heap {
+            digest.replace(0, hash(*due, *created, &self.items[*place as usize]));
+        }
+    }
+}
+
+impl Due {
+    fn load(orders: &VenueOrders, from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        Ok(match u8::load(from)? {
+            0 => {
+                let order: OrderId = from.value()?;
+                let is_coming = |slot: &u32| orders.get(*slot).stage == Stage::Traveling;
+                let slot = orders.find(order).filter(is_coming);
+                Self::Arrival(slot.ok_or(Fault::Missing { what: "order that arrives", found: order.0 })?)
+            }
+            1 => Self::Cancel(from.value()?, from.value()?),
+            2 => Self::Replace(from.value()?),
+            3 => Self::Order(from.value()?),
+            4 => Self::Replaced(from.value()?),
+            5 => Self::Fill(from.value()?),
+            found => return Err(Fault::Value { what: "item", found: found.into() }),
+        })
     }
 }
 

@@ -10,6 +10,8 @@
 //! leaves. A change of the model leaves orders where they rest: they match no more until they are replaced, and can be
 //! cancelled.
 
+mod image;
+
 use crate::SimulatedVenue;
 use crate::book::{CancelReason, Effect, MatchingBook, NewOrder, Outcome, Phase, Refusal, Standing};
 use crate::book::{Replace, UncrossStanding, Validity};
@@ -39,6 +41,11 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
+    /// Whose book it is in.
+    pub(crate) fn instrument(&self) -> InstrumentId {
+        self.instrument
+    }
+
     /// When it goes on: at once.
     pub(crate) fn due(&self) -> TimeNs {
         self.at

@@ -25,6 +25,10 @@ impl Expiries {
         self.rise(self.heap.len() - 1);
     }
 
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        self.places[slot as usize] != NOWHERE
+    }
+
     pub(crate) fn next(&self) -> Option<(TimeNs, u32)> {
         self.heap.first().map(|(due, _, slot)| (*due, *slot))
     }

@@ -198,7 +198,7 @@ impl SimulatedVenue {
     }
 }
 
-fn tag(instrument: InstrumentId, side: Side) -> u64 {
+pub(crate) fn tag(instrument: InstrumentId, side: Side) -> u64 {
     TAG_LEVEL | u64::from(instrument.0) << 32 | (side as u64) << 16
 }
 

@@ -3,6 +3,7 @@
 //! Kept only where a queue model asks for them. A full side forgets the level that is farthest from the best.
 
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, ensure};
 use tickwerk_domain::{Digest, Level, Price, Qty, Side};
 
 /// Levels of one side that the venue knows.
@@ -39,8 +40,7 @@ impl Levels {
             Some(found) if found.price == level.price => found.qty,
             Some(_) | None => Qty::ZERO,
         };
-        let hash =
-            |level: Level| row_hash(tag, &[level.price.0.cast_unsigned(), level.qty.0.cast_unsigned()]);
+        let hash = |level| hash(tag, level);
         match (before > Qty::ZERO, level.qty > Qty::ZERO) {
             (true, true) => {
                 digest.replace(hash(self.levels[place]), hash(level));
@@ -110,6 +110,35 @@ impl Levels {
     fn place(&self, price: Price) -> usize {
         let rank = self.rank(price);
         self.levels.partition_point(|level| self.rank(level.price) < rank)
+    }
+}
+
+fn hash(tag: u64, level: Level) -> u64 {
+    row_hash(tag, &[level.price.0.cast_unsigned(), level.qty.0.cast_unsigned()])
+}
+
+tickwerk_domain::persist_variants! { Depth { Nothing, Best, Levels } }
+
+impl Levels {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { side: _, levels, depth } = self;
+        to.list(levels.iter());
+        depth.save(to);
+    }
+
+    pub(crate) fn load(side: Side, from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let loaded = Self { side, levels: from.list(VENUE_LEVELS_MAX)?, depth: from.value()? };
+        let is_sorted = loaded.levels.is_sorted_by(|a, b| loaded.rank(a.price) < loaded.rank(b.price));
+        let has_gap = loaded.levels.iter().any(|level| level.qty <= Qty::ZERO);
+        ensure(is_sorted && !has_gap, Fault::Broken("levels are not sorted by price, or hold nothing"))?;
+        Ok(loaded)
+    }
+
+    /// What all levels count in the digest.
+    pub(crate) fn sum(&self, tag: u64, digest: &mut Digest) {
+        for level in &self.levels {
+            digest.replace(0, hash(tag, *level));
+        }
     }
 }
 

@@ -43,6 +43,7 @@ mod exchange;
 mod expiries;
 mod feed;
 mod fills;
+mod image;
 pub mod latency;
 mod levels;
 mod market;

@@ -6,6 +6,7 @@ use crate::random::Random;
 use crate::resting::Resting;
 use tickwerk_domain::command::SimulatedVenueSet;
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, ensure};
 use tickwerk_domain::{
     Digest, DurationNs, Instrument, InstrumentId, Level, Price, Qty, QueueModel, SessionState, Side, Touch,
 };
@@ -60,11 +61,6 @@ pub(crate) struct Market {
 
 impl Market {
     pub(crate) fn new(instrument: InstrumentId) -> Self {
-        let side = |side| SideOfMarket {
-            resting: Resting::new(side),
-            at_close: Resting::new(side),
-            levels: Levels::new(side),
-        };
         let setting = SimulatedVenueSet::touch(instrument, DurationNs(0));
         Self {
             definition: None,
@@ -80,8 +76,8 @@ impl Market {
             is_rebuilding: false,
             exchange: None,
             traded_at: None,
-            bids: side(Side::Buy),
-            asks: side(Side::Sell),
+            bids: SideOfMarket::new(Side::Buy),
+            asks: SideOfMarket::new(Side::Sell),
             setting_row: 0,
             row: 0,
         }
@@ -94,23 +90,7 @@ impl Market {
         }
         self.setting = *setting;
         self.shares = Shares::new(setting.queue_model, setting.queue_parameter);
-        let rates = [setting.queue_parameter, setting.reject_rate, setting.loss_rate, setting.duplicate_rate];
-        let [parameter, reject, loss, duplicate] = rates.map(|rate| rate.0.cast_unsigned());
-        let models = (setting.queue_model as u64) << 8 | setting.self_trade as u64;
-        let words = [
-            u64::from(setting.instrument.0),
-            setting.latency.0,
-            setting.report_latency.0,
-            setting.jitter.0,
-            setting.seed,
-            parameter,
-            reject,
-            loss,
-            duplicate,
-            u64::from(setting.slippage_ticks),
-            models,
-        ];
-        digest.update(&mut self.setting_row, row_hash(TAG_SETTING, &words));
+        digest.update(&mut self.setting_row, setting_hash(setting));
     }
 
     pub(crate) fn side(&self, side: Side) -> &SideOfMarket {
@@ -214,6 +194,119 @@ impl Market {
         }
         digest.update(&mut self.row, row);
     }
+}
+
+tickwerk_domain::persist_variants! { Auction { None, Gathering, Due } }
+
+impl SideOfMarket {
+    fn new(side: Side) -> Self {
+        Self { resting: Resting::new(side), at_close: Resting::new(side), levels: Levels::new(side) }
+    }
+
+    /// Our orders that rest here are told by their own rows.
+    fn save(&self, to: &mut ImageWriter) {
+        let Self { resting: _, at_close: _, levels } = self;
+        levels.save(to);
+    }
+
+    fn load(side: Side, from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        Ok(Self { levels: Levels::load(side, from)?, ..Self::new(side) })
+    }
+}
+
+impl Persist for Market {
+    fn save(&self, to: &mut ImageWriter) {
+        let Self {
+            definition,
+            setting,
+            shares: _,
+            random,
+            touch,
+            told_by_orders,
+            session,
+            auction,
+            is_told_by_orders,
+            places,
+            is_rebuilding,
+            exchange,
+            traded_at,
+            bids,
+            asks,
+            setting_row,
+            row,
+        } = self;
+        definition.save(to);
+        setting.save(to);
+        random.save(to);
+        (*touch, *told_by_orders).save(to);
+        (*session, *auction).save(to);
+        (*is_told_by_orders, *places).save(to);
+        is_rebuilding.save(to);
+        exchange.save(to);
+        traded_at.save(to);
+        bids.save(to);
+        asks.save(to);
+        (*setting_row, *row).save(to);
+    }
+
+    fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let definition = from.value()?;
+        let setting: SimulatedVenueSet = from.value()?;
+        Ok(Self {
+            definition,
+            setting,
+            shares: Shares::new(setting.queue_model, setting.queue_parameter),
+            random: from.value()?,
+            touch: from.value()?,
+            told_by_orders: from.value()?,
+            session: from.value()?,
+            auction: from.value()?,
+            is_told_by_orders: from.value()?,
+            places: from.value()?,
+            is_rebuilding: from.value()?,
+            exchange: from.value()?,
+            traded_at: from.value()?,
+            bids: SideOfMarket::load(Side::Buy, from)?,
+            asks: SideOfMarket::load(Side::Sell, from)?,
+            setting_row: from.value()?,
+            row: from.value()?,
+        })
+    }
+}
+
+impl Market {
+    /// What it counts in the digest, where its rows are what their hashes say; `exchange` as in [`Market::rehash`].
+    pub(crate) fn sum(&mut self, exchange: u64, digest: &mut Digest) -> Result<(), Fault> {
+        let Self { setting, setting_row, row, .. } = self;
+        let (what, found) = ("market", u64::from(setting.instrument.0));
+        let is_right = *setting_row == 0 || *setting_row == setting_hash(setting);
+        digest.replace(0, setting_row.wrapping_add(*row));
+        let mut change = Digest::default();
+        if *row != 0 {
+            self.rehash(exchange, &mut change);
+        }
+        ensure(is_right && change == Digest::default(), Fault::Hash { what, found })
+    }
+}
+
+fn setting_hash(setting: &SimulatedVenueSet) -> u64 {
+    let rates = [setting.queue_parameter, setting.reject_rate, setting.loss_rate, setting.duplicate_rate];
+    let [parameter, reject, loss, duplicate] = rates.map(|rate| rate.0.cast_unsigned());
+    let models = (setting.queue_model as u64) << 8 | setting.self_trade as u64;
+    let words = [
+        u64::from(setting.instrument.0),
+        setting.latency.0,
+        setting.report_latency.0,
+        setting.jitter.0,
+        setting.seed,
+        parameter,
+        reject,
+        loss,
+        duplicate,
+        u64::from(setting.slippage_ticks),
+        models,
+    ];
+    row_hash(TAG_SETTING, &words)
 }
 
 fn words_of(touch: Touch) -> [u64; 4] {

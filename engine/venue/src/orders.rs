@@ -3,6 +3,7 @@
 use crate::expiries::Expiries;
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::OrderSubmitted;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, ensure};
 use tickwerk_domain::{
     AccountId, Digest, InstrumentId, OrderId, OrderType, Price, Qty, Side, SlotIndex, TimeInForce, TimeNs,
 };
@@ -217,6 +218,68 @@ impl VenueOrders {
 
     pub(crate) fn len(&self) -> usize {
         self.rows.len() - self.free.len()
+    }
+}
+
+tickwerk_domain::persist_variants! { Stage { Traveling, Resting, AtClose, Exchanged } }
+
+tickwerk_domain::persist! {
+    VenueOrder {
+        order, price, qty, leaves, display, shown, executions, arrival, priority, front, traded, place, arrives, reported,
+        expires_at, instrument, account, side, order_type, time_in_force, stage, post_only, fixed, row,
+    }
+}
+
+impl VenueOrders {
+    /// The orders that are here, in order of their numbers. Slots are addresses and in no image.
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        let is_free = |slot: &u32| self.find(self.get(*slot).order) != Some(*slot);
+        let mut slots: Vec<u32> = (0..).take(self.rows.len()).filter(|slot| !is_free(slot)).collect();
+        slots.sort_unstable_by_key(|slot| self.get(*slot).arrival);
+        slots
+    }
+
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, free: _, index: _, expiries, numbers } = self;
+        let slots = self.slots();
+        to.count(slots.len());
+        for slot in slots {
+            rows[slot as usize].save(to);
+            expiries.has(slot).save(to);
+        }
+        numbers.save(to);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let mut rows: Vec<VenueOrder> = Vec::with_capacity(VENUE_ORDERS_MAX);
+        let mut index = SlotIndex::new(VENUE_ORDERS_MAX);
+        let mut expiries = Expiries::new();
+        let mut last = 0;
+        for slot in (0..).take(from.count(VENUE_ORDERS_MAX)?) {
+            let (row, is_watched): (VenueOrder, bool) = from.value()?;
+            let (what, found) = ("order", row.order.0);
+            let is_there = index.find(key(row.order), |slot| rows[slot as usize].order == row.order);
+            ensure(is_there.is_none() && row.arrival > last, Fault::Twice { what, found })?;
+            let is_right = row.fixed == hash_of_terms(&row) && row.row == hash(&row);
+            ensure(is_right, Fault::Hash { what, found })?;
+            index.insert(key(row.order), slot);
+            if is_watched {
+                expiries.set(slot, row.expires_at, row.arrival);
+            }
+            last = row.arrival;
+            rows.push(row);
+        }
+        let numbers = from.value()?;
+        ensure(last <= numbers, Fault::Broken("an order has a number that was not given yet"))?;
+        let free = Vec::with_capacity(VENUE_ORDERS_MAX);
+        Ok(Self { rows, free, index, expiries, numbers })
+    }
+
+    /// What all orders count in the digest.
+    pub(crate) fn sum(&self, digest: &mut Digest) {
+        for slot in self.slots() {
+            digest.replace(0, self.get(slot).row);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! word of state, every seed is good, and all it does is integer arithmetic.
 
 use tickwerk_domain::Rate;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist};
 
 /// A stream of random numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +42,17 @@ impl Random {
             return rate > Rate(0);
         }
         self.up_to(Rate::ONE.0.cast_unsigned() - 1) < rate.0.cast_unsigned()
+    }
+}
+
+impl Persist for Random {
+    fn save(&self, to: &mut ImageWriter) {
+        let Self(state) = self;
+        state.save(to);
+    }
+
+    fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        Ok(Self(from.value()?))
     }
 }
 

@@ -32,8 +32,6 @@ pub(crate) enum Lie {
     DirectorySync,
     /// Zeros are not written over what is there: the journal leaves a torn tail where it is.
     Zeroing,
-    /// A write of what is there already does nothing: recovery trusts what an unsuccessful sync left in memory.
-    Rewriting,
     /// It is honest.
     None,
 }
@@ -466,10 +464,8 @@ impl StoredFile for SimulatedFile {
         let is_zeroing = lie == Lie::Zeroing && inode.is_segment && offset + count <= inode.length;
         if !(is_zeroing && crate::format::is_zero(&bytes[..count])) {
             inode.grow(offset + count);
-            if lie != Lie::Rewriting {
-                let pages = offset / PAGE_SIZE..(offset + count).div_ceil(PAGE_SIZE);
-                inode.written[pages].fill(true);
-            }
+            let pages = offset / PAGE_SIZE..(offset + count).div_ceil(PAGE_SIZE);
+            inode.written[pages].fill(true);
             inode.memory.write(&bytes[..count], offset);
         }
         outcome.map(|()| count)

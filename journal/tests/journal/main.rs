@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod beginning;
 mod chain;
 mod failures;
 mod flips;
@@ -12,4 +13,5 @@ mod recovery;
 mod rotation;
 mod round_trip;
 mod samples;
+mod snapshots;
 mod support;

@@ -69,6 +69,15 @@ impl Client {
         self.reply()
     }
 
+    /// Asks; `None` when the daemon dies before it answers.
+    pub(crate) fn try_ask(&mut self, request: &Value) -> Option<Value> {
+        self.stream.write_all(format!("{request}\n").as_bytes()).ok()?;
+        let mut line = String::new();
+        self.replies.read_line(&mut line).ok()?;
+        // It may die within a line.
+        line.ends_with('\n').then(|| serde_json::from_str(&line).expect("a reply is JSON"))
+    }
+
     /// Asks, and requires success.
     #[track_caller]
     pub(crate) fn ask_ok(&mut self, request: &Value) -> Value {

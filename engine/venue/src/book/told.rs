@@ -7,6 +7,7 @@
 use super::{BookError, BookOrder, OrderBook};
 use tickwerk_domain::command::BookOrderObserved;
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist};
 use tickwerk_domain::{BookAction, Qty, Side, StaleReason, Touch};
 
 /// A book in which nothing happens but what is told.
@@ -101,6 +102,22 @@ impl ToldBook {
         }
         self.arrivals = place;
         Ok(())
+    }
+}
+
+impl ToldBook {
+    /// Adds the book to an image.
+    pub fn save(&self, to: &mut ImageWriter) {
+        let Self { book, arrivals, before } = self;
+        book.save(to);
+        arrivals.save(to);
+        before.save(to);
+    }
+
+    /// Reads a book for at most `orders_max` orders.
+    pub fn load(orders_max: usize, from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let book = OrderBook::load(orders_max, from)?;
+        Ok(Self { book, arrivals: from.value()?, before: from.value()? })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tickwerk_domain::command::{BookOrderObserved, NewOrder, SimulatedVenueSet};
 use tickwerk_domain::event::{CancelSubmitted, OrderSubmitted, ReplaceSubmitted};
+use tickwerk_domain::image::{ImageReader, ImageWriter};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
     AccountId, BookAction, Command, CurrencyId, DurationNs, Instrument, InstrumentId, InstrumentKind, Level,
@@ -117,8 +118,24 @@ pub(crate) fn tell(venue: &mut SimulatedVenue, book: &mut ToldBook, at: u64, ord
     venue.book_order(TimeNs(at), order, book);
 }
 
-/// Reports up to `now`, as short lines.
+/// The venue that its image makes, which makes the same image.
+fn restored(venue: &SimulatedVenue) -> SimulatedVenue {
+    let image = |venue: &SimulatedVenue| {
+        let mut to = ImageWriter::default();
+        venue.save(&mut to);
+        to.into_bytes()
+    };
+    let bytes = image(venue);
+    let mut from = ImageReader::new(&bytes);
+    let restored = SimulatedVenue::load(64, &mut from).expect("what was saved is restored");
+    assert!(from.is_at_end() && restored.digest() == venue.digest() && image(&restored) == bytes);
+    restored
+}
+
+/// Reports up to `now`, as short lines. A venue is saved and restored before, so it is seen by all that follows if
+/// anything was lost.
 pub(crate) fn reports(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
+    *venue = restored(venue);
     std::iter::from_fn(|| venue.next_report(TimeNs(now)))
         .map(|(due, _, command)| format!("{} {}", due.0, line(&command)))
         .collect()
@@ -126,6 +143,7 @@ pub(crate) fn reports(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
 
 /// Reports up to `now` without their times.
 pub(crate) fn told(venue: &mut SimulatedVenue, now: u64) -> Vec<String> {
+    *venue = restored(venue);
     std::iter::from_fn(|| venue.next_report(TimeNs(now))).map(|(_, _, command)| line(&command)).collect()
 }
 

@@ -102,6 +102,9 @@ impl Report {
         let (first, last) = (grouped(self.first_sequence), grouped(self.last_sequence));
         let range = if self.records == 0 { String::new() } else { format!(", sequence {first} to {last}") };
         line("records", &format!("{}{range}", grouped(self.records)));
+        if self.first_sequence > 1 {
+            line("kept from", &format!("sequence {first}; what was before it was let go"));
+        }
         line("frames", &grouped(self.frames));
         line("chain head", &self.chain_head);
         if self.work.is_reexecution {
