@@ -6,6 +6,7 @@ mod beginning;
 mod chain;
 mod failures;
 mod flips;
+mod gathered;
 mod golden;
 mod live;
 mod random;
