@@ -11,7 +11,7 @@ use crate::throughput::{Scratch, ThroughputConfig, ThroughputError, median};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::Thread;
+use std::thread::{ScopedJoinHandle, Thread};
 use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
 use tickwerk_journal::{AppendError, Io, SyncPolicy, Watermarks, Writer};
@@ -61,6 +61,8 @@ const NEVER: Duration = Duration::from_hours(1);
 const EACH_MILLISECOND: Duration = Duration::from_millis(1);
 const BUFFER_SIZE: usize = 64 << 10;
 const ZEROS_SIZE: usize = 1 << 20;
+/// Pause between two looks at the watermark.
+const LOOK_PAUSE: Duration = Duration::from_micros(20);
 /// The longest sleep of a sync thread that nobody wakes.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of a record in the journal with its share of the frame's header; generously.
@@ -156,7 +158,8 @@ fn wait_until_durable(
         if let Some(failure) = marks.failure() {
             return Err(AppendError::Failed(failure).into());
         }
-        std::thread::yield_now();
+        // Not spinning: what completes the sync may have to run on this very processor.
+        std::thread::sleep(LOOK_PAUSE);
     }
     Ok(())
 }
@@ -191,7 +194,7 @@ fn write_raw(
         };
         let started = Instant::now();
         let wrote =
-            copy_and_write(&file, source, rhythm, &progress, syncing.as_ref().map(|thread| thread.thread()));
+            copy_and_write(&file, source, rhythm, &progress, syncing.as_ref().map(ScopedJoinHandle::thread));
         progress.ended.store(true, Ordering::Release);
         if let Some(thread) = syncing {
             thread.thread().unpark();
@@ -240,7 +243,9 @@ fn copy_and_write(
                 written += filled as u64;
                 filled = 0;
                 progress.written.store(written, Ordering::Release);
-                syncing.iter().for_each(|thread| thread.unpark());
+                if let Some(thread) = syncing {
+                    thread.unpark();
+                }
             }
             if is_due {
                 file.sync_data()?;

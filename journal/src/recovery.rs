@@ -1,7 +1,9 @@
 //! Opens a directory: takes the lock, judges what is there, cuts a torn tail, refuses damage.
 //!
 //! A torn tail is what nobody was ever told of; it is copied aside and cut. Damage to what a witness knows is never
-//! repaired silently. What is kept is synced before anybody sees it and counts as acknowledged from then on.
+//! repaired silently. What is kept is synced before anybody sees it and counts as acknowledged from then on. A kernel
+//! tells of an unsuccessful sync once and calls the pages clean, so what the last writer did not know to be durable is
+//! written again before it is synced, and what was cut before is zeroed again.
 
 use crate::beginning::StartPoint;
 use crate::chain::ChainHead;

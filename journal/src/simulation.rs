@@ -13,6 +13,7 @@
 
 pub(crate) mod broken;
 mod disk;
+mod inode;
 mod life;
 mod model;
 mod random;

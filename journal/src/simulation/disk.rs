@@ -7,6 +7,7 @@
 //! or dropped one by one without it. Assumed is that a write never destroys bytes that it does not change, and that a
 //! failed sync of a directory can be tried again (a file system whose own journal fails takes no more writes).
 
+use super::inode::Inode;
 use super::random::Random;
 use crate::format::PAGE_SIZE;
 use crate::mmap::Memory;
@@ -16,7 +17,6 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-const SECTOR_SIZE: usize = 512;
 /// The system's numbers for what fails.
 pub(crate) const EIO: i32 = 5;
 pub(crate) const ENOSPC: i32 = 28;
@@ -77,19 +77,6 @@ enum NameChange {
     Link(String, usize),
     Unlink(String, usize),
     Rename(String, String, usize),
-}
-
-#[derive(Debug)]
-struct Inode {
-    memory: Memory,
-    capacity: usize,
-    length: usize,
-    durable: Vec<u8>,
-    /// The bytes as they were when each page was last clean.
-    clean: Vec<u8>,
-    /// Pages that were written, even if with the same bytes.
-    written: Vec<bool>,
-    is_segment: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -228,16 +215,7 @@ impl State {
     }
 
     fn create(&mut self, name: &str) -> usize {
-        let inode = Inode {
-            memory: Memory::anonymous(PAGE_SIZE).expect("a page is there"),
-            capacity: PAGE_SIZE,
-            length: 0,
-            durable: Vec::new(),
-            clean: Vec::new(),
-            written: Vec::new(),
-            is_segment: name.contains(".seg"),
-        };
-        self.inodes.push(inode);
+        self.inodes.push(Inode::new(name.contains(".seg")));
         let index = self.inodes.len() - 1;
         self.change(NameChange::Link(name.to_owned(), index));
         index
@@ -277,90 +255,6 @@ fn apply(names: &mut BTreeMap<String, usize>, change: NameChange) {
             unlink(from, inode);
             names.insert(to, inode);
         }
-    }
-}
-
-impl Inode {
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.length];
-        self.memory.read(&mut bytes, 0);
-        bytes
-    }
-
-    /// Makes room; what is mapped stays where it is.
-    fn grow(&mut self, length: usize) {
-        if length > self.capacity {
-            let bytes = self.bytes();
-            self.capacity = length.next_power_of_two().max(PAGE_SIZE);
-            self.memory = Memory::anonymous(self.capacity).expect("memory is there");
-            self.memory.write(&bytes, 0);
-        }
-        self.length = self.length.max(length);
-        self.clean.resize(self.length, 0);
-        self.written.resize(self.length.div_ceil(PAGE_SIZE), false);
-    }
-
-    fn range(&self, page: usize) -> std::ops::Range<usize> {
-        page * PAGE_SIZE..((page + 1) * PAGE_SIZE).min(self.length)
-    }
-
-    fn dirty_pages(&self) -> Vec<usize> {
-        let bytes = self.bytes();
-        let is_dirty =
-            |page: &usize| self.written[*page] || bytes[self.range(*page)] != self.clean[self.range(*page)];
-        (0..self.written.len()).filter(is_dirty).collect()
-    }
-
-    fn clean_page(&mut self, page: usize) {
-        let range = self.range(page);
-        self.written[page] = false;
-        self.memory.read(&mut self.clean[range.clone()], range.start);
-    }
-
-    fn persist(&mut self, page: usize) {
-        let range = self.range(page);
-        let length = self.durable.len().max(range.end);
-        self.durable.resize(length, 0);
-        self.memory.read(&mut self.durable[range.clone()], range.start);
-    }
-
-    /// What a loss of power leaves of the bytes.
-    fn after_loss(&self, random: &mut Random) -> Vec<u8> {
-        let new = self.bytes();
-        let mut image = self.durable.clone();
-        if image.len() != new.len() && random.chance(1, 2) {
-            image.resize(new.len(), 0);
-        }
-        for start in (0..image.len().min(new.len())).step_by(PAGE_SIZE) {
-            let range = start..(start + PAGE_SIZE).min(image.len()).min(new.len());
-            let (old, new) = (&mut image[range.clone()], &new[range]);
-            let differs = |(old, new): (&u8, &u8)| old != new;
-            let Some(first) = old.iter().zip(new).position(differs) else { continue };
-            let last = old.iter().zip(new).rposition(differs).unwrap_or(first);
-            match random.below(8) {
-                0..=2 => {}
-                3..=4 => old.copy_from_slice(new),
-                5..=6 => {
-                    for (old, new) in old.chunks_mut(SECTOR_SIZE).zip(new.chunks(SECTOR_SIZE)) {
-                        if random.chance(1, 2) {
-                            old.copy_from_slice(new);
-                        }
-                    }
-                }
-                _ => old[first..=last].fill_with(|| random.byte()),
-            }
-        }
-        image
-    }
-
-    fn replace(&mut self, image: Vec<u8>) {
-        self.length = image.len();
-        self.capacity = image.len().next_multiple_of(PAGE_SIZE).max(PAGE_SIZE);
-        self.memory = Memory::anonymous(self.capacity).expect("memory is there");
-        self.memory.write(&image, 0);
-        self.written = vec![false; image.len().div_ceil(PAGE_SIZE)];
-        self.clean = image.clone();
-        self.durable = image;
     }
 }
 
@@ -415,7 +309,9 @@ impl Storage for SimulatedDisk {
         state.count(Kind::Sync)?;
         if state.plan.lie != Lie::DirectorySync {
             let pending = std::mem::take(&mut state.pending);
-            pending.into_iter().for_each(|change| apply(&mut state.durable_names, change));
+            for change in pending {
+                apply(&mut state.durable_names, change);
+            }
         }
         Ok(())
     }
@@ -439,7 +335,7 @@ impl StoredFile for SimulatedFile {
         let left = state.inodes[self.index].length.saturating_sub(offset);
         let mut count = bytes.len().min(left);
         if state.plan.short && count > 1 && state.random.chance(1, 16) {
-            count = 1 + state.random.below(count as u64 - 1) as usize;
+            count = 1 + state.random.index(count - 1);
         }
         state.inodes[self.index].memory.read(&mut bytes[..count], offset);
         Ok(count)
@@ -454,7 +350,7 @@ impl StoredFile for SimulatedFile {
         let offset = usize::try_from(offset).expect("files are small");
         let mut count = bytes.len();
         if outcome.is_err() || state.plan.short && count > 1 && state.random.chance(1, 8) {
-            count = state.random.below(count as u64) as usize;
+            count = state.random.index(count);
         }
         if count == 0 && outcome.is_ok() {
             count = 1.min(bytes.len());

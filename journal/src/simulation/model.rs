@@ -124,7 +124,9 @@ fn is_short(command: &Command) -> bool {
 /// The head over `frames`, from their content alone.
 fn head_of(frames: &[Given]) -> ChainHead {
     let mut chain = Chain::new();
-    frames.iter().for_each(|frame| chain.push(&bytes_of(frame), |_| {}));
+    for frame in frames {
+        chain.push(&bytes_of(frame), |_| {});
+    }
     chain.head()
 }
 
