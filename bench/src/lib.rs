@@ -9,4 +9,5 @@ pub mod recording;
 pub mod rings;
 pub mod syncing;
 pub mod throughput;
+pub mod verifying;
 pub mod workload;

@@ -255,17 +255,18 @@ impl Syncing {
         now.store(false, Ordering::Release);
     }
 
-    /// Stores the heads of durable blocks.
+    /// Stores the heads of durable blocks; on a full disk they wait, as entries may be missing at the end.
     fn store_heads(&mut self) -> Result<(), FileError> {
         let durable = self.marks.durable_through();
         self.pending.extend(self.blocks.try_iter());
         let count = self.pending.iter().take_while(|block| block.through <= durable).count();
-        let ready: Vec<ChainHead> = self.pending.drain(..count).collect();
         if let Some(heads) = &mut self.heads {
-            let entries: Vec<[u8; 32]> = ready.iter().map(|block| block.head.0).collect();
-            heads.append(&entries)?;
+            let entries: Vec<[u8; 32]> = self.pending.range(..count).map(|block| block.head.0).collect();
+            if !heads.append_if_room(&entries)? {
+                return Ok(());
+            }
         }
-        self.stored_block = ready.last().copied().unwrap_or(self.stored_block);
+        self.stored_block = self.pending.drain(..count).next_back().unwrap_or(self.stored_block);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::continuations::STEPS_PER_COMMAND_MAX;
 use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::Terms;
 use crate::orders::terms::Owed;
-use tickwerk_domain::{AccountId, InstrumentId, OrderId, PositionEffect, PositionSide, Side};
+use tickwerk_domain::{AccountId, InstrumentId, OrderId, PositionSide, Side};
 
 impl Machine {
     /// Counts an order that may only reduce, or no longer, so that nothing is looked for where there is none. The number
@@ -17,10 +17,22 @@ impl Machine {
     pub(super) fn count_reducer(&mut self, slot: u32, is_counted: bool) {
         let order = self.orders.get(slot);
         let place = order.account.0 as usize * INSTRUMENTS_MAX + order.instrument.0 as usize;
-        if self.orders.terms(slot).is_some_and(must_reduce) {
+        if self.orders.terms(slot).is_some_and(Terms::must_reduce) {
             let count = &mut self.reducers[place];
             *count = if is_counted { *count + 1 } else { *count - 1 };
         }
+    }
+
+    /// The numbers as they follow from the orders.
+    pub(super) fn reducers_anew(&self) -> Box<[u32]> {
+        let mut reducers: Box<[u32]> = vec![0; self.reducers.len()].into();
+        for order in self.orders.open().filter(|order| order.has_terms) {
+            let terms = self.orders.terms_by_id(order.id);
+            let counts = terms.is_some_and(|terms| terms.is_counted && terms.must_reduce());
+            let place = order.account.0 as usize * INSTRUMENTS_MAX + order.instrument.0 as usize;
+            reducers[place] += u32::from(counts);
+        }
+        reducers
     }
 
     /// Looks, after a position has changed, whether orders that may only reduce it still do.
@@ -43,7 +55,7 @@ impl Machine {
             steps += 1;
             next = self.orders.next_own(slot);
             let order = self.orders.get(slot);
-            let counted = self.orders.terms(slot).filter(|terms| terms.is_counted && must_reduce(terms));
+            let counted = self.orders.terms(slot).filter(|terms| terms.is_counted && terms.must_reduce());
             let Some(terms) = counted.filter(|_| order.position_side == of) else {
                 continue;
             };
@@ -58,12 +70,8 @@ impl Machine {
                 let over = over.saturating_add(lot - 1) / lot * lot;
                 let lost = &mut self.orders.terms_mut(slot).lost.0;
                 *lost = lost.saturating_add(over);
-                self.orders.owe(slot, Owed::Reduce, &mut self.digest);
+                self.orders.owe(slot, Owed::Resize, &mut self.digest);
             }
         }
     }
-}
-
-fn must_reduce(terms: &Terms) -> bool {
-    terms.asked.reduce_only || terms.asked.position_effect == PositionEffect::Close
 }

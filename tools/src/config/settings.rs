@@ -4,6 +4,7 @@
 
 use super::error::ConfigError;
 use super::section::{Section, Source};
+use crate::upkeep::UpkeepSettings;
 use std::path::PathBuf;
 use tickwerk_domain::Mode;
 use tickwerk_engine::pipeline::Wait;
@@ -27,6 +28,8 @@ pub(crate) struct JournalSettings {
     pub(crate) sync_interval_ms: u64,
     /// How frames get into their file.
     pub(crate) io: Io,
+    /// What is done for segments that are written to no more.
+    pub(crate) upkeep: UpkeepSettings,
 }
 
 /// A watermark that releases egress.
@@ -163,6 +166,9 @@ const SEGMENT_SIZE_MIN: u64 = 1 << 20;
 const SEGMENT_SIZE_MAX: u64 = 1 << 32;
 const SYNC_INTERVAL_MS_MAX: i64 = 10_000;
 const SYNC_INTERVAL_MS_WRITTEN: u64 = 50;
+/// A terabyte in three days.
+const SCRUB_MIB_DEFAULT: u64 = 4;
+const SCRUB_MIB_MAX: i64 = 10_000;
 const BATCH_MAX: i64 = 4096;
 const RING_SLOTS_MIN: i64 = 64;
 const RING_SLOTS_MAX: i64 = 1 << 22;
@@ -185,8 +191,10 @@ pub(crate) fn read_journal(
     };
     let sync_interval_ms = section.integer_or("sync_interval_ms", 0..=SYNC_INTERVAL_MS_MAX, interval)?;
     let io = section.word_or("io", IO_WORDS, default_io(acknowledge))?;
+    let scrub_mib_per_s = section.integer_or("scrub_mib_per_s", 0..=SCRUB_MIB_MAX, SCRUB_MIB_DEFAULT)?;
+    let upkeep = UpkeepSettings { scrub_mib_per_s, compress: section.flag_or("compress", false)? };
     dump.insert("journal".to_owned(), section.finish().into());
-    Ok(JournalSettings { dir: dir.into(), segment_size_bytes, acknowledge, sync_interval_ms, io })
+    Ok(JournalSettings { dir: dir.into(), segment_size_bytes, acknowledge, sync_interval_ms, io, upkeep })
 }
 
 /// Whichever `tickwerk bench journal` found better: with rare syncs a store to the mapping beats a call, and with one sync
