@@ -98,9 +98,11 @@ impl SegmentFile {
     }
 
     fn open_content(number: u64, path: PathBuf, content: Content) -> Result<Opened, FileError> {
-        let pages = [0, HEADER_COPY_OFFSET, ACTIVATION_OFFSET + PAGE_SIZE];
-        if pages.iter().any(|offset| content.page(*offset).is_err_and(|error| is_damage(&error))) {
-            return Ok(Opened::Bad(UNREADABLE));
+        for offset in [0, HEADER_COPY_OFFSET, ACTIVATION_OFFSET + PAGE_SIZE] {
+            match content.page(offset) {
+                Err(error) if is_damage(&error) => return Ok(Opened::Bad(UNREADABLE)),
+                page => drop(page.map_err(failed("read", &path))?),
+            }
         }
         let page = |offset| content.page(offset).map_err(failed("read", &path));
         let header_of = |offset| {

@@ -68,6 +68,8 @@ struct State {
     operations: u64,
     /// The operation of the plan has failed.
     failed: bool,
+    /// It was one that only told that there is no room for a new file.
+    full: bool,
     /// What a loss of power has left; nothing works any more.
     dead: Option<Vec<Vec<u8>>>,
 }
@@ -81,6 +83,8 @@ enum NameChange {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
+    /// Takes room for a new file.
+    Allocate,
     Read,
     Write,
     Sync,
@@ -98,6 +102,7 @@ impl SimulatedDisk {
             plan: Plan::NOTHING,
             operations: 0,
             failed: false,
+            full: false,
             dead: None,
         })))
     }
@@ -109,7 +114,7 @@ impl SimulatedDisk {
     /// Starts to count operations anew; `plan` is for these.
     pub(crate) fn plan(&self, plan: Plan) {
         let mut state = self.state();
-        (state.plan, state.operations, state.failed) = (plan, 0, false);
+        (state.plan, state.operations, state.failed, state.full) = (plan, 0, false, false);
     }
 
     pub(crate) fn operations(&self) -> u64 {
@@ -119,6 +124,12 @@ impl SimulatedDisk {
     /// Whether the operation of the plan has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.state().failed
+    }
+
+    /// Whether it has, and it was more than a want of room for a new file, which a journal at work waits out.
+    pub(crate) fn must_be_told(&self) -> bool {
+        let state = self.state();
+        state.failed && !state.full
     }
 
     /// Whether power was lost.
@@ -182,6 +193,7 @@ impl State {
         match self.plan.fail {
             Some((number, code)) if number == self.operations => {
                 self.failed = true;
+                self.full = kind == Kind::Allocate && code == ENOSPC;
                 // Only what takes space can lack it.
                 Err(error(if kind == Kind::Read || kind == Kind::Sync { EIO } else { code }))
             }
@@ -261,7 +273,11 @@ fn apply(names: &mut BTreeMap<String, usize>, change: NameChange) {
 impl Storage for SimulatedDisk {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<File> {
         let mut state = self.state();
-        state.count(if matches!(mode, Mode::Read | Mode::Write) { Kind::Read } else { Kind::Other })?;
+        state.count(match mode {
+            Mode::Read | Mode::Write => Kind::Read,
+            Mode::Create => Kind::Other,
+            Mode::New => Kind::Allocate,
+        })?;
         let name = name_of(path);
         let index = match (state.names.get(&name).copied(), mode) {
             (Some(_), Mode::New) => return Err(io::ErrorKind::AlreadyExists.into()),
@@ -337,13 +353,18 @@ impl StoredFile for SimulatedFile {
         if state.plan.short && count > 1 && state.random.chance(1, 16) {
             count = 1 + state.random.index(count - 1);
         }
-        state.inodes[self.index].memory.read(&mut bytes[..count], offset);
+        if count > 0 {
+            state.inodes[self.index].memory.read(&mut bytes[..count], offset);
+        }
         Ok(count)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state();
-        let outcome = state.count(Kind::Write);
+        let inode = &state.inodes[self.index];
+        // A segment that is being made takes its room by these writes, too, until it is synced for the first time.
+        let is_new = inode.is_segment && inode.durable.is_empty();
+        let outcome = state.count(if is_new { Kind::Allocate } else { Kind::Write });
         if state.dead.is_some() {
             return outcome.map(|()| 0);
         }
@@ -390,7 +411,7 @@ impl StoredFile for SimulatedFile {
 
     fn allocate(&self, length: u64) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.count(Kind::Other)?;
+        state.count(Kind::Allocate)?;
         state.inodes[self.index].grow(usize::try_from(length).expect("files are small"));
         Ok(())
     }

@@ -242,8 +242,8 @@ impl World {
         }
         self.model.acknowledged = self.model.acknowledged.max(marks.durable_through());
         let is_told = marks.failure().is_some();
-        if self.disk.has_failed() != is_told {
-            return wrong(format!("an operation failed: {}; told: {is_told}", self.disk.has_failed()));
+        if self.disk.must_be_told() != is_told {
+            return wrong(format!("an operation failed: {}; told: {is_told}", self.disk.must_be_told()));
         }
         if !went && !is_told {
             return wrong("a step failed for no reason");
