@@ -9,7 +9,7 @@ use crate::throughput::{Scratch, ThroughputConfig, ThroughputError};
 use crate::workload::MIXED_V1;
 use std::time::{Duration, Instant};
 use tickwerk_domain::{Record, Sequence};
-use tickwerk_journal::{BlankSegment, Journal, Reader, SyncPolicy};
+use tickwerk_journal::{BlankSegment, Io, Journal, Reader, SyncPolicy};
 
 /// Records that are kept and repeated: as many as the outcome ring has slots, so that they stay in the same cache.
 const KEPT: usize = 4_096;
@@ -21,20 +21,20 @@ const SYNC: SyncPolicy = SyncPolicy::Every(Duration::from_hours(1));
 /// Pause between two looks at the chain.
 const PAUSE: Duration = Duration::from_micros(20);
 /// Where the checksum lies in a frame, and where what it covers begins.
-const CRC_OFFSET: usize = 4;
-const COVERED_OFFSET: usize = 8;
+pub(crate) const CRC_OFFSET: usize = 4;
+pub(crate) const COVERED_OFFSET: usize = 8;
 
 /// What is appended and what is copied.
 #[derive(Debug)]
 pub struct Source {
     /// Whole frames, sequences from 1.
-    records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// The same frames as they lie in a journal.
-    frames: Vec<u8>,
+    pub(crate) frames: Vec<u8>,
     /// Where each of them ends.
-    ends: Vec<usize>,
+    pub(crate) ends: Vec<usize>,
     /// How often they are repeated in a round.
-    repeats: u64,
+    pub(crate) repeats: u64,
 }
 
 /// How long an append took.
@@ -51,7 +51,7 @@ impl Source {
     pub fn new(config: &ThroughputConfig) -> Result<Self, ThroughputError> {
         let records = recording::frames(MIXED_V1, KEPT);
         let scratch = Scratch::new(config, KEPT as u64 * BYTES_PER_RECORD)?;
-        let Journal { mut writer, .. } = scratch.journal(SYNC, usize::MAX)?;
+        let Journal { mut writer, .. } = scratch.journal(SYNC, usize::MAX, Io::Mapped)?;
         for record in &records {
             writer.push(record)?;
         }
@@ -76,7 +76,7 @@ impl Source {
 pub fn append(config: &ThroughputConfig, source: &mut Source) -> Result<Appended, ThroughputError> {
     let count = source.count();
     let scratch = Scratch::new(config, count * BYTES_PER_RECORD)?;
-    let journal = scratch.journal(SYNC, usize::MAX)?;
+    let journal = scratch.journal(SYNC, usize::MAX, Io::Mapped)?;
     let watermarks = journal.watermarks();
     let mut writer = journal.writer;
     for (sequence, record) in (1..).zip(&mut source.records) {

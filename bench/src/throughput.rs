@@ -20,7 +20,7 @@ use tickwerk_engine::pipeline::{
 };
 use tickwerk_engine::{Core, Decider, EventBuffer};
 use tickwerk_journal::{
-    AppendError, Closed, Failure, FileError, Journal, JournalConfig, ReadError, RecoverError, SyncPolicy,
+    AppendError, Closed, Failure, FileError, Io, Journal, JournalConfig, ReadError, RecoverError, SyncPolicy,
     Writer, recover,
 };
 
@@ -205,7 +205,7 @@ fn summary(rounds: &[Round], config: PipelineConfig) -> Throughput {
 }
 
 /// The middle one; of an even number the lower.
-fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get((figures.len().max(1) - 1) / 2).copied().unwrap_or(0.0)
 }
@@ -287,7 +287,7 @@ fn whole_pipeline(
 ) -> Result<Whole, ThroughputError> {
     let commands = config.commands_max + WARM_UP as u64;
     let scratch = Scratch::new(config, commands * BYTES_PER_COMMAND)?;
-    let journal = scratch.journal(SYNC, PREFAULT_BYTES)?;
+    let journal = scratch.journal(SYNC, PREFAULT_BYTES, Io::Mapped)?;
     let flow = Flow::start(pipeline, Core::new(), JournalSink(journal.writer))?;
     let mut workload = Workload::new(MIXED_V1);
     let (flow, timed) = flow.run(&mut workload, limit, config.commands_max)?;
@@ -374,10 +374,12 @@ impl Scratch {
         &self,
         sync: SyncPolicy,
         prefault_bytes: usize,
+        io: Io,
     ) -> Result<Journal, ThroughputError> {
         let config = JournalConfig {
             segment_size: self.segment_size,
             sync,
+            io,
             prefault_bytes,
             spare_segments: 1,
             ..JournalConfig::new(self.journal_dir())

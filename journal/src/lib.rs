@@ -11,10 +11,6 @@
 
 #![deny(missing_docs)]
 
-mod backup;
-mod backup_restore;
-mod backup_set;
-mod beginning;
 /// Whether a test has put this fault into the code; never outside of tests.
 macro_rules! broken {
     ($fault:ident) => {{
@@ -26,6 +22,10 @@ macro_rules! broken {
     }};
 }
 
+mod backup;
+mod backup_restore;
+mod backup_set;
+mod beginning;
 mod bell;
 mod blank;
 mod chain;

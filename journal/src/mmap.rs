@@ -1,7 +1,7 @@
 //! Mapped files: the only unsafe code. A segment that is written and read back, and a page of shared counters.
 //!
 //! A writer puts frames into *space*: the mapped file itself, or memory of its own that [`SegmentWriter::flush`] writes
-//! to the file. Invariant: a segment's file is preallocated, locked by the journal's `LOCK` and never shortened while it
+//! to the file ([`Io`] tells when which is better). Invariant: a segment's file is preallocated, locked by the journal's `LOCK` and never shortened while it
 //! is open. Its frames split at the *edge*: bytes before it are published and never change again, bytes from it on
 //! belong to the one [`SegmentWriter`]. The edge moves forwards only, with release order. Bytes that other processes read
 //! by `pread` are outside of this model; they look at nothing past the watermarks.

@@ -1,7 +1,9 @@
 //! Opens a directory: takes the lock, judges what is there, cuts a torn tail, refuses damage.
 //!
 //! A torn tail is what nobody was ever told of; it is copied aside and cut. Damage to what a witness knows is never
-//! repaired silently. What is kept is synced before anybody sees it and counts as acknowledged from then on.
+//! repaired silently. What is kept is synced before anybody sees it and counts as acknowledged from then on. A kernel
+//! tells of an unsuccessful sync once and calls the pages clean, so what the last writer did not know to be durable is
+//! written again before it is synced, and what was cut before is zeroed again.
 
 use crate::beginning::StartPoint;
 use crate::chain::ChainHead;
@@ -16,7 +18,7 @@ use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
 use crate::snapshot;
-use crate::storage::Lock;
+use crate::storage::{File, Lock};
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
 use crate::writer::Start;
@@ -28,6 +30,7 @@ use tickwerk_domain::{Sequence, TimeNs};
 pub use crate::torn::Witness;
 
 const FIRST_SEGMENT: u64 = 1;
+const REWRITE_SIZE: usize = 1024 * 1024;
 const FIRST_EPOCH: u32 = 1;
 
 /// Why a journal cannot be opened for writing.
@@ -162,15 +165,19 @@ fn scan_and_cut(dir: &Path, options: ScanOptions) -> Result<(Scan, Option<TornTa
         scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))
     };
     let mut scan = look()?;
-    match &scan.verdict {
-        Verdict::Whole => Ok((scan, None)),
-        Verdict::Damaged(damage) => Err(damaged(dir, damage)),
+    let torn = match &scan.verdict {
+        Verdict::Whole => None,
+        Verdict::Damaged(damage) => return Err(damaged(dir, damage)),
         Verdict::Torn { reason, remains } => {
             let torn = torn::cut(dir, scan.end, reason, remains, &scan.numbers)?;
             scan.numbers = directory::list_segments(dir)?;
-            Ok((scan, Some(torn)))
+            Some(torn)
         }
+    };
+    if !broken!(CutOnce) {
+        torn::cut_again(dir, scan.end)?;
     }
+    Ok((scan, torn))
 }
 
 fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
@@ -212,17 +219,43 @@ fn bytes_in_use(dir: &Path, scan: &Scan) -> Result<u64, FileError> {
 }
 
 /// Syncs every segment whose frames are not all known to be durable, and always the last.
+///
+/// What the last writer was told was not synced may lie in memory and pass for clean: a sync alone would say that it is
+/// durable. So it is written again first, unless that writer knew that everything was.
 fn sync_kept(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     let known = scan.known_durable();
+    let kept_through = Sequence(scan.next_sequence.0 - 1);
+    let is_clean =
+        scan.stored_mark.mark.is_some_and(|mark| mark.clean && mark.durable_through == kept_through);
     let last = scan.usage.last().map(|usage| usage.number);
     let is_unsure = |usage: &&scan::Usage| {
         !usage.is_compressed && (usage.last_sequence > known || Some(usage.number) == last)
     };
     for usage in scan.usage.iter().filter(is_unsure) {
         let path = directory::segment_path(dir, usage.number);
-        if !broken!(KeptUnsynced) {
-            directory::open_for_writing(&path)?.sync_data().map_err(failed("sync", &path))?;
+        let file = directory::open_for_writing(&path)?;
+        if !is_clean && !broken!(KeptInMemory) {
+            write_again(&file, ACTIVATION_OFFSET as u64, usage.end).map_err(failed("write again", &path))?;
         }
+        if !broken!(KeptUnsynced) {
+            file.sync_data().map_err(failed("sync", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the bytes of a range where they are.
+fn write_again(file: &File, from: u64, end: u64) -> std::io::Result<()> {
+    let mut buffer = vec![0; REWRITE_SIZE];
+    let mut done = from;
+    while done < end {
+        let count = usize::try_from(end - done).unwrap_or(REWRITE_SIZE).min(REWRITE_SIZE);
+        let read = file.read_at(&mut buffer[..count], done)?;
+        if read == 0 {
+            break;
+        }
+        file.write_all_at(&buffer[..read], done)?;
+        done += read as u64;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! with the right head; it must not refuse; and it must be possible to go on. After an operation that failed, the
 //! journal must say so and acknowledge nothing more. There is no clock and no thread, so a seed is a run.
 //!
-//! A few hundred seeds run by default; `TICKWERK_LONG=1` runs 10,000, and `TICKWERK_SEED=n` the one that was printed:
+//! A minute is enough for 10,000 seeds in release on one core. A few hundred run by default; `TICKWERK_LONG=1` runs 10,000, and `TICKWERK_SEED=n` the one that was printed:
 //!
 //! ```text
 //! TICKWERK_SEED=4711 cargo test -p tickwerk-journal --lib simulation::any_seed
@@ -13,6 +13,7 @@
 
 pub(crate) mod broken;
 mod disk;
+mod inode;
 mod life;
 mod model;
 mod random;
@@ -89,6 +90,36 @@ fn whichever_operation_fails_the_journal_stops_and_recovers() {
     }
 }
 
+/// Each operation of a recovery that cuts a torn tail fails once; then new frames end where what was cut once began a
+/// page, and power is lost.
+fn cut_and_fail(seed: u64) -> Result<(), String> {
+    for number in 1.. {
+        let mut world = World::new(seed, Lie::None);
+        world.model.uniform = true;
+        world.fill_page(120)?;
+        world.disk.lose_power();
+        world.live(Plan { fail: Some((number, EIO)), ..Plan::NOTHING }, 0)?;
+        if !world.disk.has_failed() {
+            break;
+        }
+        world.fill_page(0)?;
+        world.disk.lose_power();
+        world
+            .live(Plan::NOTHING, 0)
+            .map_err(|reason| format!("seed {seed}, operation {number}: {reason}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_was_cut_does_not_come_back() {
+    let seeds = if is_long() { 100 } else { 2 };
+    (0..seeds).try_for_each(cut_and_fail).unwrap();
+    let found = broken::with(Some(Broken::CutOnce), || (0..100).find_map(|seed| cut_and_fail(seed).err()));
+    println!("{:?}: {found:?}", Broken::CutOnce);
+    assert!(found.is_some(), "{:?} was not found", Broken::CutOnce);
+}
+
 /// The seeds in order, until one finds the fault.
 fn find(lie: Lie, fault: Option<Broken>) -> Option<(u64, String)> {
     broken::with(fault, || {
@@ -98,7 +129,7 @@ fn find(lie: Lie, fault: Option<Broken>) -> Option<(u64, String)> {
 
 #[test]
 fn a_journal_over_a_disk_that_lies_is_found_out() {
-    for lie in [Lie::SegmentSync, Lie::SyncErrors, Lie::DirectorySync, Lie::Zeroing, Lie::Rewriting] {
+    for lie in [Lie::SegmentSync, Lie::SyncErrors, Lie::DirectorySync, Lie::Zeroing] {
         let found = find(lie, None);
         println!("{lie:?}: {found:?}");
         assert!(found.is_some(), "{lie:?} was not found in {SEEDS_TO_FIND} seeds");
@@ -114,6 +145,7 @@ fn a_broken_journal_is_found_out() {
         Broken::SyncAgain,
         Broken::NewestSegmentOnly,
         Broken::KeptUnsynced,
+        Broken::KeptInMemory,
     ];
     for fault in faults {
         let found = find(Lie::None, Some(fault));

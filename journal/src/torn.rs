@@ -13,6 +13,7 @@ use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
+const TORN_SUFFIX: &str = ".torn";
 const COPY_SIZE: usize = 1024 * 1024;
 
 /// Who knows a sequence that the segments do not give.
@@ -255,9 +256,29 @@ pub(crate) fn cut(
     Ok(torn)
 }
 
+/// Zeroes again what was cut at `end` before.
+///
+/// If the sync of that failed, the zeros may lie in memory only and pass for clean, and what was cut may come back behind
+/// frames that were written since. Its copy tells how much it was.
+pub(crate) fn cut_again(dir: &Path, end: Place) -> Result<(), FileError> {
+    let stem = format!("{:012}-{}.", end.segment, end.offset);
+    let is_copy = |name: &&String| name.strip_suffix(TORN_SUFFIX).is_some() && name.starts_with(&stem);
+    let mut bytes = 0;
+    for name in directory::list(dir)?.iter().filter(is_copy) {
+        bytes = bytes.max(directory::length(&dir.join(name))?);
+    }
+    if bytes == 0 {
+        return Ok(());
+    }
+    let path = directory::segment_path(dir, end.segment);
+    let file = directory::open_for_writing(&path)?;
+    let part = Remains { number: end.segment, from: end.offset, bytes };
+    zero_range(&file, &part).and_then(|()| file.sync_data()).map_err(failed("zero again", &path))
+}
+
 fn free_name(dir: &Path, stem: &str) -> PathBuf {
-    let first = dir.join(format!("{stem}.torn"));
-    let later = (2_u64..).map(|count| dir.join(format!("{stem}.{count}.torn")));
+    let first = dir.join(format!("{stem}{TORN_SUFFIX}"));
+    let later = (2_u64..).map(|count| dir.join(format!("{stem}.{count}{TORN_SUFFIX}")));
     std::iter::once(first).chain(later).find(|path| !directory::exists(path)).expect("some number is free")
 }
 

@@ -390,6 +390,17 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes what is gathered and has it synced at once, whatever the policy says; does not wait for it.
+    pub fn request_sync(&mut self) -> Result<(), AppendError> {
+        if self.poisoned || self.frame.count > 0 {
+            return if self.poisoned { Err(AppendError::Poisoned) } else { Ok(()) };
+        }
+        let flushed = self.flush();
+        self.poisoned = flushed.is_err();
+        self.crew.sync_now();
+        flushed
+    }
+
     /// To be called whenever there is nothing to append: wakes the sync thread, and seals after about 10 ms.
     pub fn idle(&mut self) -> Result<(), AppendError> {
         if self.poisoned {

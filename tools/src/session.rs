@@ -188,6 +188,7 @@ fn journal_config(config: &Config) -> JournalConfig {
     JournalConfig {
         segment_size: settings.segment_size_bytes,
         sync,
+        io: settings.io,
         // Where syncs are rare it pays to make pages writable ahead.
         prefault_bytes: match settings.acknowledge {
             Acknowledge::Written => PREFAULT_BYTES,

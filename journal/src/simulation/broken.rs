@@ -15,6 +15,10 @@ pub(crate) enum Broken {
     SyncAgain,
     /// Only the newest segment is synced.
     NewestSegmentOnly,
+    /// Recovery syncs what it kept, but does not write again what may only seem clean.
+    KeptInMemory,
+    /// Recovery does not zero again what an earlier one has cut, and may have failed to.
+    CutOnce,
     /// Recovery serves what it kept without a sync.
     KeptUnsynced,
 }

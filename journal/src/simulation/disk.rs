@@ -7,6 +7,7 @@
 //! or dropped one by one without it. Assumed is that a write never destroys bytes that it does not change, and that a
 //! failed sync of a directory can be tried again (a file system whose own journal fails takes no more writes).
 
+use super::inode::Inode;
 use super::random::Random;
 use crate::format::PAGE_SIZE;
 use crate::mmap::Memory;
@@ -16,7 +17,6 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-const SECTOR_SIZE: usize = 512;
 /// The system's numbers for what fails.
 pub(crate) const EIO: i32 = 5;
 pub(crate) const ENOSPC: i32 = 28;
@@ -32,8 +32,6 @@ pub(crate) enum Lie {
     DirectorySync,
     /// Zeros are not written over what is there: the journal leaves a torn tail where it is.
     Zeroing,
-    /// A write of what is there already does nothing: recovery trusts what an unsuccessful sync left in memory.
-    Rewriting,
     /// It is honest.
     None,
 }
@@ -70,6 +68,8 @@ struct State {
     operations: u64,
     /// The operation of the plan has failed.
     failed: bool,
+    /// It was one that only told that there is no room for a new file.
+    full: bool,
     /// What a loss of power has left; nothing works any more.
     dead: Option<Vec<Vec<u8>>>,
 }
@@ -81,21 +81,10 @@ enum NameChange {
     Rename(String, String, usize),
 }
 
-#[derive(Debug)]
-struct Inode {
-    memory: Memory,
-    capacity: usize,
-    length: usize,
-    durable: Vec<u8>,
-    /// The bytes as they were when each page was last clean.
-    clean: Vec<u8>,
-    /// Pages that were written, even if with the same bytes.
-    written: Vec<bool>,
-    is_segment: bool,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
+    /// Takes room for a new file.
+    Allocate,
     Read,
     Write,
     Sync,
@@ -113,6 +102,7 @@ impl SimulatedDisk {
             plan: Plan::NOTHING,
             operations: 0,
             failed: false,
+            full: false,
             dead: None,
         })))
     }
@@ -124,7 +114,7 @@ impl SimulatedDisk {
     /// Starts to count operations anew; `plan` is for these.
     pub(crate) fn plan(&self, plan: Plan) {
         let mut state = self.state();
-        (state.plan, state.operations, state.failed) = (plan, 0, false);
+        (state.plan, state.operations, state.failed, state.full) = (plan, 0, false, false);
     }
 
     pub(crate) fn operations(&self) -> u64 {
@@ -134,6 +124,12 @@ impl SimulatedDisk {
     /// Whether the operation of the plan has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.state().failed
+    }
+
+    /// Whether it has, and it was more than a want of room for a new file, which a journal at work waits out.
+    pub(crate) fn must_be_told(&self) -> bool {
+        let state = self.state();
+        state.failed && !state.full
     }
 
     /// Whether power was lost.
@@ -197,6 +193,7 @@ impl State {
         match self.plan.fail {
             Some((number, code)) if number == self.operations => {
                 self.failed = true;
+                self.full = kind == Kind::Allocate && code == ENOSPC;
                 // Only what takes space can lack it.
                 Err(error(if kind == Kind::Read || kind == Kind::Sync { EIO } else { code }))
             }
@@ -230,16 +227,7 @@ impl State {
     }
 
     fn create(&mut self, name: &str) -> usize {
-        let inode = Inode {
-            memory: Memory::anonymous(PAGE_SIZE).expect("a page is there"),
-            capacity: PAGE_SIZE,
-            length: 0,
-            durable: Vec::new(),
-            clean: Vec::new(),
-            written: Vec::new(),
-            is_segment: name.contains(".seg"),
-        };
-        self.inodes.push(inode);
+        self.inodes.push(Inode::new(name.contains(".seg")));
         let index = self.inodes.len() - 1;
         self.change(NameChange::Link(name.to_owned(), index));
         index
@@ -282,94 +270,14 @@ fn apply(names: &mut BTreeMap<String, usize>, change: NameChange) {
     }
 }
 
-impl Inode {
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.length];
-        self.memory.read(&mut bytes, 0);
-        bytes
-    }
-
-    /// Makes room; what is mapped stays where it is.
-    fn grow(&mut self, length: usize) {
-        if length > self.capacity {
-            let bytes = self.bytes();
-            self.capacity = length.next_power_of_two().max(PAGE_SIZE);
-            self.memory = Memory::anonymous(self.capacity).expect("memory is there");
-            self.memory.write(&bytes, 0);
-        }
-        self.length = self.length.max(length);
-        self.clean.resize(self.length, 0);
-        self.written.resize(self.length.div_ceil(PAGE_SIZE), false);
-    }
-
-    fn range(&self, page: usize) -> std::ops::Range<usize> {
-        page * PAGE_SIZE..((page + 1) * PAGE_SIZE).min(self.length)
-    }
-
-    fn dirty_pages(&self) -> Vec<usize> {
-        let bytes = self.bytes();
-        let is_dirty =
-            |page: &usize| self.written[*page] || bytes[self.range(*page)] != self.clean[self.range(*page)];
-        (0..self.written.len()).filter(is_dirty).collect()
-    }
-
-    fn clean_page(&mut self, page: usize) {
-        let range = self.range(page);
-        self.written[page] = false;
-        self.memory.read(&mut self.clean[range.clone()], range.start);
-    }
-
-    fn persist(&mut self, page: usize) {
-        let range = self.range(page);
-        let length = self.durable.len().max(range.end);
-        self.durable.resize(length, 0);
-        self.memory.read(&mut self.durable[range.clone()], range.start);
-    }
-
-    /// What a loss of power leaves of the bytes.
-    fn after_loss(&self, random: &mut Random) -> Vec<u8> {
-        let new = self.bytes();
-        let mut image = self.durable.clone();
-        if image.len() != new.len() && random.chance(1, 2) {
-            image.resize(new.len(), 0);
-        }
-        for start in (0..image.len().min(new.len())).step_by(PAGE_SIZE) {
-            let range = start..(start + PAGE_SIZE).min(image.len()).min(new.len());
-            let (old, new) = (&mut image[range.clone()], &new[range]);
-            let differs = |(old, new): (&u8, &u8)| old != new;
-            let Some(first) = old.iter().zip(new).position(differs) else { continue };
-            let last = old.iter().zip(new).rposition(differs).unwrap_or(first);
-            match random.below(8) {
-                0..=2 => {}
-                3..=4 => old.copy_from_slice(new),
-                5..=6 => {
-                    for (old, new) in old.chunks_mut(SECTOR_SIZE).zip(new.chunks(SECTOR_SIZE)) {
-                        if random.chance(1, 2) {
-                            old.copy_from_slice(new);
-                        }
-                    }
-                }
-                _ => old[first..=last].fill_with(|| random.byte()),
-            }
-        }
-        image
-    }
-
-    fn replace(&mut self, image: Vec<u8>) {
-        self.length = image.len();
-        self.capacity = image.len().next_multiple_of(PAGE_SIZE).max(PAGE_SIZE);
-        self.memory = Memory::anonymous(self.capacity).expect("memory is there");
-        self.memory.write(&image, 0);
-        self.written = vec![false; image.len().div_ceil(PAGE_SIZE)];
-        self.clean = image.clone();
-        self.durable = image;
-    }
-}
-
 impl Storage for SimulatedDisk {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<File> {
         let mut state = self.state();
-        state.count(if matches!(mode, Mode::Read | Mode::Write) { Kind::Read } else { Kind::Other })?;
+        state.count(match mode {
+            Mode::Read | Mode::Write => Kind::Read,
+            Mode::Create => Kind::Other,
+            Mode::New => Kind::Allocate,
+        })?;
         let name = name_of(path);
         let index = match (state.names.get(&name).copied(), mode) {
             (Some(_), Mode::New) => return Err(io::ErrorKind::AlreadyExists.into()),
@@ -417,7 +325,9 @@ impl Storage for SimulatedDisk {
         state.count(Kind::Sync)?;
         if state.plan.lie != Lie::DirectorySync {
             let pending = std::mem::take(&mut state.pending);
-            pending.into_iter().for_each(|change| apply(&mut state.durable_names, change));
+            for change in pending {
+                apply(&mut state.durable_names, change);
+            }
         }
         Ok(())
     }
@@ -441,22 +351,27 @@ impl StoredFile for SimulatedFile {
         let left = state.inodes[self.index].length.saturating_sub(offset);
         let mut count = bytes.len().min(left);
         if state.plan.short && count > 1 && state.random.chance(1, 16) {
-            count = 1 + state.random.below(count as u64 - 1) as usize;
+            count = 1 + state.random.index(count - 1);
         }
-        state.inodes[self.index].memory.read(&mut bytes[..count], offset);
+        if count > 0 {
+            state.inodes[self.index].memory.read(&mut bytes[..count], offset);
+        }
         Ok(count)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state();
-        let outcome = state.count(Kind::Write);
+        let inode = &state.inodes[self.index];
+        // A segment that is being made takes its room by these writes, too, until it is synced for the first time.
+        let is_new = inode.is_segment && inode.durable.is_empty();
+        let outcome = state.count(if is_new { Kind::Allocate } else { Kind::Write });
         if state.dead.is_some() {
             return outcome.map(|()| 0);
         }
         let offset = usize::try_from(offset).expect("files are small");
         let mut count = bytes.len();
         if outcome.is_err() || state.plan.short && count > 1 && state.random.chance(1, 8) {
-            count = state.random.below(count as u64) as usize;
+            count = state.random.index(count);
         }
         if count == 0 && outcome.is_ok() {
             count = 1.min(bytes.len());
@@ -466,10 +381,8 @@ impl StoredFile for SimulatedFile {
         let is_zeroing = lie == Lie::Zeroing && inode.is_segment && offset + count <= inode.length;
         if !(is_zeroing && crate::format::is_zero(&bytes[..count])) {
             inode.grow(offset + count);
-            if lie != Lie::Rewriting {
-                let pages = offset / PAGE_SIZE..(offset + count).div_ceil(PAGE_SIZE);
-                inode.written[pages].fill(true);
-            }
+            let pages = offset / PAGE_SIZE..(offset + count).div_ceil(PAGE_SIZE);
+            inode.written[pages].fill(true);
             inode.memory.write(&bytes[..count], offset);
         }
         outcome.map(|()| count)
@@ -498,7 +411,7 @@ impl StoredFile for SimulatedFile {
 
     fn allocate(&self, length: u64) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.count(Kind::Other)?;
+        state.count(Kind::Allocate)?;
         state.inodes[self.index].grow(usize::try_from(length).expect("files are small"));
         Ok(())
     }

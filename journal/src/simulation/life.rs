@@ -18,6 +18,8 @@ use tickwerk_domain::Sequence;
 
 const ROOT: &str = "/simulated";
 const SEGMENT_SIZE: u64 = 64 * 1024;
+/// Of those that are all of one size.
+const FRAMES_PER_PAGE: usize = 32;
 /// More than any frame of the model needs.
 const ROOM: usize = PLAIN_FRAME_SIZE_MAX + 4 * 1024;
 
@@ -76,7 +78,8 @@ impl World {
         let disk = SimulatedDisk::new(random.next());
         mounts::mount(Path::new(ROOT), Arc::new(disk.clone()));
         let io = if random.chance(1, 2) { Io::Mapped } else { Io::Pwrite };
-        Self { random, disk, model: Model::default(), io, lie, tally: Tally::default() }
+        let model = Model { uniform: random.chance(1, 4), ..Model::default() };
+        Self { random, disk, model, io, lie, tally: Tally::default() }
     }
 
     /// Several lives, each with a fault or without, then one without any in which everything is looked at.
@@ -115,8 +118,40 @@ impl World {
 
     /// One life: recovery, a check of what it gave, `steps` steps of work, and perhaps a clean stop.
     pub(crate) fn live(&mut self, plan: Plan, steps: u64) -> Result<(), String> {
+        self.live_so(plan, |world, mut journal, mut works| {
+            for _ in 0..steps {
+                world.step(&mut journal, &mut works)?;
+            }
+            if steps == 0 || world.random.chance(1, 3) { world.close(journal, works) } else { Ok(()) }
+        })
+    }
+
+    /// A life in which frames of one size are pushed, up to the end of a page synced and `unsynced` more only written,
+    /// all without a seal.
+    pub(crate) fn fill_page(&mut self, unsynced: usize) -> Result<(), String> {
+        self.live_so(Plan::NOTHING, |world, mut journal, mut works| {
+            let synced = FRAMES_PER_PAGE - world.model.frames.len() % FRAMES_PER_PAGE;
+            for (count, is_synced) in [(synced, true), (unsynced, false)] {
+                for _ in 0..count {
+                    let went = world.push(&mut journal, &mut works);
+                    world.after_step(&mut journal, &mut works, went)?;
+                }
+                let went = journal.writer.rest().is_ok();
+                world.after_step(&mut journal, &mut works, went)?;
+                while is_synced && works.syncing.step() == Ok(Progress::Working) {}
+                world.after_step(&mut journal, &mut works, true)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn live_so(
+        &mut self,
+        plan: Plan,
+        work: impl FnOnce(&mut Self, Journal, Works) -> Lived<()>,
+    ) -> Result<(), String> {
         self.disk.plan(plan);
-        let lived = self.try_live(steps);
+        let lived = self.try_live(work);
         self.tally.operations = self.disk.operations();
         match lived {
             Ok(()) => Ok(()),
@@ -128,7 +163,7 @@ impl World {
         }
     }
 
-    fn try_live(&mut self, steps: u64) -> Lived<()> {
+    fn try_live(&mut self, work: impl FnOnce(&mut Self, Journal, Works) -> Lived<()>) -> Lived<()> {
         let recovered = match recover(self.config()) {
             Ok(recovered) => recovered,
             Err(error) => return self.refused(&error),
@@ -138,14 +173,11 @@ impl World {
         }
         self.tally.torn += u64::from(recovered.torn().is_some());
         self.look_at(&recovered)?;
-        let (mut journal, mut works) = match recovered.activate() {
+        let (journal, works) = match recovered.activate() {
             Ok(opening) => assemble(opening),
             Err(error) => return self.refused(&error),
         };
-        for _ in 0..steps {
-            self.step(&mut journal, &mut works)?;
-        }
-        if steps == 0 || self.random.chance(1, 3) { self.close(journal, works) } else { Ok(()) }
+        work(self, journal, works)
     }
 
     fn config(&self) -> JournalConfig {
@@ -210,8 +242,8 @@ impl World {
         }
         self.model.acknowledged = self.model.acknowledged.max(marks.durable_through());
         let is_told = marks.failure().is_some();
-        if self.disk.has_failed() != is_told {
-            return wrong(format!("an operation failed: {}; told: {is_told}", self.disk.has_failed()));
+        if self.disk.must_be_told() != is_told {
+            return wrong(format!("an operation failed: {}; told: {is_told}", self.disk.must_be_told()));
         }
         if !went && !is_told {
             return wrong("a step failed for no reason");

@@ -27,6 +27,8 @@ impl Given {
 pub(crate) struct Model {
     pub(crate) frames: Vec<Given>,
     pub(crate) acknowledged: Sequence,
+    /// All frames are 128 bytes long, so that one that was cut fits where another was written since.
+    pub(crate) uniform: bool,
 }
 
 impl Model {
@@ -37,10 +39,18 @@ impl Model {
     /// Makes the next frame of up to `events` events.
     pub(crate) fn draw(&mut self, random: &mut Random, events: u64) -> Given {
         let first = self.next();
-        let count = random.below(events + 1);
+        let count = if self.uniform { 0 } else { random.below(events + 1) };
         let mut draw = random.clone();
         let mut number = || draw.next();
-        let command = Command::sample(random.index(Command::TYPES.len()), &mut number);
+        let places = 0..Command::TYPES.len();
+        let command = if self.uniform {
+            places
+                .map(|place| Command::sample(place, &mut number))
+                .find(is_short)
+                .expect("a command is short")
+        } else {
+            Command::sample(random.index(places.len()), &mut number)
+        };
         let mut payloads = vec![Payload::Command(command)];
         for _ in 0..count {
             payloads.push(Payload::Event(Event::sample(random.index(Event::TYPES.len()), &mut number)));
@@ -60,7 +70,7 @@ impl Model {
             },
             payload,
         });
-        let opaque = random.chance(1, 16).then(|| {
+        let opaque = (!self.uniform && random.chance(1, 16)).then(|| {
             let length = random.index(3_000);
             (0..length).map(|_| random.byte()).collect()
         });
@@ -105,10 +115,18 @@ impl Model {
     }
 }
 
+/// Whether the frame of the command alone is 128 bytes long.
+fn is_short(command: &Command) -> bool {
+    let length = schema::encode(&Payload::Command(*command), &mut [0; 256]);
+    length.is_ok_and(|length| format::aligned(length) == 32)
+}
+
 /// The head over `frames`, from their content alone.
 fn head_of(frames: &[Given]) -> ChainHead {
     let mut chain = Chain::new();
-    frames.iter().for_each(|frame| chain.push(&bytes_of(frame), |_| {}));
+    for frame in frames {
+        chain.push(&bytes_of(frame), |_| {});
+    }
     chain.head()
 }
 

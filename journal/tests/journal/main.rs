@@ -8,6 +8,7 @@ mod chain;
 mod compression;
 mod failures;
 mod flips;
+mod gathered;
 mod golden;
 mod live;
 mod random;

@@ -4,7 +4,7 @@ use crate::samples;
 use crate::support::*;
 use proptest::prelude::*;
 use tickwerk_domain::{Envelope, Payload, Record, TimeNs};
-use tickwerk_journal::recover;
+use tickwerk_journal::{Io, JournalConfig, recover};
 
 #[derive(Clone, Debug)]
 struct Shape {
@@ -43,12 +43,16 @@ proptest! {
 
     #[test]
     fn any_frames_come_back_whole_in_order_and_with_the_same_head(
-        runs in proptest::collection::vec((proptest::collection::vec(shape(), 0..40), any::<bool>()), 1..4)
+        runs in proptest::collection::vec(
+            (proptest::collection::vec(shape(), 0..40), any::<bool>(), any::<bool>()),
+            1..4,
+        )
     ) {
         let dir = scratch();
         let mut expected = Vec::new();
-        for (shapes, close) in runs {
-            let mut journal = open(config(dir.path()));
+        for (shapes, close, gathers) in runs {
+            let io = if gathers { Io::Pwrite } else { Io::Mapped };
+            let mut journal = open(JournalConfig { io, ..config(dir.path()) });
             for shape in shapes {
                 let records = records_of_shape(journal.writer.next_sequence().0, &shape);
                 match &shape.opaque {
@@ -65,6 +69,9 @@ proptest! {
             }
             if close {
                 journal.writer.close().unwrap();
+            } else {
+                // A writer that is dropped takes what it has gathered with it.
+                journal.writer.request_sync().unwrap();
             }
         }
         let recovered = recover(config(dir.path())).unwrap();

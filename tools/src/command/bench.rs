@@ -1,5 +1,7 @@
 //! `tickwerk bench`: measures this machine with the committed workload.
 
+mod journal;
+
 use super::{print, tell};
 use crate::exit;
 use crate::summary::grouped;
@@ -26,6 +28,8 @@ pub(crate) struct Options {
 enum What {
     /// How much goes through: rings, whole pipeline, core, journal, each beside its limit.
     Throughput(ThroughputOptions),
+    /// The journal under syncs: mapped, with pwrite, and a loop that only writes.
+    Journal(journal::Options),
     /// How long it takes to prove a journal, beside reading its bytes through BLAKE3 and CRC alone.
     Verify(VerifyOptions),
 }
@@ -69,6 +73,7 @@ struct ThroughputOptions {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     match &options.what {
         What::Throughput(options) => throughput(options),
+        What::Journal(options) => journal::run(options),
         What::Verify(options) => verify(options),
     }
 }

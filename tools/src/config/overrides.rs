@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 
 /// Every section that is not a list, with its keys.
 pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
-    ("journal", &["dir", "segment_size", "acknowledge", "sync_interval_ms", "scrub_mib_per_s", "compress"]),
+    (
+        "journal",
+        &["dir", "segment_size", "acknowledge", "sync_interval_ms", "io", "scrub_mib_per_s", "compress"],
+    ),
     ("engine", &["mode", "batch", "egress_max", "egress_reserve", "wait", "pin", "ring"]),
     ("engine.wait", &["core", "journal", "source"]),
     ("engine.pin", &["core", "journal"]),

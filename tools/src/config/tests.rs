@@ -7,6 +7,7 @@ use tickwerk_domain::{DurationNs, InstrumentKind, Mode, Money, Price, Qty, Queue
 use tickwerk_engine::pipeline::Wait;
 use tickwerk_feeds::order_by_order::OrderFormat;
 use tickwerk_feeds::{Market, OnMalformed};
+use tickwerk_journal::Io;
 
 const CAPTURE: &str = include_str!("../../examples/binance-capture.toml");
 const LIVE: &str = include_str!("../../examples/live.toml");
@@ -58,6 +59,18 @@ fn no_file_is_a_live_daemon_with_the_defaults() {
     assert!(config.control.enabled);
     assert_eq!(config.engine.wait.core, None);
     assert_eq!(config.engine.pin.core, Pin::Auto);
+}
+
+#[test]
+fn how_frames_get_into_their_file_follows_the_acknowledgement_unless_it_is_told() {
+    let io = |text: &str| parse(text).unwrap().journal.io;
+    assert_eq!(io("[journal]\nacknowledge = \"durable\""), Io::Pwrite);
+    assert_eq!(io("[journal]\nacknowledge = \"written\""), Io::Mapped);
+    assert_eq!(io("[journal]\nacknowledge = \"durable\"\nio = \"mapped\""), Io::Mapped);
+    check(
+        parse("[journal]\nio = \"direct\""),
+        "journal.io = \"direct\" (test.toml) is none of the words; write one of mapped, pwrite",
+    );
 }
 
 #[test]
@@ -161,7 +174,7 @@ fn an_unknown_key_names_its_path_and_suggests_the_right_one() {
     check(
         parse_with("", &[], &["journal=x"]),
         "unknown key journal (--set journal=x); known: journal.dir, journal.segment_size, journal.acknowledge, \
-         journal.sync_interval_ms, journal.scrub_mib_per_s, journal.compress",
+         journal.sync_interval_ms, journal.io, journal.scrub_mib_per_s, journal.compress",
     );
 }
 
