@@ -155,6 +155,12 @@ impl Accounts {
         crate::positions::bits(self.short[account.0 as usize]).map(CurrencyId)
     }
 
+    /// Whether an account has less of any currency than it has tied up.
+    #[inline]
+    pub(crate) fn is_short(&self, account: AccountId) -> bool {
+        self.short[account.0 as usize] != 0
+    }
+
     /// What is kept of an account's worth; its number in range.
     pub fn worth(&self, account: AccountId) -> &worth::Worth {
         self.worths.get(account)

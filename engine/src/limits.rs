@@ -44,6 +44,8 @@ pub const VENUES_MAX: usize = 16;
 pub const TRIGGERS_PER_PRICE_MAX: usize = 512;
 /// Trailing stops that wait in one instrument; each observation looks at all of them.
 pub const TRAILING_PER_INSTRUMENT_MAX: usize = 256;
+/// Orders of an instrument that wait for their market to take them, or for a quantity that the venue did not take.
+pub const WAITING_PER_INSTRUMENT_MAX: usize = 256;
 /// Groups of linked orders that are remembered, those of done orders included.
 pub const LINKS_MAX: usize = 16_384;
 /// Orders of one link that may be open at one time.

@@ -23,20 +23,25 @@ mod marks;
 mod mass_cancel;
 mod order_flow;
 mod reconcile;
+mod reconnect;
 mod reducers;
 mod replace;
 mod reports;
+mod resize;
 mod restated;
 mod risk_checks;
 mod sessions;
 mod settings;
 mod sums;
 mod valuation;
+mod venue_settings;
 mod venues;
+mod waiting;
 mod worth;
 
 pub use crate::rules::RULES_VERSION;
 pub use mass_cancel::Scope;
+pub(crate) use valuation::Narrow;
 pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
 pub use worth::Exposure;
 
@@ -152,6 +157,7 @@ pub struct Machine {
     /// Per account and instrument, open orders that may only reduce.
     reducers: Box<[u32]>,
     venues: Venues,
+    latencies: venue_settings::RecordedLatencies,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
     firing: u64,
@@ -205,6 +211,7 @@ impl Machine {
             memo: valuation::Memo::new(),
             reducers: vec![0; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
             venues: Venues::new(),
+            latencies: venue_settings::RecordedLatencies::new(),
             triggers: Triggers::new(),
             firing: 0,
             sweep: sessions::Sweep::default(),
@@ -263,6 +270,9 @@ impl Machine {
             Command::StrategyDefined(strategy) => self.define_strategy(strategy, out),
             Command::TextDefined(text) => self.define_text(text, out),
             Command::SimulatedVenueSet(setting) => self.set_venue(setting, out),
+            Command::VenueLatencySet(setting) => self.set_venue_latency(setting, out),
+            Command::LatencyRecorded(recorded) => self.record_latency(recorded, out),
+            Command::PriceBandSet(band) => self.set_price_band(band, out),
             Command::CashTransferred(transfer) => self.transfer(transfer, out),
             Command::LimitSet(limit) => self.set_limit(limit, out),
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),
@@ -273,7 +283,7 @@ impl Machine {
             Command::SessionSet(session) => self.set_session(session, out),
             Command::VenueDefined(venue) => self.define_venue(venue, out),
             Command::RouteSet(route) => self.set_route(route, out),
-            Command::VenueStateObserved(seen) => self.on_venue_state(seen, out),
+            Command::VenueStateObserved(seen) => self.on_venue_state(stamp, seen, out),
             Command::ReplaceOrder(replace) => self.replace_order(replace, out),
             Command::MassCancel(cancel) => self.mass_cancel(stamp, cancel, out),
             Command::ReplaceReported(report) => self.on_replaced(report, out),
@@ -435,6 +445,11 @@ impl Machine {
             text: TextId::NONE,
         };
         out.push(version, refused);
+    }
+
+    /// Sequence of the command that is being applied.
+    fn this_command(&self) -> Sequence {
+        self.last.sequence.next()
     }
 
     fn next_system_version(&mut self) -> u64 {

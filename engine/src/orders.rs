@@ -18,7 +18,7 @@ use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
     AccountId, ClientOrderId, CurrencyId, InstrumentId, OrderId, OrderStatus, OrderType, PositionSide, Price,
-    Qty, Side, StrategyId, TimeInForce, VenueId,
+    Qty, Sequence, Side, StrategyId, TimeInForce, VenueId,
 };
 
 /// An order and all that happened to it.
@@ -49,6 +49,8 @@ pub struct Order {
     pub execution_id: u64,
     /// Records of its stream.
     pub version: u64,
+    /// Sequence of the command that asked the venue to cancel or replace it last; none where nothing did.
+    pub requested_at: Sequence,
     /// Whose.
     pub account: AccountId,
     /// Which market.
@@ -99,6 +101,7 @@ impl Order {
             reserve_price: Price(0),
             execution_id: 0,
             version: 0,
+            requested_at: Sequence::NONE,
             account: asked.account,
             instrument: asked.instrument,
             strategy,
@@ -157,7 +160,9 @@ impl Order {
         let state = place | (self.status as u64) << 32 | marks << 24 | u64::from(self.reason.0);
         let filled = self.cum_qty.0.cast_unsigned();
         let price = self.reserve_price.0.cast_unsigned();
-        let words = [filled, high, value, fee, reserved, price, self.execution_id, self.version, state];
+        // Streams of orders are short, so both share a word.
+        let records = self.version ^ self.requested_at.0.rotate_left(24);
+        let words = [filled, high, value, fee, reserved, price, self.execution_id, records, state];
         row_hash(self.fixed_hash, &words)
     }
 }

@@ -93,15 +93,6 @@ impl Position {
         self.qty.saturating_sub(self.open_sells)
     }
 
-    /// What an order of `side` may still close, less what open orders close already.
-    pub fn room_to_close(&self, side: Side) -> i64 {
-        let (open, already) = match side {
-            Side::Buy => (self.qty.saturating_neg(), self.open_buys),
-            Side::Sell => (self.qty, self.open_sells),
-        };
-        open.saturating_sub(already).max(0)
-    }
-
     /// Whether nothing is open and no order would change that.
     pub fn is_idle(&self) -> bool {
         self.qty | self.open_buys | self.open_sells == 0

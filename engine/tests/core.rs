@@ -55,16 +55,24 @@ mod oracle_position;
 #[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
+#[path = "core/oracle_whole.rs"]
+mod oracle_whole;
 #[path = "core/order_books.rs"]
 mod order_books;
 #[path = "core/orders.rs"]
 mod orders;
+#[path = "core/orders_crossing.rs"]
+mod orders_crossing;
 #[path = "core/orders_digest.rs"]
 mod orders_digest;
+#[path = "core/orders_exits.rs"]
+mod orders_exits;
 #[path = "core/orders_held.rs"]
 mod orders_held;
 #[path = "core/orders_linked.rs"]
 mod orders_linked;
+#[path = "core/orders_lost.rs"]
+mod orders_lost;
 #[path = "core/orders_mass_cancel.rs"]
 mod orders_mass_cancel;
 #[cfg(test)]
@@ -89,6 +97,8 @@ mod replay;
 mod reports_late;
 #[path = "core/reports_model.rs"]
 mod reports_model;
+#[path = "core/reports_model_broken.rs"]
+mod reports_model_broken;
 #[path = "core/reports_restated.rs"]
 mod reports_restated;
 #[path = "core/risk.rs"]
@@ -103,11 +113,18 @@ mod risk_kept;
 mod risk_limits;
 #[path = "core/risk_page.rs"]
 mod risk_page;
+#[path = "core/risk_replaces.rs"]
+mod risk_replaces;
 #[path = "core/risk_scopes.rs"]
 mod risk_scopes;
 #[cfg(test)]
 #[path = "core/risk_support.rs"]
 mod risk_support;
+#[path = "core/risk_table.rs"]
+mod risk_table;
+#[cfg(test)]
+#[path = "core/risk_table_cases.rs"]
+mod risk_table_cases;
 #[path = "core/rules.rs"]
 mod rules;
 #[path = "core/seams.rs"]
@@ -123,6 +140,8 @@ mod states;
 mod strategies;
 #[path = "core/venue.rs"]
 mod venue;
+#[path = "core/venue_settings.rs"]
+mod venue_settings;
 #[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tickwerk_domain::{Event, Payload, Record, Sequence};
+use tickwerk_domain::{Event, Payload, Qty, Record, Sequence};
 use tickwerk_engine::pipeline::FrameSink;
 use tickwerk_journal::{AppendError, Closed, Writer};
 
@@ -65,8 +65,13 @@ impl JournalSink {
         bump(&counts.events);
         if let Event::OrderSubmitted(_) = event {
             bump(&counts.orders);
-        } else if let Event::OrderFilled(_) | Event::OrderPartiallyFilled(_) = event {
+        } else if let Event::OrderPartiallyFilled(_) = event {
             bump(&counts.fills);
+        } else if let Event::OrderFilled(filled) = event {
+            // One may only say that nothing is awaited any more.
+            if filled.last_qty > Qty::ZERO {
+                bump(&counts.fills);
+            }
         } else if let Event::OrderRejected(_) = event {
             bump(&counts.rejects);
         }

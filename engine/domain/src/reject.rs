@@ -194,6 +194,8 @@ rejects! {
     MissingAtVenue = 86 "missing_at_venue",
     /// Cancelled by a mass cancel.
     MassCanceled = 87 "mass_canceled",
+    /// The venue states the order as it was before the request, which got lost on its way.
+    RequestLost = 88 "request_lost",
 }
 
 impl Reject {

@@ -16,7 +16,10 @@ impl Machine {
         let owned = self.find_owned(cancel.account, cancel.order, &cancel.client_order_id);
         let refusal = match owned.map(|slot| self.orders.get(slot).status) {
             None => Some(Reject::UnknownOrder),
-            Some(OrderStatus::PendingCancel) => Some(Reject::CancelPending),
+            Some(OrderStatus::PendingCancel) => {
+                let may_be_lost = owned.is_some_and(|slot| self.request_may_be_lost(slot));
+                (!may_be_lost).then_some(Reject::CancelPending)
+            }
             Some(
                 OrderStatus::Filled | OrderStatus::Canceled | OrderStatus::Rejected | OrderStatus::Expired,
             ) => Some(Reject::OrderDone),
@@ -69,19 +72,22 @@ impl Machine {
         row.version
     }
 
-    /// Cancels an order: at once where it is held, by the venue where it is there, unless a cancel is on its way.
+    /// Cancels an order: at once where it is held, by the venue where it is there. A cancel that is on its way is sent
+    /// again only where the connection was lost since, once for each time that it was found again.
     pub(super) fn request_cancel(&mut self, slot: u32, reason: Reject, out: &mut EventBuffer) {
         let order = *self.orders.get(slot);
         match order.status {
-            OrderStatus::PendingCancel => return,
+            OrderStatus::PendingCancel if !self.request_may_be_lost(slot) => return,
             OrderStatus::Held => {
                 let reason = reason.code();
                 self.orders.get_mut(slot).reason = reason;
                 self.push_order(slot, OrderCanceled { order: order.id, cum_qty: order.cum_qty, reason }, out);
                 self.finish(slot, OrderStatus::Canceled);
                 self.positions.rehash(order.account, order.instrument, &mut self.digest);
+                self.count_end(slot, false, out);
             }
-            OrderStatus::PendingNew
+            OrderStatus::PendingCancel
+            | OrderStatus::PendingNew
             | OrderStatus::New
             | OrderStatus::PartiallyFilled
             | OrderStatus::PendingReplace
@@ -90,8 +96,9 @@ impl Machine {
             | OrderStatus::Rejected
             | OrderStatus::Expired => {
                 self.orders.set_status(slot, OrderStatus::PendingCancel);
+                let requested_at = self.this_command();
                 let row = self.orders.get_mut(slot);
-                row.is_cancel_pending = true;
+                (row.is_cancel_pending, row.requested_at) = (true, requested_at);
                 if reason != Reject::CancelRequested {
                     row.reason = reason.code();
                 }

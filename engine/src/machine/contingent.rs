@@ -4,6 +4,7 @@
 //!   any order; after a fill no more may join.
 //! - Children wait for their parent, which comes first. Once it is done they are released, each for at most what it
 //!   filled; where it filled nothing they are cancelled. A child that comes after its parent is done is released at once.
+//!   What the parent is filled after its end, released children get, up to what they asked for.
 //! - Exits are children on the other side of the parent's market: what one fills the others lose, and when one is done,
 //!   unless it was refused, the others are cancelled.
 //!
@@ -98,7 +99,10 @@ impl Machine {
         };
         match contingency {
             Contingency::None | Contingency::Child => return,
-            Contingency::Parent => self.orders.links.get_mut(place).parent_filled += qty.0,
+            Contingency::Parent => {
+                self.orders.links.get_mut(place).parent_filled += qty.0;
+                self.grow_children(slot, place);
+            }
             Contingency::Oco => {
                 self.orders.links.get_mut(place).is_spent = true;
                 self.owe_siblings(slot, place, |_| Some(Owed::Cancel(Reject::LinkedOrderDone)));
@@ -136,9 +140,28 @@ impl Machine {
                     let closed = if is_exit { exits_filled } else { order.cum_qty.0 };
                     order.leaves().0 - row.lost.0 - (filled - closed)
                 });
+                if change > 0 {
+                    self.grow_children(slot, place);
+                }
             }
         }
         self.orders.links.commit(place, &mut self.digest);
+    }
+
+    /// A parent that is done was filled late: what was released of its children may become larger.
+    fn grow_children(&mut self, slot: u32, place: u32) {
+        if !self.orders.links.get(place).is_parent_done {
+            return;
+        }
+        let mut next = self.orders.members(place).next();
+        while let Some(other) = next {
+            next = self.next_member(other);
+            let released = self.orders.terms(other).is_some_and(|row| row.hold != Some(HoldReason::Parent));
+            if other != slot && released {
+                self.orders.terms_mut(other).may_grow = true;
+                self.orders.owe(other, Owed::Resize, &mut self.digest);
+            }
+        }
     }
 
     /// The group that an order is or was in, where it is remembered, and what the order is to it.
@@ -159,7 +182,7 @@ impl Machine {
             let lost = row.map_or(0, |row| lost(row, self.orders.get(other)));
             if other != slot && lost > 0 {
                 self.orders.terms_mut(other).lost.0 += lost;
-                self.orders.owe(other, Owed::Reduce, &mut self.digest);
+                self.orders.owe(other, Owed::Resize, &mut self.digest);
             }
         }
     }
@@ -168,12 +191,17 @@ impl Machine {
     pub(super) fn rare_end(&mut self, slot: u32, status: OrderStatus) {
         let id = self.orders.get(slot).id;
         self.unindex(slot);
+        self.stop_waiting(slot);
         self.timers.take_away(TimerKind::OrderExpiry, id.0, &mut self.digest);
         if self.orders.terms(slot).is_some_and(|terms| terms.is_counted) {
             self.count_reducer(slot, false);
         }
+        let qty = self.orders.get(slot).qty;
         let terms = self.orders.terms_mut(slot);
-        (terms.hold, terms.replacement, terms.is_counted) = (None, None, false);
+        (terms.hold, terms.is_counted) = (None, false);
+        // Fills that cross the end may tell of a larger quantity that had taken effect.
+        let ended_at_venue = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
+        terms.replacement = terms.replacement.filter(|new| ended_at_venue && new.qty > qty);
         let (place, contingency) = (terms.group, terms.asked.contingency);
         if contingency == Contingency::None || place == u32::MAX {
             return;
@@ -229,6 +257,27 @@ impl Machine {
         }
     }
 
+    /// A cancel of an order got lost: a leg that was triggered and waits for it asks for another one.
+    pub(super) fn ask_again_for(&mut self, slot: u32) {
+        let exclusive = self.orders.terms(slot).filter(|terms| terms.is_exclusive());
+        if let Some(place) = exclusive.map(|terms| terms.group) {
+            self.owe_siblings(slot, place, leaves_now);
+        }
+    }
+
+    /// Whether a leg that was triggered is at the venue, so that an exit which was not stays where it is.
+    pub(super) fn has_fired_sibling(&self, slot: u32) -> bool {
+        let Some(place) =
+            self.orders.terms(slot).filter(|terms| terms.is_exclusive()).map(|terms| terms.group)
+        else {
+            return false;
+        };
+        self.orders.members(place).any(|other| {
+            let is_at_venue = self.orders.get(other).status != OrderStatus::Held;
+            other != slot && is_at_venue && self.orders.terms(other).is_some_and(|row| row.is_fired)
+        })
+    }
+
     /// Whether an order that was triggered has to wait for others of its group; those at the venue that were not
     /// triggered themselves are asked to be cancelled.
     pub(super) fn waits_for_siblings(&mut self, slot: u32, out: &mut EventBuffer) -> bool {
@@ -253,8 +302,11 @@ impl Machine {
     }
 }
 
-/// A leg that was triggered and waited leaves when another one of its group is done.
+/// A leg that was triggered and waited, or that waits for its market, leaves when another one of its group is done.
 fn leaves_now(other: &Terms) -> Option<Owed> {
-    let waits = other.is_fired && other.hold == Some(HoldReason::Trigger);
-    waits.then_some(Owed::Leave)
+    match other.hold {
+        Some(HoldReason::Trigger) if other.is_fired => Some(Owed::Leave),
+        Some(HoldReason::Market) => Some(Owed::Release),
+        Some(HoldReason::Trigger | HoldReason::Parent | HoldReason::Auction) | None => None,
+    }
 }

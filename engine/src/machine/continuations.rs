@@ -25,6 +25,7 @@ impl Machine {
                     ContinueKind::Funding => self.pay_funding(pending, out),
                     ContinueKind::Mark => self.mark_positions(pending, out),
                     ContinueKind::Reconcile => self.end_missing(pending, out),
+                    ContinueKind::Reconnect => self.send_again(pending, out),
                 }
             }
         }

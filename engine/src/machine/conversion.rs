@@ -175,7 +175,12 @@ impl Machine {
         if from == to { Some(amount) } else { self.from_reference(to, self.in_reference(from, amount)?) }
     }
 
-    /// Units of the reference currency for one unit of another, as a fraction of two positive numbers.
+    /// Units of the reference currency for one unit of any, as a fraction of two positive numbers.
+    pub(super) fn rate_of(&self, currency: CurrencyId) -> Option<(i128, i128)> {
+        if currency == self.conversions.reference { Some((1, 1)) } else { self.reference_rate(currency) }
+    }
+
+    /// The same for another one than itself.
     fn reference_rate(&self, currency: CurrencyId) -> Option<(i128, i128)> {
         let reference = self.conversions.reference;
         let scale_of = |of| self.accounts.currency(of).map(|known| i32::from(known.scale));

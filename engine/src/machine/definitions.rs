@@ -6,7 +6,7 @@ use crate::limits::{CURRENCIES_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::rules::Rules;
 use crate::signals::AnyStrategy;
 use tickwerk_domain::command::{
-    CashTransferred, CurrencyDefined, RulesActivated, SimulatedVenueSet, StrategyDefined, TextDefined,
+    CashTransferred, CurrencyDefined, RulesActivated, StrategyDefined, TextDefined,
 };
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{LEGS_PER_POSTING_MAX, LedgerBook, Leg, Posted};
@@ -123,14 +123,6 @@ impl Machine {
                 factor.ok_or((Reject::ValueOutOfRange, i64::from(new.quantity_scale)))
             }
         }
-    }
-
-    pub(super) fn set_venue(&mut self, setting: &SimulatedVenueSet, out: &mut EventBuffer) -> u64 {
-        if self.instrument(setting.instrument).is_none() {
-            self.refuse(&(*setting).into(), Reject::UnknownInstrument, i64::from(setting.instrument.0), out);
-            return 0;
-        }
-        self.next_instrument_version(setting.instrument)
     }
 
     pub(super) fn define_strategy(&mut self, new: &StrategyDefined, out: &mut EventBuffer) -> u64 {

@@ -49,6 +49,7 @@ impl Machine {
             self.push_order(slot, OrderExpired { order: order.id, cum_qty: order.cum_qty, reason }, out);
             self.finish(slot, OrderStatus::Expired);
             self.positions.rehash(order.account, order.instrument, &mut self.digest);
+            self.count_end(slot, false, out);
             self.orders.commit(slot, &mut self.digest);
         } else {
             self.request_cancel(slot, Reject::Expired, out);

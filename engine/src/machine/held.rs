@@ -1,8 +1,10 @@
-//! Held orders: they stay in the core until their trigger is reached, their parent is done or their auction begins.
+//! Held orders: they stay in the core until their trigger is reached, their parent is done, their auction begins or, for
+//! exits, their market takes orders again (see `waiting.rs`).
 //!
-//! A held order has passed the risk check and counts in what its account ties up, so that it can leave later. Two kinds
+//! A held order has passed the risk check and counts in what its account ties up, so that it can leave later. Three kinds
 //! do not count before they leave, and are checked in full then: a child that waits for its parent, as what it would
-//! sell is not there yet, and the leg of a group that waits for its trigger, as one of the group leaves at most.
+//! sell is not there yet, the leg of a group that waits for its trigger, as one of the group leaves at most, and an exit
+//! that waits for its market.
 //! Whoever leaves is checked again as the order that it is then.
 //!
 //! What the core owes held orders is paid at the end of each command, as much as fits; the rest goes on by `Continue`.
@@ -77,11 +79,11 @@ impl Machine {
             Owed::Nothing => {}
             Owed::Expire => self.expire(slot, out),
             Owed::Cancel(reason) => self.request_cancel(slot, reason, out),
-            Owed::Reduce => {
-                self.lose(slot, out);
+            Owed::Resize => {
+                self.resize(slot, out);
             }
             Owed::Leave => {
-                if self.lose(slot, out) {
+                if self.resize(slot, out) {
                     self.leave_or_wait(slot, out);
                 }
             }
@@ -100,6 +102,7 @@ impl Machine {
 
     #[inline(never)]
     fn look_closer(&mut self, instrument: InstrumentId) {
+        self.look_at_waiting(instrument);
         if self.market(instrument).triggers() {
             let thresholds = thresholds(self.market(instrument));
             self.follow(instrument, &thresholds);
@@ -210,13 +213,13 @@ impl Machine {
             reason: HoldReason::Trigger,
         };
         self.push_order(slot, triggered, out);
-        if self.lose(slot, out) {
+        if self.resize(slot, out) {
             self.leave_or_wait(slot, out);
         }
         self.orders.commit(slot, &mut self.digest);
     }
 
-    /// A parent is done, or an auction begins: the order goes on to its trigger, or leaves.
+    /// A parent is done, an auction begins, or the market takes orders again: the order goes on to its trigger, or leaves.
     fn release(&mut self, slot: u32, out: &mut EventBuffer) {
         let Some(terms) = self.orders.terms(slot).copied() else {
             return;
@@ -225,6 +228,9 @@ impl Machine {
             return;
         };
         let order = *self.orders.get(slot);
+        if reason == HoldReason::Market && !self.may_go_on(slot) {
+            return;
+        }
         if reason == HoldReason::Parent {
             let most = self.released_qty(slot, &terms);
             self.orders.terms_mut(slot).lost = Qty::ZERO;
@@ -235,14 +241,21 @@ impl Machine {
             if most < order.qty {
                 self.orders.get_mut(slot).restate(order.price, most);
             }
-        } else if !self.lose(slot, out) {
+        } else if !self.resize(slot, out) {
             return;
         }
         let (trigger_price, seen, qty) = (Price(0), Price(0), self.orders.get(slot).leaves());
         let instrument = order.instrument;
         let triggered = OrderTriggered { order: order.id, trigger_price, seen, qty, instrument, reason };
         self.push_order(slot, triggered, out);
-        self.go_on_from_parent(slot, reason, out);
+        self.stop_waiting(slot);
+        if reason == HoldReason::Market && terms.is_fired {
+            // It may wait for another leg from here on.
+            self.orders.terms_mut(slot).hold = Some(HoldReason::Trigger);
+            self.leave_or_wait(slot, out);
+        } else {
+            self.go_on_from_parent(slot, reason, out);
+        }
     }
 
     fn go_on_from_parent(&mut self, slot: u32, reason: HoldReason, out: &mut EventBuffer) {
@@ -250,10 +263,8 @@ impl Machine {
             return;
         };
         let asked = terms.asked;
-        let chosen = self.venues.choose(asked.venue, asked.instrument);
-        let fit = chosen.and_then(|(_, venue)| super::venues::fit(&asked, venue, terms.is_exclusive()));
-        let next = match fit {
-            Ok(fit) if reason == HoldReason::Parent => fit.hold,
+        let next = match self.fit_of(&terms) {
+            Ok(fit) if reason != HoldReason::Auction => fit.hold,
             Ok(_) => None,
             Err(reason) => {
                 self.refuse_held(slot, Refusal::plain(reason), out);
@@ -272,7 +283,7 @@ impl Machine {
                     let (sent, strategy) = (self.as_held(slot), self.orders.get(slot).strategy);
                     match sent.and_then(|sent| self.risk_check(&sent, strategy, None, true)) {
                         Err(refusal) => {
-                            self.refuse_uncounted(slot, refusal, out);
+                            self.refuse_or_wait(slot, refusal, out);
                             return;
                         }
                         Ok(approval) => {
@@ -297,6 +308,7 @@ impl Machine {
     /// Lets an order leave the core as what it is once it was triggered, if it still passes the risk check.
     fn leave(&mut self, slot: u32, out: &mut EventBuffer) {
         self.uncount(slot);
+        self.trim_to_room(slot, out);
         let (sent, strategy) = (self.as_sent(slot), self.orders.get(slot).strategy);
         self.watch_before(sent.account, strategy, sent.instrument, out);
         let chosen = self.venues.choose(sent.venue, sent.instrument).map(|(id, _)| id);
@@ -309,7 +321,7 @@ impl Machine {
         });
         match checked {
             Err(refusal) => {
-                self.refuse_uncounted(slot, refusal, out);
+                self.refuse_or_wait(slot, refusal, out);
                 if refusal.reason == Reject::SelfTrade {
                     self.give_way(&sent, strategy, true, out);
                 }
@@ -351,40 +363,11 @@ impl Machine {
     }
 
     /// Ends a held order that does not pass any more and that is out of all sums.
-    fn refuse_uncounted(&mut self, slot: u32, refusal: Refusal, out: &mut EventBuffer) {
+    pub(super) fn refuse_uncounted(&mut self, slot: u32, refusal: Refusal, out: &mut EventBuffer) {
         self.book_refusal(slot, refusal, out);
         self.rare_end(slot, OrderStatus::Rejected);
         self.orders.commit(slot, &mut self.digest);
-    }
-
-    /// Takes from a held order what its siblings filled; `false` where nothing is left and it ends.
-    fn lose(&mut self, slot: u32, out: &mut EventBuffer) -> bool {
-        let lost = std::mem::replace(&mut self.orders.terms_mut(slot).lost, Qty::ZERO);
-        let order = *self.orders.get(slot);
-        if lost <= Qty::ZERO {
-            return true;
-        }
-        let is_linked = self.orders.terms(slot).is_some_and(|terms| terms.asked.link != 0);
-        let reason = if is_linked { Reject::LinkedOrderDone } else { Reject::ReduceOnly };
-        if lost >= order.leaves() {
-            self.request_cancel(slot, reason, out);
-            return false;
-        }
-        let qty = Qty(order.qty.0 - lost.0);
-        if order.status != OrderStatus::Held {
-            self.reduce_at_venue(slot, qty, reason, out);
-            return true;
-        }
-        let was_counted = self.orders.terms(slot).is_some_and(|terms| terms.is_counted);
-        self.uncount(slot);
-        self.orders.get_mut(slot).restate(order.price, qty);
-        if was_counted {
-            self.count(slot, None);
-        } else {
-            self.count_open(slot);
-        }
-        self.push_replaced(slot, out);
-        true
+        self.count_end(slot, false, out);
     }
 
     /// Tells the terms of an order from here on.

@@ -7,6 +7,7 @@ use super::conversion::Conversions;
 use super::definitions::{hash_instrument, hash_text};
 use super::mass_cancel::Scope;
 use super::sessions::Sweep;
+use super::venue_settings::RecordedLatencies;
 use super::{Continuation, InstrumentSlot, Machine, StrategySlot, Venues, funding, valuation};
 use crate::accounts::Accounts;
 use crate::executions::{Executions, UnmatchedFills};
@@ -64,6 +65,7 @@ impl Machine {
             is_continuing: _,
             timers,
             conversions,
+            latencies,
             funding,
             rules_table: _,
             rules: _,
@@ -91,6 +93,7 @@ impl Machine {
         to.section("triggers", |to| triggers.save(to));
         to.section("timers", |to| timers.save(to));
         to.section("conversions", |to| conversions.save(to));
+        to.section("latencies", |to| latencies.save(to));
         to.section("machine", |to| {
             to.table(reducers, &0);
             to.value(firing);
@@ -128,6 +131,7 @@ impl Machine {
         let triggers = from.section("triggers", |from| Triggers::load(&orders, from))?;
         let timers = from.section("timers", |from| Timers::load(from, sum))?;
         let conversions = from.section("conversions", |from| Conversions::load(from, sum))?;
+        let latencies = from.section("latencies", |from| RecordedLatencies::load(from, sum))?;
         from.section("machine", |from| {
             let mut machine = Self {
                 texts,
@@ -155,6 +159,7 @@ impl Machine {
                 is_continuing: false,
                 timers,
                 conversions,
+                latencies,
                 funding: from.value()?,
                 rules_table: RULES,
                 rules,

@@ -93,7 +93,8 @@ impl Machine {
             | ContinueKind::Held
             | ContinueKind::Reconcile
             | ContinueKind::Funding
-            | ContinueKind::Mark => Reject::MassCanceled,
+            | ContinueKind::Mark
+            | ContinueKind::Reconnect => Reject::MassCanceled,
         };
         let mut after = from.after;
         let mut steps = 0;

@@ -7,6 +7,7 @@
 //! | stated, unknown or done here | raised |
 //! | `CumQty` | raised: fills come as `FillReported`, never from a sum |
 //! | price or quantity | the order gets the venue's terms; raised where they cannot be |
+//! | a cancel or replace sent before the start did nothing | the order is as it was, and may be asked again |
 //! | balance, position | set to the venue's, against the adjustment book |
 //!
 //! The source states a view that holds everything it reported before: fills that it knows come as `FillReported` ahead
@@ -21,6 +22,7 @@ use super::{Continuation, Machine, Scope, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX, VENUES_MAX};
 use crate::orders::Order;
+use crate::orders::terms::Replacement;
 use crate::reconciliation::Reconciliation;
 use tickwerk_domain::command::{
     ReconcileEnded, ReconcileStarted, ReplaceReported, VenueBalanceStated, VenueOrderStated,
@@ -29,7 +31,7 @@ use tickwerk_domain::command::{
 use tickwerk_domain::event::{ReconcileCompleted, ReconcileDiffered};
 use tickwerk_domain::{
     AccountId, Command, ContinueKind, CurrencyId, DifferenceKind, InstrumentId, Money, OrderId, OrderStatus,
-    Price, Qty, ReconcileAction, Reject, SideFilter, Stamp, StrategyId,
+    Price, Qty, ReconcileAction, Reject, Sequence, SideFilter, Stamp, StrategyId,
 };
 
 /// More events than ending one order causes, alerts included, with those of the completion and the digest.
@@ -138,31 +140,53 @@ impl Machine {
             let (ours, theirs) = (order.cum_qty.0, stated.cum_qty.0);
             self.differ_in_order(stated, DifferenceKind::OrderFilled, ours, theirs, false, out);
         }
+        // What was asked for since the start may be in the view or not; its answer tells.
+        let started = self.reconciliations.of(order.account).map_or(Sequence::NONE, |of| of.started);
+        let is_settled = order.requested_at < started;
         let has_limit = order.order_type.has_limit();
         let (other_price, other_qty) = (has_limit && order.price != stated.price, order.qty != stated.qty);
+        let is_replace_pending = self.orders.terms(slot).is_some_and(|terms| terms.replacement.is_some());
         if other_price || other_qty {
-            // What a replace on its way asks for may be there already; its answer tells.
-            let is_restated = order.status != OrderStatus::PendingReplace
+            let is_restated = (is_settled || !is_replace_pending)
                 && stated.qty > stated.cum_qty.max(order.cum_qty)
                 && (!has_limit || stated.price.0 > 0)
                 && self.replace_confirmed(slot, &self.stated_terms(slot, stated), out).is_ok();
             if other_price {
                 let (ours, theirs) = (order.price.0, stated.price.0);
-                self.differ_in_order(stated, DifferenceKind::OrderTerms, ours, theirs, is_restated, out);
+                self.differ_in_order(stated, DifferenceKind::OrderPrice, ours, theirs, is_restated, out);
             }
             if other_qty {
                 let (ours, theirs) = (order.qty.0, stated.qty.0);
-                self.differ_in_order(stated, DifferenceKind::OrderTerms, ours, theirs, is_restated, out);
+                self.differ_in_order(stated, DifferenceKind::OrderQuantity, ours, theirs, is_restated, out);
             }
+        } else if is_settled && is_replace_pending {
+            self.differ_in_request(&order, stated, out);
+            self.replace_refused(slot, Reject::RequestLost.code(), out);
+        }
+        if is_settled && self.orders.get(slot).status == OrderStatus::PendingCancel {
+            self.differ_in_request(&order, stated, out);
+            let lost = self.cancel_refused(slot, Reject::RequestLost.code(), out);
+            lost.expect("a cancel is pending");
         }
         self.orders.commit(slot, &mut self.digest);
     }
 
-    /// The order's terms with the price and quantity that are stated.
+    /// A request has done nothing: tells what is open here and there.
+    fn differ_in_request(&mut self, order: &Order, stated: &VenueOrderStated, out: &mut EventBuffer) {
+        let (ours, theirs) = (order.leaves().0, stated.qty.0.saturating_sub(stated.cum_qty.0));
+        self.differ_in_order(stated, DifferenceKind::RequestLost, ours, theirs, true, out);
+    }
+
+    /// The order's terms with the price and quantity that are stated; those of a replace that they are the terms of.
     fn stated_terms(&self, slot: u32, stated: &VenueOrderStated) -> ReplaceReported {
         let (order, terms) = (self.orders.get(slot), self.orders.terms(slot));
-        let (trigger_price, display_qty) =
-            terms.map_or((Price(0), Qty::ZERO), |terms| (terms.trigger_price, terms.display_qty));
+        let is_meant = |new: &Replacement| (new.price, new.qty) == (stated.price, stated.qty);
+        let asked = terms.and_then(|terms| terms.replacement).filter(is_meant);
+        let (trigger_price, display_qty) = match (asked, terms) {
+            (Some(new), _) => (new.trigger_price, new.display_qty),
+            (None, Some(terms)) => (terms.trigger_price, terms.display_qty),
+            (None, None) => (Price(0), Qty::ZERO),
+        };
         ReplaceReported {
             order: order.id,
             venue_order_id: stated.venue_order_id,
@@ -357,7 +381,10 @@ impl Machine {
             action,
         };
         self.differ(differed, out);
-        if !may_be_meant {
+        if !may_be_meant && order.cum_qty == order.qty {
+            // It was filled whole there, and the replace that might have given it more came too late.
+            self.replace_refused(slot, Reject::MissingAtVenue.code(), out);
+        } else if !may_be_meant {
             let ended = self.end(slot, OrderStatus::Canceled, Reject::MissingAtVenue.code(), out);
             ended.expect("it is open");
             self.orders.commit(slot, &mut self.digest);

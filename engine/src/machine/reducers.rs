@@ -8,7 +8,7 @@ use super::Machine;
 use crate::limits::INSTRUMENTS_MAX;
 use crate::orders::Terms;
 use crate::orders::terms::Owed;
-use tickwerk_domain::{AccountId, InstrumentId, OrderId, PositionEffect, PositionSide, Side};
+use tickwerk_domain::{AccountId, InstrumentId, OrderId, PositionSide, Side};
 
 impl Machine {
     /// Counts an order that may only reduce, or no longer, so that nothing is looked for where there is none. The number
@@ -16,7 +16,7 @@ impl Machine {
     pub(super) fn count_reducer(&mut self, slot: u32, is_counted: bool) {
         let order = self.orders.get(slot);
         let place = order.account.0 as usize * INSTRUMENTS_MAX + order.instrument.0 as usize;
-        if self.orders.terms(slot).is_some_and(must_reduce) {
+        if self.orders.terms(slot).is_some_and(Terms::must_reduce) {
             let count = &mut self.reducers[place];
             *count = if is_counted { *count + 1 } else { *count - 1 };
         }
@@ -27,7 +27,7 @@ impl Machine {
         let mut reducers: Box<[u32]> = vec![0; self.reducers.len()].into();
         for order in self.orders.open().filter(|order| order.has_terms) {
             let terms = self.orders.terms_by_id(order.id);
-            let counts = terms.is_some_and(|terms| terms.is_counted && must_reduce(terms));
+            let counts = terms.is_some_and(|terms| terms.is_counted && terms.must_reduce());
             let place = order.account.0 as usize * INSTRUMENTS_MAX + order.instrument.0 as usize;
             reducers[place] += u32::from(counts);
         }
@@ -54,7 +54,7 @@ impl Machine {
             steps += 1;
             next = self.orders.next_own(slot);
             let order = self.orders.get(slot);
-            let counted = self.orders.terms(slot).filter(|terms| terms.is_counted && must_reduce(terms));
+            let counted = self.orders.terms(slot).filter(|terms| terms.is_counted && terms.must_reduce());
             let Some(terms) = counted.filter(|_| order.position_side == of) else {
                 continue;
             };
@@ -69,12 +69,8 @@ impl Machine {
                 let over = over.saturating_add(lot - 1) / lot * lot;
                 let lost = &mut self.orders.terms_mut(slot).lost.0;
                 *lost = lost.saturating_add(over);
-                self.orders.owe(slot, Owed::Reduce, &mut self.digest);
+                self.orders.owe(slot, Owed::Resize, &mut self.digest);
             }
         }
     }
-}
-
-fn must_reduce(terms: &Terms) -> bool {
-    terms.asked.reduce_only || terms.asked.position_effect == PositionEffect::Close
 }

@@ -3,21 +3,28 @@
 //! A held order is replaced with the command. At the venue the old terms stand until it answers, and what the order ties
 //! up is the worse of both. A replace is checked like a new order, with what the order itself ties up taken out; one that
 //! only lowers the quantity takes less risk and is not checked.
+//!
+//! Fills and answers cross each other (FIX 4.4 volume 4, appendix D; a pending replace goes before filled in its order of
+//! precedence). An order that is filled while it may become larger stays `pending_replace` with nothing left: the
+//! confirmation gives it the rest, a refusal ends it as filled. A confirmed quantity at or below `CumQty` is amended to
+//! it, and the order is filled. More than today's quantity can only be filled where the replace took effect, so that
+//! such a fill confirms it.
 
+use super::order_flow::approved;
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::ACCOUNTS_MAX;
 use crate::orders::Terms;
 use crate::orders::terms::{Replacement, check_display_qty, check_trigger_price, refusal};
-use crate::risk::Refusal;
 use crate::risk::exposure::{Reservation, spot_reservation};
 use crate::risk::rate::Message;
+use crate::risk::{Approval, Refusal};
 use tickwerk_domain::command::{NewOrder, ReplaceOrder, ReplaceReported, VenueDefined};
-use tickwerk_domain::event::{OrderCanceled, ReplaceRejected, ReplaceSubmitted};
+use tickwerk_domain::event::{OrderFilled, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    HoldReason, Instrument, InstrumentKind, Money, OrderId, OrderStatus, OrderType, Price, Qty, Reject,
-    VenueState,
+    HoldReason, Instrument, InstrumentKind, Liquidity, Money, OrderId, OrderStatus, OrderType, Price, Qty,
+    Reject, VenueState,
 };
 
 /// Largest open quantity of a position, far from where sums of an `i64` could overflow.
@@ -97,12 +104,13 @@ impl Machine {
         }
         if !self.orders.get(slot).has_terms {
             let plain = self.orders.get(slot).plain();
-            self.orders.add_terms(slot, Terms::new(&plain));
+            self.orders.add_terms(slot, &Terms::new(&plain));
             self.orders.commit(slot, &mut self.digest);
         }
-        let reservation = self.check_replacement(slot, &new, false)?;
+        let (reservation, approval) = self.check_replacement(slot, &new, false)?;
         new.reserve_price = reservation.price;
-        self.begin_replace(slot, new, reservation.amount, out);
+        self.orders.terms_mut(slot).wanted = new.qty;
+        self.begin_replace(slot, new, (reservation.amount, approval.as_ref()), out);
         Ok(())
     }
 
@@ -126,6 +134,7 @@ impl Machine {
             display_qty: if asked.display_qty == Qty::ZERO { display } else { asked.display_qty },
             extra_open: 0,
             reserve_price: order.reserve_price,
+            is_own: false,
         };
         if asked.price.0 != 0 && !order_type.has_limit() {
             return Err(refusal(Reject::PriceNotAllowed, 0, i128::from(asked.price.0)));
@@ -160,20 +169,19 @@ impl Machine {
     }
 
     /// Checks an order with new terms as if it were new, with what it ties up today taken out and put back. One that
-    /// only lowers its quantity passes.
-    fn check_replacement(
+    /// only lowers its quantity passes without an approval.
+    pub(super) fn check_replacement(
         &mut self,
         slot: u32,
         new: &Replacement,
         is_held: bool,
-    ) -> Result<Reservation, Refusal> {
+    ) -> Result<(Reservation, Option<Approval>), Refusal> {
         let order = *self.orders.get(slot);
         let terms = self.orders.terms(slot);
         let trigger = terms.map_or(Price(0), |terms| terms.trigger_price);
         if new.price == order.price && new.trigger_price == trigger && new.qty <= order.qty {
-            return self
-                .reservation_of(slot, order.reserve_price, new.qty)
-                .ok_or(Refusal::plain(Reject::ValueOverflow));
+            let reservation = self.reservation_of(slot, order.reserve_price, new.qty);
+            return Ok((reservation.ok_or(Refusal::plain(Reject::ValueOverflow))?, None));
         }
         // Less than the minimum may be left of an order that is large enough.
         let least = self.instrument(order.instrument).map_or(0, |known| known.definition.quantity_min.0);
@@ -184,7 +192,9 @@ impl Machine {
             if watches_trigger { self.worst_held(&sent, order.order_type, new.trigger_price)? } else { sent };
         let margin = self.positions.of(order.account, order.instrument, order.position_side).margin;
         self.uncount(slot);
-        let checked = self.risk_check(&seen, order.strategy, Some(Message::Replace), watches_trigger);
+        // What the core asks by itself takes no place among the client's.
+        let message = (!new.is_own).then_some(Message::Replace);
+        let checked = self.risk_check(&seen, order.strategy, message, watches_trigger);
         self.count(slot, None);
         // Margin is put back as it was, not marked anew: a refused replace changes nothing.
         let price = order.reserve_price;
@@ -198,11 +208,11 @@ impl Machine {
         };
         self.tie_up(slot, before);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
-        checked.map(|approval| approval.reservation)
+        checked.map(|approval| (approval.reservation, Some(approval)))
     }
 
     /// What the order would tie up with another quantity at a price; the margin of its position for contracts.
-    fn reservation_of(&self, slot: u32, price: Price, qty: Qty) -> Option<Reservation> {
+    pub(super) fn reservation_of(&self, slot: u32, price: Price, qty: Qty) -> Option<Reservation> {
         let order = self.orders.get(slot);
         let known = self.instrument(order.instrument)?;
         match known.definition.kind {
@@ -223,18 +233,19 @@ impl Machine {
             // It waits for another one to leave the venue; its trigger is behind it.
             return Err(Refusal::plain(Reject::IllegalMove));
         }
-        let reservation =
-            if terms.is_counted { Some(self.check_replacement(slot, new, true)?) } else { None };
+        let checked = if terms.is_counted { Some(self.check_replacement(slot, new, true)?) } else { None };
         self.unindex(slot);
         self.uncount(slot);
         self.orders.get_mut(slot).restate(new.price, new.qty);
         let row = self.orders.terms_mut(slot);
         (row.trigger_price, row.display_qty) = (new.trigger_price, new.display_qty);
-        match reservation {
+        row.wanted = new.qty;
+        match checked {
             None => self.count_open(slot),
-            Some(reservation) => {
+            Some((reservation, approval)) => {
                 self.orders.get_mut(slot).reserve_price = reservation.price;
                 self.count(slot, None);
+                self.tell_approval(slot, approval.as_ref(), out);
             }
         }
         self.push_replaced(slot, out);
@@ -247,19 +258,35 @@ impl Machine {
         Ok(())
     }
 
+    /// Tells what the terms that passed tie up and lead to, now that they are counted.
+    pub(super) fn tell_approval(&mut self, slot: u32, approval: Option<&Approval>, out: &mut EventBuffer) {
+        if let Some(approval) = approval {
+            let event = approved(self, slot, Some(approval));
+            self.push_order(slot, event, out);
+        }
+    }
+
     /// Asks the venue for new terms that have passed; until it answers, the worse of both counts.
-    fn begin_replace(&mut self, slot: u32, new: Replacement, reserved: i128, out: &mut EventBuffer) {
+    pub(super) fn begin_replace(
+        &mut self,
+        slot: u32,
+        new: Replacement,
+        (reserved, approval): (i128, Option<&Approval>),
+        out: &mut EventBuffer,
+    ) {
         let order = *self.orders.get(slot);
         let extra_open = (new.qty.0 - order.qty.0).max(0);
         self.orders.terms_mut(slot).replacement = Some(Replacement { extra_open, ..new });
         // From here on either price may be met at the venue.
         self.resting.note(order.account, order.instrument, order.side, new.price, false);
-        self.give_way(&NewOrder { price: new.price, ..self.as_sent(slot) }, order.strategy, false, out);
         *self.positions.of_mut(order.account, order.instrument, order.position_side).open_mut(order.side) +=
             extra_open;
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
+        self.tell_approval(slot, approval, out);
+        self.give_way(&NewOrder { price: new.price, ..self.as_sent(slot) }, order.strategy, false, out);
         self.orders.set_status(slot, OrderStatus::PendingReplace);
+        self.orders.get_mut(slot).requested_at = self.this_command();
         let submitted = ReplaceSubmitted {
             order: order.id,
             price: new.price,
@@ -275,31 +302,6 @@ impl Machine {
         self.orders.commit(slot, &mut self.digest);
     }
 
-    /// Lowers the quantity of an order at the venue as one of its group was filled, or as there is less to reduce; where
-    /// it cannot be lowered now, the order is cancelled.
-    pub(super) fn reduce_at_venue(&mut self, slot: u32, qty: Qty, reason: Reject, out: &mut EventBuffer) {
-        let order = *self.orders.get(slot);
-        let can_replace = self.venues.get(order.venue).is_some_and(|venue| venue.can(VenueDefined::REPLACE));
-        let stands =
-            matches!(order.status, OrderStatus::PendingNew | OrderStatus::New | OrderStatus::PartiallyFilled);
-        let reservation = self.reservation_of(slot, order.reserve_price, qty);
-        match reservation.filter(|_| can_replace && stands) {
-            None => self.request_cancel(slot, reason, out),
-            Some(reservation) => {
-                let terms = self.orders.terms(slot);
-                let new = Replacement {
-                    price: order.price,
-                    qty,
-                    trigger_price: terms.map_or(Price(0), |terms| terms.trigger_price),
-                    display_qty: terms.map_or(Qty::ZERO, |terms| terms.display_qty),
-                    extra_open: 0,
-                    reserve_price: reservation.price,
-                };
-                self.begin_replace(slot, new, reservation.amount, out);
-            }
-        }
-    }
-
     /// The venue has replaced an open order, asked or not. An error changes nothing: terms that cannot be.
     pub(super) fn replace_confirmed(
         &mut self,
@@ -311,13 +313,15 @@ impl Machine {
         if order.status.is_done() || order.status == OrderStatus::Held {
             return Err(Reject::DuplicateReport);
         }
-        if report.qty < order.cum_qty || report.qty <= Qty::ZERO {
+        let replacement = self.orders.terms(slot).and_then(|terms| terms.replacement);
+        let is_answer = replacement.is_some();
+        if report.qty <= Qty::ZERO || report.qty < order.cum_qty && !is_answer {
             return Err(Reject::QuantityBelowFilled);
         }
+        let qty = report.qty.max(order.cum_qty);
         if order.order_type.has_limit() && report.price.0 <= 0 {
             return Err(Reject::PriceNotPositive);
         }
-        let replacement = self.orders.terms(slot).and_then(|terms| terms.replacement);
         let is_as_asked = replacement.is_some_and(|new| (new.price, new.qty) == (report.price, report.qty));
         let reserve_price = match replacement {
             Some(new) if is_as_asked => new.reserve_price,
@@ -326,42 +330,102 @@ impl Machine {
         };
         let open =
             *self.positions.of_mut(order.account, order.instrument, order.position_side).open_mut(order.side);
-        let fits = open.checked_add(report.qty.0).is_some_and(|open| open <= OPEN_MAX);
-        if !fits || report.price.0 < 0 || self.reservation_of(slot, reserve_price, report.qty).is_none() {
+        let fits = open.checked_add(qty.0).is_some_and(|open| open <= OPEN_MAX);
+        if !fits || report.price.0 < 0 || self.reservation_of(slot, reserve_price, qty).is_none() {
             return Err(Reject::ValueOverflow);
         }
         if !order.has_terms {
-            self.orders.add_terms(slot, Terms::new(&order.plain()));
+            self.orders.add_terms(slot, &Terms::new(&order.plain()));
         }
         self.uncount(slot);
         let row = self.orders.get_mut(slot);
-        row.restate(report.price, report.qty);
+        row.restate(report.price, qty);
         (row.reserve_price, row.is_accepted) = (reserve_price, true);
         let terms = self.orders.terms_mut(slot);
         terms.replacement = None;
         (terms.trigger_price, terms.display_qty) = (report.trigger_price, report.display_qty);
         self.count(slot, None);
-        if order.status != OrderStatus::PendingCancel {
-            let standing = self.standing_status(slot);
-            self.set_standing(slot, standing);
-        }
+        self.stand(slot);
         self.push_replaced(slot, out);
-        if report.qty == order.cum_qty {
-            // Nothing is left: the venue has ended it with what it filled.
-            let reason = Reject::CancelRequested.code();
-            self.orders.get_mut(slot).reason = reason;
-            self.push_order(slot, OrderCanceled { order: order.id, cum_qty: order.cum_qty, reason }, out);
-            self.finish(slot, OrderStatus::Canceled);
-        }
+        self.close_where_full(slot, out);
+        self.resize_if_due(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
+        self.keep_reducing(order.account, order.instrument, order.position_side);
         self.orders.commit(slot, &mut self.digest);
         Ok(())
     }
 
-    /// The venue has refused a replace: the order is as it was. `false` where none is on its way.
+    /// A fill tells of a replace that the venue has not confirmed: it is more than today's quantity has left, and no
+    /// more than the quantity that was asked for has. An error changes nothing: it fits neither.
+    pub(super) fn take_replacement(
+        &mut self,
+        slot: u32,
+        filled: Qty,
+        out: &mut EventBuffer,
+    ) -> Result<(), Reject> {
+        let order = *self.orders.get(slot);
+        let larger = self.orders.terms(slot).and_then(|terms| terms.replacement);
+        let larger = larger.filter(|new| filled.0 <= new.qty.0 - order.cum_qty.0);
+        let new = larger.ok_or(Reject::FillUnmatched)?;
+        if order.status.is_done() {
+            self.orders.get_mut(slot).restate(new.price, new.qty);
+            self.orders.terms_mut(slot).replacement = None;
+            self.push_replaced(slot, out);
+            return Ok(());
+        }
+        let told = ReplaceReported {
+            order: order.id,
+            venue_order_id: 0,
+            price: new.price,
+            qty: new.qty,
+            trigger_price: new.trigger_price,
+            display_qty: new.display_qty,
+        };
+        self.replace_confirmed(slot, &told, out)
+    }
+
+    /// Whether a replace on its way asks for more than an order has today: it is not done when that is filled.
+    #[inline]
+    pub(super) fn awaits_more(&self, slot: u32) -> bool {
+        let order = self.orders.get(slot);
+        order.has_terms
+            && self
+                .orders
+                .terms(slot)
+                .and_then(|terms| terms.replacement)
+                .is_some_and(|new| new.qty > order.qty)
+    }
+
+    /// Ends an order that is filled whole, now that no replace is on its way any more. No fill comes with it.
+    fn close_where_full(&mut self, slot: u32, out: &mut EventBuffer) {
+        let order = *self.orders.get(slot);
+        if order.cum_qty < order.qty {
+            return;
+        }
+        let filled = OrderFilled {
+            cum_value: Money::new(order.cum_value),
+            cum_fee: Money::new(order.cum_fee),
+            order: order.id,
+            last_price: Price(0),
+            last_qty: Qty::ZERO,
+            cum_qty: order.cum_qty,
+            leaves_qty: Qty::ZERO,
+            account: order.account,
+            instrument: order.instrument,
+            side: order.side,
+            liquidity: Liquidity::Maker,
+        };
+        self.push_order(slot, filled, out);
+        self.finish(slot, OrderStatus::Filled);
+        self.positions.rehash(order.account, order.instrument, &mut self.digest);
+        self.count_end(slot, false, out);
+    }
+
+    /// The venue has refused a replace: the order is as it was, and done where that is filled. `false` where none is on its way.
     pub(super) fn replace_refused(&mut self, slot: u32, reason: ReasonCode, out: &mut EventBuffer) -> bool {
         let order = *self.orders.get(slot);
-        let Some(new) = self.orders.terms(slot).and_then(|terms| terms.replacement) else {
+        let replacement = self.orders.terms(slot).and_then(|terms| terms.replacement);
+        let Some(new) = replacement.filter(|_| !order.status.is_done()) else {
             return false;
         };
         self.orders.terms_mut(slot).replacement = None;
@@ -369,10 +433,7 @@ impl Machine {
             new.extra_open;
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
-        if order.status != OrderStatus::PendingCancel {
-            let standing = self.standing_status(slot);
-            self.set_standing(slot, standing);
-        }
+        self.stand(slot);
         let rejected = ReplaceRejected {
             limit: Money::ZERO,
             observed: Money::ZERO,
@@ -383,6 +444,12 @@ impl Machine {
             reason,
         };
         self.push_account(order.account, rejected, out);
+        self.close_where_full(slot, out);
+        if new.is_own {
+            self.try_again_later(slot, new.qty);
+        } else {
+            self.resize_if_due(slot);
+        }
         self.orders.commit(slot, &mut self.digest);
         true
     }
@@ -399,8 +466,11 @@ impl Machine {
         }
     }
 
-    fn set_standing(&mut self, slot: u32, to: OrderStatus) {
-        if self.orders.get(slot).status != to {
+    /// A replace is answered: the order stands as it is, unless a cancel is on its way or it is filled whole.
+    fn stand(&mut self, slot: u32) {
+        let (order, to) = (self.orders.get(slot), self.standing_status(slot));
+        let is_kept = order.status == OrderStatus::PendingCancel || order.cum_qty == order.qty;
+        if !is_kept && order.status != to {
             self.orders.set_status(slot, to);
         }
     }

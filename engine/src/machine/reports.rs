@@ -112,7 +112,12 @@ impl Machine {
     }
 
     /// The venue refused the cancel. Where the cancel crossed a fill that ended the order, only the answer is told.
-    fn cancel_refused(&mut self, slot: u32, reason: ReasonCode, out: &mut EventBuffer) -> Result<(), Reject> {
+    pub(super) fn cancel_refused(
+        &mut self,
+        slot: u32,
+        reason: ReasonCode,
+        out: &mut EventBuffer,
+    ) -> Result<(), Reject> {
         let order = self.orders.get_mut(slot);
         if !order.is_cancel_pending {
             return Err(Reject::DuplicateReport);
@@ -122,8 +127,13 @@ impl Machine {
         if !order.status.is_done() {
             let standing = self.standing_status(slot);
             self.orders.set_status(slot, standing);
-            self.stop_waiting_for(slot);
+            if reason == Reject::RequestLost.code() {
+                self.ask_again_for(slot);
+            } else {
+                self.stop_waiting_for(slot);
+            }
             self.expire_later(slot);
+            self.resize_if_due(slot);
         }
         let (id, account, client_order_id) = (order.id, order.account, order.client_order_id);
         self.push_account(account, CancelRejected { order: id, account, client_order_id, reason }, out);
@@ -220,8 +230,11 @@ impl Machine {
         if fill.fee.get().unsigned_abs() > FEE_MAX {
             return Err(Reject::ValueOverflow);
         }
-        if fill.qty <= Qty::ZERO || fill.qty > fillable(order) {
+        if fill.qty <= Qty::ZERO {
             return Err(Reject::FillUnmatched);
+        }
+        if fill.qty > fillable(order) {
+            self.take_replacement(slot, fill.qty, out)?;
         }
         let booked = self.book_fill(slot, &instrument, base_factor, fill, out)?;
         let execution = Execution::booked(fill, booked.fee_counted, booked.is_fee_counted);
@@ -246,7 +259,7 @@ impl Machine {
         }
         *self.positions.of_mut(account, instrument, position_side).open_mut(side) -= qty.0;
         let order = self.orders.get(slot);
-        if order.cum_qty == order.qty {
+        if order.cum_qty == order.qty && !self.awaits_more(slot) {
             self.finish(slot, OrderStatus::Filled);
             return;
         }

@@ -182,7 +182,7 @@ impl Machine {
         self.note_pending(before.strategy, -before.side.sign() * change);
         let &Order { account, instrument, position_side, .. } = before;
         *self.positions.of_mut(account, instrument, position_side).open_mut(before.side) -= change;
-        if order.cum_qty == order.qty {
+        if order.cum_qty == order.qty && !self.awaits_more(slot) {
             self.finish(slot, OrderStatus::Filled);
         } else if order.cum_qty == Qty::ZERO && order.status == OrderStatus::PartiallyFilled {
             self.orders.set_status(slot, OrderStatus::New);

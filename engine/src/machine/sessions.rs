@@ -1,7 +1,8 @@
 //! Sessions: the state of an instrument's market, and what its changes do to orders that wait for it.
 //!
 //! When an auction begins or trading opens, orders that the core holds for it are released; when the market closes,
-//! DAY orders end, as do those for a closing auction that never came. A venue that ends orders by itself is left to it.
+//! DAY orders end, as do those for a closing auction that never came, and they follow a closing time that changes. A
+//! venue that ends orders by itself is left to it.
 
 use super::Machine;
 use crate::event_buffer::EventBuffer;
@@ -29,10 +30,13 @@ impl Machine {
         let from = self.market(instrument).session;
         if lifecycle::session::is_allowed(from, session.state) {
             let market = self.market_mut(instrument);
+            let closes_otherwise = market.closes_at != session.closes_at;
             (market.session, market.closes_at) = (session.state, session.closes_at);
-            if from != session.state {
+            if from != session.state || closes_otherwise {
                 self.sweep.instruments |= 1 << instrument.0;
                 self.sweep.next = OrderId::NONE;
+            }
+            if from != session.state {
                 self.look_at_triggers(instrument);
             }
         } else {
@@ -50,10 +54,11 @@ impl Machine {
         while let Some(slot) = next.filter(|_| steps < self.rules.steps_per_command) {
             steps += 1;
             next = self.orders.next_open(slot);
-            if self.orders.get(slot).instrument == instrument
-                && let Some(owed) = self.owed_by_session(slot)
-            {
-                self.orders.owe(slot, owed, &mut self.digest);
+            if self.orders.get(slot).instrument == instrument {
+                self.follow_close(slot);
+                if let Some(owed) = self.owed_by_session(slot) {
+                    self.orders.owe(slot, owed, &mut self.digest);
+                }
             }
         }
         self.sweep.next = next.map_or(OrderId::NONE, |slot| self.orders.get(slot).id);
@@ -61,6 +66,20 @@ impl Machine {
             self.sweep.instruments &= self.sweep.instruments - 1;
         }
         steps
+    }
+
+    /// A DAY order ends when its session does, whatever that was said to be when it came.
+    fn follow_close(&mut self, slot: u32) {
+        let order = self.orders.get(slot);
+        if order.time_in_force != TimeInForce::Day {
+            return;
+        }
+        let day_ends = self.market(order.instrument).day_ends(self.now);
+        if self.orders.terms(slot).is_some_and(|terms| terms.expires_at != day_ends) {
+            self.orders.terms_mut(slot).expires_at = day_ends;
+            self.set_expiry(slot);
+            self.orders.commit(slot, &mut self.digest);
+        }
     }
 
     /// Whether the auction that an order is for is going on.

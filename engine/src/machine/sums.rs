@@ -121,7 +121,8 @@ impl Machine {
                 };
                 let today = needed(price, leaves);
                 // While a replace is on its way, the worse of both counts.
-                let replacement = terms.and_then(|terms| terms.replacement).filter(|_| leaves > Qty::ZERO);
+                let is_open = is_counted && !order.status.is_done();
+                let replacement = terms.and_then(|terms| terms.replacement).filter(|_| is_open);
                 let later =
                     replacement.map(|new| needed(new.reserve_price, Qty(new.qty.0 - order.cum_qty.0)));
                 let amount = later.map_or(today.amount, |later| later.amount.max(today.amount));

@@ -5,11 +5,13 @@
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{INSTRUMENTS_MAX, VENUES_MAX};
+use crate::orders::Terms;
 use tickwerk_domain::command::{NewOrder, RouteSet, VenueDefined, VenueStateObserved};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum};
 use tickwerk_domain::{
-    Digest, HoldReason, InstrumentId, OrderType, Qty, Reject, TextId, TimeInForce, VenueId, VenueState,
+    Digest, HoldReason, InstrumentId, OrderType, Qty, Reject, Sequence, Stamp, TextId, TimeInForce, VenueId,
+    VenueState,
 };
 
 /// What the simulated venue can do; triggers are the core's.
@@ -25,6 +27,8 @@ pub struct Venue {
     pub capabilities: u64,
     /// Whether orders can go there.
     pub state: VenueState,
+    /// Sequence of the command that told that the connection is there again; none where it never was lost.
+    pub connected_at: Sequence,
     row: u64,
 }
 
@@ -63,6 +67,7 @@ impl Venues {
             name: TextId::NONE,
             capabilities: SIMULATED_CAPABILITIES,
             state: VenueState::Connected,
+            connected_at: Sequence::NONE,
             row: 0,
         };
         let mut venues = [None; VENUES_MAX];
@@ -99,8 +104,14 @@ impl Venues {
         second.map(|venue| (fallback, venue)).ok_or(Reject::VenueDisconnected)
     }
 
+    /// Where an order goes that names `asked`, or none, connected or not.
+    fn first_of(&self, asked: VenueId, instrument: InstrumentId) -> Option<&Venue> {
+        self.get(if asked.is_none() { self.route(instrument).0 } else { asked })
+    }
+
     fn set(&mut self, id: VenueId, venue: Venue, digest: &mut Digest) {
-        let words = [u64::from(id.0) << 32 | u64::from(venue.name.0), venue.capabilities, venue.state as u64];
+        let state = venue.connected_at.0 << 8 | venue.state as u64;
+        let words = [u64::from(id.0) << 32 | u64::from(venue.name.0), venue.capabilities, state];
         let mut row = venue.row;
         digest.update(&mut row, row_hash(TAG_VENUE, &words));
         self.venues[usize::from(id.0)] = Some(Venue { row, ..venue });
@@ -116,7 +127,7 @@ impl Venues {
 }
 
 tickwerk_domain::persist! {
-    Venue { name, capabilities, state, row }
+    Venue { name, capabilities, state, connected_at, row }
     Route { venue, fallback, row }
 }
 
@@ -188,6 +199,16 @@ pub(super) fn fit(asked: &NewOrder, venue: &Venue, shares: bool) -> Result<Fit, 
 }
 
 impl Machine {
+    /// What is to be done with a held order at its venue, which need not be connected.
+    pub(super) fn fit_of(&self, terms: &Terms) -> Result<Fit, Reject> {
+        let asked = &terms.asked;
+        let venue = match self.venues.choose(asked.venue, asked.instrument) {
+            Ok((_, venue)) => venue,
+            Err(reason) => self.venues.first_of(asked.venue, asked.instrument).ok_or(reason)?,
+        };
+        fit(asked, venue, terms.is_exclusive())
+    }
+
     /// Venues and routes.
     pub fn venues(&self) -> &Venues {
         &self.venues
@@ -201,10 +222,13 @@ impl Machine {
             self.refuse(&(*new).into(), Reject::ValueOutOfRange, new.capabilities.cast_signed(), out);
         } else {
             let known = self.venues.get(new.venue);
-            let (state, row) = known.map_or((VenueState::Connected, 0), |known| (known.state, known.row));
+            let fresh = (VenueState::Connected, Sequence::NONE, 0);
+            let (state, connected_at, row) =
+                known.map_or(fresh, |known| (known.state, known.connected_at, known.row));
             // The simulated venue cannot do more than it does.
             let able = if new.venue == VenueId::SIMULATED { SIMULATED_CAPABILITIES } else { u64::MAX };
-            let venue = Venue { name: new.name, capabilities: new.capabilities & able, state, row };
+            let capabilities = new.capabilities & able;
+            let venue = Venue { name: new.name, capabilities, state, connected_at, row };
             self.venues.set(new.venue, venue, &mut self.digest);
         }
         version
@@ -223,17 +247,31 @@ impl Machine {
             Some((_, venue)) => {
                 self.refuse(&(*route).into(), Reject::UnknownVenue, i64::from(venue.0), out);
             }
-            None => self.venues.set_route(route, &mut self.digest),
+            None => {
+                self.venues.set_route(route, &mut self.digest);
+                self.look_at_waiting(route.instrument);
+            }
         }
         self.next_instrument_version(route.instrument)
     }
 
-    pub(super) fn on_venue_state(&mut self, seen: &VenueStateObserved, out: &mut EventBuffer) -> u64 {
+    pub(super) fn on_venue_state(
+        &mut self,
+        stamp: Stamp,
+        seen: &VenueStateObserved,
+        out: &mut EventBuffer,
+    ) -> u64 {
         let version = self.next_system_version();
         match self.venues.get(seen.venue).copied() {
             None => self.refuse(&(*seen).into(), Reject::UnknownVenue, i64::from(seen.venue.0), out),
             Some(venue) => {
-                self.venues.set(seen.venue, Venue { state: seen.state, ..venue }, &mut self.digest);
+                let (was, now) = (venue.state, seen.state);
+                let is_back = (was, now) == (VenueState::Disconnected, VenueState::Connected);
+                let connected_at = if is_back { stamp.sequence } else { venue.connected_at };
+                self.venues.set(seen.venue, Venue { state: now, connected_at, ..venue }, &mut self.digest);
+                if is_back {
+                    self.reconnect(stamp, seen.venue, out);
+                }
             }
         }
         version

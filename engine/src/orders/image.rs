@@ -10,7 +10,7 @@ tickwerk_domain::persist! {
     Order {
         id, client_order_id, price, qty, cum_qty, cum_value, cum_fee, reserved, reserve_price, execution_id, version,
         account, instrument, strategy, reserved_currency, reason, venue, side, position_side, order_type,
-        time_in_force, status, is_accepted, is_cancel_pending, has_terms, fixed_hash,
+        time_in_force, status, is_accepted, is_cancel_pending, has_terms, requested_at, fixed_hash,
     }
 }
 
@@ -18,7 +18,7 @@ impl Persist for Owed {
     fn save(&self, to: &mut ImageWriter) {
         match self {
             Self::Nothing => 0_u8.save(to),
-            Self::Reduce => 1_u8.save(to),
+            Self::Resize => 1_u8.save(to),
             Self::Leave => 2_u8.save(to),
             Self::Release => 3_u8.save(to),
             Self::Expire => 4_u8.save(to),
@@ -29,7 +29,7 @@ impl Persist for Owed {
     fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
         Ok(match u8::load(from)? {
             0 => Self::Nothing,
-            1 => Self::Reduce,
+            1 => Self::Resize,
             2 => Self::Leave,
             3 => Self::Release,
             4 => Self::Expire,

@@ -238,13 +238,13 @@ impl Orders {
     }
 
     /// Gives an order terms; one that was plain gets the terms that it has had all along.
-    pub(crate) fn add_terms(&mut self, slot: u32, terms: Terms) {
+    pub(crate) fn add_terms(&mut self, slot: u32, terms: &Terms) {
         assert!(!self.get(slot).has_terms, "the order in slot {slot} has terms already");
         let place = self.free_terms.pop().unwrap_or_else(|| {
-            self.terms.push(terms);
+            self.terms.push(*terms);
             u32::try_from(self.terms.len() - 1).expect("ORDERS_MAX fits 32 bits")
         });
-        self.terms[place as usize] = terms;
+        self.terms[place as usize] = *terms;
         self.terms_of[slot as usize] = place;
         self.get_mut(slot).has_terms = true;
     }
@@ -264,7 +264,7 @@ impl Orders {
         let terms = self.terms_mut(slot);
         let is_final = matches!(terms.owed, Owed::Cancel(_) | Owed::Expire);
         let is_queued = terms.owed != Owed::Nothing;
-        let is_weaker = is_queued && owed == Owed::Reduce;
+        let is_weaker = is_queued && owed == Owed::Resize;
         if !is_final && !is_weaker {
             terms.owed = owed;
         }

@@ -22,8 +22,8 @@ pub const BASIS_POINTS: i64 = 10_000;
 pub(crate) enum Owed {
     /// Nothing.
     Nothing,
-    /// To take from it what a sibling filled.
-    Reduce,
+    /// To take from it what a sibling filled, or to give it what its parent filled late.
+    Resize,
     /// To let it leave, as an order that it waited for is done.
     Leave,
     /// To release it from its parent or for an auction.
@@ -49,6 +49,8 @@ pub struct Replacement {
     pub(crate) extra_open: i64,
     /// The price that its reservation is counted at.
     pub reserve_price: Price,
+    /// Whether the core asks by itself.
+    pub(crate) is_own: bool,
 }
 
 /// Rare terms of an order.
@@ -82,6 +84,14 @@ pub struct Terms {
     pub(crate) ticket: u64,
     /// What siblings filled and it has not lost yet.
     pub(crate) lost: Qty,
+    /// The quantity that the client wants, whatever its parent and siblings leave of it.
+    pub(crate) wanted: Qty,
+    /// Whether its parent was filled late, so that it may become larger.
+    pub(crate) may_grow: bool,
+    /// Whether it stands in the list of those that wait for a chance in their market.
+    pub(crate) is_waiting: bool,
+    /// The venue is not asked again before this.
+    pub(crate) retry_at: TimeNs,
     pub(crate) group: u32,
     pub(crate) previous_linked: u32,
     pub(crate) next_linked: u32,
@@ -116,6 +126,10 @@ impl Terms {
             owed: Owed::Nothing,
             ticket: 0,
             lost: Qty::ZERO,
+            wanted: asked.qty,
+            may_grow: false,
+            is_waiting: false,
+            retry_at: TimeNs::UNKNOWN,
             group: NO_GROUP,
             previous_linked: super::store::NO_SLOT,
             next_linked: super::store::NO_SLOT,
@@ -132,11 +146,24 @@ impl Terms {
         }
     }
 
+    /// Whether it only leads out of a position, or out of what its parent opened.
+    pub(crate) fn is_exit(&self) -> bool {
+        match self.asked.contingency {
+            Contingency::Child | Contingency::BracketExit => true,
+            Contingency::None | Contingency::Oco | Contingency::Parent => self.must_reduce(),
+        }
+    }
+
+    /// Whether it may only reduce a position.
+    pub(crate) fn must_reduce(&self) -> bool {
+        self.asked.reduce_only || self.asked.position_effect == PositionEffect::Close
+    }
+
     pub(super) fn hash(&self, id: u64) -> u64 {
         let hold = self.hold.map_or(0, |hold| hold as u64 + 1);
         let owed = match self.owed {
             Owed::Nothing => 0,
-            Owed::Reduce => 1,
+            Owed::Resize => 1,
             Owed::Leave => 2,
             Owed::Release => 3,
             Owed::Expire => 4,
@@ -146,9 +173,11 @@ impl Terms {
             | u64::from(self.is_fired) << 1
             | u64::from(self.is_native) << 2
             | u64::from(self.is_indexed) << 3
-            | u64::from(self.refused_cancel) << 4;
-        let mut words = [0; 13];
-        words[..7].copy_from_slice(&[
+            | u64::from(self.refused_cancel) << 4
+            | u64::from(self.may_grow) << 5
+            | u64::from(self.is_waiting) << 6;
+        let mut words = [0; 15];
+        words[..9].copy_from_slice(&[
             id,
             self.trigger_price.0.cast_unsigned(),
             self.display_qty.0.cast_unsigned(),
@@ -156,22 +185,24 @@ impl Terms {
             owed << 16 | hold << 8 | marks,
             self.lost.0.cast_unsigned(),
             self.ticket,
+            self.wanted.0.cast_unsigned(),
+            self.retry_at.0,
         ]);
         if let Some(new) = &self.replacement {
             let signed =
                 [new.price.0, new.qty.0, new.trigger_price.0, new.display_qty.0, new.reserve_price.0];
-            words[7..12].copy_from_slice(&signed.map(i64::cast_unsigned));
-            words[12] = new.extra_open.cast_unsigned() << 1 | 1;
+            words[9..14].copy_from_slice(&signed.map(i64::cast_unsigned));
+            words[14] = new.extra_open.cast_unsigned() << 2 | u64::from(new.is_own) << 1 | 1;
         }
         row_hash(self.fixed_hash, &words)
     }
 }
 
 tickwerk_domain::persist! {
-    Replacement { price, qty, trigger_price, display_qty, extra_open, reserve_price }
+    Replacement { price, qty, trigger_price, display_qty, extra_open, reserve_price, is_own }
     Terms {
         asked, trigger_price, display_qty, expires_at, hold, replacement, is_counted, is_fired, is_native, refused_cancel,
-        is_indexed, owed, ticket, lost, group, previous_linked, next_linked, fixed_hash, row,
+        is_indexed, owed, ticket, lost, wanted, may_grow, is_waiting, retry_at, group, previous_linked, next_linked, fixed_hash, row,
     }
 }
 

@@ -7,7 +7,9 @@
 //! Keys: the trigger price where the price must rise to it, its negative where it must fall, so that a trigger is
 //! reached when its key is not above the threshold of its queue.
 
-use crate::limits::{INSTRUMENTS_MAX, TRAILING_PER_INSTRUMENT_MAX, TRIGGERS_PER_PRICE_MAX};
+use crate::limits::{
+    INSTRUMENTS_MAX, TRAILING_PER_INSTRUMENT_MAX, TRIGGERS_PER_PRICE_MAX, WAITING_PER_INSTRUMENT_MAX,
+};
 use crate::market::Market;
 use crate::orders::Orders;
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, ensure};
@@ -52,6 +54,8 @@ pub struct Triggers {
     /// The nearest key of each queue.
     nearest: Box<[[i64; QUEUES]]>,
     trailing: Box<[Vec<Trailing>]>,
+    /// Orders that wait for their market to take them, in order of id.
+    for_market: Box<[Vec<(OrderId, u32)>]>,
     /// Orders that wait, per instrument.
     counts: Box<[u32]>,
 }
@@ -67,10 +71,12 @@ impl Triggers {
     pub fn new() -> Self {
         let queue = |_| Vec::with_capacity(TRIGGERS_PER_PRICE_MAX);
         let trailing = |_| Vec::with_capacity(TRAILING_PER_INSTRUMENT_MAX);
+        let for_market = |_| Vec::with_capacity(WAITING_PER_INSTRUMENT_MAX);
         Self {
             queues: (0..INSTRUMENTS_MAX * QUEUES).map(queue).collect(),
             nearest: vec![[NEVER.0; QUEUES]; INSTRUMENTS_MAX].into(),
             trailing: (0..INSTRUMENTS_MAX).map(trailing).collect(),
+            for_market: (0..INSTRUMENTS_MAX).map(for_market).collect(),
             counts: vec![0; INSTRUMENTS_MAX].into(),
         }
     }
@@ -145,6 +151,31 @@ impl Triggers {
         self.counts[instrument.0 as usize] -= 1;
     }
 
+    /// Orders that wait for their market to take them, in order of id.
+    pub(crate) fn for_market(&self, instrument: InstrumentId) -> &[(OrderId, u32)] {
+        &self.for_market[instrument.0 as usize]
+    }
+
+    /// Lets an order wait for its market; `false` where there is no room for one more.
+    pub(crate) fn add_for_market(&mut self, instrument: InstrumentId, order: OrderId, slot: u32) -> bool {
+        let rows = &mut self.for_market[instrument.0 as usize];
+        if rows.len() == WAITING_PER_INSTRUMENT_MAX {
+            return false;
+        }
+        let place = rows.partition_point(|(other, _)| *other < order);
+        rows.insert(place, (order, slot));
+        self.counts[instrument.0 as usize] += 1;
+        true
+    }
+
+    /// Takes an order out that waits for its market.
+    pub(crate) fn remove_for_market(&mut self, instrument: InstrumentId, order: OrderId) {
+        let rows = &mut self.for_market[instrument.0 as usize];
+        let place = rows.binary_search_by_key(&order, |(other, _)| *other);
+        rows.remove(place.expect("the order waits for its market"));
+        self.counts[instrument.0 as usize] -= 1;
+    }
+
     /// The trailing stops of an instrument, in order of entry.
     pub(crate) fn trailing_mut(&mut self, instrument: InstrumentId) -> &mut [Trailing] {
         &mut self.trailing[instrument.0 as usize]
@@ -193,17 +224,19 @@ tickwerk_domain::persist! {
 
 impl Triggers {
     pub(crate) fn save(&self, to: &mut ImageWriter) {
-        let Self { queues, nearest: _, trailing, counts: _ } = self;
+        let Self { queues, nearest: _, trailing, for_market, counts: _ } = self;
         to.lists(queues);
         to.lists(trailing);
+        to.lists(for_market);
     }
 
     /// Reads them; each is an order that is held and waits for its trigger.
     pub(crate) fn load(orders: &Orders, from: &mut ImageReader<'_>) -> Result<Self, Fault> {
-        let Self { queues, trailing, .. } = Self::new();
+        let Self { queues, trailing, for_market, .. } = Self::new();
         let queues = from.lists(queues, TRIGGERS_PER_PRICE_MAX)?;
         let trailing = from.lists(trailing, TRAILING_PER_INSTRUMENT_MAX)?;
-        let mut loaded = Self { queues, trailing, ..Self::new() };
+        let for_market = from.lists(for_market, WAITING_PER_INSTRUMENT_MAX)?;
+        let mut loaded = Self { queues, trailing, for_market, ..Self::new() };
         for index in 0..INSTRUMENTS_MAX {
             for queue in 0..QUEUES {
                 let rows = &loaded.queues[index * QUEUES + queue];
@@ -218,6 +251,16 @@ impl Triggers {
                 ensure(row.queue < QUEUES, Fault::Missing { what: "queue", found: row.queue as u64 })?;
             }
             loaded.counts[index] += u32::try_from(loaded.trailing[index].len()).expect("queues are small");
+            let for_market = &loaded.for_market[index];
+            let is_sorted = for_market.is_sorted_by(|(a, _), (b, _)| a < b);
+            loaded.counts[index] += u32::try_from(for_market.len()).expect("lists are small");
+            ensure(is_sorted, Fault::Broken("orders that wait for their market are not sorted"))?;
+            for &(id, slot) in for_market {
+                let waits = orders.find(id) == Some(slot)
+                    && orders.get(slot).instrument.0 as usize == index
+                    && orders.terms(slot).is_some_and(|terms| terms.is_waiting);
+                ensure(waits, Fault::Missing { what: "order that waits for its market", found: id.0 })?;
+            }
         }
         Ok(loaded)
     }

@@ -140,15 +140,15 @@ impl Positions {
     }
 
     /// Whether any order of a side is open, on whichever position.
+    #[inline]
     pub(crate) fn has_open(&self, account: AccountId, instrument: InstrumentId, side: Side) -> bool {
-        self.sides(account).iter().any(|of| {
-            let position = self.of(account, instrument, *of);
-            let open = match side {
-                Side::Buy => position.open_buys,
-                Side::Sell => position.open_sells,
-            };
-            open != 0
-        })
+        let place = index(account, instrument);
+        let is_open = |row: &Position| match side {
+            Side::Buy => row.open_buys != 0,
+            Side::Sell => row.open_sells != 0,
+        };
+        let is_hedging = self.mode(account) == PositionMode::Hedging;
+        is_open(&self.rows[place]) || is_hedging && is_open(&self.shorts[place])
     }
 
     /// The sides that an account has in each instrument, in order.

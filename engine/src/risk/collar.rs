@@ -27,10 +27,23 @@ fn check_limit(price: Price, market: &Market, collar: i64) -> Result<Price, Refu
     let reference_twice = market.reference_twice().ok_or(Refusal::plain(Reject::NoReferencePrice))?;
     let (price_twice, reference) = (i128::from(price.0) * 2, i128::from(reference_twice));
     let distance = (price_twice - reference).abs() * i128::from(Rate::ONE.0);
-    if distance > reference.abs().saturating_mul(i128::from(collar)) {
-        return Err(Refusal::new(Reject::PriceOutsideCollar, reference / 2, price.0));
+    let reach = reference.abs().saturating_mul(i128::from(collar));
+    if distance > reach {
+        let bound = bound(reference, reach, price_twice > reference);
+        return Err(Refusal::new(Reject::PriceOutsideCollar, bound, price.0));
     }
     Ok(price)
+}
+
+/// The farthest price that the collar lets through, above the reference price or below it; the reference is twice the
+/// price, the reach in that unit times [`Rate::ONE`].
+fn bound(reference: i128, reach: i128, is_above: bool) -> i128 {
+    let (one, unit) = (i128::from(Rate::ONE.0), 2 * i128::from(Rate::ONE.0));
+    if is_above {
+        reference.saturating_mul(one).saturating_add(reach).div_euclid(unit)
+    } else {
+        -reach.saturating_sub(reference.saturating_mul(one)).div_euclid(unit)
+    }
 }
 
 /// The touch that a market order meets, moved against it by the collar.

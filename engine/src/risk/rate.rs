@@ -51,6 +51,12 @@ impl Bucket {
         self.missing == 0
     }
 
+    /// Whether at least so many tokens may be taken by now, `least` being positive; time only gives some back.
+    #[inline]
+    pub(crate) fn may_have_taken(&self, least: i64) -> bool {
+        self.missing > (least.unsigned_abs() - 1).saturating_mul(TOKEN)
+    }
+
     /// Whether at least so many tokens are taken at `now`, `least` being positive.
     #[inline]
     pub(crate) fn has_taken(&self, least: i64, rate: i64, now: TimeNs) -> bool {

@@ -171,7 +171,8 @@ pub const RULES: &[Rule] = &[
         "price_collar",
         LimitKind::PriceCollar,
         Some(Reject::PriceOutsideCollar),
-        "A limit price is no farther from the reference price (the mid; the last trade without one) than the limit.",
+        "A limit price is no farther from the reference price (the mid; the last trade without one) than the limit; the \
+         refusal tells the farthest price that passes.",
         "Limit 1 %, mid 100: a buy at 101 passes, one at 101.1 is refused.",
     ),
     Rule::limit(
@@ -255,7 +256,7 @@ pub const RULES: &[Rule] = &[
         "client_order_id",
         Reject::DuplicateClientOrderId,
         Scopes::ACCOUNT,
-        "A client order id names one order; the same content again repeats the first outcome.",
+        "A client order id names one order; the same content again repeats the first outcome, other content is refused with the first order's number as the value seen.",
         "`entry-1` for 5, then `entry-1` for 6: the second is refused.",
     ),
     Rule::breaker(

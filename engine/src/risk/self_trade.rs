@@ -76,6 +76,7 @@ impl Resting {
     }
 
     /// Whether an order at `price` (0 for any) may meet an open order of the other side, where there is one.
+    #[inline]
     pub fn may_meet(&self, account: AccountId, instrument: InstrumentId, side: Side, price: Price) -> bool {
         meets(side, price, self.best[index(account, instrument)][side.opposite() as usize])
     }
@@ -106,6 +107,7 @@ fn hash_of_best(place: usize, side: u64, price: Price) -> u64 {
     row_hash((2 * place) as u64 + side, &[price.0.cast_unsigned()])
 }
 
+#[inline]
 fn index(account: AccountId, instrument: InstrumentId) -> usize {
     account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize
 }
@@ -142,12 +144,19 @@ impl Makers {
     }
 }
 
+/// Whether an order may meet an open one at all.
+#[inline]
+fn may_meet_any(order: &NewOrder, view: &View<'_>) -> bool {
+    let (account, instrument, side) = (order.account, order.instrument, order.side);
+    view.machine.positions().has_open(account, instrument, side.opposite())
+        && view.machine.resting().may_meet(account, instrument, side, order.price)
+}
+
 /// The open orders that an order would meet.
 pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
     let mut found = Makers { slots: [0; MAKERS_MAX], count: 0, first: Price(0), has_more: false };
     let (account, instrument, side) = (order.account, order.instrument, order.side);
-    let has_none = !view.machine.positions().has_open(account, instrument, side.opposite());
-    if has_none || !view.machine.resting().may_meet(account, instrument, side, order.price) {
+    if !may_meet_any(order, view) {
         return found;
     }
     let orders = view.machine.orders();
@@ -192,17 +201,21 @@ pub(crate) fn mode_of(limit: Option<i64>) -> SelfTradePrevention {
 
 /// Refuses an order that would meet an own one, unless the own one can give way.
 pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
+    let mode = mode(view);
     // A held order meets nobody before it leaves.
-    let is_refused = match mode(view) {
-        _ if view.is_held => return Ok(()),
-        SelfTradePrevention::Off => return Ok(()),
-        SelfTradePrevention::CancelMaker => makers(order, view).has_more,
+    if mode == SelfTradePrevention::Off || view.is_held || !may_meet_any(order, view) {
+        return Ok(());
+    }
+    let makers = makers(order, view);
+    let is_refused = match mode {
+        SelfTradePrevention::Off => false,
+        SelfTradePrevention::CancelMaker => makers.has_more,
         SelfTradePrevention::CancelTaker
         | SelfTradePrevention::CancelBoth
-        | SelfTradePrevention::Decrement => !makers(order, view).is_empty(),
+        | SelfTradePrevention::Decrement => !makers.is_empty(),
     };
     if is_refused {
-        return Err(Refusal::new(Reject::SelfTrade, makers(order, view).first.0, order.price.0));
+        return Err(Refusal::new(Reject::SelfTrade, makers.first.0, order.price.0));
     }
     Ok(())
 }

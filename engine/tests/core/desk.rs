@@ -96,6 +96,11 @@ impl Desk {
 
     /// Decides on an external command, without what the simulated venue owes.
     pub(crate) fn apply(&mut self, command: impl Into<Command>) -> Vec<Event> {
+        self.apply_sent(command, TimeNs::UNKNOWN)
+    }
+
+    /// The same for a command that its source sent at `source_time`.
+    pub(crate) fn apply_sent(&mut self, command: impl Into<Command>, source_time: TimeNs) -> Vec<Event> {
         self.time += 1_000;
         self.number += 1;
         self.is_journal &= self.core.next_due().is_none_or(|due| due > TimeNs(self.time));
@@ -103,6 +108,7 @@ impl Desk {
         assert!(self.core.accepts(source, self.number));
         let envelope = Envelope {
             time_ns: TimeNs(self.time),
+            source_time,
             source,
             source_sequence: self.number,
             ..Envelope::default()

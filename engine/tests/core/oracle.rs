@@ -11,6 +11,7 @@ use super::oracle_position::{ModelPosition, half_even, unit, value};
 use super::oracle_risk::ModelRisk;
 use super::seed::{each_seed, is_long};
 use super::workload::Workload;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::event::{LedgerBook, OrderApproved};
@@ -52,7 +53,8 @@ pub(crate) struct ModelOrder {
 
 impl ModelOrder {
     fn is_open(&self) -> bool {
-        !self.is_ended && !self.is_rejected && self.filled < self.qty
+        let most = self.asked.map_or(self.qty, |(_, asked)| asked.max(self.qty));
+        !self.is_ended && !self.is_rejected && self.filled < most
     }
 
     fn left(&self) -> i64 {
@@ -109,7 +111,8 @@ impl Model {
             .find_map(|event| if let Event::OrderApproved(approved) = event { Some(approved) } else { None });
         self.watch_before(command, events, machine);
         for event in events {
-            self.entered += u64::from(matches!(event, Event::OrderApproved(_) | Event::OrderRefused(_)));
+            let is_decided = matches!(event, Event::OrderApproved(_) | Event::OrderRefused(_));
+            self.entered += u64::from(is_decided && !matches!(command, Command::ReplaceOrder(_)));
             if let (Event::OrderRefused(refused), Command::NewOrder(asked)) = (event, command) {
                 let open = self.orders.values().filter(|order| order.account == asked.account).count();
                 self.risk.check_refusal(refused, asked, open, machine.last().time_ns.0);
@@ -156,7 +159,7 @@ impl Model {
             self.retire(report.order);
         } else if let Command::FillReported(fill) = command {
             self.forget(fill.order, machine);
-            self.fill(fill);
+            self.fill(fill, machine);
             self.watch_fill(fill, machine);
             self.retire(fill.order);
         } else if let Command::ReplaceReported(report) = command {
@@ -259,28 +262,35 @@ impl Model {
 
     fn replaced(&mut self, report: &ReplaceReported, machine: &Machine) {
         let Some(order) = self.orders.get_mut(&report.order) else { return };
-        let repeats = order.asked.is_none() && (order.price, order.qty) == (report.price.0, report.qty.0);
-        if repeats
-            || order.has_limit && report.price.0 <= 0
-            || report.qty.0 < order.filled
-            || report.qty.0 <= 0
-        {
+        let is_answer = order.asked.is_some();
+        let repeats = !is_answer && (order.price, order.qty) == (report.price.0, report.qty.0);
+        let is_below = report.qty.0 <= 0 || report.qty.0 < order.filled && !is_answer;
+        if repeats || order.has_limit && report.price.0 <= 0 || is_below {
             return;
         }
         let asked = order.asked.take().map(|(_, qty)| qty);
         order.is_forced |= asked != Some(report.qty.0);
-        (order.price, order.qty, order.is_accepted) = (report.price.0, report.qty.0, true);
+        // What was filled by then is amended to.
+        let qty = report.qty.0.max(order.filled);
+        (order.price, order.qty, order.is_accepted) = (report.price.0, qty, true);
         order.reserve_price = price_of(machine, report.order);
         order.is_ended = order.qty == order.filled;
     }
 
-    fn fill(&mut self, fill: &FillReported) {
+    fn fill(&mut self, fill: &FillReported, machine: &Machine) {
         let known = self.orders.get_mut(&fill.order).or(self.done.get_mut(&fill.order));
         let Some(order) = known else { return };
         let (price, qty, fee) = (fill.price.0, fill.qty.0, fill.fee.get());
         let is_known = self.executions.contains_key(&(fill.order, fill.execution_id));
-        if is_known || order.is_rejected || qty <= 0 || qty > order.qty - order.filled {
+        let most = order.asked.map_or(order.qty, |(_, asked)| asked.max(order.qty));
+        if is_known || order.is_rejected || qty <= 0 || qty > most - order.filled {
             return;
+        }
+        if qty > order.qty - order.filled {
+            // Only a replace that took effect can have let that much be filled.
+            (order.price, order.qty) = order.asked.take().expect("it asks for more");
+            (order.is_accepted, order.reserve_price) = (true, price_of(machine, fill.order));
+            self.counts.implied += 1;
         }
         let execution = Execution { price, qty, fee, is_busted: false };
         self.executions.insert((fill.order, fill.execution_id), execution);
@@ -408,7 +418,9 @@ fn check_reserved(model: &Model, machine: &Machine) {
 
 #[test]
 fn the_engine_agrees_with_the_model_over_random_commands() {
-    let (seeds, steps) = if is_long() { (20, 1_000_000) } else { (3, 40_000) };
+    let (seeds, steps) = if is_long() { (20, 1_000_000) } else { (6, 20_000) };
+    // What a seed may miss, as an account may be halted for long.
+    let (shrunk, implied) = (Cell::new(0), Cell::new(0));
     each_seed(seeds, |seed| {
         let mut desk = Desk::empty();
         let mut model = Model::default();
@@ -431,13 +443,18 @@ fn the_engine_agrees_with_the_model_over_random_commands() {
             }
         }
         check(&model, desk.machine(), true);
-        assert!(model.fills_booked > 1_000, "{} fills", model.fills_booked);
+        assert!(model.fills_booked > 400, "{} fills", model.fills_booked);
         assert!(model.fills_after_the_end > 10, "{} fills crossed an end", model.fills_after_the_end);
-        assert!(model.fills_restated > 50, "{} fills were restated", model.fills_restated);
+        assert!(model.fills_restated > 10, "{} fills were restated", model.fills_restated);
         model.counts.check();
-        assert!(model.risk.approved > 1_000 && model.risk.refused.len() > 8, "{:?}", model.risk.refused);
+        shrunk.set(shrunk.get() + model.counts.shrunk);
+        implied.set(implied.get() + model.counts.implied);
+        assert!(model.risk.approved > 400 && model.risk.refused.len() > 8, "{:?}", model.risk.refused);
         let rounding = desk.machine().accounts().book(super::desk::USD, LedgerBook::Rounding);
         let rounded: i128 = model.positions.values().map(|position| position.rounded).sum();
         assert_eq!(rounding, rounded);
     });
+    if std::env::var_os("SEED").is_none() {
+        assert!(shrunk.get() > 20 && implied.get() > 2, "{} shrunk, {} implied", shrunk.get(), implied.get());
+    }
 }

@@ -8,8 +8,8 @@ use tickwerk_domain::command::{
     NewOrder, RouteSet, SessionSet, TimerFired, VenueDefined, VenueStateObserved,
 };
 use tickwerk_domain::{
-    Command, Event, InstrumentId, OrderStatus, OrderType, Price, Qty, Reject, ReportKind, SessionState, Side,
-    TextId, TimeInForce, TimeNs, TimerKind, VenueId, VenueState,
+    Command, Event, InstrumentId, OrderId, OrderStatus, OrderType, Price, Qty, Reject, ReportKind,
+    SessionState, Side, TextId, TimeInForce, TimeNs, TimerKind, VenueId, VenueState,
 };
 use tickwerk_engine::Decider;
 use tickwerk_engine::lifecycle::session;
@@ -174,6 +174,53 @@ fn a_day_order_ends_with_its_session_or_at_midnight() {
     assert_eq!(desk.machine().timers().next().unwrap().due, closes_at);
     desk.settle(closes_at.0);
     check_order(&desk, id, OrderStatus::Expired, 0, 0);
+}
+
+#[test]
+fn day_orders_follow_a_closing_time_that_changes() {
+    let mut desk = with_venues();
+    let closes = |closes_at| SessionSet { closes_at, instrument: SPOT, state: SessionState::Continuous };
+    let (early, late) = (TimeNs(desk.time + 1_000_000), TimeNs(desk.time + 2_000_000));
+    desk.apply(closes(late));
+    let day = lasting(stop(Side::Buy, 10_100, 100), TimeInForce::Day);
+    let (held, _) = enter(&mut desk, day);
+    let (plain, _) = enter(&mut desk, at(PLAIN, lasting(limit(Side::Buy, 9_000, 100), TimeInForce::Day)));
+    enter(&mut desk, at(ABLE, lasting(limit(Side::Buy, 9_000, 100), TimeInForce::Day)));
+    let dated = NewOrder { expires_at: late, ..lasting(stop(Side::Buy, 10_100, 100), TimeInForce::Gtd) };
+    let (dated, _) = enter(&mut desk, dated);
+    let due = |desk: &Desk, id: OrderId| desk.machine().timers().due(TimerKind::OrderExpiry, id.0);
+    for closes_at in [early, late, TimeNs(0), early] {
+        desk.apply(closes(closes_at));
+        let expected = if closes_at == TimeNs(0) { TimeNs(DAY_NS) } else { closes_at };
+        for id in [held, plain] {
+            assert_eq!(due(&desk, id), Some(expected));
+            assert_eq!(desk.machine().orders().terms_by_id(id).unwrap().expires_at, expected);
+        }
+        assert_eq!(due(&desk, dated), Some(late), "a date is a date");
+        assert_eq!(desk.machine().timers().len(), 3, "the venue ends its own");
+    }
+    let mut desk = desk.restarted();
+    desk.settle(early.0);
+    check_order(&desk, held, OrderStatus::Expired, 0, 0);
+    check_order(&desk, plain, OrderStatus::PendingCancel, 0, 100);
+    check_order(&desk, dated, OrderStatus::Held, 0, 100);
+}
+
+#[test]
+fn many_day_orders_follow_over_several_frames() {
+    let mut desk = with_venues();
+    let day = lasting(limit(Side::Buy, 9_000, 10), TimeInForce::Day);
+    let enter = |desk: &mut Desk| {
+        let id = desk.next_id();
+        desk.apply(at(PLAIN, day));
+        id
+    };
+    let ids: Vec<_> = (0..1_100).map(|_| enter(&mut desk)).collect();
+    let closes_at = TimeNs(desk.time + 1_000_000);
+    desk.apply(SessionSet { closes_at, instrument: SPOT, state: SessionState::Continuous });
+    desk.settle(0);
+    let timers = desk.machine().timers();
+    assert!(ids.iter().all(|id| timers.due(TimerKind::OrderExpiry, id.0) == Some(closes_at)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::desk::{
     ALICE, BOB, BTC, Desk, LINEAR, SPOT, USD, USD_START, cancel, fill, limit_order, report, types,
 };
 use tickwerk_domain::DifferenceKind::{
-    Balance, OrderFilled, OrderMissing, OrderTerms, OrderUnknown, Position,
+    Balance, OrderFilled, OrderMissing, OrderPrice, OrderQuantity, OrderUnknown, Position,
 };
 use tickwerk_domain::command::{
     NewOrder, ReconcileEnded, ReconcileStarted, TradeObserved, VenueBalanceStated, VenueOrderStated,
@@ -124,7 +124,7 @@ fn what_differs_is_told_and_done_and_the_second_run_finds_nothing() {
         ]
     };
     let (kinds, counts) = run_of(&mut desk, 1, &view(1));
-    assert_eq!(kinds, [OrderTerms, OrderTerms, Position, Balance, Balance, OrderMissing, OrderMissing]);
+    assert_eq!(kinds, [OrderPrice, OrderQuantity, Position, Balance, Balance, OrderMissing, OrderMissing]);
     assert_eq!(counts, (2, 3, 7));
     assert_eq!(status(&desk, missing), OrderStatus::Canceled);
     assert_eq!(status(&desk, canceling), OrderStatus::Canceled);

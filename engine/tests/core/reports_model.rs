@@ -13,13 +13,14 @@ use super::seed::{Random, each_seed, is_long};
 use std::collections::{BTreeMap, BTreeSet};
 use tickwerk_domain::command::{
     FillReported, KillSwitchSet, MassCancel, NewOrder, ReconcileEnded, ReconcileStarted, ReplaceOrder,
-    ReplaceReported, SimulatedVenueSet, TradeBusted, TradeCorrected, VenueBalanceStated, VenueOrderStated,
-    VenuePositionStated, VenueStateObserved,
+    ReplaceReported, RouteSet, SimulatedVenueSet, TradeBusted, TradeCorrected, VenueBalanceStated,
+    VenueDefined, VenueOrderStated, VenuePositionStated, VenueStateObserved,
 };
 use tickwerk_domain::{
-    AccountId, ClientOrderId, Command, Contingency, CurrencyId, DurationNs, Event, InstrumentId,
-    InstrumentKind, Money, OrderId, OrderStatus, OrderType, PositionChange, PositionSide, Price, Qty, Rate,
-    Reject, ReportKind, Side, SideFilter, StrategyId, TextId, TimeInForce, VenueId, VenueState,
+    AccountId, ClientOrderId, Command, Contingency, CurrencyId, DifferenceKind, DurationNs, Event,
+    InstrumentId, InstrumentKind, Money, OrderId, OrderStatus, OrderType, PositionChange, PositionSide,
+    Price, Qty, Rate, Reject, ReportKind, Side, SideFilter, StrategyId, TextId, TimeInForce, VenueId,
+    VenueState,
 };
 use tickwerk_engine::lifecycle;
 use tickwerk_engine::machine::Machine;
@@ -28,6 +29,9 @@ use tickwerk_engine::replay::Replay;
 
 /// Orders that the run talks about at one time: few, so that much happens to each.
 const TALKED_OF: u32 = 8;
+
+/// A venue that is not simulated; the simulated one answers nothing here.
+const REAL: VenueId = VenueId(2);
 
 /// Draws what a client and a venue say.
 struct Talk {
@@ -98,7 +102,11 @@ impl Talk {
             return FillReported { qty, ..known };
         }
         let order = self.some_order();
-        let left = machine.orders().by_id(order).map_or(10, |order| order.qty.0 - order.cum_qty.0).max(1);
+        // What a replace on its way asks for may have been filled already.
+        let asked = machine.orders().terms_by_id(order).and_then(|terms| terms.replacement);
+        let asked = asked.filter(|_| self.random.one_in(2)).map_or(0, |new| new.qty.0);
+        let left = machine.orders().by_id(order).map_or(10, |order| order.qty.0.max(asked) - order.cum_qty.0);
+        let left = left.max(1);
         let qty = match self.random.below(8) {
             0 => left + self.random.between(1, 5),
             1 => self.random.between(-2, 0),
@@ -137,6 +145,12 @@ impl Talk {
             return ReplaceOrder { order, price, qty, trigger_price, display_qty, account, client_order_id }
                 .into();
         }
+        // Mostly the answer to what was asked.
+        let asked = machine.orders().terms_by_id(order).and_then(|terms| terms.replacement);
+        let (price, qty) = match asked.filter(|_| !self.random.one_in(4)) {
+            Some(new) => (new.price, new.qty),
+            None => (price, qty),
+        };
         ReplaceReported { order, venue_order_id: order.0, price, qty, trigger_price, display_qty }.into()
     }
 
@@ -156,7 +170,7 @@ impl Talk {
                 MassCancel { account, instrument: market, strategy, reason, side }.into()
             }
             _ => {
-                let venue = VenueId::SIMULATED;
+                let venue = self.random.pick(&[VenueId::SIMULATED, REAL, REAL]);
                 self.releases.push(VenueStateObserved { venue, state: VenueState::Connected }.into());
                 VenueStateObserved { venue, state: VenueState::Disconnected }.into()
             }
@@ -167,14 +181,20 @@ impl Talk {
     fn reconciliation(&mut self, machine: &Machine) -> Vec<Command> {
         self.run += 1;
         let (run, account) = (self.run, self.random.pick(&[ALICE, BOB]));
-        let mut view: Vec<Command> =
-            vec![ReconcileStarted { run, account, venue: VenueId::SIMULATED }.into()];
+        let mut view: Vec<Command> = vec![
+            ReconcileStarted { run, account, venue: self.random.pick(&[VenueId::SIMULATED, REAL]) }.into(),
+        ];
         for order in machine.orders().open().filter(|order| order.account == account) {
             if self.random.one_in(5) {
                 continue;
             }
             let mut off = |one_in: u32| if self.random.one_in(one_in) { 5 } else { 0 };
             let (price, qty) = (Price(order.price.0 + 2 * off(8)), Qty(order.qty.0 + off(8)));
+            let asked = machine.orders().terms_by_id(order.id).and_then(|terms| terms.replacement);
+            let (price, qty) = match asked.filter(|_| off(2) > 0) {
+                Some(new) => (new.price, new.qty),
+                None => (price, qty),
+            };
             let cum_qty = Qty(order.cum_qty.0 + off(12));
             let named = if off(15) > 0 { OrderId::NONE } else { order.id };
             let venue_order_id = order.id.0;
@@ -268,7 +288,7 @@ struct Told {
 }
 
 #[derive(Default)]
-struct Model {
+pub(crate) struct Model {
     statuses: BTreeMap<OrderId, OrderStatus>,
     executions: BTreeMap<OrderId, BTreeMap<u64, Told>>,
     /// What positions were set to beyond what was traded.
@@ -276,15 +296,28 @@ struct Model {
     traded: BTreeMap<(AccountId, InstrumentId), i64>,
     /// Price, quantity and what the quantity is more by, of replaces that the venue has not answered.
     replaces: BTreeMap<OrderId, (Price, Qty, i64)>,
+    /// Cancels that no venue has answered, with how often its connection had been found again by then.
+    cancels: BTreeMap<OrderId, u64>,
+    /// Venues whose connection is lost, and how often each one's was found again.
+    lost: BTreeSet<VenueId>,
+    found: BTreeMap<VenueId, u64>,
     unmatched: u64,
     late: u64,
+    /// Orders that were full and waited for more.
+    full: u64,
+    /// Fills that told of a replace.
+    implied: u64,
+    sent_again: u64,
+    requests_lost: u64,
     restated: u64,
     seen: BTreeSet<(OrderStatus, OrderStatus)>,
 }
 
 impl Model {
     fn note(&mut self, command: &Command, events: &[Event], machine: &Machine) {
+        self.note_connection(command);
         for event in events {
+            self.note_cancel(command, event, machine);
             if let (Event::OrderFilled(_) | Event::OrderPartiallyFilled(_), Command::FillReported(fill)) =
                 (event, command)
             {
@@ -315,9 +348,39 @@ impl Model {
                 self.replaces.insert(new.order, (new.price, new.qty, more));
             } else if let Event::OrderReplaced(replaced) = event {
                 self.replaces.remove(&replaced.order);
-            } else if let (Event::ReplaceRejected(refused), Command::OrderReported(_)) = (event, command) {
+                self.implied += u64::from(matches!(command, Command::FillReported(_)));
+            } else if let Event::ReconcileDiffered(differed) = event {
+                self.requests_lost += u64::from(differed.kind == DifferenceKind::RequestLost);
+            } else if let Event::ReplaceRejected(refused) = event
+                && !matches!(command, Command::ReplaceOrder(_))
+            {
                 self.replaces.remove(&refused.order);
             }
+        }
+    }
+
+    fn note_connection(&mut self, command: &Command) {
+        if let Command::VenueStateObserved(seen) = command {
+            if seen.state == VenueState::Disconnected {
+                self.lost.insert(seen.venue);
+            } else if self.lost.remove(&seen.venue) {
+                *self.found.entry(seen.venue).or_default() += 1;
+            }
+        }
+    }
+
+    /// A cancel goes out once, and once more each time that the connection was found again.
+    fn note_cancel(&mut self, command: &Command, event: &Event, machine: &Machine) {
+        if let Event::CancelSubmitted(sent) = event {
+            let venue = machine.orders().by_id(sent.order).expect("it is remembered").venue;
+            let found = self.found.get(&venue).copied().unwrap_or(0);
+            let before = self.cancels.insert(sent.order, found);
+            self.sent_again += u64::from(before.is_some());
+            assert!(before.is_none_or(|before| before < found), "order {} is cancelled twice", sent.order);
+        } else if let Event::CancelRejected(refused) = event
+            && !matches!(command, Command::CancelOrder(_))
+        {
+            self.cancels.remove(&refused.order);
         }
     }
 
@@ -330,6 +393,9 @@ impl Model {
         for order in machine.orders().remembered() {
             self.check_state(order);
             self.check_fills(order);
+        }
+        for order in machine.orders().open() {
+            self.check_requests(order);
         }
         for account in [ALICE, BOB] {
             let open = || machine.orders().open().filter(move |order| order.account == account);
@@ -387,6 +453,22 @@ impl Model {
         self.seen.insert((before, now));
     }
 
+    /// What is pending waits for an answer, and only an order that may become larger is open with nothing left.
+    fn check_requests(&mut self, order: &Order) {
+        let (id, asked) = (order.id, self.replaces.get(&order.id));
+        let cancel = order.status == OrderStatus::PendingCancel;
+        assert_eq!(cancel, order.is_cancel_pending, "order {id}");
+        assert!(!cancel || self.cancels.contains_key(&id), "order {id}");
+        assert_eq!(order.status == OrderStatus::PendingReplace, !cancel && asked.is_some(), "order {id}");
+        if order.cum_qty == order.qty {
+            assert!(
+                asked.is_some_and(|(_, qty, _)| *qty > order.qty),
+                "order {id} is full and waits for nothing"
+            );
+            self.full += 1;
+        }
+    }
+
     fn check_fills(&self, order: &Order) {
         let Some(told) = self.executions.get(&order.id) else {
             assert_eq!((order.cum_qty.0, order.cum_value, order.cum_fee), (0, 0, 0), "order {}", order.id);
@@ -422,16 +504,24 @@ fn tied_up(order: &Order, price: Price, qty: Qty, currency: CurrencyId) -> i128 
     }
 }
 
-fn run(seed: u64, steps: usize) -> Model {
+/// What the core is told instead of a command; the model hears the command.
+pub(crate) type Distort = fn(&Command, &Machine) -> Command;
+
+pub(crate) fn run(seed: u64, steps: usize, distort: Distort) -> Model {
     let mut desk = Desk::with_quotes();
     for market in [SPOT, LINEAR, INVERSE] {
         // Nothing arrives at the simulated venue: this test speaks for it.
         desk.apply(SimulatedVenueSet::touch(market, DurationNs(u64::MAX)));
     }
+    desk.apply(VenueDefined { capabilities: VenueDefined::ALL, venue: REAL, name: TextId::NONE });
+    for market in [SPOT, LINEAR] {
+        desk.apply(RouteSet { instrument: market, venue: REAL, fallback: VenueId::NONE });
+    }
     let (mut talk, mut model) = (Talk::new(seed), Model::default());
     for _ in 0..steps {
         for command in talk.next(desk.machine()) {
-            let mut told = vec![(command, desk.apply(command))];
+            let heard = distort(&command, desk.machine());
+            let mut told = vec![(command, desk.apply(heard))];
             // Only what must go on at once; the simulated venue stays out of this talk.
             while desk.machine().continuation().is_some() {
                 told.extend(desk.settle_one(0));
@@ -453,10 +543,13 @@ fn run(seed: u64, steps: usize) -> Model {
 
 #[test]
 fn no_interleaving_leads_to_an_illegal_state() {
-    let (seeds, steps) = if is_long() { (40, 5_000) } else { (12, 1_200) };
+    let (seeds, steps) = if is_long() { (40, 5_000) } else { (20, 1_000) };
     let told = std::cell::RefCell::new((0, 0, 0, BTreeSet::new()));
+    let crossed = std::cell::Cell::new([0; 4]);
     each_seed(seeds, |seed| {
-        let model = run(seed, steps);
+        let model = run(seed, steps, |command, _| *command);
+        let counts = [model.full, model.implied, model.sent_again, model.requests_lost];
+        crossed.set(std::array::from_fn(|place| crossed.get()[place] + counts[place]));
         let mut told = told.borrow_mut();
         told.0 += model.late;
         told.1 += model.restated;
@@ -467,6 +560,7 @@ fn no_interleaving_leads_to_an_illegal_state() {
         let (late, restated, unmatched, seen) = told.into_inner();
         assert!(late > 100 && restated > 200 && unmatched > 200, "{late} {restated} {unmatched}");
         assert!(seen.len() > 15, "{seen:?}");
+        assert!(crossed.get().iter().all(|count| *count > 10), "{crossed:?}");
         assert!(seen.iter().any(|(from, _)| *from == OrderStatus::Held), "{seen:?}");
     }
 }

@@ -199,10 +199,10 @@ fn the_collar_holds_on_both_sides_of_the_reference_price() {
         &[
             (at(Side::Buy, 10_090), None),
             (at(Side::Buy, 10_100), None),
-            (at(Side::Buy, 10_110), Some((Reject::PriceOutsideCollar, 10_000, 10_110))),
+            (at(Side::Buy, 10_110), Some((Reject::PriceOutsideCollar, 10_100, 10_110))),
             (at(Side::Sell, 9_910), None),
             (at(Side::Sell, 9_900), None),
-            (at(Side::Sell, 9_890), Some((Reject::PriceOutsideCollar, 10_000, 9_890))),
+            (at(Side::Sell, 9_890), Some((Reject::PriceOutsideCollar, 9_900, 9_890))),
         ],
     );
     let mut desk = Desk::new();

@@ -2,7 +2,11 @@
 
 use super::desk::{ALICE, Desk, LINEAR, SPOT, cancel, fill, limit, limit_order, quote, report, types};
 use super::risk_support::{STRATEGY, alices, desk, ema, outcome, rise, strategys};
-use tickwerk_domain::{Event, InstrumentId, LimitKind, OrderId, ReportKind, Severity, Side, StrategyId};
+use tickwerk_domain::command::{MassCancel, NewOrder, TradingStateSet};
+use tickwerk_domain::{
+    Event, InstrumentId, LimitKind, OrderId, OrderType, Price, ReportKind, Severity, Side, SideFilter,
+    StrategyId, TextId, TimeInForce, TimeNs, TradingState,
+};
 
 /// Kind, raised or cleared, severity, limit and value seen.
 type Alert = (LimitKind, bool, Severity, i128, i128);
@@ -50,6 +54,36 @@ fn the_eighth_of_ten_open_orders_raises_one_alert_and_its_end_clears_it() {
     assert_eq!(end(&mut desk, ids[0].0), [], "once");
     assert_eq!(buy(&mut desk, 10).1, []);
     assert_eq!(buy(&mut desk, 10).1, open_orders(true, Severity::Warning, 8), "again");
+}
+
+#[test]
+fn a_held_order_clears_its_alert_whatever_ends_it() {
+    let stop = |trigger| NewOrder {
+        order_type: OrderType::Stop,
+        trigger_price: Price(trigger),
+        ..limit_order(LINEAR, Side::Buy, 0, 10)
+    };
+    let cleared = [(LimitKind::OpenOrders, false, Severity::Info, 1, 0)];
+    let held = |order: NewOrder| {
+        let mut desk = with(&[(LimitKind::OpenOrders, 1)]);
+        let raised = alerts(&desk.apply(order));
+        assert_eq!(raised, [(LimitKind::OpenOrders, true, Severity::Critical, 1, 1)]);
+        desk
+    };
+    let expires_at = TimeNs(1_000_000_000);
+    let mut desk = held(NewOrder { time_in_force: TimeInForce::Gtd, expires_at, ..stop(10_100) });
+    let expired: Vec<_> = desk.settle(expires_at.0).into_iter().flat_map(|(_, events)| events).collect();
+    assert_eq!(alerts(&expired), cleared);
+
+    let mut desk = held(stop(10_100));
+    let (instrument, strategy, reason) = (LINEAR, StrategyId::NONE, TextId::NONE);
+    let all = MassCancel { account: ALICE, instrument, strategy, reason, side: SideFilter::Any };
+    assert_eq!(alerts(&desk.apply(all)), cleared);
+
+    let mut desk = held(stop(10_100));
+    let state = TradingState::Halted;
+    desk.apply(TradingStateSet { state, account: ALICE, instrument, strategy, reason });
+    assert_eq!(alerts(&desk.apply(quote(LINEAR, 10_100, 10_110))), cleared, "refused as it leaves");
 }
 
 #[test]

@@ -423,7 +423,7 @@ fn a_replace_passes_the_same_rules_with_the_order_counted_as_gone() {
     check_replace(one(LimitKind::OpenOrders, 1), &[(10_000, 505, None)]);
     check_replace(
         one(LimitKind::PriceCollar, 1_000_000),
-        &[(10_100, 500, None), (10_110, 500, Some((Reject::PriceOutsideCollar, 10_000, 10_110)))],
+        &[(10_100, 500, None), (10_110, 500, Some((Reject::PriceOutsideCollar, 10_100, 10_110)))],
     );
 }
 

@@ -173,7 +173,7 @@ impl Workload {
         } else if order.order_type == OrderType::Limit && self.random.one_in(6) {
             self.date(&mut order);
         }
-        order.reduce_only = self.random.one_in(14);
+        order.reduce_only = self.random.one_in(5);
         if !self.random.one_in(4) {
             order.client_order_id = self.next_name();
         }

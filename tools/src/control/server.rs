@@ -6,11 +6,13 @@ use super::connection::{Connection, Line, Reply, Waiting};
 use super::query;
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
-use crate::follower;
+use crate::follower::{self, Wanted};
 use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
+use crate::snapshot::Taken;
 use crate::stop::Stop;
+use crate::upkeep::UpkeepCounts;
 use anyhow::{Context, Result};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
@@ -31,7 +33,7 @@ use tickwerk_engine::limits::TEXTS_MAX;
 use tickwerk_engine::pipeline::{
     self, Admission, AdmitKind, EgressReader, Lane, LaneProducer, PipelineStats,
 };
-use tickwerk_journal::Watermarks;
+use tickwerk_journal::{Space, Watermarks};
 
 const CONNECTIONS_MAX: usize = 64;
 const LISTENER: Token = Token(0);
@@ -56,6 +58,7 @@ pub(crate) struct Door {
     pub(crate) admission: Admission,
     pub(crate) stats: Arc<PipelineStats>,
     pub(crate) watermarks: Watermarks,
+    pub(crate) upkeep: Arc<UpkeepCounts>,
     pub(crate) queries: Sender<follower::Query>,
     /// The highest number that the core has seen of the control socket.
     pub(crate) position: u64,
@@ -109,8 +112,40 @@ fn refuse(stream: &mut UnixStream) {
     stream.write_all(answer::line(&Value::Null, None, None, Err(fault)).as_bytes()).ok();
 }
 
+/// On a full disk what is left is for commands that take risk away and for what venues report.
+fn has_room(space: Space, command: &Command) -> Result<(), Fault> {
+    let is_taken = match space {
+        Space::Ample => true,
+        Space::Reserve => AdmitKind::of(command) == AdmitKind::Cancel || is_report(command),
+        Space::Exhausted => false,
+    };
+    let kept = match space {
+        Space::Ample | Space::Reserve => "cancels, switches and reports of venues are still taken",
+        Space::Exhausted => "nothing is taken until then",
+    };
+    let message = || {
+        format!(
+            "the disk of the journal is full: make room, and it goes on by itself; {kept}, queries always"
+        )
+    };
+    if is_taken { Ok(()) } else { Err(Fault::new("disk_full", "op", Value::Null, message())) }
+}
+
+/// What a venue has done, which nothing here can undo.
+fn is_report(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::OrderReported(_)
+            | Command::FillReported(_)
+            | Command::ReplaceReported(_)
+            | Command::TradeBusted(_)
+            | Command::TradeCorrected(_)
+            | Command::VenueStateObserved(_)
+    )
+}
+
 /// The answer of a query, for the request with this ticket.
-type Answer = (usize, u64, Value, Sequence);
+type Answer = (usize, u64, Outcome, Sequence);
 
 struct Server {
     poll: Poll,
@@ -139,6 +174,7 @@ struct DoorRest {
     admission: Admission,
     stats: Arc<PipelineStats>,
     watermarks: Watermarks,
+    upkeep: Arc<UpkeepCounts>,
     queries: Sender<follower::Query>,
     stop: Stop,
 }
@@ -157,6 +193,7 @@ impl Server {
             admission,
             stats,
             watermarks,
+            upkeep,
             queries,
             position,
             stop,
@@ -182,6 +219,7 @@ impl Server {
                 admission,
                 stats,
                 watermarks,
+                upkeep,
                 queries,
                 stop,
             },
@@ -313,7 +351,7 @@ impl Server {
         for &(token, ticket, query, at_least) in &due {
             if query == Query::Watermarks {
                 let at = self.door.watermarks.written_through();
-                self.settle_query(token, ticket, at, self.watermarks_json());
+                self.settle_query(token, ticket, at, Ok(self.watermarks_json()));
             } else {
                 self.ask(token, ticket, query, at_least);
             }
@@ -329,6 +367,7 @@ impl Server {
         mut command: Command,
         reason: Option<String>,
     ) -> Result<(), Fault> {
+        has_room(self.door.watermarks.space(), &command)?;
         if let Some(text) = reason {
             let number = match self.door.names.texts.get(&text) {
                 Some(known) => *known,
@@ -384,12 +423,20 @@ impl Server {
     /// Asks the follower, for a state not before what the connection was already told.
     fn ask(&self, token: usize, ticket: u64, query: Query, at_least: Sequence) {
         let answer_to = self.answer_to.clone();
-        let answer = Box::new(move |core: &tickwerk_engine::Core, at: Sequence| {
-            // A server that has ended needs no answer.
-            answer_to.send((token, ticket, query::answer(query, core), at)).ok();
-        });
+        // A server that has ended needs no answer.
+        let wanted = if query == Query::Snapshot {
+            Wanted::Snapshot(Box::new(move |taken| {
+                let at = taken.as_ref().map_or(Sequence::NONE, |taken| taken.header.sequence);
+                let outcome = taken.map(Taken::to_json).map_err(|reason| Fault::whole("no_snapshot", reason));
+                answer_to.send((token, ticket, outcome, at)).ok();
+            }))
+        } else {
+            Wanted::Answer(Box::new(move |core, at| {
+                answer_to.send((token, ticket, Ok(query::answer(query, core)), at)).ok();
+            }))
+        };
         // The follower outlives this thread.
-        self.door.queries.send(follower::Query { at_least, answer }).ok();
+        self.door.queries.send(follower::Query { at_least, wanted }).ok();
     }
 
     fn take_replies(&mut self) -> bool {
@@ -438,18 +485,18 @@ impl Server {
 
     fn take_answers(&mut self) -> bool {
         let mut moved = false;
-        while let Ok((token, ticket, value, at)) = self.answers.try_recv() {
+        while let Ok((token, ticket, outcome, at)) = self.answers.try_recv() {
             moved = true;
-            self.settle_query(token, ticket, at, value);
+            self.settle_query(token, ticket, at, outcome);
         }
         moved
     }
 
-    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, value: Value) {
+    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, outcome: Outcome) {
         let acknowledge = self.door.acknowledge;
         if let Some(connection) = self.connections.get_mut(&token) {
             connection.settle(ticket, |waiting| {
-                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), Ok(value)))
+                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), outcome))
             });
         }
     }
@@ -491,9 +538,11 @@ impl Server {
             "durable_through": self.door.watermarks.durable_through().0,
             "chained_through": self.door.watermarks.chained_through().0,
             "acknowledge": self.door.acknowledge.word(),
+            "space": self.door.watermarks.space().word(),
             "in_flight": stats.egress_in_flight(),
             "refusals": stats.refusals(),
             "rings": rings,
+            "upkeep": self.door.upkeep.to_json(),
         })
     }
 }

@@ -225,7 +225,8 @@ payloads! {
         /// Maker or taker.
         liquidity: Liquidity,
     }
-    /// An order was filled whole; it is done.
+    /// An order was filled whole; it is done. Without a fill of its own (`last_qty` 0) where it was full already and what
+    /// it waited for has been answered.
     OrderFilled {
         /// Value of all fills, in the settlement currency; with `cum_qty` it gives FIX `AvgPx`.
         cum_value: Money,

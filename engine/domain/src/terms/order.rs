@@ -103,6 +103,8 @@ words! {
         Parent = "parent",
         /// The auction that it is for has not begun.
         Auction = "auction",
+        /// Its market takes no orders or its venue is not connected.
+        Market = "market",
     }
     /// State of a fill.
     FillState {

@@ -11,12 +11,18 @@ words! {
         OrderUnknown = "order_unknown",
         /// The venue filled more or less than is known here.
         OrderFilled = "order_filled",
-        /// Price or quantity differ.
+        /// It is another market or side, or an order that is held here.
         OrderTerms = "order_terms",
         /// A balance differs.
         Balance = "balance",
         /// A position differs.
         Position = "position",
+        /// The limit price differs.
+        OrderPrice = "order_price",
+        /// The quantity differs.
+        OrderQuantity = "order_quantity",
+        /// A cancel or replace that was sent before the start has done nothing at the venue.
+        RequestLost = "request_lost",
     }
     /// What was done about a difference.
     ReconcileAction {
@@ -54,6 +60,8 @@ words! {
         Funding = "funding",
         /// Marking positions to market.
         Mark = "mark",
+        /// Sending cancels again that the loss of a connection may have swallowed.
+        Reconnect = "reconnect",
     }
     /// Where time comes from.
     Mode {

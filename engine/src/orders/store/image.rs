@@ -48,8 +48,8 @@ impl Orders {
         let mut orders = Self::new();
         for _ in 0..from.count(ORDERS_MAX)? {
             let row: Order = from.value()?;
-            let terms = if row.has_terms { Some(from.value()?) } else { None };
-            orders.take_in(row, terms, sum)?;
+            let terms = if row.has_terms { Some(from.value::<Terms>()?) } else { None };
+            orders.take_in(row, terms.as_ref(), sum)?;
         }
         orders.links = Links::load(from, sum)?;
         orders.check_links()?;
@@ -66,7 +66,7 @@ impl Orders {
     }
 
     /// Puts a row in the next slot.
-    fn take_in(&mut self, row: Order, terms: Option<Terms>, sum: &mut RowSum) -> Result<(), Fault> {
+    fn take_in(&mut self, row: Order, terms: Option<&Terms>, sum: &mut RowSum) -> Result<(), Fault> {
         let Order { id, account, client_order_id: name, .. } = row;
         let (what, found) = ("order", id.0);
         let name_key = if name.is_none() { 0 } else { key(account, &name) };
@@ -89,7 +89,7 @@ impl Orders {
             ensure(is_right, Fault::Hash { what: "terms of order", found })?;
             sum.add(terms.row);
             self.terms_of[place] = slot_of(self.terms.len());
-            self.terms.push(terms);
+            self.terms.push(*terms);
         }
         Ok(())
     }

@@ -126,7 +126,8 @@ fn restore_sometimes(venue: &mut SimulatedVenue) {
     }
 }
 
-fn restored(venue: &SimulatedVenue) -> SimulatedVenue {
+/// The venue that its image makes, which makes the same image.
+pub(crate) fn restored(venue: &SimulatedVenue) -> SimulatedVenue {
     let image = |venue: &SimulatedVenue| {
         let mut to = ImageWriter::default();
         venue.save(&mut to);

@@ -19,9 +19,7 @@ pub(super) fn refusal(
     };
     let field = field_of(reject, request);
     let order = if order.is_none() { String::new() } else { format!(" (order {order})") };
-    // A collar is a distance from the reference price, which is what its refusal tells.
-    let limit = if reject == Reject::PriceOutsideCollar { "reference price" } else { "limit" };
-    let figures = compared.as_ref().map(|of| format!(" ({limit} {}, seen {})", of.limit, of.observed));
+    let figures = compared.as_ref().map(|of| format!(" (limit {}, seen {})", of.limit, of.observed));
     let sentence = reject.sentence().trim_end_matches('.').to_owned() + figures.as_deref().unwrap_or("");
     let message = match remedy(reject, request) {
         Some(remedy) => format!("{sentence}; {remedy}{order}"),
@@ -103,7 +101,8 @@ fn field_of(reject: Reject, request: &Value) -> &'static str {
         | Reject::LinkedOrderDone
         | Reject::ParentUnfilled
         | Reject::MissingAtVenue
-        | Reject::MassCanceled => &["op"],
+        | Reject::MassCanceled
+        | Reject::RequestLost => &["op"],
     };
     let is_given = |field: &&&str| !request[**field].is_null();
     candidates.iter().find(is_given).or(candidates.first()).copied().unwrap_or("op")
