@@ -166,7 +166,8 @@ fn rules_of_another_build_are_named_by_who_decides_again_and_shown_by_who_reads(
     assert_eq!(report["last_sequence"], json!(demo.last_sequence()));
 
     let journal = format!("journal.dir={other}");
-    let stderr = call_for(1, &["run", "--set", &journal]).stderr;
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/examples/live.toml");
+    let stderr = call_for(1, &["run", "--config", config, "--set", &journal]).stderr;
     assert!(stderr.contains(&named), "{stderr}");
 
     let Called { stdout, stderr, .. } = call_for(0, &["replay", other, "--format", "ndjson"]);
