@@ -8,4 +8,5 @@ pub mod matching;
 pub mod recording;
 pub mod rings;
 pub mod throughput;
+pub mod verifying;
 pub mod workload;

@@ -8,6 +8,7 @@ pub mod worth;
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::event::{LedgerBook, Leg};
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
 use tickwerk_domain::{AccountId, AccountState, CurrencyId, Digest, TextId};
 use worth::Worths;
 
@@ -154,6 +155,12 @@ impl Accounts {
         crate::positions::bits(self.short[account.0 as usize]).map(CurrencyId)
     }
 
+    /// Whether an account has less of any currency than it has tied up.
+    #[inline]
+    pub(crate) fn is_short(&self, account: AccountId) -> bool {
+        self.short[account.0 as usize] != 0
+    }
+
     /// What is kept of an account's worth; its number in range.
     pub fn worth(&self, account: AccountId) -> &worth::Worth {
         self.worths.get(account)
@@ -272,6 +279,57 @@ impl Accounts {
         let is_short = u64::from(balance.available() < 0);
         let short = &mut self.short[account.0 as usize];
         *short = *short & !(1 << currency.0) | is_short << currency.0;
+    }
+}
+
+tickwerk_domain::persist! {
+    Account { is_defined, state, name, open_orders, version, row }
+    Currency { is_defined, code, scale, row }
+    Balance { cash, reserved, row }
+}
+
+impl Accounts {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { accounts, currencies, balances, held, short: _, worths, books, book_rows } = self;
+        to.table(accounts, &Account::default());
+        to.table(currencies, &Currency::default());
+        to.table(balances, &Balance::default());
+        to.table(held, &0);
+        worths.save(to);
+        to.table(books, &[0; LedgerBook::ALL.len()]);
+        to.table(book_rows, &0);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { accounts, currencies, balances, held, short, worths: _, books, book_rows } = Self::new();
+        let mut loaded = Self {
+            accounts: from.table(accounts)?,
+            currencies: from.table(currencies)?,
+            balances: from.table(balances)?,
+            held: from.table(held)?,
+            short,
+            worths: Worths::load(from, sum)?,
+            books: from.table(books)?,
+            book_rows: from.table(book_rows)?,
+        };
+        for id in (0..).take(ACCOUNTS_MAX).map(AccountId) {
+            let kept = loaded.accounts[id.0 as usize].row;
+            sum.row(("account", id.0.into()), kept, |change| loaded.rehash_account(id, change))?;
+            for currency in (0..).take(CURRENCIES_MAX).map(CurrencyId) {
+                let kept = loaded.balance(id, currency).row;
+                let what = ("balance", u64::from(id.0) << 32 | u64::from(currency.0));
+                sum.row(what, kept, |change| loaded.rehash_balance(id, currency, change))?;
+            }
+        }
+        for id in (0..).take(CURRENCIES_MAX).map(CurrencyId) {
+            let Currency { is_defined, code, scale, row } = loaded.currencies[id.0 as usize];
+            ensure(is_defined == (row != 0), Fault::Hash { what: "currency", found: id.0.into() })?;
+            let define = |change: &mut Digest| loaded.define_currency(id, code, scale, change);
+            sum.row(("currency", id.0.into()), row, define)?;
+            let kept = loaded.book_rows[id.0 as usize];
+            sum.row(("books of currency", id.0.into()), kept, |change| loaded.rehash_books(id, change))?;
+        }
+        Ok(loaded)
     }
 }
 

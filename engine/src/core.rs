@@ -111,12 +111,16 @@ impl Core {
         self.sources_digest.update(&mut self.source_rows[index], row);
     }
 
-    /// Shows the venue what the command did.
-    fn show_venue(&mut self, at: TimeNs, command: &Command, events: &EventBuffer) {
+    /// Shows the venue what the command did that was sent at `sent`.
+    fn show_venue(&mut self, at: TimeNs, sent: TimeNs, command: &Command, events: &EventBuffer) {
         let was_refused = matches!(events.events().next(), Some(Event::CommandRefused(_)));
         match command {
-            Command::QuoteObserved(quote) if !was_refused => self.show_touch(at, quote.instrument),
+            Command::QuoteObserved(quote) if !was_refused => {
+                self.venue.hear(at, sent, quote.instrument);
+                self.show_touch(at, quote.instrument);
+            }
             Command::BookDelta(delta) if !was_refused => {
+                self.venue.hear(at, sent, delta.instrument);
                 self.venue.delta(delta);
                 // A delta on a stale book is not taken, so it renews nothing at the venue either.
                 if delta.is_last() && !self.machine.market(delta.instrument).is_stale() {
@@ -124,9 +128,11 @@ impl Core {
                 }
             }
             Command::TradeObserved(trade) if !was_refused => {
+                self.venue.hear(at, sent, trade.instrument);
                 self.venue.trade(at, trade.instrument, trade.price, trade.qty, trade.aggressor);
             }
             Command::BookOrderObserved(order) if !was_refused => {
+                self.venue.hear(at, sent, order.instrument);
                 // What a stale book did not take moves nothing at the venue either.
                 if self.machine.market(order.instrument).takes_book_orders()
                     && let Some(book) = self.machine.order_book(order.instrument)
@@ -145,10 +151,16 @@ impl Core {
                 self.venue.configure(setting);
                 self.show_levels(setting.instrument);
             }
+            Command::VenueLatencySet(setting) if !was_refused => self.venue.configure_latency(setting),
+            Command::LatencyRecorded(recorded) if !was_refused => self.venue.record_latency(recorded),
+            Command::PriceBandSet(band) if !was_refused => self.venue.configure_band(at, band),
             Command::QuoteObserved(_)
             | Command::BookDelta(_)
             | Command::InstrumentDefined(_)
             | Command::SimulatedVenueSet(_)
+            | Command::VenueLatencySet(_)
+            | Command::LatencyRecorded(_)
+            | Command::PriceBandSet(_)
             | Command::TradeObserved(_)
             | Command::MarketGapObserved(_)
             | Command::StrategyDefined(_)
@@ -272,7 +284,7 @@ impl Decider for Core {
         let stamp = Stamp { sequence: envelope.sequence, time_ns: envelope.time_ns };
         envelope.stream_version = self.machine.apply(stamp, command, events);
         self.frames += 1;
-        self.show_venue(stamp.time_ns, command, events);
+        self.show_venue(stamp.time_ns, envelope.source_time, command, events);
         if self.frames.is_multiple_of(self.digest_interval) {
             let digest = self.digest();
             let version = self.machine.note_trailing_event();

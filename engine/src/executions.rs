@@ -12,6 +12,7 @@ use crate::lifecycle::fill::is_allowed;
 use crate::limits::{EXECUTIONS_MAX, UNMATCHED_FILLS_MAX};
 use tickwerk_domain::command::FillReported;
 use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::slot_index::near;
 use tickwerk_domain::{CurrencyId, Digest, FillState, Liquidity, Money, OrderId, Price, Qty, SlotIndex};
@@ -194,6 +195,79 @@ impl Executions {
     }
 }
 
+tickwerk_domain::persist! {
+    Execution {
+        order, execution_id, price, qty, fee, fee_counted, fee_currency, liquidity, state, is_fee_counted,
+    }
+    UnmatchedFill { fill, reason }
+}
+
+impl Executions {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, ids: _, hashes: _, index: _, oldest, forgotten_through } = self;
+        to.list(rows.iter());
+        to.value(oldest);
+        to.value(forgotten_through);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { mut ids, mut hashes, mut index, .. } = Self::new();
+        let rows: Vec<Execution> = from.list(EXECUTIONS_MAX)?;
+        for (place, row) in (0..).zip(&rows) {
+            let id = (row.order, row.execution_id);
+            let is_there = index.find(key(id.0, id.1), |other| ids[other as usize] == id);
+            ensure(is_there.is_none(), Fault::Twice { what: "execution of order", found: id.0.0 })?;
+            index.insert(key(id.0, id.1), place);
+            ids.push(id);
+            hashes.push(row.hash(place));
+            sum.add(row.hash(place));
+        }
+        let (oldest, forgotten_through) = (from.value()?, from.value()?);
+        let is_place = if rows.len() < EXECUTIONS_MAX { oldest == 0 } else { oldest < EXECUTIONS_MAX };
+        ensure(is_place, Fault::Missing { what: "place of the oldest execution", found: oldest as u64 })?;
+        Ok(Self { rows, ids, hashes, index, oldest, forgotten_through })
+    }
+}
+
+impl UnmatchedFills {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, hashes: _, count } = self;
+        to.list(rows.iter());
+        to.value(count);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let rows = from.list(UNMATCHED_FILLS_MAX)?;
+        let (hashes, count) = (Vec::with_capacity(UNMATCHED_FILLS_MAX), from.value()?);
+        let mut loaded = Self { rows, hashes, count };
+        let kept = loaded.rows.len() as u64;
+        let is_full = loaded.rows.len() == UNMATCHED_FILLS_MAX;
+        let is_right = count == kept || is_full && count > kept;
+        ensure(is_right, Fault::Broken("not all unmatched fills are there that should be"))?;
+        let oldest = loaded.oldest();
+        for (place, row) in loaded.rows.iter().enumerate() {
+            let later = (place + loaded.rows.len() - oldest) % loaded.rows.len();
+            let hash = row.hash(count - kept + later as u64 + 1);
+            loaded.hashes.push(hash);
+            sum.add(hash);
+        }
+        Ok(loaded)
+    }
+}
+
+impl UnmatchedFill {
+    /// As the fill that was kept as the `number`th.
+    fn hash(&self, number: u64) -> u64 {
+        let fill = &self.fill;
+        let [fee_high, fee] = words_of(fill.fee.get());
+        let marks =
+            u64::from(fill.fee_currency.0) << 32 | (fill.liquidity as u64) << 16 | u64::from(self.reason.0);
+        let [price, qty] = [fill.price.0, fill.qty.0].map(i64::cast_unsigned);
+        let words = [number, fill.order.0, fill.execution_id, price, qty, fee_high, fee, marks];
+        row_hash(TAG_UNMATCHED, &words)
+    }
+}
+
 fn place_of(row: usize) -> u32 {
     u32::try_from(row).expect("EXECUTIONS_MAX fits 32 bits")
 }
@@ -253,15 +327,8 @@ impl UnmatchedFills {
     }
 
     pub(crate) fn keep(&mut self, unmatched: UnmatchedFill, digest: &mut Digest) {
-        let fill = &unmatched.fill;
         self.count += 1;
-        let [fee_high, fee] = words_of(fill.fee.get());
-        let marks = u64::from(fill.fee_currency.0) << 32
-            | (fill.liquidity as u64) << 16
-            | u64::from(unmatched.reason.0);
-        let [price, qty] = [fill.price.0, fill.qty.0].map(i64::cast_unsigned);
-        let words = [self.count, fill.order.0, fill.execution_id, price, qty, fee_high, fee, marks];
-        let hash = row_hash(TAG_UNMATCHED, &words);
+        let hash = unmatched.hash(self.count);
         if self.rows.len() < UNMATCHED_FILLS_MAX {
             self.rows.push(unmatched);
             self.hashes.push(0);

@@ -17,6 +17,7 @@ mod exposures;
 mod fills;
 mod funding;
 mod held;
+mod image;
 mod market_flow;
 mod marks;
 mod mass_cancel;
@@ -33,11 +34,13 @@ mod sessions;
 mod settings;
 mod sums;
 mod valuation;
+mod venue_settings;
 mod venues;
 mod waiting;
 mod worth;
 
 pub use mass_cancel::Scope;
+pub(crate) use valuation::Narrow;
 pub use venues::{SIMULATED_CAPABILITIES, Venue, Venues};
 pub use worth::Exposure;
 
@@ -155,6 +158,7 @@ pub struct Machine {
     /// Per account and instrument, open orders that may only reduce.
     reducers: Box<[u32]>,
     venues: Venues,
+    latencies: venue_settings::RecordedLatencies,
     triggers: Triggers,
     /// A bit for each instrument whose market has reached a trigger that was not paid yet.
     firing: u64,
@@ -206,6 +210,7 @@ impl Machine {
             memo: valuation::Memo::new(),
             reducers: vec![0; ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
             venues: Venues::new(),
+            latencies: venue_settings::RecordedLatencies::new(),
             triggers: Triggers::new(),
             firing: 0,
             sweep: sessions::Sweep::default(),
@@ -258,6 +263,9 @@ impl Machine {
             Command::StrategyDefined(strategy) => self.define_strategy(strategy, out),
             Command::TextDefined(text) => self.define_text(text, out),
             Command::SimulatedVenueSet(setting) => self.set_venue(setting, out),
+            Command::VenueLatencySet(setting) => self.set_venue_latency(setting, out),
+            Command::LatencyRecorded(recorded) => self.record_latency(recorded, out),
+            Command::PriceBandSet(band) => self.set_price_band(band, out),
             Command::CashTransferred(transfer) => self.transfer(transfer, out),
             Command::LimitSet(limit) => self.set_limit(limit, out),
             Command::KillSwitchSet(switch) => self.set_kill_switch(stamp, switch, out),

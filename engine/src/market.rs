@@ -7,7 +7,10 @@
 //! trades; a book that cannot be followed is stale until [`BookAction::Clear`] begins a new one.
 
 pub mod book;
+mod image;
 pub mod order_books;
+
+pub(crate) use image::{load, save};
 
 use book::Book;
 use order_books::{BookPlace, OrderBooks};

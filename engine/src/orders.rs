@@ -3,6 +3,7 @@
 //! A done order stays in the store, so that its client order id is known, until a new order needs its slot: the
 //! oldest done order goes first, and at least `ORDERS_MAX − OPEN_ORDERS_MAX` done ones are remembered.
 
+mod image;
 mod links;
 mod store;
 pub mod terms;

@@ -45,6 +45,12 @@ pub struct Position {
     row: u64,
 }
 
+tickwerk_domain::persist! {
+    Position {
+        qty, open_cost, realized, fees, unsettled, open_buys, open_sells, margin, version, row,
+    }
+}
+
 /// The position that an order is about. In hedging mode `Auto` opens.
 pub fn side_of(mode: PositionMode, side: Side, effect: PositionEffect) -> PositionSide {
     match (mode, effect, side) {
@@ -85,15 +91,6 @@ impl Position {
     /// The position if all open sells were filled.
     pub fn worst_short(&self) -> i64 {
         self.qty.saturating_sub(self.open_sells)
-    }
-
-    /// What an order of `side` may still close, less what open orders close already.
-    pub fn room_to_close(&self, side: Side) -> i64 {
-        let (open, already) = match side {
-            Side::Buy => (self.qty.saturating_neg(), self.open_buys),
-            Side::Sell => (self.qty, self.open_sells),
-        };
-        open.saturating_sub(already).max(0)
     }
 
     /// Whether nothing is open and no order would change that.

@@ -5,6 +5,7 @@
 
 use crate::limits::{ACCOUNTS_MAX, ORDERS_MAX};
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum};
 use tickwerk_domain::{AccountId, Digest, InstrumentId, OrderId, Sequence, Side, VenueId};
 
 /// A reconciliation of one account with one venue.
@@ -126,6 +127,34 @@ impl Reconciliations {
                 row.stated = row.stated.wrapping_add(row_hash(TAG_STATED, &[order.0]));
             });
         }
+    }
+}
+
+tickwerk_domain::persist! {
+    Reconciliation { run, venue, started, orders, figures, differences, nameless, stated, row }
+}
+
+impl Reconciliations {
+    /// Marks of reconciliations that are over mean nothing any more.
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, stated_in } = self;
+        to.table(rows, &Reconciliation::default());
+        let going_on: Vec<Sequence> = rows.iter().map(|row| row.started).filter(|of| of.0 != 0).collect();
+        let is_of_today = |started: &Sequence| going_on.contains(started);
+        let today: Vec<_> =
+            stated_in.iter().map(|of| if is_of_today(of) { *of } else { Sequence::NONE }).collect();
+        to.table(&today, &Sequence::NONE);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { rows, stated_in } = Self::new();
+        let mut loaded = Self { rows: from.table(rows)?, stated_in: from.table(stated_in)? };
+        for account in (0..).take(ACCOUNTS_MAX).map(AccountId) {
+            let kept = loaded.rows[account.0 as usize].row;
+            let rehash = |change: &mut Digest| loaded.change(account, change, |_| {});
+            sum.row(("reconciliation of account", account.0.into()), kept, rehash)?;
+        }
+        Ok(loaded)
     }
 }
 

@@ -29,6 +29,11 @@ impl Replay {
         Self::default()
     }
 
+    /// From where a core stands, as that of a snapshot does.
+    pub fn resume(core: Core) -> Self {
+        Self { core, events: EventBuffer::new() }
+    }
+
     /// The core as it is after the frames so far.
     pub fn core(&self) -> &Core {
         &self.core

@@ -7,6 +7,7 @@
 pub mod ema;
 pub mod ema_cross;
 
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist};
 use tickwerk_domain::{Price, Qty, Real, SignalDirection};
 
 /// What a strategy is shown.
@@ -68,8 +69,8 @@ pub struct Parameter {
 /// Parameters of a strategy in the order of [`Strategy::PARAMETERS`]; the rest is zero.
 pub type Parameters = [i64; 8];
 
-/// A strategy: a pure function of what it is shown.
-pub trait Strategy: Sized {
+/// A strategy: a pure function of what it is shown. All that it remembers stands in state images.
+pub trait Strategy: Persist {
     /// Its stable number.
     const KIND: u16;
     /// Its name in the configuration.
@@ -141,6 +142,24 @@ macro_rules! strategies {
             pub(crate) fn digest(&self) -> u64 {
                 match self {
                     $(Self::$variant(strategy) => strategy.digest(),)*
+                }
+            }
+        }
+
+        impl Persist for AnyStrategy {
+            fn save(&self, to: &mut ImageWriter) {
+                match self {
+                    $(Self::$variant(strategy) => {
+                        to.value(&<$strategy>::KIND);
+                        to.value(strategy);
+                    })*
+                }
+            }
+
+            fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+                match u16::load(from)? {
+                    $(<$strategy>::KIND => from.value().map(Self::$variant),)*
+                    found => Err(Fault::Value { what: "strategy of this build", found: found.into() }),
                 }
             }
         }

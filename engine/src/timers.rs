@@ -6,6 +6,7 @@
 
 use crate::limits::TIMERS_MAX;
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
 use tickwerk_domain::{Digest, SlotIndex, TimeNs, TimerKind};
 
 /// A timer that was set.
@@ -158,6 +159,47 @@ impl Timers {
             place = first;
         }
         self.put(place, slot);
+    }
+}
+
+impl Timers {
+    /// The timers in the order in which they fire; where each stands in the heap decides nothing.
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, free: _, heap, index: _, created } = self;
+        let mut slots = heap.clone();
+        slots.sort_unstable_by_key(|slot| self.rank(*slot));
+        to.count(slots.len());
+        for slot in slots {
+            let Timer { due, subject, kind, created, place: _ } = &rows[slot as usize];
+            to.value(&(*due, *created));
+            to.value(&(*kind, *subject));
+        }
+        to.value(created);
+    }
+
+    /// Sorted timers are a heap.
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let mut timers = Self::new();
+        let mut last = (TimeNs::UNKNOWN, 0);
+        for place in 0..from.count(TIMERS_MAX)? {
+            let (due, created) = from.value()?;
+            let (kind, subject) = from.value()?;
+            let (what, found) = ("timer", subject);
+            let is_next = (due, created) > last && timers.due(kind, subject).is_none();
+            ensure(is_next, Fault::Twice { what, found })?;
+            let slot = u32::try_from(place).expect("TIMERS_MAX fits 32 bits");
+            let timer = Timer { due, subject, kind, created, place };
+            timers.rows.push(timer);
+            timers.heap.push(slot);
+            timers.index.insert(key(kind, subject), slot);
+            timers.created = timers.created.max(created);
+            sum.add(timer.hash());
+            last = (due, created);
+        }
+        let created = from.value()?;
+        ensure(timers.created <= created, Fault::Broken("a timer has a number that was not given yet"))?;
+        timers.created = created;
+        Ok(timers)
     }
 }
 

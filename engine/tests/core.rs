@@ -53,6 +53,8 @@ mod oracle_position;
 #[cfg(test)]
 #[path = "core/oracle_risk.rs"]
 mod oracle_risk;
+#[path = "core/oracle_whole.rs"]
+mod oracle_whole;
 #[path = "core/order_books.rs"]
 mod order_books;
 #[path = "core/orders.rs"]
@@ -93,6 +95,8 @@ mod replay;
 mod reports_late;
 #[path = "core/reports_model.rs"]
 mod reports_model;
+#[path = "core/reports_model_broken.rs"]
+mod reports_model_broken;
 #[path = "core/reports_restated.rs"]
 mod reports_restated;
 #[path = "core/risk.rs"]
@@ -107,11 +111,18 @@ mod risk_kept;
 mod risk_limits;
 #[path = "core/risk_page.rs"]
 mod risk_page;
+#[path = "core/risk_replaces.rs"]
+mod risk_replaces;
 #[path = "core/risk_scopes.rs"]
 mod risk_scopes;
 #[cfg(test)]
 #[path = "core/risk_support.rs"]
 mod risk_support;
+#[path = "core/risk_table.rs"]
+mod risk_table;
+#[cfg(test)]
+#[path = "core/risk_table_cases.rs"]
+mod risk_table_cases;
 #[path = "core/seams.rs"]
 mod seams;
 #[path = "core/seams_risk.rs"]
@@ -125,6 +136,8 @@ mod states;
 mod strategies;
 #[path = "core/venue.rs"]
 mod venue;
+#[path = "core/venue_settings.rs"]
+mod venue_settings;
 #[cfg(test)]
 #[path = "core/workload.rs"]
 mod workload;

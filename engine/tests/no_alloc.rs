@@ -108,7 +108,7 @@ impl Watched {
 
     fn reason(&self) -> Option<Reject> {
         let first = self.events.events().next()?;
-        if let Event::OrderRejected(rejected) = first { Reject::from_code(rejected.reason) } else { None }
+        if let Event::OrderRefused(refused) = first { Reject::from_code(refused.reason) } else { None }
     }
 }
 

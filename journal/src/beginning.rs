@@ -5,7 +5,7 @@
 //! from that head, the `HEADS` file or the activation page. A head that two of them tell differently is a fault.
 
 use crate::chain::{ChainHead, Head};
-use crate::directory::FileError;
+use crate::directory::{self, FileError};
 use crate::first::FirstKept;
 use crate::format::{Activation, JournalId, RECORDS_PER_BLOCK};
 use crate::heads::StoredHeads;
@@ -30,14 +30,25 @@ pub struct StartPoint {
 /// Why a pass cannot start.
 pub(crate) type Fault = (Place, &'static str);
 
-/// The segment to start at, of `numbers`, of which there is at least one.
+/// Which journal lies in `dir`, as the first segment that can be read tells.
+pub fn journal_id(dir: &Path) -> Option<JournalId> {
+    let numbers = directory::list_segments(dir).ok()?;
+    numbers.into_iter().find_map(|number| match SegmentFile::open(dir, number) {
+        Ok(Opened::Segment(segment)) => Some(segment.header.journal),
+        Ok(Opened::Missing | Opened::Bad(_)) | Err(_) => None,
+    })
+}
+
+/// The segment to start at, of `numbers`.
 pub(crate) fn find(
     dir: &Path,
     numbers: &[u64],
     from: Option<StartPoint>,
 ) -> Result<Result<SegmentFile, Fault>, FileError> {
-    let first = numbers[0];
     let fault = |segment, reason| Ok(Err((Place { segment, offset: 0 }, reason)));
+    let Some(&first) = numbers.first() else {
+        return fault(FIRST_SEGMENT, "all segments are missing");
+    };
     if let Some(reason) = missing(dir, first)? {
         return fault(first, reason);
     }

@@ -7,10 +7,12 @@ use crate::bell::Bell;
 use crate::chain::{Chain, ChainHead};
 use crate::config::{Io, SyncPolicy};
 use crate::directory::{FileError, failed};
+use crate::format::FRAMES_OFFSET;
 use crate::hashing::{self, Hashing};
 use crate::journal::Opening;
 use crate::mmap::SegmentView;
 use crate::prepare::{self, Preparer, Spare};
+use crate::space::Room;
 use crate::storage::Lock;
 use crate::syncing::{Stage, SyncRequests, Syncing, Unsynced};
 use crate::watermarks::{Failure, Watermarks};
@@ -57,6 +59,7 @@ pub(crate) struct Crew {
     ready: Arc<AtomicUsize>,
     spares: Option<Receiver<Spare>>,
     spares_bell: Arc<Bell>,
+    room: Arc<Room>,
     requests: Arc<SyncRequests>,
     uses: Sender<Unsynced>,
     last_block: Arc<Mutex<ChainHead>>,
@@ -92,6 +95,7 @@ impl Crew {
             ready: Arc::default(),
             spares: Some(spares),
             spares_bell: Arc::default(),
+            room: Arc::default(),
             requests: Arc::default(),
             uses: use_sender,
             last_block: Arc::new(Mutex::new(stored_block)),
@@ -103,6 +107,7 @@ impl Crew {
             threads: Vec::new(),
             sync: None,
         };
+        crew.room.begin_segment(0, active.size() - start.active.writer.edge());
         let syncing = Syncing {
             dir: config.dir.clone(),
             policy: config.sync,
@@ -131,6 +136,8 @@ impl Crew {
             ready: Arc::clone(&crew.ready),
             wanted: config.spare_segments,
             bell: Arc::clone(&crew.spares_bell),
+            room: Arc::clone(&crew.room),
+            is_full: false,
             prefault_bytes: config.prefault_bytes,
             marks: marks.clone(),
             stop: Arc::clone(&stop),
@@ -218,6 +225,7 @@ impl Crew {
             populate.size = view.size();
         }
         self.next_nudge = 0;
+        self.room.begin_segment(self.marks.written_bytes(), view.size() - FRAMES_OFFSET);
         if let Some(views) = &self.views {
             drop(views.send(view));
         }

@@ -8,6 +8,7 @@ use crate::storage::{self, File, Lock, LockKind, Mode};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tickwerk_domain::Sequence;
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +33,17 @@ pub(crate) const LOCK: &str = "LOCK";
 pub(crate) const DURABLE: &str = "durable";
 pub(crate) const FIRST: &str = "FIRST";
 pub(crate) const HEADS: &str = "HEADS";
+/// Says that a directory is a copy.
+pub(crate) const BACKUP: &str = "BACKUP";
+pub(crate) const KEEPER: &str = "KEEPER";
 pub(crate) const WATERMARKS: &str = "WATERMARKS";
 const SEGMENT_SUFFIX: &str = ".seg";
+const COMPRESSED_SUFFIX: &str = ".seg.zst";
 const TEMPORARY_SUFFIX: &str = ".tmp";
+const SNAPSHOT_PREFIX: &str = "snapshot-";
+const SNAPSHOT_SUFFIX: &str = ".snap";
+const SNAPSHOT_DIGITS: usize = 20;
+const DEPENDANT_PREFIX: &str = "dependant-";
 const SEGMENT_DIGITS: usize = 12;
 const LOCK_ATTEMPTS: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
@@ -42,6 +51,34 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Where segment `number` lies.
 pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:0SEGMENT_DIGITS$}{SEGMENT_SUFFIX}"))
+}
+
+/// Where segment `number` lies when it is compressed.
+pub(crate) fn compressed_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:0SEGMENT_DIGITS$}{COMPRESSED_SUFFIX}"))
+}
+
+/// Where segment `number` does lie: compressed if only that is there. Of two, which are equal, the plain one counts.
+pub(crate) fn stored_path(dir: &Path, number: u64) -> PathBuf {
+    let (plain, compressed) = (segment_path(dir, number), compressed_path(dir, number));
+    if !exists(&plain) && exists(&compressed) { compressed } else { plain }
+}
+
+/// The sequence in the name of a snapshot; `None` where it is none.
+pub(crate) fn snapshot_sequence(name: &str) -> Option<Sequence> {
+    let digits = name.strip_prefix(SNAPSHOT_PREFIX)?.strip_suffix(SNAPSHOT_SUFFIX)?;
+    let is_number = digits.len() == SNAPSHOT_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number).map(Sequence)
+}
+
+/// Where the register keeps what dependant `name` needs.
+pub(crate) fn dependant_path(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{DEPENDANT_PREFIX}{name}"))
+}
+
+/// Whether `name` is that of a file of the register.
+pub(crate) fn is_dependant(name: &str) -> bool {
+    name.starts_with(DEPENDANT_PREFIX) && !name.ends_with(TEMPORARY_SUFFIX)
 }
 
 /// The name under which a file is made.
@@ -64,15 +101,16 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<String>, FileError> {
     storage::of(dir).list(dir).map_err(failed("list", dir))
 }
 
-/// Numbers of all segments, in order.
+/// Numbers of all segments, compressed or not, in order.
 pub(crate) fn list_segments(dir: &Path) -> Result<Vec<u64>, FileError> {
     let mut numbers: Vec<u64> = list(dir)?
         .iter()
-        .filter_map(|name| name.strip_suffix(SEGMENT_SUFFIX))
+        .filter_map(|name| name.strip_suffix(COMPRESSED_SUFFIX).or_else(|| name.strip_suffix(SEGMENT_SUFFIX)))
         .filter(|digits| digits.len() == SEGMENT_DIGITS && digits.bytes().all(|b| b.is_ascii_digit()))
         .filter_map(|digits| digits.parse().ok())
         .collect();
     numbers.sort_unstable();
+    numbers.dedup();
     Ok(numbers)
 }
 

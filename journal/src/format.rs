@@ -72,6 +72,7 @@ pub const HEADS_ENTRY_SIZE: usize = 48;
 pub(crate) const HEADER_MAGIC: [u8; 8] = *b"TICKWERK";
 pub(crate) const ACTIVATION_MAGIC: [u8; 8] = *b"TWACTIVE";
 pub(crate) const DURABLE_MAGIC: [u8; 8] = *b"TWDURABL";
+pub(crate) const COMPRESSED_MAGIC: [u8; 8] = *b"TWCOMPRS";
 pub(crate) const FIRST_MAGIC: [u8; 8] = *b"TWFIRSTK";
 pub(crate) const SNAPSHOT_MAGIC: [u8; 8] = *b"TWSNAPSH";
 pub(crate) const WATERMARKS_MAGIC: [u8; 8] = *b"TWWATERM";

@@ -110,6 +110,12 @@ impl Hashing {
         }
     }
 
+    /// The head of everything that is hashed.
+    #[cfg(test)]
+    pub(crate) fn head(&self) -> ChainHead {
+        self.chain.head()
+    }
+
     /// Publishes the head of the block that is not complete.
     pub(crate) fn settle(&mut self) {
         if self.marks.head().through != self.chain.through() {

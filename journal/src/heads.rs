@@ -5,6 +5,7 @@
 
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, HEADS_ENTRY_SIZE, JournalId, RECORDS_PER_BLOCK};
+use crate::space;
 use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -97,19 +98,35 @@ impl HeadsFile {
         Ok(heads_file)
     }
 
+    /// Appends like [`Self::append`]; `false` where the disk is full, so that the same heads are to come again.
+    pub(crate) fn append_if_room(&mut self, heads: &[[u8; 32]]) -> Result<bool, FileError> {
+        match self.write(heads) {
+            Err(error) if space::is_full(&error.source) => Ok(false),
+            written => written.and_then(|()| self.sync(heads.len())).map(|()| true),
+        }
+    }
+
     /// Appends the heads of the next blocks and syncs.
-    pub(crate) fn append(&mut self, heads: &[[u8; 32]]) -> Result<(), FileError> {
+    fn append(&mut self, heads: &[[u8; 32]]) -> Result<(), FileError> {
+        self.write(heads)?;
+        self.sync(heads.len())
+    }
+
+    fn write(&self, heads: &[[u8; 32]]) -> Result<(), FileError> {
         if heads.is_empty() {
             return Ok(());
         }
         let first = self.blocks;
         let entries: Vec<u8> =
             (first..).zip(heads).flat_map(|(block, head)| entry_of(self.journal, block, head)).collect();
-        self.file
-            .write_all_at(&entries, first * HEADS_ENTRY_SIZE as u64)
-            .map_err(failed("write", &self.path))?;
-        self.file.sync_data().map_err(failed("sync", &self.path))?;
-        self.blocks += heads.len() as u64;
+        self.file.write_all_at(&entries, first * HEADS_ENTRY_SIZE as u64).map_err(failed("write", &self.path))
+    }
+
+    fn sync(&mut self, count: usize) -> Result<(), FileError> {
+        if count > 0 {
+            self.file.sync_data().map_err(failed("sync", &self.path))?;
+            self.blocks += count as u64;
+        }
         Ok(())
     }
 }

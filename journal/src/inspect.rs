@@ -2,15 +2,16 @@
 
 use crate::directory::{self, FileError};
 use crate::durable::DurableMark;
-use crate::format::JournalId;
+use crate::format::{self, JournalId};
 use crate::scan::{self, Note, ScanOptions, Usage, Verdict};
 use crate::segment::{Opened, SegmentFile};
 use crate::tail;
 use crate::torn::TornTail;
 use crate::watermarks::StoredWatermarks;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use tickwerk_domain::Sequence;
+use tickwerk_domain::{Family, Sequence, TypeId};
 
 /// Why a journal could not be inspected.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +53,33 @@ pub struct SegmentReport {
     pub frames: u64,
     /// Bytes up to the end of the last frame or seal.
     pub used_bytes: u64,
-    /// Bytes of the file.
+    /// Bytes of the plain file.
     pub size_bytes: u64,
+    /// Bytes of the file on the disk: fewer where it is compressed.
+    pub stored_bytes: u64,
+    /// It is compressed.
+    pub is_compressed: bool,
     /// What it is for.
     pub state: SegmentState,
+}
+
+/// Frames of a kind, with all their records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FrameBytes {
+    /// How many.
+    pub frames: u64,
+    /// Bytes as they were written.
+    pub bytes: u64,
+    /// Those of the bytes that lie in compressed segments.
+    pub compressed_bytes: u64,
+}
+
+impl FrameBytes {
+    fn add(&mut self, length: u64, is_compressed: bool) {
+        self.frames += 1;
+        self.bytes += length;
+        self.compressed_bytes += if is_compressed { length } else { 0 };
+    }
 }
 
 /// The whole journal.
@@ -65,6 +89,10 @@ pub struct Inspection {
     pub journal: JournalId,
     /// Its segments in order.
     pub segments: Vec<SegmentReport>,
+    /// All frames but seals: each is a command and its events.
+    pub commands: FrameBytes,
+    /// Those whose command tells of a market: quotes, trades, books.
+    pub ticks: FrameBytes,
     /// A writer holds the lock.
     pub live: bool,
     /// The last record: of the living writer's watermark, else of the last good frame.
@@ -94,7 +122,18 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
         return Err(InspectError::NoJournal { dir: dir.to_owned() });
     }
     let options = ScanOptions { chain: false, bound, from: None };
-    let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
+    let packed = compressed_numbers(dir, &numbers);
+    let (mut commands, mut ticks) = (FrameBytes::default(), FrameBytes::default());
+    let scan = scan::scan(dir, numbers, options, &mut |header, place, frame| {
+        if !header.is_seal() {
+            let (length, is_packed) = (frame.len() as u64, packed.contains(&place.segment));
+            commands.add(length, is_packed);
+            if family_of(frame) == Some(Family::Market) {
+                ticks.add(length, is_packed);
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
     let mut tail = None;
     let mut damage = None;
     match &scan.verdict {
@@ -114,6 +153,8 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
     Ok(Inspection {
         journal: scan.journal,
         segments: segments(dir, &scan.numbers, &scan.usage)?,
+        commands,
+        ticks,
         live: bound.is_some(),
         written_through: bound.unwrap_or(last),
         durable_through: live_durable.map_or(durable, |live| live.max(durable)),
@@ -128,13 +169,26 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
     })
 }
 
+/// Which of the segments are compressed.
+fn compressed_numbers(dir: &Path, numbers: &[u64]) -> BTreeSet<u64> {
+    let is_packed =
+        |number: &&u64| directory::stored_path(dir, **number) != directory::segment_path(dir, **number);
+    numbers.iter().filter(is_packed).copied().collect()
+}
+
+/// The family of a frame's command.
+fn family_of(frame: &[u8]) -> Option<Family> {
+    TypeId(format::u16_at(frame, format::FRAME_HEADER_SIZE + 2)).family()
+}
+
 fn segments(dir: &Path, numbers: &[u64], usage: &[Usage]) -> Result<Vec<SegmentReport>, FileError> {
     let last = usage.last().map_or(0, |usage| usage.number);
     numbers
         .iter()
         .map(|&number| {
             if let Some(usage) = usage.iter().find(|usage| usage.number == number) {
-                return Ok(used(usage, usage.number == last));
+                let stored_bytes = directory::length(&directory::stored_path(dir, number))?;
+                return Ok(used(usage, usage.number == last, stored_bytes));
             }
             let (state, size_bytes) = match SegmentFile::open(dir, number)? {
                 Opened::Segment(segment) => (SegmentState::Prepared, segment.size()),
@@ -148,13 +202,15 @@ fn segments(dir: &Path, numbers: &[u64], usage: &[Usage]) -> Result<Vec<SegmentR
                 frames: 0,
                 used_bytes: 0,
                 size_bytes,
+                stored_bytes: size_bytes,
+                is_compressed: false,
                 state,
             })
         })
         .collect()
 }
 
-fn used(usage: &Usage, last: bool) -> SegmentReport {
+fn used(usage: &Usage, last: bool, stored_bytes: u64) -> SegmentReport {
     let some = usage.frames > 0;
     SegmentReport {
         number: usage.number,
@@ -163,6 +219,8 @@ fn used(usage: &Usage, last: bool) -> SegmentReport {
         frames: usage.frames,
         used_bytes: usage.end,
         size_bytes: usage.size,
+        stored_bytes,
+        is_compressed: usage.is_compressed,
         state: if last { SegmentState::Active } else { SegmentState::Full },
     }
 }

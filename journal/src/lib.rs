@@ -11,29 +11,60 @@
 
 #![deny(missing_docs)]
 
+mod backup;
+mod backup_restore;
+mod backup_set;
 mod beginning;
+/// Whether a test has put this fault into the code; never outside of tests.
+macro_rules! broken {
+    ($fault:ident) => {{
+        #[cfg(test)]
+        let is_broken = crate::simulation::broken::is(crate::simulation::broken::Broken::$fault);
+        #[cfg(not(test))]
+        let is_broken = false;
+        is_broken
+    }};
+}
+
 mod bell;
 mod blank;
 mod chain;
+mod compress;
+mod compressed;
 mod config;
 mod crew;
 mod directory;
 mod disk;
 mod durable;
+mod files;
 mod first;
 pub mod format;
 mod hashing;
 mod heads;
 mod inspect;
 mod journal;
+mod keeper;
 mod mmap;
 mod prepare;
 mod reader;
 mod recovery;
+mod repair;
+mod repair_apply;
+mod repair_cut;
+mod repair_donor;
+mod repair_findings;
+mod repair_rebuild;
+mod repair_survey;
+mod retention;
+mod retention_register;
 mod scan;
 pub mod schema;
+mod scrub;
 mod segment;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
+mod space;
 mod storage;
 mod syncing;
 mod tail;
@@ -43,24 +74,39 @@ mod walk;
 mod watermarks;
 mod writer;
 
-pub use beginning::StartPoint;
+pub use backup::{BackupReport, backup};
+pub use backup_restore::{RestoreReport, restore};
+pub use backup_set::Rotation;
+pub use beginning::{StartPoint, journal_id};
 pub use blank::BlankSegment;
 pub use chain::{ChainHead, Head};
+pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress_next};
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
 pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
-pub use inspect::{InspectError, Inspection, SegmentReport, SegmentState, inspect};
+pub use inspect::{FrameBytes, InspectError, Inspection, SegmentReport, SegmentState, inspect};
 pub use journal::Journal;
+pub use keeper::KeepError;
 pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
 pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
+pub use repair::{Diagnosis, Finding, diagnose};
+pub use repair_apply::{RepairReport, repair_cut, repair_from};
+pub use retention::{
+    Decision, RetentionPlan, RetentionRule, SNAPSHOTS_NEEDED, apply_retention, plan_retention,
+};
+pub use retention_register::{
+    BadDependant, Dependant, DependantKind, RegisterError, list_dependants, remove_dependant, write_dependant,
+};
 pub use scan::Note;
+pub use scrub::{ScrubCounts, ScrubFinding, ScrubStep, Scrubber};
 pub use snapshot::{
     ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at, list_snapshots,
     read_snapshot, read_snapshot_header, remove_old_snapshots, write_snapshot,
 };
-pub use tail::{Follow, Tail};
+pub use space::Space;
+pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
 pub use verify::{Difference, VerifyError, VerifyReport, verify};
 pub use watermarks::{Failure, StoredWatermarks, WatermarkState, Watermarks};

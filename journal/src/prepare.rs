@@ -2,13 +2,15 @@
 //!
 //! A segment is made under a temporary name, allocated, filled with real zeros, synced, given its header pages, synced
 //! and renamed; what has its final name is whole. A sparse mapping on a full disk would be a SIGBUS; this is a clean
-//! error. Any error here stops the journal: nothing is tried twice.
+//! error. Any error here stops the journal and nothing is tried twice, but for a disk that is full (`space.rs`): what was
+//! being made is removed, the watermarks tell, and it is tried again until there is room.
 
 use crate::bell::Bell;
 use crate::config::Io;
 use crate::directory::{self, FileError, failed};
 use crate::format::{FRAMES_OFFSET, HEADER_COPY_OFFSET, JournalId, PAGE_SIZE, SegmentHeader};
 use crate::mmap::{self, SegmentView, SegmentWriter};
+use crate::space::{self, Room, SPARES_MIN};
 use crate::storage::File;
 use crate::syncing::Progress;
 use crate::watermarks::{Failure, Watermarks};
@@ -20,6 +22,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::TimeNs;
 
+/// The pause before a full disk is tried again.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
 /// The longest sleep of a thread that has prepared enough; the writer wakes it.
 const PREPARED_PAUSE: Duration = Duration::from_secs(1);
 const ZEROS_SIZE: usize = 1024 * 1024;
@@ -54,13 +58,30 @@ pub(crate) fn prepare_segment(
     number: u64,
     size: u64,
 ) -> Result<(), FileError> {
+    let temporary = directory::temporary_path(&directory::segment_path(dir, number));
+    let file = allocate_segment(&temporary, size)?;
+    finish_segment(dir, journal, number, size, &file)
+}
+
+/// Takes the room for a segment; an error that says that the disk is full leaves nothing that is lost by trying again.
+fn allocate_segment(temporary: &Path, size: u64) -> Result<File, FileError> {
+    let file = directory::create_new(temporary)?;
+    file.allocate(size).map_err(failed("allocate", temporary))?;
+    write_zeros(&file, 0, size).map_err(failed("fill with zeros", temporary))?;
+    Ok(file)
+}
+
+/// Makes a segment of what was allocated.
+fn finish_segment(
+    dir: &Path,
+    journal: JournalId,
+    number: u64,
+    size: u64,
+    file: &File,
+) -> Result<(), FileError> {
     let path = directory::segment_path(dir, number);
     let temporary = directory::temporary_path(&path);
-    let file = directory::create_new(&temporary)?;
-    file.allocate(size).map_err(failed("allocate", &temporary))?;
-    write_zeros(&file, 0, size)
-        .and_then(|()| file.sync_all())
-        .map_err(failed("fill with zeros", &temporary))?;
+    file.sync_all().map_err(failed("sync the zeros of", &temporary))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let created = TimeNs(u64::try_from(now).unwrap_or(u64::MAX));
     let page = SegmentHeader { journal, segment: number, created, size }.to_page();
@@ -101,6 +122,9 @@ pub(crate) struct Preparer {
     pub(crate) wanted: usize,
     /// Rung when a spare is taken.
     pub(crate) bell: Arc<Bell>,
+    pub(crate) room: Arc<Room>,
+    /// The last try found the disk full.
+    pub(crate) is_full: bool,
     pub(crate) prefault_bytes: usize,
     pub(crate) marks: Watermarks,
     pub(crate) stop: Arc<AtomicBool>,
@@ -112,6 +136,7 @@ impl Preparer {
         while !self.stop.load(Ordering::Acquire) {
             match self.step() {
                 Ok(Progress::Working) => {}
+                Ok(Progress::Resting) if self.is_full => std::thread::park_timeout(FULL_PAUSE),
                 Ok(Progress::Resting) => {
                     let (ready, wanted) = (&self.ready, self.wanted);
                     self.bell.wait(PREPARED_PAUSE, || ready.load(Ordering::Acquire) < wanted);
@@ -137,15 +162,36 @@ impl Preparer {
         let number = match self.found.pop_front() {
             Some(number) => number,
             None => {
-                prepare_segment(&self.dir, self.journal, self.next, self.size)?;
+                let temporary = directory::temporary_path(&directory::segment_path(&self.dir, self.next));
+                let file = match allocate_segment(&temporary, self.size) {
+                    Err(error) if space::is_full(&error.source) => return self.tell_full(&temporary),
+                    allocated => allocated?,
+                };
+                finish_segment(&self.dir, self.journal, self.next, self.size, &file)?;
                 self.next += 1;
                 self.next - 1
             }
         };
         let spare = Spare::open(&self.dir, number, FRAMES_OFFSET, self.io)?;
         populate_first(&spare.view, self.prefault_bytes);
-        self.ready.fetch_add(1, Ordering::Release);
+        self.is_full = false;
+        let ready = self.ready.fetch_add(1, Ordering::Release) + 1;
+        if ready >= SPARES_MIN.min(self.wanted) {
+            self.marks.set_reserve_end(0);
+        }
         Ok(if self.spares.send(spare).is_ok() { Progress::Working } else { Progress::Ended })
+    }
+
+    /// Leaves nothing of the segment that had no room, and tells how far the rest goes.
+    fn tell_full(&mut self, temporary: &Path) -> Result<Progress, FileError> {
+        directory::remove_if_there(temporary)?;
+        let ready = self.ready.load(Ordering::Acquire);
+        if ready < SPARES_MIN {
+            let size = self.size - FRAMES_OFFSET as u64;
+            self.marks.set_reserve_end(self.room.reserve_end(ready, size));
+        }
+        self.is_full = true;
+        Ok(Progress::Resting)
     }
 }
 

@@ -220,6 +220,11 @@ impl Reader {
         self.bound = Some(through);
     }
 
+    /// Takes the bound away.
+    pub(crate) fn set_unbounded(&mut self) {
+        self.bound = None;
+    }
+
     /// The next frame, or `None` at the bound.
     #[expect(
         clippy::should_implement_trait,

@@ -14,6 +14,7 @@ use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
+use crate::segment::{Opened, SegmentFile};
 use crate::snapshot;
 use crate::storage::Lock;
 use crate::torn::{self, TornTail};
@@ -98,6 +99,10 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
         return Err(RecoverError::Config { field, problem });
     }
     let dir = config.dir.clone();
+    if directory::exists(&dir.join(directory::BACKUP)) {
+        let problem = format!("{} is a copy; `tickwerk restore` makes a journal of it", dir.display());
+        return Err(RecoverError::Config { field: "dir", problem });
+    }
     directory::create_dir(&dir)?;
     let lock = directory::lock(&dir)?.ok_or_else(|| RecoverError::Locked { dir: dir.clone() })?;
     forget_watermarks(&dir)?;
@@ -181,7 +186,7 @@ fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
 
 /// Gives segments that were cut short their size again, in real zeros: what is mapped must be there.
 fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
-    for usage in &scan.usage {
+    for usage in scan.usage.iter().filter(|usage| !usage.is_compressed) {
         let path = directory::segment_path(dir, usage.number);
         let length = directory::length(&path)?;
         if length < usage.size {
@@ -199,10 +204,9 @@ fn bytes_in_use(dir: &Path, scan: &Scan) -> Result<u64, FileError> {
     let mut bytes = scan.usage.iter().map(|usage| usage.end - FRAMES_OFFSET as u64).sum();
     let first = scan.usage.first().map_or(0, |usage| usage.number);
     for number in scan.numbers.iter().copied().filter(|number| *number < first) {
-        let path = directory::segment_path(dir, number);
-        let file = directory::open_for_reading(&path)?;
-        let length = file.map_or(Ok(0), |file| file.len()).map_err(failed("look at", &path))?;
-        bytes += length.saturating_sub(FRAMES_OFFSET as u64);
+        if let Opened::Segment(segment) = SegmentFile::open(dir, number)? {
+            bytes += segment.size() - FRAMES_OFFSET as u64;
+        }
     }
     Ok(bytes)
 }
@@ -211,9 +215,14 @@ fn bytes_in_use(dir: &Path, scan: &Scan) -> Result<u64, FileError> {
 fn sync_kept(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     let known = scan.known_durable();
     let last = scan.usage.last().map(|usage| usage.number);
-    for usage in scan.usage.iter().filter(|usage| usage.last_sequence > known || Some(usage.number) == last) {
+    let is_unsure = |usage: &&scan::Usage| {
+        !usage.is_compressed && (usage.last_sequence > known || Some(usage.number) == last)
+    };
+    for usage in scan.usage.iter().filter(is_unsure) {
         let path = directory::segment_path(dir, usage.number);
-        directory::open_for_writing(&path)?.sync_data().map_err(failed("sync", &path))?;
+        if !broken!(KeptUnsynced) {
+            directory::open_for_writing(&path)?.sync_data().map_err(failed("sync", &path))?;
+        }
     }
     Ok(())
 }
@@ -266,6 +275,11 @@ impl Recovered {
 
     /// Opens it for writing.
     pub fn open(self) -> Result<Journal, RecoverError> {
+        Ok(journal::open(self.activate()?)?)
+    }
+
+    /// Takes the first segment into use, if none is.
+    pub(crate) fn activate(self) -> Result<Opening, RecoverError> {
         let Self { config, lock, scan, durable, heads, marks, .. } = self;
         let active = scan.usage.last().map(|usage| (usage.number, usage.end));
         let (number, end) = active.unwrap_or((FIRST_SEGMENT, FRAMES_OFFSET as u64));
@@ -296,7 +310,6 @@ impl Recovered {
         let found: VecDeque<u64> = scan.numbers.iter().copied().filter(|found| *found > number).collect();
         let next_number = found.back().map_or(number, |last| *last) + 1;
         let chain = scan.chain;
-        let opening = Opening { config, lock, start, found, next_number, chain, durable, heads, marks };
-        Ok(journal::open(opening)?)
+        Ok(Opening { config, lock, start, found, next_number, chain, durable, heads, marks })
     }
 }

@@ -61,6 +61,7 @@ pub(crate) struct Usage {
     pub(crate) frames: u64,
     pub(crate) end: u64,
     pub(crate) size: u64,
+    pub(crate) is_compressed: bool,
 }
 
 /// What to look at.
@@ -265,6 +266,7 @@ impl Scan {
             frames: 0,
             end: crate::format::FRAMES_OFFSET as u64,
             size: segment.size(),
+            is_compressed: segment.compressed().is_some(),
         });
     }
 

@@ -49,7 +49,7 @@ pub enum SchemaError {
 
 /// The space for a payload is too small.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct NoSpace;
+pub struct NoSpace;
 
 macro_rules! codec {
     ($(#[$meta:meta])* $enum:ident {
@@ -126,9 +126,10 @@ where
     Ok(buffer.len())
 }
 
-/// Writes `payload` at the start of `space` and tells its length.
+/// Writes `payload` at the start of `space` and tells its length; any payload fits
+/// [`PAYLOAD_SIZE_MAX`](crate::format::PAYLOAD_SIZE_MAX) bytes.
 #[inline]
-pub(crate) fn encode(payload: &Payload, space: &mut [u8]) -> Result<usize, NoSpace> {
+pub fn encode(payload: &Payload, space: &mut [u8]) -> Result<usize, NoSpace> {
     match payload {
         Payload::Command(command) => command.encode(space),
         Payload::Event(event) => event.encode(space),

@@ -1,23 +1,63 @@
 //! One segment as a reader sees it: its header pages, its activation page, and what is zero.
 //!
 //! Everything is read by `pread`; a reader can take an error, never a SIGBUS. One bad copy of the header page is a
-//! note, two are a fault of the segment.
+//! note, two are a fault of the segment. A compressed segment reads like a plain one.
 
+use crate::compressed::{Compressed, Info};
 use crate::directory::{self, FileError, failed};
 use crate::format::{
-    self, ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, HEADER_COPY_OFFSET, PAGE_SIZE, SegmentHeader,
+    self, ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, HEADER_COPY_OFFSET, PAGE_SIZE, Page, SegmentHeader,
 };
 use crate::storage::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 const ZERO_CHECK_SIZE: usize = 1024 * 1024;
+
+/// The bytes of a segment, as they were written.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Plain(File),
+    Compressed(Box<Compressed>),
+}
+
+impl Content {
+    /// Reads as much as there is, up to all of `bytes`. Compressed bytes that are damaged are `InvalidData`.
+    pub(crate) fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => directory::read_at(file, bytes, offset),
+            Self::Compressed(compressed) => compressed.read_at(bytes, offset),
+        }
+    }
+
+    fn page(&self, offset: usize) -> io::Result<Page> {
+        let mut page = [0; PAGE_SIZE];
+        self.read_at(&mut page, offset as u64)?;
+        Ok(page)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        match self {
+            Self::Plain(file) => file.len(),
+            Self::Compressed(compressed) => Ok(compressed.info.size),
+        }
+    }
+}
+
+/// What a damaged block of a compressed segment is called.
+pub(crate) const UNREADABLE: &str = "a block of the compressed segment cannot be read";
+
+/// Whether an error says that compressed bytes are damaged, and not that the system failed.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
 
 /// A segment that is open for reading.
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
     pub(crate) number: u64,
     pub(crate) path: PathBuf,
-    pub(crate) file: File,
+    pub(crate) content: Content,
     pub(crate) header: SegmentHeader,
     /// What is wrong with one of the pages that are written when a segment is prepared, and where.
     pub(crate) fault: Option<(u64, &'static str)>,
@@ -41,11 +81,28 @@ pub(crate) enum Activity {
 
 impl SegmentFile {
     pub(crate) fn open(dir: &Path, number: u64) -> Result<Opened, FileError> {
-        let path = directory::segment_path(dir, number);
-        let Some(file) = directory::open_for_reading(&path)? else {
-            return Ok(Opened::Missing);
+        let mut path = directory::segment_path(dir, number);
+        let content = if let Some(file) = directory::open_for_reading(&path)? {
+            Content::Plain(file)
+        } else {
+            path = directory::compressed_path(dir, number);
+            let Some(file) = directory::open_for_reading(&path)? else {
+                return Ok(Opened::Missing);
+            };
+            match Compressed::open(file, number).map_err(failed("read", &path))? {
+                Ok(compressed) => Content::Compressed(Box::new(compressed)),
+                Err(reason) => return Ok(Opened::Bad(reason)),
+            }
         };
-        let page = |offset| directory::read_page(&file, offset).map_err(failed("read", &path));
+        Self::open_content(number, path, content)
+    }
+
+    fn open_content(number: u64, path: PathBuf, content: Content) -> Result<Opened, FileError> {
+        let pages = [0, HEADER_COPY_OFFSET, ACTIVATION_OFFSET + PAGE_SIZE];
+        if pages.iter().any(|offset| content.page(*offset).is_err_and(|error| is_damage(&error))) {
+            return Ok(Opened::Bad(UNREADABLE));
+        }
+        let page = |offset| content.page(offset).map_err(failed("read", &path));
         let header_of = |offset| {
             let header = SegmentHeader::from_page(&page(offset)?);
             Ok(header.and_then(|header| {
@@ -67,7 +124,7 @@ impl SegmentFile {
         if !format::is_zero(&page(reserved)?) {
             fault = Some((reserved as u64, "the reserved page is not zero"));
         }
-        let length = file.len().map_err(failed("look at", &path))?;
+        let length = content.length().map_err(failed("look at", &path))?;
         let is_too_small = header.size < (FRAMES_OFFSET + PAGE_SIZE) as u64 || length < FRAMES_OFFSET as u64;
         if length > header.size || is_too_small {
             return Ok(Opened::Bad("the file has not the size that its header tells"));
@@ -76,15 +133,26 @@ impl SegmentFile {
             // What is cut off reads as zeros, and is judged like any other tail.
             fault = Some((length, "the file ends before the size that its header tells"));
         }
-        Ok(Opened::Segment(Self { number, path, file, header, fault }))
+        Ok(Opened::Segment(Self { number, path, content, header, fault }))
     }
 
     pub(crate) fn size(&self) -> u64 {
         self.header.size
     }
 
+    /// What is told of a compressed segment beside its content.
+    pub(crate) fn compressed(&self) -> Option<Info> {
+        match &self.content {
+            Content::Plain(_) => None,
+            Content::Compressed(compressed) => Some(compressed.info),
+        }
+    }
+
     pub(crate) fn activity(&self) -> Result<Activity, FileError> {
-        let page = directory::read_page(&self.file, ACTIVATION_OFFSET).map_err(failed("read", &self.path))?;
+        let page = match self.content.page(ACTIVATION_OFFSET) {
+            Err(error) if is_damage(&error) => return Ok(Activity::Bad(UNREADABLE)),
+            page => page.map_err(failed("read", &self.path))?,
+        };
         if format::is_zero(&page) {
             return Ok(Activity::Prepared);
         }
@@ -105,8 +173,11 @@ impl SegmentFile {
         let mut buffer = vec![0; ZERO_CHECK_SIZE];
         let mut at = offset;
         while at < self.size() {
-            let count =
-                directory::read_at(&self.file, &mut buffer, at).map_err(failed("read", &self.path))?;
+            let count = match self.content.read_at(&mut buffer, at) {
+                // Nobody knows what is there; it is not known to be zero.
+                Err(error) if is_damage(&error) => return Ok(Some(at)),
+                count => count.map_err(failed("read", &self.path))?,
+            };
             if count == 0 {
                 break;
             }

@@ -168,7 +168,6 @@ pub(crate) mod mounts {
         })
     }
 
-    #[expect(dead_code, reason = "the storage in memory comes next")]
     /// Puts `storage` at `root`, in place of what was there.
     pub(crate) fn mount(root: &Path, storage: Arc<dyn Storage>) {
         MOUNTED.with_borrow_mut(|mounted| {

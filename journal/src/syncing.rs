@@ -149,6 +149,10 @@ impl Syncing {
 
     /// One step; its failure is published and nothing may come after it.
     pub(crate) fn step(&mut self) -> Result<Progress, Failure> {
+        if let Some(failure) = self.marks.failure() {
+            // Whichever part it was that failed, nothing is acknowledged after it.
+            return Err(failure);
+        }
         self.step_by_stage().map_err(|error| {
             let failure = Failure::new("sync thread", &error);
             self.marks.fail(&failure);
@@ -160,9 +164,7 @@ impl Syncing {
         match self.stage {
             Stage::Look => Ok(self.look()),
             Stage::Sync { index, through, bytes, last } => {
-                if let Some(segment) = self.segments.get_mut(index) {
-                    segment.sync().map_err(failed("sync a segment in", &self.dir))?;
-                }
+                self.sync_segment(index).map_err(failed("sync a segment in", &self.dir))?;
                 let index = index + 1;
                 self.stage = if index < self.segments.len() {
                     Stage::Sync { index, through, bytes, last }
@@ -185,6 +187,16 @@ impl Syncing {
         }
     }
 
+    fn sync_segment(&mut self, index: usize) -> io::Result<()> {
+        let is_newest = index + 1 == self.segments.len();
+        let Some(segment) = self.segments.get_mut(index).filter(|_| is_newest || !broken!(NewestSegmentOnly))
+        else {
+            return Ok(());
+        };
+        let synced = segment.sync();
+        if synced.is_err() && broken!(SyncAgain) { segment.sync() } else { synced }
+    }
+
     fn look(&mut self) -> Progress {
         let last = self.requests.finished.lock().take();
         let through = self.marks.written_through();
@@ -202,6 +214,7 @@ impl Syncing {
         let left = self.segments.len().saturating_sub(1);
         self.segments.drain(..left);
         self.synced_bytes = bytes;
+        let through = if broken!(LateWatermark) { self.marks.written_through() } else { through };
         self.marks.set_durable(through);
         self.after_sync(last, left > 0)
     }
@@ -242,17 +255,18 @@ impl Syncing {
         now.store(false, Ordering::Release);
     }
 
-    /// Stores the heads of durable blocks.
+    /// Stores the heads of durable blocks; on a full disk they wait, as entries may be missing at the end.
     fn store_heads(&mut self) -> Result<(), FileError> {
         let durable = self.marks.durable_through();
         self.pending.extend(self.blocks.try_iter());
         let count = self.pending.iter().take_while(|block| block.through <= durable).count();
-        let ready: Vec<ChainHead> = self.pending.drain(..count).collect();
         if let Some(heads) = &mut self.heads {
-            let entries: Vec<[u8; 32]> = ready.iter().map(|block| block.head.0).collect();
-            heads.append(&entries)?;
+            let entries: Vec<[u8; 32]> = self.pending.range(..count).map(|block| block.head.0).collect();
+            if !heads.append_if_room(&entries)? {
+                return Ok(());
+            }
         }
-        self.stored_block = ready.last().copied().unwrap_or(self.stored_block);
+        self.stored_block = self.pending.drain(..count).next_back().unwrap_or(self.stored_block);
         Ok(())
     }
 
@@ -263,6 +277,7 @@ impl Syncing {
             return Ok(());
         }
         self.marked = durable;
+        let durable = if broken!(MarkBeforeSync) { self.marks.written_through() } else { durable };
         self.durable.write(durable, last.unwrap_or(self.stored_block), last.is_some())
     }
 }

@@ -4,6 +4,7 @@
 //! yet". Damage before the watermark is an error.
 
 use crate::directory::{self, FileError};
+use crate::format::JournalId;
 use crate::reader::{FrameRef, ReadError, Reader};
 use crate::watermarks::{StoredWatermarks, Watermarks};
 use std::path::{Path, PathBuf};
@@ -56,6 +57,17 @@ impl Tail {
         self.reader.next()
     }
 
+    /// The next frame that is there, where no writer lives; `None` at the end and before a torn tail.
+    pub fn next_without_writer(&mut self) -> Result<Option<FrameRef<'_>>, ReadError> {
+        self.reader.set_unbounded();
+        self.reader.next()
+    }
+
+    /// Which journal it is.
+    pub fn journal_id(&self) -> JournalId {
+        self.reader.journal_id()
+    }
+
     /// The sequence that comes next.
     pub fn next_sequence(&self) -> Sequence {
         self.reader.next_sequence()
@@ -78,6 +90,11 @@ impl Tail {
             Follow::Durable => durable,
         })
     }
+}
+
+/// Whether a writer holds the lock of the journal in `dir`.
+pub fn is_live(dir: &Path) -> Result<bool, FileError> {
+    directory::writer_lives(dir)
 }
 
 /// The written watermark of the writer that is alive, if one is.

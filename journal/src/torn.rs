@@ -4,10 +4,11 @@
 //! damaged and nothing may be cut. If none does, nobody was ever told of X, and what lies there is copied and cut.
 //! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file, the `HEADS` file and snapshots.
 
+use crate::compressed;
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
 use crate::reader::Place;
-use crate::segment::{Opened, SegmentFile, last_non_zero_unused};
+use crate::segment::{Opened, SegmentFile, is_damage, last_non_zero_unused};
 use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -34,6 +35,13 @@ pub enum Witness {
         /// The last record of the last block in it.
         through: Sequence,
     },
+    /// A segment was compressed when a record of the next one was durable.
+    Compressed {
+        /// The segment.
+        segment: u64,
+        /// The first record of the next one.
+        through: Sequence,
+    },
     /// A snapshot.
     Snapshot {
         /// The last record in it.
@@ -54,6 +62,9 @@ impl std::fmt::Display for Witness {
             }
             Self::DurableFile { durable_through } => write!(out, "the durable file knows {durable_through}"),
             Self::Heads { through } => write!(out, "the HEADS file knows {through}"),
+            Self::Compressed { segment, through } => {
+                write!(out, "segment {segment} was compressed when {through} was durable")
+            }
             Self::Snapshot { through } => write!(out, "a snapshot knows {through}"),
             Self::Writer { written_through } => write!(out, "the writer has written {written_through}"),
         }
@@ -103,8 +114,7 @@ pub(crate) fn remains(
                 (ACTIVATION_OFFSET as u64, last_non_zero_unused(&segment)?)
             }
             Opened::Segment(_) | Opened::Bad(_) => {
-                let path = directory::segment_path(dir, number);
-                let length = directory::length(&path)?;
+                let length = directory::length(&directory::stored_path(dir, number))?;
                 (0, Some(length.saturating_sub(1)))
             }
             Opened::Missing => continue,
@@ -139,7 +149,22 @@ pub(crate) fn witness(
     if snapshot_through >= sequence {
         return Ok(Some(Witness::Snapshot { through: snapshot_through }));
     }
+    if let Some(witness) = compressed(dir, sequence)? {
+        return Ok(Some(witness));
+    }
     later_frame(dir, remains, sequence)
+}
+
+/// The compressed segment that knows `sequence`: only what is followed by durable records is ever compressed.
+fn compressed(dir: &Path, sequence: Sequence) -> Result<Option<Witness>, FileError> {
+    for segment in directory::list_segments(dir)?.into_iter().rev() {
+        if let Some(Ok(info)) = compressed::info(dir, segment)?
+            && info.last_sequence.next() >= sequence
+        {
+            return Ok(Some(Witness::Compressed { segment, through: info.last_sequence.next() }));
+        }
+    }
+    Ok(None)
 }
 
 /// The later good frame that knows `sequence`, if there is one.
@@ -154,7 +179,10 @@ fn later_frame(dir: &Path, remains: &[Remains], sequence: Sequence) -> Result<Op
         let end = (end + FRAME_HEADER_SIZE as u64 + format::PLAIN_FRAME_SIZE_MAX as u64).min(segment.size());
         let length = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
         let mut bytes = vec![0; length];
-        directory::read_at(&segment.file, &mut bytes, start).map_err(failed("read", &segment.path))?;
+        match segment.content.read_at(&mut bytes, start) {
+            Err(error) if is_damage(&error) => continue,
+            read => read.map_err(failed("read", &segment.path))?,
+        };
         if let Some((at, synced_through)) = find_frame(&bytes, part.number, sequence) {
             let place = Place { segment: part.number, offset: start + at as u64 };
             return Ok(Some(Witness::LaterFrame { place, synced_through }));

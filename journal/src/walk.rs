@@ -4,14 +4,13 @@
 //! counts; and is dense, in an epoch that does not fall, in a segment that was activated for it. Seals are frames here.
 //! Bytes are read into a 16-aligned buffer and read again before they are called bad: a live writer may have been at it.
 
-use crate::directory::{self, FileError, failed};
+use crate::directory::{FileError, failed};
 use crate::format::{
     self, ACTIVATION_OFFSET, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAME_SIZE_MAX, FRAMES_OFFSET,
     FrameHeader, JournalId,
 };
 use crate::reader::Place;
-use crate::segment::{Activity, Opened, SegmentFile};
-use crate::storage::File;
+use crate::segment::{self, Activity, Content, Opened, SegmentFile};
 use std::io;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -20,6 +19,8 @@ const BUFFER_SIZE: usize = 256 * 1024;
 const READ_SIZE_MIN: usize = 4096;
 
 const _: () = assert!(FRAME_SIZE_MAX <= BUFFER_SIZE, "a frame fits the buffer");
+
+const AFTER_THE_LAST: &str = "there is something after the last frame of a segment";
 
 /// What comes next.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,7 @@ pub(crate) struct Walker {
     frame: usize,
     check_crc: bool,
     strict: bool,
+    alone: bool,
 }
 
 impl Walker {
@@ -62,8 +64,9 @@ impl Walker {
             epoch: 0,
             buffer: Buffer::new(),
             frame: 0,
-            check_crc: true,
+            check_crc: !broken!(NoChecksum),
             strict,
+            alone: false,
             segment,
         };
         let step = match walker.segment.activity()? {
@@ -75,6 +78,12 @@ impl Walker {
             }
         };
         Ok((walker, step))
+    }
+
+    /// Ends with the segment instead of going on to the next.
+    pub(crate) fn alone(mut self) -> Self {
+        self.alone = true;
+        self
     }
 
     /// Leaves the checksum out: a walker that cannot do its work, to show that a test would notice.
@@ -155,7 +164,9 @@ impl Walker {
             self.buffer.forget();
         }
         let left = usize::try_from(self.segment.size() - self.offset).unwrap_or(usize::MAX);
-        self.fill(FRAME_HEADER_SIZE, left)?;
+        if !self.fill(FRAME_HEADER_SIZE, left)? {
+            return Ok(Here::Bad(segment::UNREADABLE));
+        }
         let start = self.buffer.at(self.offset, FRAME_HEADER_SIZE);
         if format::u32_at(start, 0) == 0 {
             return Ok(Here::Nothing);
@@ -163,7 +174,9 @@ impl Walker {
         let Some(length) = format::plausible_length(start).filter(|length| *length <= left) else {
             return Ok(Here::Bad("the length of a frame is impossible"));
         };
-        self.fill(length, left)?;
+        if !self.fill(length, left)? {
+            return Ok(Here::Bad(segment::UNREADABLE));
+        }
         let frame = self.buffer.at(self.offset, length);
         Ok(match format::check_frame(self.segment.number, frame, self.check_crc) {
             Err(reason) => Here::Bad(reason),
@@ -178,10 +191,13 @@ impl Walker {
         })
     }
 
-    fn fill(&mut self, length: usize, left: usize) -> Result<(), FileError> {
-        self.buffer
-            .fill(&self.segment.file, self.offset, length, left)
-            .map_err(failed("read", &self.segment.path))
+    /// Whether the bytes are there: those of a compressed segment may be damaged.
+    fn fill(&mut self, length: usize, left: usize) -> Result<bool, FileError> {
+        match self.buffer.fill(&self.segment.content, self.offset, length, left) {
+            Ok(()) => Ok(true),
+            Err(error) if segment::is_damage(&error) => Ok(false),
+            Err(error) => Err(failed("read", &self.segment.path)(error)),
+        }
     }
 
     /// Goes over to the next segment, or tells why not.
@@ -190,6 +206,12 @@ impl Walker {
         let number = self.segment.number + 1;
         let bad =
             |offset: usize, reason| Some(Step::Bad(Place { segment: number, offset: offset as u64 }, reason));
+        if self.alone {
+            return Ok(Some(match self.segment.last_non_zero(self.offset)? {
+                Some(_) if self.strict => Step::Bad(here, AFTER_THE_LAST),
+                Some(_) | None => Step::End(here),
+            }));
+        }
         let opened = SegmentFile::open(&self.dir, number)?;
         let used = match &opened {
             Opened::Missing => false,
@@ -200,7 +222,7 @@ impl Walker {
             return Ok(Some(Step::End(here)));
         }
         if self.strict && self.segment.last_non_zero(self.offset)?.is_some() {
-            return Ok(Some(Step::Bad(here, "there is something after the last frame of a segment")));
+            return Ok(Some(Step::Bad(here, AFTER_THE_LAST)));
         }
         let segment = match opened {
             Opened::Missing => return Ok(Some(Step::End(here))),
@@ -262,7 +284,7 @@ impl Buffer {
     }
 
     /// Makes `length` bytes at `offset` readable; reads ahead further the longer the way has been good.
-    fn fill(&mut self, file: &File, offset: u64, length: usize, left: usize) -> io::Result<()> {
+    fn fill(&mut self, content: &Content, offset: u64, length: usize, left: usize) -> io::Result<()> {
         let end = self.start + self.filled as u64;
         if self.start <= offset && offset + length as u64 <= end {
             return Ok(());
@@ -272,7 +294,7 @@ impl Buffer {
         self.start = offset;
         self.filled = 0;
         let space = &mut self.space[self.shift..][..wanted];
-        let read = directory::read_at(file, space, offset)?;
+        let read = content.read_at(space, offset)?;
         // A file that was cut short ends in zeros, as far as its header goes.
         space[read..].fill(0);
         self.filled = wanted;
@@ -284,6 +306,7 @@ impl Buffer {
 mod tests {
     use super::*;
     use crate::config::JournalConfig;
+    use crate::directory;
     use crate::recovery::recover;
     use tickwerk_domain::{Command, Envelope, Payload, Record, TimeNs, command::TimeAdvanced};
 

@@ -8,6 +8,7 @@
 //! 0    magic [8] ‖ version u32 ‖ 0 u32 ‖ journal id [16]
 //! 128  written through u64      136  bytes of frames and seals written since it was opened u64
 //! 256  durable through u64      384  chained through u64      512  state u64
+//! 520  end of the reserve u64: bytes at 136 from which it is exhausted; 0 while the disk is not full
 //! 640  count of heads u64       704, 768  head slots (count modulo 2): through u64 ‖ head [32]
 //! ```
 
@@ -16,6 +17,7 @@ use crate::config::OnFailure;
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, FORMAT_VERSION, JournalId, PAGE_SIZE, Page, WATERMARKS_MAGIC};
 use crate::mmap::CounterPage;
+use crate::space::{Space, space_at};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ const BYTES: usize = 136;
 const DURABLE: usize = 256;
 const CHAINED: usize = 384;
 const STATE: usize = 512;
+const RESERVE_END: usize = 520;
 const HEAD_COUNT: usize = 640;
 const HEAD_SLOTS: [usize; 2] = [704, 768];
 const READ_ATTEMPTS: usize = 16;
@@ -147,6 +150,11 @@ impl Watermarks {
         self.counter(BYTES).load(Ordering::Acquire)
     }
 
+    /// How much room there is for more.
+    pub fn space(&self) -> Space {
+        space_at(self.counter(RESERVE_END).load(Ordering::Acquire), self.written_bytes())
+    }
+
     /// What stopped the journal, if anything did. Nothing is written or acknowledged after it.
     pub fn failure(&self) -> Option<Failure> {
         if self.has_failed() { self.0.failure.lock().clone() } else { None }
@@ -181,6 +189,11 @@ impl Watermarks {
             self.counter(slot + 8 + word * 8).store(value, Ordering::Release);
         }
         self.counter(HEAD_COUNT).store(count, Ordering::Release);
+    }
+
+    /// The disk is full and the reserve ends there; 0: it is not full.
+    pub(crate) fn set_reserve_end(&self, bytes: u64) {
+        self.counter(RESERVE_END).store(bytes, Ordering::Release);
     }
 
     pub(crate) fn set_closed(&self) {
@@ -222,6 +235,8 @@ pub struct StoredWatermarks {
     pub chained_through: Sequence,
     /// What the writer says of itself.
     pub state: WatermarkState,
+    /// How much room there is for more.
+    pub space: Space,
 }
 
 impl StoredWatermarks {
@@ -259,6 +274,7 @@ impl StoredWatermarks {
             durable_through: Sequence(format::u64_at(page, DURABLE)),
             chained_through: Sequence(format::u64_at(page, CHAINED)),
             state,
+            space: space_at(format::u64_at(page, RESERVE_END), format::u64_at(page, BYTES)),
         })
     }
 }

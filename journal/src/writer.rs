@@ -164,6 +164,12 @@ impl Writer {
         self.next
     }
 
+    /// Bytes that are left in the segment.
+    #[cfg(test)]
+    pub(crate) fn remaining(&self) -> usize {
+        self.segment.remaining()
+    }
+
     /// Appends a record; the last sequence of the frame when the frame is complete and published.
     #[inline]
     pub fn push(&mut self, record: &Record) -> Result<Option<Sequence>, AppendError> {

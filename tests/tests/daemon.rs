@@ -15,6 +15,8 @@ mod damage;
 mod determinism;
 #[path = "daemon/disk_full.rs"]
 mod disk_full;
+#[path = "daemon/exchange.rs"]
+mod exchange;
 #[path = "daemon/fixture.rs"]
 mod fixture;
 #[path = "daemon/kills.rs"]
@@ -41,6 +43,8 @@ mod refusals;
 mod restart;
 #[path = "daemon/risk.rs"]
 mod risk;
+#[path = "daemon/snapshots.rs"]
+mod snapshots;
 
 /// Whether the long forms were asked for.
 fn is_long() -> bool {

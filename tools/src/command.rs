@@ -1,15 +1,22 @@
 //! The subcommands: one file each, with its options and a `run` that gives the exit code.
 
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod book;
 mod client;
+pub(crate) mod compress;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod follow;
 pub(crate) mod inspect;
 pub(crate) mod limits;
+pub(crate) mod repair;
 pub(crate) mod replay;
+pub(crate) mod restore;
+pub(crate) mod retain;
 pub(crate) mod run;
 pub(crate) mod send;
+pub(crate) mod snapshot;
 pub(crate) mod verify;
 
 use anyhow::{Context, Result};

@@ -11,6 +11,8 @@ mod lists;
 mod overrides;
 mod section;
 mod settings;
+mod simulation;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 mod trading;
@@ -19,6 +21,8 @@ mod venues;
 pub(crate) use error::ConfigError;
 pub(crate) use instruments::{CurrencySettings, InstrumentSettings};
 pub(crate) use settings::{Acknowledge, ControlSettings, EngineSettings, FeedSettings, JournalSettings, Pin};
+pub(crate) use simulation::SimulationSettings;
+pub(crate) use snapshots::SnapshotSettings;
 pub(crate) use trading::{AccountSettings, LimitSettings, StrategySettings};
 pub(crate) use venues::{MarkSettings, RouteSettings, SIMULATED};
 
@@ -34,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) engine: EngineSettings,
     pub(crate) feed: FeedSettings,
     pub(crate) control: ControlSettings,
+    pub(crate) snapshot: SnapshotSettings,
     pub(crate) currencies: Vec<CurrencySettings>,
     pub(crate) venues: Vec<venues::VenueSettings>,
     pub(crate) instruments: Vec<InstrumentSettings>,
@@ -92,6 +97,7 @@ impl Config {
             journal: settings::read_journal(file, &mut dump, source)?,
             engine: settings::read_engine(file, &mut dump, source, &feed)?,
             control: settings::read_control(file, &mut dump, source)?,
+            snapshot: snapshots::read_snapshots(file, &mut dump, source)?,
             limits: trading::read_limits(
                 file,
                 &mut dump,

@@ -16,7 +16,7 @@ mod tests;
 
 use crate::exit::BadConfig;
 use anyhow::{Context, Result, ensure};
-pub(crate) use query::unrealized;
+pub(crate) use query::{QUERIES, answer_of, unrealized};
 pub(crate) use server::{Control, Door};
 use std::path::Path;
 

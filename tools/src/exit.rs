@@ -1,9 +1,10 @@
 //! Exit codes: 0 ok; 1 failed; 2 usage; 3 a verification found a difference or corruption; 74 I/O; 78 configuration.
 
 use crate::config::ConfigError;
+use crate::session::NoBeginning;
 use tickwerk_engine::replay::Difference;
 use tickwerk_feeds::CaptureError;
-use tickwerk_journal::{InspectError, ReadError, RecoverError, VerifyError};
+use tickwerk_journal::{InspectError, KeepError, ReadError, RecoverError, VerifyError};
 
 pub(crate) const OK: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
@@ -29,7 +30,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<ConfigError>() {
         return Some(CONFIG);
     }
-    if cause.is::<Difference>() {
+    if cause.is::<Difference>() || cause.is::<NoBeginning>() {
         return Some(DIFFERENT);
     }
     if let Some(error) = cause.downcast_ref::<RecoverError>() {
@@ -47,6 +48,13 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             | CaptureError::Empty { .. }
             | CaptureError::Truncated { .. }
             | CaptureError::Read { .. } => IO,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<KeepError>() {
+        return Some(match error {
+            KeepError::Damaged { .. } => DIFFERENT,
+            KeepError::File(_) | KeepError::NoJournal { .. } => IO,
+            KeepError::Busy { .. } | KeepError::Live { .. } | KeepError::Refused(_) => FAILED,
         });
     }
     if let Some(error) = cause.downcast_ref::<ReadError>() {

@@ -1,25 +1,34 @@
-//! The read side of a running daemon: a second core that follows the journal and answers queries.
+//! The read side of a running daemon: a second core that follows the journal, answers queries and takes snapshots.
 //!
-//! It decides every released command again, so it proves the journal while it runs; a difference ends the process
-//! with exit code 3. It reads files, never a ring, so it cannot slow the core by more than the processor it takes.
+//! It decides every released command again, so it proves the journal while it runs; a difference, which a `StateDigest`
+//! event shows at the latest, ends the process with exit code 3 before anything more is acknowledged. It reads files,
+//! never a ring, and on a thread of low priority, so it cannot slow the core by more than the processor it takes.
 
-use crate::config::Acknowledge;
+mod check;
+mod following;
+mod schedule;
+
+pub(crate) use check::Check;
+pub(crate) use following::Following;
+pub(crate) use schedule::Schedule;
+
+use crate::config::{Acknowledge, SnapshotSettings};
 use crate::exit;
+use crate::session::released_through;
+use crate::snapshot::{OnTaken, Setting, Snapshots, State, Written, lower_priority};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tickwerk_domain::{Command, InstrumentId, Level, Payload, Qty, Record, Sequence, Touch};
-use tickwerk_engine::Core;
-use tickwerk_engine::replay::Replay;
-use tickwerk_feeds::order_by_order::{OrderByOrderError, RowCheck};
-use tickwerk_feeds::{BookCheck, BookCheckResult, BookTop};
-use tickwerk_journal::{Follow, Tail, Watermarks};
+use tickwerk_domain::Sequence;
+use tickwerk_engine::{Core, Decider};
+use tickwerk_feeds::BookCheckResult;
+use tickwerk_journal::{FileError, JournalId, ReadError, Tail, Watermarks};
 
-/// Frames between two looks at the queries.
-const FRAMES_PER_TURN: usize = 1024;
 const IDLE: Duration = Duration::from_millis(1);
+/// Behind everything that decides, before nothing but the writing of snapshots.
+const PRIORITY: i32 = 5;
 
 /// Called with the core and the sequence that it is at.
 pub(crate) type Answer = Box<dyn FnOnce(&Core, Sequence) + Send>;
@@ -28,17 +37,15 @@ pub(crate) type Answer = Box<dyn FnOnce(&Core, Sequence) + Send>;
 pub(crate) struct Query {
     /// The frames that must have been seen.
     pub(crate) at_least: Sequence,
-    /// Who gets the answer.
-    pub(crate) answer: Answer,
+    pub(crate) wanted: Wanted,
 }
 
-/// Best prices of an exchange's own, to compare the book with.
-#[derive(Debug)]
-pub(crate) enum Check {
-    /// Quotes among the feed's records, beside its levels.
-    Quotes(InstrumentId, Box<BookCheck>),
-    /// Rows of a file beside orders that are told one by one.
-    Rows(InstrumentId, Box<RowCheck>),
+/// What is wanted of a follower.
+pub(crate) enum Wanted {
+    /// An answer that is read from the core.
+    Answer(Answer),
+    /// A snapshot; who asked hears when it is written.
+    Snapshot(OnTaken),
 }
 
 /// What a follower leaves behind.
@@ -55,27 +62,56 @@ pub(crate) struct Follower {
     thread: JoinHandle<Result<Followed>>,
 }
 
+/// What a follower is given.
+pub(crate) struct Beginning<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) journal: JournalId,
+    pub(crate) watermarks: Watermarks,
+    pub(crate) acknowledge: Acknowledge,
+    pub(crate) snapshots: SnapshotSettings,
+    /// Frames that no snapshot knows yet.
+    pub(crate) behind: u64,
+    /// The state that it goes on from.
+    pub(crate) state: State,
+    /// What the book is compared with.
+    pub(crate) check: Option<Check>,
+}
+
 impl Follower {
-    /// Follows the journal in `dir` from its first frame on, and compares the book with `check`.
-    pub(crate) fn start(
-        dir: &Path,
-        watermarks: Watermarks,
-        acknowledge: Acknowledge,
-        check: Option<Check>,
-    ) -> Result<Self> {
-        let tail = Tail::new(dir, Sequence::FIRST, watermarks).context("following the journal")?;
-        let follow = match acknowledge {
-            Acknowledge::Written => Follow::Written,
-            Acknowledge::Durable => Follow::Durable,
+    /// Follows the journal from the frame behind the state on.
+    pub(crate) fn start(beginning: Beginning<'_>) -> Result<Self> {
+        let Beginning { dir, journal, watermarks, acknowledge, snapshots, behind, mut state, check } =
+            beginning;
+        let tail_from = |from| Tail::new(dir, from, watermarks.clone());
+        // A book is compared from its beginning on, where that is kept.
+        let whole = check.is_some().then(|| tail_from(Sequence::FIRST).ok()).flatten();
+        let tail = match whole {
+            Some(tail) => {
+                state = State::default();
+                tail
+            }
+            None => tail_from(state.core.last().sequence.next()).context("following the journal")?,
         };
+        let durable = watermarks.clone();
+        let taker = Snapshots::start(Setting {
+            dir: dir.to_owned(),
+            journal,
+            keep: snapshots.keep,
+            durable: Box::new(move || durable.durable_through()),
+            told: Box::new(snapshot_told),
+        })?;
         let (queries, receiver) = channel();
-        let follows = Following { tail, follow, replay: Replay::new(), check, waiting: Vec::new() };
+        let follows = Attached {
+            following: Following::new(tail, state, Schedule::new(&snapshots, behind), check),
+            snapshots: taker,
+            watermarks,
+            acknowledge,
+            waiting: Vec::new(),
+        };
         // Without its follower a daemon answers no query and proves nothing.
         let run = move || {
-            follows.run(&receiver).inspect_err(|error| {
-                crate::command::tell(&format!("error: {error:#}; the process stops at once"));
-                std::process::exit(i32::from(exit::code_of(error)));
-            })
+            lower_priority(PRIORITY);
+            follows.run(&receiver).inspect_err(stop)
         };
         let thread = std::thread::Builder::new().name("tw-follower".to_owned()).spawn(run)?;
         Ok(Self { queries, thread })
@@ -93,15 +129,48 @@ impl Follower {
     }
 }
 
-struct Following {
-    tail: Tail,
-    follow: Follow,
-    replay: Replay,
-    check: Option<Check>,
+/// Ends the process: what the follower could not follow must not be acknowledged further.
+fn stop(error: &anyhow::Error) {
+    let code = exit::code_of(error);
+    let alarm = if code == exit::DIFFERENT { "ALARM: the follower found a difference: " } else { "error: " };
+    crate::command::tell(&format!("{alarm}{error:#}; acknowledgements end here, the process stops at once"));
+    std::process::exit(i32::from(code));
+}
+
+/// Tells of a snapshot that could not be taken. A failed sync or rename stops the process: the kernel tells of such an
+/// error once, and the next one to hear of it might be the journal.
+pub(crate) fn snapshot_told(written: Written<'_>) {
+    let Err(error) = written else {
+        return;
+    };
+    crate::command::tell(&format!("warning: no snapshot was written: {error:#}"));
+    if is_fatal(error) {
+        crate::stop::fail_stop("writing a snapshot failed");
+    }
+}
+
+/// Whether an error is more than a full disk or a record that is not durable yet.
+fn is_fatal(error: &anyhow::Error) -> bool {
+    let of_file = error.chain().find_map(|cause| cause.downcast_ref::<FileError>());
+    let is_read = error.chain().any(<dyn std::error::Error>::is::<ReadError>);
+    let is_harmless = |kind| {
+        use std::io::ErrorKind::{NotFound, QuotaExceeded, StorageFull};
+        // A daemon that starts removes what a process beside it was writing.
+        matches!(kind, StorageFull | QuotaExceeded | NotFound)
+    };
+    is_read || of_file.is_some_and(|error| !is_harmless(error.source.kind()))
+}
+
+/// A follower in the process of the daemon.
+struct Attached {
+    following: Following,
+    snapshots: Snapshots,
+    watermarks: Watermarks,
+    acknowledge: Acknowledge,
     waiting: Vec<Query>,
 }
 
-impl Following {
+impl Attached {
     fn run(mut self, queries: &Receiver<Query>) -> Result<Followed> {
         let mut is_open = true;
         while is_open {
@@ -119,94 +188,32 @@ impl Following {
         }
         while self.follow_some()? {}
         self.answer();
-        let book_check = self.check.map(Check::finish).transpose()?;
-        Ok(Followed { core: self.replay.into_core(), book_check })
+        self.snapshots.finish();
+        let (core, book_check) = self.following.finish()?;
+        Ok(Followed { core, book_check })
     }
 
-    /// Follows up to a bound; whether there was anything.
     fn follow_some(&mut self) -> Result<bool> {
-        for turn in 0..FRAMES_PER_TURN {
-            let Some(frame) = self.tail.next(self.follow).context("following the journal")? else {
-                return Ok(turn > 0);
-            };
-            if let Err(difference) = self.replay.apply(frame.records) {
-                crate::command::tell(&format!("error: the journal does not re-execute: {difference}"));
-                std::process::exit(i32::from(exit::DIFFERENT));
-            }
-            if let (Some(check), Some(command)) = (&mut self.check, frame.records.first()) {
-                check.observe(command, self.replay.core())?;
-            }
+        let bound = released_through(&self.watermarks, self.acknowledge);
+        let moved = self.following.follow_some(Some(bound))?;
+        if self.following.is_snapshot_due() && !self.snapshots.is_busy() {
+            self.snapshots.take(self.following.image(), None);
         }
-        Ok(true)
+        Ok(moved)
     }
 
     fn answer(&mut self) {
-        let core = self.replay.core();
-        let at = crate::session::last_sequence(core);
-        for query in self.waiting.extract_if(.., |query| query.at_least <= at) {
-            (query.answer)(core, at);
-        }
-    }
-}
-
-impl Check {
-    /// Shows a market command to the check, after the core has applied it.
-    fn observe(&mut self, command: &Record, core: &Core) -> Result<()> {
-        let Payload::Command(command) = &command.payload else {
-            return Ok(());
-        };
-        match self {
-            Self::Quotes(instrument, check) => observe_quotes(check, *instrument, command, core),
-            Self::Rows(instrument, check) => {
-                observe_rows(check, *instrument, command, core).context("comparing the book")?;
+        let core = self.following.core();
+        let at = core.last().sequence;
+        let due: Vec<Query> = self.waiting.extract_if(.., |query| query.at_least <= at).collect();
+        for query in due {
+            match query.wanted {
+                Wanted::Answer(answer) => answer(self.following.core(), at),
+                Wanted::Snapshot(done) if at == Sequence::NONE => {
+                    done(Err("the journal is empty; there is nothing to take a snapshot of".to_owned()));
+                }
+                Wanted::Snapshot(done) => self.snapshots.take(self.following.image(), Some(done)),
             }
         }
-        Ok(())
     }
-
-    fn finish(self) -> Result<BookCheckResult> {
-        match self {
-            Self::Quotes(_, check) => Ok(check.finish()),
-            Self::Rows(_, check) => check.finish().context("comparing the book"),
-        }
-    }
-}
-
-fn observe_quotes(check: &mut BookCheck, instrument: InstrumentId, command: &Command, core: &Core) {
-    if let Command::QuoteObserved(quote) = command
-        && quote.instrument == instrument
-    {
-        check.quote(quote);
-    } else if let Command::BookDelta(delta) = command
-        && delta.instrument == instrument
-    {
-        check.book(delta, top_of(core.machine().market(delta.instrument).book.top()));
-    }
-}
-
-fn observe_rows(
-    check: &mut RowCheck,
-    instrument: InstrumentId,
-    command: &Command,
-    core: &Core,
-) -> Result<(), OrderByOrderError> {
-    if let Command::BookOrderObserved(order) = command
-        && order.instrument == instrument
-    {
-        check.told(order.update_id)?;
-        if order.is_last {
-            check.book(top_of(core.machine().market(instrument).touch));
-        }
-    } else if let Command::TradeObserved(trade) = command
-        && trade.instrument == instrument
-    {
-        // Trades beside the orders carry the number of their message.
-        check.told(trade.trade_id)?;
-    }
-    Ok(())
-}
-
-fn top_of(touch: Touch) -> BookTop {
-    let level = |level: Level| (level.qty > Qty::ZERO).then_some(level);
-    BookTop { bid: level(touch.bid), ask: level(touch.ask) }
 }

@@ -14,8 +14,10 @@ mod render;
 mod session;
 mod setup;
 mod sink;
+mod snapshot;
 mod stop;
 mod summary;
+mod upkeep;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -42,8 +44,22 @@ enum Command {
     Replay(command::replay::Options),
     /// Proves a journal: checksums, density, hash chain and, if asked, every decision again.
     Verify(command::verify::Options),
+    /// Follows a journal with a core of its own, beside a running daemon or not.
+    Follow(command::follow::Options),
+    /// Takes a snapshot, so that a restart need not begin at the first record.
+    Snapshot(command::snapshot::Options),
     /// Shows how a journal lies on the disk.
     Inspect(command::inspect::Options),
+    /// Copies a journal, also beside a running daemon, and rotates old copies.
+    Backup(command::backup::Options),
+    /// Makes a journal of a copy again.
+    Restore(command::restore::Options),
+    /// Names what is damaged in a journal, and mends it from a second copy or by a cut.
+    Repair(command::repair::Options),
+    /// Compresses segments that are written to no more.
+    Compress(command::compress::Options),
+    /// Says which old segments may go and why the others stay, or lets them go.
+    Retain(command::retain::Options),
     /// Rebuilds a real exchange's book from order-by-order data, shows it and checks it.
     Book(command::book::Options),
     /// Checks or prints a configuration.
@@ -61,7 +77,14 @@ fn main() -> ExitCode {
         Command::Limits(options) => command::limits::run(&options),
         Command::Replay(options) => command::replay::run(&options),
         Command::Verify(options) => command::verify::run(&options),
+        Command::Follow(options) => command::follow::run(&options),
+        Command::Snapshot(options) => command::snapshot::run(&options),
         Command::Inspect(options) => command::inspect::run(&options),
+        Command::Backup(options) => command::backup::run(&options),
+        Command::Restore(options) => command::restore::run(&options),
+        Command::Repair(options) => command::repair::run(&options),
+        Command::Compress(options) => command::compress::run(&options),
+        Command::Retain(options) => command::retain::run(&options),
         Command::Book(options) => command::book::run(&options),
         Command::Config(options) => command::config::run(&options),
         Command::Bench(options) => command::bench::run(&options),

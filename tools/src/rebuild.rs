@@ -29,6 +29,9 @@ const ORDERS_START: usize = 1 << 14;
 /// Orders that no book of one instrument has.
 const ORDERS_MAX: usize = 1 << 24;
 
+/// What an item does to its order's side.
+type ApplyToOrder = fn(&mut Rebuild, &OrderByOrder, Side) -> Result<(), BookError>;
+
 /// Why a book cannot be rebuilt further.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RebuildError {
@@ -176,7 +179,7 @@ impl Rebuild {
         self.counts.items += 1;
         self.last_time = item.time_ns;
         self.arrivals += 1;
-        self.touched = touches(item.action);
+        self.touched = item.action.changes_shown_book();
         if self.touched && self.gone.contains(&item.order) {
             self.counts.late_items += 1;
             if item.is_last {
@@ -184,50 +187,30 @@ impl Rebuild {
             }
             return Ok(());
         }
-        let done = match (item.action, item.side) {
-            (Action::Add, Some(side)) => self.add(item, side),
-            (Action::Modify, Some(side)) => self.modify(item, side),
-            (Action::Restate, Some(side)) => self.restate(item, side),
-            (Action::Reduce | Action::Delete, Some(side)) => {
-                self.take(item, side);
-                Ok(())
-            }
-            (Action::Execute, Some(side)) => {
-                self.note_execution(item, side);
-                self.take(item, side);
-                Ok(())
-            }
-            (Action::Fill, Some(side)) => {
-                self.note_execution(item, side);
-                Ok(())
-            }
-            (Action::Clear, _) => {
+        let of_order: Option<ApplyToOrder> = match item.action {
+            Action::Add => Some(Self::add),
+            Action::Modify => Some(Self::modify),
+            Action::Restate => Some(Self::restate),
+            Action::Reduce | Action::Delete => Some(Self::take),
+            Action::Execute => Some(Self::execute),
+            Action::Fill => Some(Self::fill),
+            Action::Clear => {
                 self.clear();
-                Ok(())
+                None
             }
-            (
-                Action::Add
-                | Action::Modify
-                | Action::Restate
-                | Action::Reduce
-                | Action::Delete
-                | Action::Execute
-                | Action::Fill,
-                None,
-            )
-            | (
-                Action::ExecuteHidden
-                | Action::Trade
-                | Action::Cross
-                | Action::Halt
-                | Action::ResumeQuoting
-                | Action::ResumeTrading
-                | Action::Nothing,
-                _,
-            ) => Ok(()),
+            Action::ExecuteHidden
+            | Action::Trade
+            | Action::Cross
+            | Action::Halt
+            | Action::ResumeQuoting
+            | Action::ResumeTrading
+            | Action::Nothing => None,
         };
-        done.map_err(|source| RebuildError::Book { sequence: item.sequence, order: item.order, source })?;
-        if !self.rules.ids_return && is_final(item) {
+        if let (Some(apply), Some(side)) = (of_order, item.side) {
+            let (sequence, order) = (item.sequence, item.order);
+            apply(self, item, side).map_err(|source| RebuildError::Book { sequence, order, source })?;
+        }
+        if !self.rules.ids_return && item.ends_its_order() {
             self.gone.insert(item.order);
         }
         if item.is_last {
@@ -287,19 +270,30 @@ impl Rebuild {
         self.add(item, side)
     }
 
+    fn execute(&mut self, item: &OrderByOrder, side: Side) -> Result<(), BookError> {
+        self.note_execution(item, side);
+        self.take(item, side)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it stands in a table with others that may fail")]
+    fn fill(&mut self, item: &OrderByOrder, side: Side) -> Result<(), BookError> {
+        self.note_execution(item, side);
+        Ok(())
+    }
+
     /// Takes the item's quantity from its order, or all of it for a deletion.
-    fn take(&mut self, item: &OrderByOrder, side: Side) {
+    fn take(&mut self, item: &OrderByOrder, side: Side) -> Result<(), BookError> {
         let Some(order) = self.book.get(item.order) else {
             self.counts.unknown_orders += 1;
             let is_known = self.horizon(side).knows(side, item.price);
             let taken = self.take_nameless(side, item.price, item.qty);
             self.counts.negative_levels += u64::from(is_known && taken < item.qty);
-            return;
+            return Ok(());
         };
         let left = order.qty;
         self.counts.negative_levels += u64::from(item.qty > left);
         let by = if item.action == Action::Delete { left } else { item.qty.min(left) };
-        self.book.reduce(item.order, by).expect("the order is there and has as much");
+        self.book.reduce(item.order, by).map(|_| ())
     }
 
     /// Takes up to `qty` from what rests at a price without a name. Tells how much there was.
@@ -422,30 +416,4 @@ impl Rebuild {
             Side::Sell => &mut self.asks,
         }
     }
-}
-
-/// Whether an item is about the shown book at all.
-fn touches(action: Action) -> bool {
-    match action {
-        Action::Add
-        | Action::Reduce
-        | Action::Delete
-        | Action::Modify
-        | Action::Restate
-        | Action::Execute
-        | Action::Clear => true,
-        Action::ExecuteHidden
-        | Action::Fill
-        | Action::Trade
-        | Action::Cross
-        | Action::Halt
-        | Action::ResumeQuoting
-        | Action::ResumeTrading
-        | Action::Nothing => false,
-    }
-}
-
-/// Whether an item is the last one about its order.
-fn is_final(item: &OrderByOrder) -> bool {
-    item.action == Action::Delete || (item.action == Action::Restate && item.qty == Qty::ZERO)
 }

@@ -2,19 +2,21 @@
 
 use crate::config::{Acknowledge, Config, Pin};
 use crate::exit::BadConfig;
-use crate::setup::{Applied, Names, Plan, plan};
+use crate::setup::{Names, Plan, plan};
 use crate::sink::{Counts, JournalSink};
+use crate::snapshot::{self, State};
 use crate::stop::fail_stop;
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tickwerk_domain::{Record, Sequence, SourceId};
+use tickwerk_domain::{Sequence, SourceId};
 use tickwerk_engine::pipeline::{Finished, Lane, Pipeline, PipelineConfig, Running, StartError};
 use tickwerk_engine::replay::Replay;
 use tickwerk_engine::{Core, Decider};
 use tickwerk_journal::{
-    Closed, Journal, JournalConfig, OnFailure, Recovered, SyncPolicy, TornTail, Watermarks, recover,
+    Closed, Journal, JournalConfig, JournalId, OnFailure, Recovered, SyncPolicy, TornTail, Watermarks,
+    recover, recover_from,
 };
 
 /// A journal that was recovered, and the core that its frames lead to.
@@ -23,11 +25,25 @@ pub(crate) struct Opened {
     pub(crate) core: Core,
     pub(crate) names: Names,
     pub(crate) plan: Plan,
-    /// What a person should know: a torn tail that was cut, files that were rebuilt.
+    /// The same state once more, for a follower to go on from.
+    pub(crate) twin: State,
+    /// What a person should know: a torn tail that was cut, files that were rebuilt, snapshots of no use.
     pub(crate) warnings: Vec<String>,
+    /// The snapshot that the replay began behind; 0 for none.
+    pub(crate) snapshot: Sequence,
     /// Frames that were replayed.
     pub(crate) replayed: u64,
     journal: Journal,
+}
+
+/// A journal whose beginning was let go, with no snapshot that stands for it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the journal is kept from sequence {first} on, and no snapshot that can be used stands for what came before; put \
+     back a snapshot or the segments from a backup"
+)]
+pub(crate) struct NoBeginning {
+    pub(crate) first: Sequence,
 }
 
 /// An engine that runs.
@@ -37,37 +53,69 @@ pub(crate) struct Session {
     pub(crate) watermarks: Watermarks,
     pub(crate) counts: Arc<Counts>,
     pub(crate) dir: PathBuf,
+    pub(crate) journal: JournalId,
     pub(crate) started: Instant,
 }
 
 /// What an engine left behind.
 pub(crate) type Ended = Finished<Core, Closed>;
 
-/// Recovers the journal of `config` and replays it; every decision must come out as it was journaled.
+/// Recovers the journal of `config` and replays it, from the newest snapshot on if there is one; every decision must come
+/// out as it was journaled.
 pub(crate) fn open(config: &Config) -> Result<Opened> {
-    let recovered = recover(journal_config(config))?;
-    let mut warnings: Vec<String> = recovered.notes().iter().map(ToString::to_string).collect();
+    let mut warnings = Vec::new();
+    let restored = snapshot::newest(&config.journal.dir, &mut warnings)?;
+    let recovered = match &restored {
+        Some(restored) => recover_from(journal_config(config), restored.header.start_point())?,
+        None => recover(journal_config(config))?,
+    };
+    // What is wrong with a snapshot was told above, with the reason why it is not used.
+    let notes = recovered.notes().iter().filter(|note| !is_snapshot(&note.path));
+    warnings.extend(notes.map(ToString::to_string));
     warnings.extend(recovered.torn().map(torn_text));
-    let mut applied = Applied::default();
-    let core = replay(&recovered, &mut |record| applied.observe(record))?;
+    let mut state = State::default();
+    let mut snapshot = Sequence::NONE;
+    if let Some(restored) = restored {
+        (state, snapshot) = (restored.state, restored.header.sequence);
+    } else if recovered.first_sequence() > Sequence::FIRST {
+        return Err(NoBeginning { first: recovered.first_sequence() }.into());
+    }
+    let frames = state.core.frames();
+    replay(&recovered, &mut state)?;
+    let State { core, applied } = state;
     let plan = plan(config, &applied).context(BadConfig)?;
     if !plan.commands.is_empty() {
         // On a core of its own, as what was tried cannot be taken back.
-        plan.try_out(replay(&recovered, &mut |_| {})?).context(BadConfig)?;
+        plan.try_out(twin(&core)?).context(BadConfig)?;
     }
-    let (names, replayed) = (plan.names.clone(), core.frames());
-    Ok(Opened { core, names, plan, warnings, replayed, journal: recovered.open()? })
+    let (names, replayed) = (plan.names.clone(), core.frames() - frames);
+    let twin = State { core: twin(&core)?, applied };
+    let journal = recovered.open()?;
+    Ok(Opened { core, names, plan, twin, warnings, snapshot, replayed, journal })
 }
 
-/// The core that the frames of a journal lead to; `observe` sees each record.
-fn replay(recovered: &Recovered, observe: &mut dyn FnMut(&Record)) -> Result<Core> {
-    let mut replay = Replay::new();
-    let mut reader = recovered.frames()?;
+/// Follows the frames behind the state.
+fn replay(recovered: &Recovered, state: &mut State) -> Result<()> {
+    let mut reader = recovered.frames_after(state.core.last().sequence)?;
+    let mut replay = Replay::resume(std::mem::take(&mut state.core));
     while let Some(frame) = reader.next()? {
         replay.apply(frame.records).context("the journal does not re-execute")?;
-        frame.records.iter().for_each(&mut *observe);
+        frame.records.iter().for_each(|record| state.applied.observe(record));
     }
-    Ok(replay.into_core())
+    state.core = replay.into_core();
+    Ok(())
+}
+
+/// The same core once more.
+fn twin(core: &Core) -> Result<Core> {
+    let twin = Core::restore(&core.save()).context("copying the state")?;
+    anyhow::ensure!(twin.digest() == core.digest(), "a copy of the state has another digest");
+    Ok(twin)
+}
+
+/// Whether a file is a snapshot's.
+pub(crate) fn is_snapshot(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "snap")
 }
 
 fn torn_text(torn: &TornTail) -> String {
@@ -94,10 +142,10 @@ impl Opened {
     }
 
     /// Starts the threads and applies the configuration; returns when the core has taken all of it.
-    pub(crate) fn start(self, config: &Config) -> Result<Session> {
-        let Self { core, plan, journal, .. } = self;
+    pub(crate) fn start(self, config: &Config) -> Result<(Session, State)> {
+        let Self { core, plan, twin, journal, .. } = self;
         let counts = Arc::new(Counts::default());
-        let (watermarks, dir) = (journal.watermarks(), journal.dir().to_owned());
+        let (watermarks, dir, id) = (journal.watermarks(), journal.dir().to_owned(), journal.id());
         let sink = JournalSink::new(journal.writer, Arc::clone(&counts));
         let started = Instant::now();
         let mut running = Pipeline::start(&pipeline_config(config), core, sink).map_err(not_started)?;
@@ -109,7 +157,7 @@ impl Opened {
             }
             std::thread::sleep(Duration::from_micros(50));
         }
-        Ok(Session { running, watermarks, counts, dir, started })
+        Ok((Session { running, watermarks, counts, dir, journal: id, started }, twin))
     }
 }
 
@@ -192,9 +240,4 @@ pub(crate) fn choices(config: &Config, session: &Session) -> String {
         config.engine.mode,
         config.journal.acknowledge.word(),
     )
-}
-
-/// The last sequence that a core has decided.
-pub(crate) fn last_sequence(core: &Core) -> Sequence {
-    core.last().sequence
 }

@@ -4,103 +4,26 @@
 //! from the journal itself, so that a restart with the same configuration journals nothing, a start that was cut short
 //! goes on where it stopped, and a limit that was changed by hand since then stays as it is.
 
+mod applied;
+mod latency_file;
+mod simulation;
+mod try_out;
+
+pub(crate) use applied::Applied;
+
 use crate::config::{Config, MarkSettings, RouteSettings, SIMULATED};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use applied::{Key, key_of};
 use std::collections::BTreeMap;
 use tickwerk_domain::command::{
     AccountDefined, CashTransferred, ConversionSet, CurrencyDefined, LimitSet, MarkSourceSet,
-    ReferenceCurrencySet, RouteSet, RulesActivated, SimulatedVenueSet, StrategyDefined, TextDefined,
-    VenueDefined,
+    ReferenceCurrencySet, RouteSet, RulesActivated, StrategyDefined, TextDefined, VenueDefined,
 };
-use tickwerk_domain::event::CommandRefused;
 use tickwerk_domain::{
-    AccountId, Command, CorrelationId, CurrencyId, Envelope, Event, Instrument, InstrumentId, LimitKind,
-    Payload, Record, Reject, SourceId, StrategyId, TextBytes, TextId, TimeNs, VenueId,
+    AccountId, Command, CorrelationId, CurrencyId, Envelope, Instrument, InstrumentId, Payload, Record,
+    SourceId, StrategyId, TextBytes, TextId, TimeNs, VenueId,
 };
-use tickwerk_engine::event_buffer::EventBuffer;
 use tickwerk_engine::machine::RULES_VERSION;
-use tickwerk_engine::signals::STRATEGIES;
-use tickwerk_engine::{Core, Decider};
-
-/// What a command of the configuration is about: two commands with the same key replace each other.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Key {
-    Rules,
-    Text(TextId),
-    Currency(CurrencyId),
-    Instrument(InstrumentId),
-    Venue(InstrumentId),
-    Account(AccountId),
-    Deposit(AccountId, CurrencyId),
-    VenueDefined(VenueId),
-    Route(InstrumentId),
-    Mark(InstrumentId),
-    Reference,
-    Conversion(CurrencyId),
-    Limit(AccountId, InstrumentId, StrategyId, LimitKind),
-    Strategy(StrategyId),
-}
-
-/// What earlier starts applied, and the dictionary.
-#[derive(Debug, Default)]
-pub(crate) struct Applied {
-    commands: BTreeMap<Key, Command>,
-    texts: BTreeMap<String, TextId>,
-    highest: u64,
-}
-
-impl Applied {
-    /// Takes note of a journaled record.
-    pub(crate) fn observe(&mut self, record: &Record) {
-        let Payload::Command(command) = &record.payload else {
-            return;
-        };
-        if let Command::TextDefined(text) = command {
-            self.texts.insert(text.text.as_str().to_owned(), text.text_id);
-        }
-        if record.envelope.source == SourceId::CONFIG {
-            self.highest = record.envelope.source_sequence;
-            if let Some(key) = key_of(command) {
-                self.commands.insert(key, *command);
-            }
-        }
-    }
-}
-
-fn key_of(command: &Command) -> Option<Key> {
-    // The configuration sends no commands of other types.
-    Some(if let Command::RulesActivated(_) = command {
-        Key::Rules
-    } else if let Command::TextDefined(text) = command {
-        Key::Text(text.text_id)
-    } else if let Command::CurrencyDefined(currency) = command {
-        Key::Currency(currency.currency)
-    } else if let Command::InstrumentDefined(instrument) = command {
-        Key::Instrument(instrument.instrument)
-    } else if let Command::SimulatedVenueSet(venue) = command {
-        Key::Venue(venue.instrument)
-    } else if let Command::AccountDefined(account) = command {
-        Key::Account(account.account)
-    } else if let Command::CashTransferred(deposit) = command {
-        Key::Deposit(deposit.account, deposit.currency)
-    } else if let Command::LimitSet(limit) = command {
-        Key::Limit(limit.account, limit.instrument, limit.strategy, limit.kind)
-    } else if let Command::VenueDefined(venue) = command {
-        Key::VenueDefined(venue.venue)
-    } else if let Command::RouteSet(route) = command {
-        Key::Route(route.instrument)
-    } else if let Command::MarkSourceSet(mark) = command {
-        Key::Mark(mark.instrument)
-    } else if let Command::ReferenceCurrencySet(_) = command {
-        Key::Reference
-    } else if let Command::ConversionSet(conversion) = command {
-        Key::Conversion(conversion.currency)
-    } else if let Command::StrategyDefined(strategy) = command {
-        Key::Strategy(strategy.strategy)
-    } else {
-        return None;
-    })
-}
 
 /// A currency as requests speak of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,7 +67,9 @@ pub(crate) fn plan(config: &Config, applied: &Applied) -> Result<Plan> {
     let Planner { wanted, names, .. } = planner;
     let actor = applied.texts.get(ACTOR).copied().unwrap_or(FIRST_TEXT);
     let first = applied.highest + 1;
-    let news = wanted.into_iter().filter(|(key, command)| !applied.holds(*key, command));
+    let forgotten = simulation::forgotten(&wanted, applied);
+    let news =
+        wanted.into_iter().filter(|(key, command)| forgotten.contains(key) || !applied.holds(*key, command));
     let commands = (first..).zip(news).map(|(source_sequence, (_, command))| Record {
         envelope: Envelope {
             source: SourceId::CONFIG,
@@ -159,89 +84,12 @@ pub(crate) fn plan(config: &Config, applied: &Applied) -> Result<Plan> {
 }
 
 impl Plan {
-    /// Decides the commands on `core`, which is then of no more use: what the core refuses is never journaled.
-    ///
-    /// The configuration was read without knowing what an earlier one fixed for life, such as an instrument's scales.
-    pub(crate) fn try_out(&self, mut core: Core) -> Result<()> {
-        let mut events = EventBuffer::default();
-        for planned in &self.commands {
-            let now = core.last().time_ns;
-            while let Some(mut owed) = core.next_internal(now) {
-                stamp_next(&mut owed, &core);
-                core.apply(&mut owed, &mut events);
-                events.clear();
-            }
-            let mut record = *planned;
-            stamp_next(&mut record, &core);
-            core.apply(&mut record, &mut events);
-            for (_, event) in events.as_slice() {
-                if let Event::CommandRefused(refused) = event {
-                    bail!(refusal_text(refused, &planned.payload, &core));
-                }
-            }
-            events.clear();
-        }
-        Ok(())
-    }
-
     /// Gives the commands a time: that of a feed's first datum.
     pub(crate) fn stamp(&mut self, time: TimeNs) {
         for command in &mut self.commands {
             command.envelope.time_ns = time;
         }
     }
-}
-
-impl Applied {
-    /// Whether a command needs not be sent again. A deposit is made once, whatever its amount was.
-    fn holds(&self, key: Key, command: &Command) -> bool {
-        match key {
-            Key::Deposit(..) => self.commands.contains_key(&key),
-            Key::Rules
-            | Key::Text(_)
-            | Key::Currency(_)
-            | Key::Instrument(_)
-            | Key::Venue(_)
-            | Key::Account(_)
-            | Key::VenueDefined(_)
-            | Key::Route(_)
-            | Key::Mark(_)
-            | Key::Reference
-            | Key::Conversion(_)
-            | Key::Limit(..)
-            | Key::Strategy(_) => self.commands.get(&key) == Some(command),
-        }
-    }
-}
-
-fn stamp_next(record: &mut Record, core: &Core) {
-    let last = core.last();
-    record.envelope.sequence = last.sequence.next();
-    record.envelope.time_ns = record.envelope.time_ns.max(last.time_ns);
-}
-
-fn refusal_text(refused: &CommandRefused, payload: &Payload, core: &Core) -> String {
-    let text = |id| core.machine().text(id);
-    let name = match payload {
-        Payload::Command(Command::InstrumentDefined(instrument)) => text(instrument.symbol).to_owned(),
-        Payload::Command(Command::CurrencyDefined(currency)) => text(currency.code).to_owned(),
-        Payload::Command(Command::StrategyDefined(strategy)) => {
-            let kind = STRATEGIES.iter().find(|known| known.kind == strategy.kind);
-            let parameters =
-                kind.into_iter().flat_map(|kind| kind.parameters).map(|parameter| parameter.name);
-            let parameters = parameters.collect::<Vec<_>>().join(", ");
-            format!("{} (look at its parameters: {parameters})", text(strategy.name))
-        }
-        Payload::Command(_) | Payload::Event(_) => String::new(),
-    };
-    let reason = Reject::from_code(refused.reason);
-    let remedy = match reason {
-        Some(Reject::DefinitionFixed) => "; it is fixed for life: restore it, or begin a new journal",
-        Some(_) | None => "",
-    };
-    let (what, value) = (payload.event_type(), refused.value);
-    let reason = reason.map_or("refused", Reject::word);
-    format!("{what} {name}: {reason}, value {value}{remedy}")
 }
 
 const ACTOR: &str = "config";
@@ -276,6 +124,15 @@ impl Planner<'_> {
         let command = command.into();
         if let Some(key) = key_of(&command) {
             self.wanted.push((key, command));
+        }
+    }
+
+    /// What an earlier configuration has set, or this one sets to something else than nobody says.
+    fn want_unless_default(&mut self, command: impl Into<Command>, is_default: bool) {
+        let command = command.into();
+        let was_set = key_of(&command).is_some_and(|key| self.applied.commands.contains_key(&key));
+        if was_set || !is_default {
+            self.want(command);
         }
     }
 
@@ -321,14 +178,11 @@ impl Planner<'_> {
             let instrument = InstrumentId(numbering.number(symbol));
             let definition = settings.to_domain(instrument, symbol, currency);
             self.want(definition);
-            self.want(SimulatedVenueSet { instrument, ..settings.simulation });
+            self.simulation(instrument, &settings.simulation)?;
             self.route(instrument, settings.route.as_ref());
             let mark =
                 MarkSourceSet { interval: settings.mark.interval, instrument, source: settings.mark.source };
-            let is_default = settings.mark == MarkSettings::default();
-            if !is_default || self.applied.commands.contains_key(&Key::Mark(instrument)) {
-                self.want(mark);
-            }
+            self.want_unless_default(mark, settings.mark == MarkSettings::default());
             self.names.instruments.insert(settings.symbol.clone(), definition);
         }
         Ok(())

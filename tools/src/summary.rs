@@ -3,6 +3,7 @@
 use crate::control::unrealized;
 use crate::session::Ended;
 use crate::sink::Counted;
+use crate::upkeep::UpkeepCounts;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -22,6 +23,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) book_check: Option<BookCheckResult>,
     pub(crate) durable_through: u64,
+    /// What was done for cold segments; `None` where nothing is.
+    pub(crate) upkeep: Option<&'a UpkeepCounts>,
 }
 
 /// The histogram of one latency.
@@ -59,6 +62,9 @@ impl Summary<'_> {
             "digest": format!("{:016x}", core.digest()),
             "profit": profit_json(core),
         });
+        if let Some(upkeep) = self.upkeep {
+            summary["upkeep"] = upkeep.to_json();
+        }
         if let Some(check) = &self.book_check {
             summary["book_check"] = json!({ "matched": check.matched, "total": check.total });
         }

@@ -54,6 +54,13 @@ pub struct OrderByOrder {
     pub is_last: bool,
 }
 
+impl OrderByOrder {
+    /// Whether it is the last one about its order, where ids do not come again.
+    pub fn ends_its_order(&self) -> bool {
+        self.action == Action::Delete || (self.action == Action::Restate && self.qty == Qty::ZERO)
+    }
+}
+
 /// What an item does. Quantities are those of [`OrderByOrder::qty`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
@@ -88,6 +95,29 @@ pub enum Action {
     Clear,
     /// Nothing for the book; an update may still end with it.
     Nothing,
+}
+
+impl Action {
+    /// Whether an item is about the shown book at all.
+    pub fn changes_shown_book(self) -> bool {
+        match self {
+            Self::Add
+            | Self::Reduce
+            | Self::Delete
+            | Self::Modify
+            | Self::Restate
+            | Self::Execute
+            | Self::Clear => true,
+            Self::ExecuteHidden
+            | Self::Fill
+            | Self::Trade
+            | Self::Cross
+            | Self::Halt
+            | Self::ResumeQuoting
+            | Self::ResumeTrading
+            | Self::Nothing => false,
+        }
+    }
 }
 
 /// A book as a source itself states it, best level first, to a depth.

@@ -52,6 +52,12 @@ macro_rules! for_each_command {
                 RouteSet(RouteSet) = 0x010C 1 "market.route_set",
                 /// The way to a venue.
                 VenueStateObserved(VenueStateObserved) = 0x010D 1 "market.venue_state",
+                /// What the way to the simulated venue takes.
+                VenueLatencySet(VenueLatencySet) = 0x010E 1 "market.venue_latency_set",
+                /// A measured latency.
+                LatencyRecorded(LatencyRecorded) = 0x010F 1 "market.latency_recorded",
+                /// The prices at which an exchange of our own trades.
+                PriceBandSet(PriceBandSet) = 0x0110 1 "market.price_band_set",
                 /// A strategy.
                 StrategyDefined(StrategyDefined) = 0x0201 1 "signal.strategy_defined",
                 /// A limit.
@@ -139,6 +145,9 @@ impl Command {
             Self::MarkSourceSet(payload) => Stream::instrument(payload.instrument),
             Self::SessionSet(payload) => Stream::instrument(payload.instrument),
             Self::RouteSet(payload) => Stream::instrument(payload.instrument),
+            Self::VenueLatencySet(payload) => Stream::instrument(payload.instrument),
+            Self::LatencyRecorded(payload) => Stream::instrument(payload.instrument),
+            Self::PriceBandSet(payload) => Stream::instrument(payload.instrument),
             Self::FundingApplied(payload) => Stream::instrument(payload.instrument),
             Self::StrategyDefined(payload) => Stream::strategy(payload.strategy),
             Self::ReplaceOrder(payload) => Stream::account(payload.account),

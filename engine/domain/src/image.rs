@@ -10,6 +10,8 @@
 
 mod values;
 
+use crate::Digest;
+
 pub(crate) use values::{load_padded, save_padded};
 
 /// Longest name of a section.
@@ -131,25 +133,55 @@ impl ImageWriter {
         u32::try_from(count).expect("stores are smaller than 2³²").save(self);
     }
 
-    /// Adds a table of fixed places: those that are not `blank` at their place.
-    pub fn table<T: Persist>(&mut self, rows: &[T], blank: impl Fn(usize) -> T) {
+    /// Adds a table of lists: those that are not empty.
+    pub fn lists<T: Persist>(&mut self, lists: &[Vec<T>]) {
+        let write = |to: &mut Self, place, list: &Vec<T>| {
+            if !list.is_empty() {
+                to.count(place);
+                to.list(list.iter());
+            }
+            !list.is_empty()
+        };
+        self.places(write, lists);
+    }
+
+    /// Adds a table of fixed places: those that are not `blank`.
+    pub fn table<T: Persist>(&mut self, rows: &[T], blank: &T) {
         let mut nothing = Self::default();
+        blank.save(&mut nothing);
+        self.places(|to, place, row: &T| to.place(place, row, &nothing.bytes), rows);
+    }
+
+    /// Adds a table of fixed places that differ while they are blank: those that are not as `blank` makes them.
+    pub fn table_of<T: Persist>(&mut self, rows: &[T], blank: impl Fn(usize) -> T) {
+        let write = |to: &mut Self, place, row: &T| {
+            let mut nothing = Self::default();
+            blank(place).save(&mut nothing);
+            to.place(place, row, &nothing.bytes)
+        };
+        self.places(write, rows);
+    }
+
+    fn places<T>(&mut self, mut write: impl FnMut(&mut Self, usize, &T) -> bool, rows: &[T]) {
         let start = self.bytes.len();
         self.count(0);
         let mut count = 0_u32;
         for (place, row) in rows.iter().enumerate() {
-            let length = self.bytes.len();
-            self.count(place);
-            row.save(self);
-            nothing.bytes.clear();
-            blank(place).save(&mut nothing);
-            if self.bytes[length + 4..] == nothing.bytes {
-                self.bytes.truncate(length);
-            } else {
-                count += 1;
-            }
+            count += u32::from(write(self, place, row));
         }
         self.bytes[start..start + 4].copy_from_slice(&count.to_le_bytes());
+    }
+
+    /// Adds a place and its row, unless that is nothing; tells whether it did.
+    fn place<T: Persist>(&mut self, place: usize, row: &T, nothing: &[u8]) -> bool {
+        let length = self.bytes.len();
+        self.count(place);
+        row.save(self);
+        let is_something = self.bytes[length + 4..] != *nothing;
+        if !is_something {
+            self.bytes.truncate(length);
+        }
+        is_something
     }
 }
 
@@ -227,21 +259,75 @@ impl<'a> ImageReader<'a> {
         Ok(rows)
     }
 
+    /// Reads a table of as many lists as `lists` has, each of at most `max` rows; those that are not told stay as they are.
+    pub fn lists<T: Persist>(
+        &mut self,
+        mut lists: Box<[Vec<T>]>,
+        max: usize,
+    ) -> Result<Box<[Vec<T>]>, Fault> {
+        self.places(lists.len(), |from, place| {
+            lists[place] = from.list(max)?;
+            Ok(())
+        })?;
+        Ok(lists)
+    }
+
     /// Reads a table of as many places as `rows` has; places that are not told stay as they are.
     pub fn table<T: Persist>(&mut self, mut rows: Box<[T]>) -> Result<Box<[T]>, Fault> {
-        let count = self.count(rows.len())?;
+        self.places(rows.len(), |from, place| {
+            rows[place] = T::load(from)?;
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Reads the places of a table, which rise and are below `count`.
+    fn places(
+        &mut self,
+        count: usize,
+        mut read: impl FnMut(&mut Self, usize) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         let mut first = 0;
-        for _ in 0..count {
+        for _ in 0..self.count(count)? {
             let found = u32::load(self)?;
             let place = found as usize;
-            if place < first {
-                return Err(Fault::Twice { what: "place", found: found.into() });
-            }
-            let row = rows.get_mut(place).ok_or(Fault::Missing { what: "place", found: found.into() })?;
-            *row = T::load(self)?;
+            ensure(place >= first, Fault::Twice { what: "place", found: found.into() })?;
+            ensure(place < count, Fault::Missing { what: "place", found: found.into() })?;
+            read(self, place)?;
             first = place + 1;
         }
-        Ok(rows)
+        Ok(())
+    }
+}
+
+/// The sum of the row hashes of what was read, each compared with the same one worked out anew.
+#[derive(Debug, Default)]
+pub struct RowSum(Digest);
+
+impl RowSum {
+    /// Counts a row whose hash was kept; `rehash` works it out anew. A kept hash of 0 is of a row that never counted.
+    pub fn row(
+        &mut self,
+        (what, found): (&'static str, u64),
+        kept: u64,
+        rehash: impl FnOnce(&mut Digest),
+    ) -> Result<(), Fault> {
+        let mut change = Digest::default();
+        if kept != 0 {
+            rehash(&mut change);
+        }
+        self.add(kept);
+        ensure(change == Digest::default(), Fault::Hash { what, found })
+    }
+
+    /// Counts a hash that was worked out anew.
+    pub fn add(&mut self, hash: u64) {
+        self.0.replace(0, hash);
+    }
+
+    /// Compares the sum with the digest that the rows should have.
+    pub fn check(&self, digest: Digest) -> Result<(), Fault> {
+        ensure(self.0 == digest, Fault::Broken("its digest is not that of the rows"))
     }
 }
 

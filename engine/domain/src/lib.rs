@@ -56,9 +56,9 @@ pub use slot_index::SlotIndex;
 pub use stream::{Stream, StreamType};
 pub use terms::{
     AccountState, Aggressor, BookAction, BreakerKind, BreakerState, Contingency, ContinueKind,
-    DifferenceKind, FillState, HoldReason, LimitKind, LimitUnit, Liquidity, MarkSource, Mode, OrderStatus,
-    OrderType, PositionChange, PositionEffect, PositionMode, PositionSide, QueueModel, ReconcileAction,
-    ReportKind, SelfTradePrevention, SessionState, Severity, Side, SideFilter, SignalDirection, StaleReason,
-    TimeInForce, TimerKind, TradingState, TrailUnit, TriggerBy, VenueState,
+    DifferenceKind, FillState, HoldReason, LatencyModel, LimitKind, LimitUnit, Liquidity, MarkSource, Mode,
+    OrderStatus, OrderType, PositionChange, PositionEffect, PositionMode, PositionSide, QueueModel,
+    ReconcileAction, ReportKind, SelfTradePrevention, SessionState, Severity, Side, SideFilter,
+    SignalDirection, StaleReason, TimeInForce, TimerKind, TradingState, TrailUnit, TriggerBy, VenueState,
 };
 pub use time::{DurationNs, TimeNs};

@@ -6,6 +6,7 @@
 use crate::limits::ACCOUNTS_MAX;
 use std::cell::Cell;
 use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum};
 use tickwerk_domain::{AccountId, Digest, TimeNs};
 
 /// What is kept of an account's worth.
@@ -74,6 +75,25 @@ impl Worths {
         let highs = peak_high ^ day_high.rotate_left(13);
         let words = [known, highs, peak, day, worth.marked_at.0, worth.fees_uncounted];
         digest.update(&mut worth.row, row_hash(TAG, &words));
+    }
+}
+
+tickwerk_domain::persist! { Worth { is_known, peak, day_equity, marked_at, fees_uncounted, row } }
+
+impl Worths {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, touched: _ } = self;
+        to.table(rows, &Worth::default());
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { rows, touched } = Self::new();
+        let mut loaded = Self { rows: from.table(rows)?, touched };
+        for id in (0..).take(ACCOUNTS_MAX).map(AccountId) {
+            let kept = loaded.get(id).row;
+            sum.row(("worth of account", id.0.into()), kept, |change| loaded.change(id, change, |_| {}))?;
+        }
+        Ok(loaded)
     }
 }
 

@@ -41,20 +41,69 @@ impl Machine {
         strategy: StrategyId,
         out: &mut EventBuffer,
     ) {
-        for id in self.parties(account, strategy) {
-            let is_account = id == SubjectId::Account(account);
-            let is_position_raised = is_account && self.has_position_alert(account, instrument);
-            let raised =
-                self.subjects.get(id).alerts | u32::from(is_position_raised) << POSITION.trailing_zeros();
-            if !self.limits_of(id).has_any(ASKS) && raised == 0 {
-                continue;
+        self.for_parties(account, strategy, |machine, id| machine.watch_limits_of(id, instrument, out));
+    }
+
+    #[inline]
+    fn watch_limits_of(&mut self, id: SubjectId, instrument: InstrumentId, out: &mut EventBuffer) {
+        let is_position_raised = match id {
+            SubjectId::Account(account) => self.has_position_alert(account, instrument),
+            SubjectId::Strategy(_) => false,
+        };
+        let raised = self.subjects.get(id).alerts | if is_position_raised { POSITION } else { 0 };
+        if raised == 0 {
+            if !self.limits_of(id).has_any(ASKS) {
+                return;
             }
-            let reached = self.reached(id, instrument);
-            debug_assert_eq!(reached, self.reached_by_severity(id, instrument));
-            if reached != raised {
-                self.change_alerts(id, instrument, out);
+            if let SubjectId::Account(account) = id
+                && self.is_quiet(account, instrument)
+            {
+                debug_assert_eq!(self.reached_by_severity(id, instrument), 0);
+                return;
             }
         }
+        let reached = self.reached(id, instrument);
+        debug_assert_eq!(reached, self.reached_by_severity(id, instrument));
+        if reached != raised {
+            self.change_alerts(id, instrument, out);
+        }
+    }
+
+    /// Whether surely no alert of an account in an instrument is to be raised: each value far enough from its threshold to be told at a
+    /// glance. A limit that is not watched has a threshold that nothing reaches.
+    #[inline]
+    fn is_quiet(&self, account: AccountId, instrument: InstrumentId) -> bool {
+        if self.positions.mode(account) == PositionMode::Hedging || self.instrument(instrument).is_none() {
+            return false;
+        }
+        let of = self.settings.thresholds(account, instrument);
+        let row = self.subjects.get(SubjectId::Account(account));
+        let open_orders = self.accounts.account(account).map_or(0, |row| row.open_orders);
+        let is_loud = self.positions.get(account, instrument).worst()
+            >= of.least(LimitKind::PositionQuantity)
+            || i64::from(open_orders) >= of.least(LimitKind::OpenOrders)
+            || self.accounts.is_short(account)
+            || row.orders.may_have_taken(of.least(LimitKind::OrderRate))
+            || row.replaces.may_have_taken(of.least(LimitKind::ReplaceRate))
+            || row.cancels.may_have_taken(of.least(LimitKind::CancelRate))
+            || row.losses >= of.least(LimitKind::LossStreak).unsigned_abs()
+            || row.refusals >= of.least(LimitKind::RejectStorm).unsigned_abs()
+            || row.has_ratio(of.least(LimitKind::OrderToTrade));
+        if is_loud {
+            return false;
+        }
+        if of.watched & (OF_WORTH | account_exposure::ASKS) == 0 {
+            return true;
+        }
+        let Some((exposure, Some(equity))) = self.exposure_known(account) else { return false };
+        let is_worth_quiet =
+            of.watched & super::breakers::OF_WORTH == 0 || row.is_quiet(equity, self.settings.version());
+        let leverage_most = of.least(LimitKind::Leverage) - 1;
+        is_worth_quiet
+            && exposure.gross < of.least(LimitKind::GrossExposure)
+            && exposure.net() < of.least(LimitKind::NetExposure)
+            && !(of.watches(LimitKind::Leverage)
+                && account_exposure::is_leverage_above(exposure.gross.into(), equity, leverage_most))
     }
 
     /// Raises and clears alerts one by one.
@@ -76,7 +125,7 @@ impl Machine {
     }
 
     /// The limits whose alerts are to be raised, a bit each: each value seen against its threshold.
-    #[inline]
+    #[inline(never)]
     fn reached(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
         let (of, limits) = match id {
             SubjectId::Account(account) if self.instrument(instrument).is_some() => {
@@ -161,7 +210,7 @@ impl Machine {
         if of.watched & account_exposure::ASKS == 0 || self.instrument(instrument).is_none() {
             return reached;
         }
-        let gross = if let Some(exposure) = self.exposure_known(account) {
+        let gross = if let Some((exposure, _)) = self.exposure_known(account) {
             note(LimitKind::GrossExposure, exposure.gross >= of.least(LimitKind::GrossExposure));
             note(LimitKind::NetExposure, exposure.net() >= of.least(LimitKind::NetExposure));
             Some(exposure.gross.into())

@@ -7,6 +7,7 @@ use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use crate::risk::account_exposure::mark_of;
+use crate::risk::alerts::Thresholds;
 use crate::risk::breakers::{Breaker, is_allowed};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::{SubjectId, Worth};
@@ -37,12 +38,12 @@ impl Machine {
         if !self.settings.asks(WATCHED) {
             return;
         }
-        for id in self.parties(account, strategy) {
-            if self.limits_of(id).has_any(WATCHED) {
-                self.watch_feed(id, instrument, out);
-                self.watch_worth(id, out);
+        self.for_parties(account, strategy, |machine, id| {
+            if machine.limits_of(id).has_any(WATCHED) {
+                machine.watch_feed(id, instrument, out);
+                machine.watch_worth(id, out);
             }
-        }
+        });
     }
 
     /// The limits of an account by itself, or of a strategy.
@@ -51,6 +52,14 @@ impl Machine {
         match id {
             SubjectId::Account(account) => self.settings.effective(account, InstrumentId::NONE),
             SubjectId::Strategy(strategy) => self.settings.strategy(strategy),
+        }
+    }
+
+    /// The least values at which alerts of an account by itself, or of a strategy, are raised.
+    fn thresholds_of(&self, id: SubjectId) -> &Thresholds {
+        match id {
+            SubjectId::Account(account) => self.settings.thresholds(account, InstrumentId::NONE),
+            SubjectId::Strategy(strategy) => self.settings.strategy_thresholds(strategy),
         }
     }
 
@@ -66,15 +75,20 @@ impl Machine {
     }
 
     /// Watches what an account or strategy is worth; also to be called when an account is marked.
+    #[inline]
     pub(super) fn watch_worth(&mut self, id: SubjectId, out: &mut EventBuffer) {
-        let (daily_loss, drawdown) = {
-            let limits = self.limits_of(id);
-            if !limits.has_any(OF_WORTH) {
-                return;
-            }
-            (limits.get(LimitKind::DailyLoss), limits.get(LimitKind::Drawdown))
-        };
-        let Some(now) = self.worth_of(id) else { return };
+        if self.limits_of(id).has_any(OF_WORTH)
+            && let Some(now) = self.worth_of(id)
+            && !self.subjects.get(id).is_quiet(now, self.settings.version())
+        {
+            self.watch_worth_closely(id, now, out);
+        }
+    }
+
+    #[inline(never)]
+    fn watch_worth_closely(&mut self, id: SubjectId, now: i128, out: &mut EventBuffer) {
+        let limits = self.limits_of(id);
+        let (daily_loss, drawdown) = (limits.get(LimitKind::DailyLoss), limits.get(LimitKind::Drawdown));
         let known = self.subjects.get(id).worth;
         let worth =
             known.map_or(Worth { day: now, peak: now }, |known| Worth { peak: known.peak.max(now), ..known });
@@ -92,6 +106,13 @@ impl Machine {
             && worth.has_fallen(now, limit)
         {
             self.trip(id, BreakerKind::Drawdown, limit.into(), worth.fall(now), out);
+        }
+        let thresholds = self.thresholds_of(id);
+        let least_of = |kind, limit: Option<i64>| limit.unwrap_or(i64::MAX).min(thresholds.least(kind));
+        let most_lost = least_of(LimitKind::DailyLoss, daily_loss);
+        let most_fallen = least_of(LimitKind::Drawdown, drawdown);
+        if let Some(least) = worth.least_quiet(most_lost, most_fallen) {
+            self.subjects.keep_quiet(id, self.settings.version(), least, worth.peak);
         }
     }
 
@@ -280,6 +301,18 @@ impl Worth {
         self.day.saturating_sub(now)
     }
 
+    /// The least worth at which neither the loss nor the fall is as large as given, both being positive. `None` where
+    /// that cannot be told.
+    fn least_quiet(&self, loss: i64, fall: i64) -> Option<i128> {
+        let by_loss = self.day.saturating_sub(i128::from(loss)).saturating_add(1);
+        let Ok(peak) = u64::try_from(self.peak.max(0)) else { return None };
+        // A fall of nothing is none.
+        let whole = u128::from(Rate::ONE.0.unsigned_abs());
+        let fallen = (u128::from(peak) * u128::from(fall.unsigned_abs())).div_ceil(whole);
+        let by_fall = i128::try_from(fallen).ok().filter(|_| peak > 0);
+        Some(by_fall.map_or(by_loss, |fallen| by_loss.max(self.peak - fallen + 1)))
+    }
+
     /// Whether [`Self::fall`] is at least `least`, which is positive; without a division where all fits 64 bits.
     #[inline]
     pub(super) fn has_fallen(&self, now: i128, least: i64) -> bool {
@@ -315,6 +348,24 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn what_is_quiet_is_no_loss_and_no_fall(
+            peak in prop_oneof![-5..1_000_i128, 0..1_i128 << 62, any::<i128>()],
+            below in 0..1_000_i128,
+            near in -2..3_i128,
+            limits in (prop_oneof![1..100_i64, 1..=i64::MAX], prop_oneof![1..=Rate::ONE.0, 1..=i64::MAX]),
+        ) {
+            let worth = Worth { day: peak.saturating_sub(below), peak };
+            if let Some(least) = worth.least_quiet(limits.0, limits.1) {
+                for now in [least, least.saturating_add(near), peak].map(|now| now.min(peak)) {
+                    if now >= least {
+                        prop_assert!(worth.loss(now) < i128::from(limits.0));
+                        prop_assert!(!worth.has_fallen(now, limits.1));
+                    }
+                }
+            }
+        }
+
         #[test]
         fn a_fall_is_seen_with_and_without_a_division(
             peak in prop_oneof![-5..1_000_i128, 0..1_i128 << 70, any::<i128>()],

@@ -7,9 +7,10 @@
 
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
-use crate::limits::CURRENCIES_MAX;
+use crate::limits::{CURRENCIES_MAX, INSTRUMENTS_MAX};
 use tickwerk_domain::command::{ConversionSet, ReferenceCurrencySet};
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
 use tickwerk_domain::numbers::{RATE_SCALE, checked_product, divide_half_even, power_of_ten};
 use tickwerk_domain::{CurrencyId, Digest, InstrumentId, InstrumentKind, Rate, Reject};
 
@@ -45,6 +46,34 @@ impl Conversions {
     fn set_reference(&mut self, currency: CurrencyId, digest: &mut Digest) {
         self.reference = currency;
         digest.update(&mut self.reference_row, row_hash(TAG_REFERENCE, &[u64::from(currency.0)]));
+    }
+}
+
+tickwerk_domain::persist! { Conversion { rate, instrument, row } }
+
+impl Conversions {
+    pub(super) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, reference, reference_row } = self;
+        to.table(rows, &Conversion::default());
+        to.value(reference);
+        to.value(reference_row);
+    }
+
+    pub(super) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let rows = from.table(Self::new().rows)?;
+        let mut loaded = Self { rows, reference: from.value()?, reference_row: from.value()? };
+        let (reference, kept) = (loaded.reference, loaded.reference_row);
+        let (what, found) = ("reference currency", reference.0.into());
+        ensure((reference.0 as usize) < CURRENCIES_MAX, Fault::Missing { what, found })?;
+        sum.row((what, found), kept, |change| loaded.set_reference(reference, change))?;
+        for currency in (0..).take(CURRENCIES_MAX).map(CurrencyId) {
+            let Conversion { rate, instrument, row } = loaded.rows[currency.0 as usize];
+            let (what, found) = ("conversion of currency", currency.0.into());
+            ensure((instrument.0 as usize) < INSTRUMENTS_MAX, Fault::Missing { what, found })?;
+            let setting = ConversionSet { currency, rate, instrument };
+            sum.row((what, found), row, |change| loaded.set(&setting, change))?;
+        }
+        Ok(loaded)
     }
 }
 
@@ -146,7 +175,12 @@ impl Machine {
         if from == to { Some(amount) } else { self.from_reference(to, self.in_reference(from, amount)?) }
     }
 
-    /// Units of the reference currency for one unit of another, as a fraction of two positive numbers.
+    /// Units of the reference currency for one unit of any, as a fraction of two positive numbers.
+    pub(super) fn rate_of(&self, currency: CurrencyId) -> Option<(i128, i128)> {
+        if currency == self.conversions.reference { Some((1, 1)) } else { self.reference_rate(currency) }
+    }
+
+    /// The same for another one than itself.
     fn reference_rate(&self, currency: CurrencyId) -> Option<(i128, i128)> {
         let reference = self.conversions.reference;
         let scale_of = |of| self.accounts.currency(of).map(|known| i32::from(known.scale));

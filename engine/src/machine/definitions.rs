@@ -5,7 +5,7 @@ use crate::event_buffer::EventBuffer;
 use crate::limits::{CURRENCIES_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX, TEXTS_MAX};
 use crate::signals::AnyStrategy;
 use tickwerk_domain::command::{
-    CashTransferred, CurrencyDefined, RulesActivated, SimulatedVenueSet, StrategyDefined, TextDefined,
+    CashTransferred, CurrencyDefined, RulesActivated, StrategyDefined, TextDefined,
 };
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::event::{LEGS_PER_POSTING_MAX, LedgerBook, Leg, Posted};
@@ -23,13 +23,10 @@ impl Machine {
             self.refuse(&(*text).into(), Reject::IdOutOfRange, i64::from(number), out);
         } else if !self.text(text.text_id).is_empty() && self.text(text.text_id) != text.text.as_str() {
             self.refuse(&(*text).into(), Reject::DefinitionFixed, i64::from(number), out);
-        } else if self.text(text.text_id).is_empty() {
+        } else if self.text(text.text_id).is_empty() && !text.text.as_str().is_empty() {
+            // An empty text is as none at all.
             self.texts[number as usize] = text.text;
-            let mut words = [u64::from(number); 13];
-            for (word, bytes) in words[1..].iter_mut().zip(text.text.bytes().chunks_exact(8)) {
-                *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
-            }
-            self.digest.replace(0, row_hash(TAG_TEXT, &words));
+            self.digest.replace(0, hash_text(number, &text.text));
         }
         version
     }
@@ -125,14 +122,6 @@ impl Machine {
                 factor.ok_or((Reject::ValueOutOfRange, i64::from(new.quantity_scale)))
             }
         }
-    }
-
-    pub(super) fn set_venue(&mut self, setting: &SimulatedVenueSet, out: &mut EventBuffer) -> u64 {
-        if self.instrument(setting.instrument).is_none() {
-            self.refuse(&(*setting).into(), Reject::UnknownInstrument, i64::from(setting.instrument.0), out);
-            return 0;
-        }
-        self.next_instrument_version(setting.instrument)
     }
 
     pub(super) fn define_strategy(&mut self, new: &StrategyDefined, out: &mut EventBuffer) -> u64 {
@@ -293,6 +282,14 @@ impl Machine {
 /// Largest transfer, far from where sums of an `i128` could overflow.
 const TRANSFER_MAX: u128 = 1 << 90;
 
+pub(super) fn hash_text(number: u32, text: &tickwerk_domain::TextBytes) -> u64 {
+    let mut words = [u64::from(number); 13];
+    for (word, bytes) in words[1..].iter_mut().zip(text.bytes().chunks_exact(8)) {
+        *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+    }
+    row_hash(TAG_TEXT, &words)
+}
+
 /// What of a strategy changes with its definition only.
 fn hash_definition(strategy: &StrategyDefined) -> u64 {
     let mut words = [0; 11];
@@ -303,7 +300,7 @@ fn hash_definition(strategy: &StrategyDefined) -> u64 {
     row_hash(TAG_STRATEGY, &words)
 }
 
-fn hash_instrument(instrument: &Instrument) -> u64 {
+pub(super) fn hash_instrument(instrument: &Instrument) -> u64 {
     let ids = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
     let CurrencyId(settlement) = instrument.settlement;
     let scales = [

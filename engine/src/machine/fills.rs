@@ -62,6 +62,10 @@ impl Machine {
         row.cum_value += executed.value;
         row.cum_fee += executed.fee_counted;
         row.execution_id = row.execution_id.max(fill.execution_id);
+        if row.reserve_price.0 == 0 {
+            // It ended before it counted, and the venue has filled it all the same: there is a price now.
+            row.reserve_price = fill.price;
+        }
         // A fill that crossed the order's end leaves it as it ended.
         let is_filled = row.cum_qty == row.qty && !was.is_done() && !self.awaits_more(slot);
         self.push_fill(slot, fill, is_filled, out);

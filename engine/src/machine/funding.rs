@@ -126,13 +126,14 @@ impl Machine {
 
     /// What is being paid, while it takes more than one command.
     fn set_funding(&mut self, funding: Option<FundingApplied>) {
-        let hash = |funding: FundingApplied| {
-            let [rate, price] = [funding.rate.0, funding.price.0].map(i64::cast_unsigned);
-            row_hash(TAG, &[u64::from(funding.instrument.0), rate, price])
-        };
         let old = std::mem::replace(&mut self.funding, funding);
         self.digest.replace(old.map_or(0, hash), funding.map_or(0, hash));
     }
+}
+
+pub(super) fn hash(funding: FundingApplied) -> u64 {
+    let [rate, price] = [funding.rate.0, funding.price.0].map(i64::cast_unsigned);
+    row_hash(TAG, &[u64::from(funding.instrument.0), rate, price])
 }
 
 /// What the holder of `qty` gets, rounded half-even; negative for paid.

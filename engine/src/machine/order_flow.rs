@@ -12,9 +12,9 @@ use crate::risk::{Approval, Refusal};
 use tickwerk_domain::command::{NewOrder, VenueDefined};
 use tickwerk_domain::event::{OrderApproved, OrderRefused, OrderRejected, OrderRepeated, OrderSubmitted};
 use tickwerk_domain::{
-    Contingency, CurrencyId, HoldReason, Instrument, LimitKind, Money, OrderId, OrderStatus, OrderType,
-    PositionSide, Price, Qty, Rate, Reject, Side, Stamp, StrategyId, TimeInForce, TimeNs, TrailUnit,
-    TriggerBy, VenueId,
+    AccountId, Contingency, CurrencyId, HoldReason, Instrument, InstrumentId, LimitKind, Money, OrderId,
+    OrderStatus, OrderType, PositionSide, Price, Qty, Rate, Reject, Side, Stamp, StrategyId, TimeInForce,
+    TimeNs, TrailUnit, TriggerBy, VenueId,
 };
 
 /// Who an order is before it is decided on.
@@ -67,10 +67,11 @@ impl Machine {
                 self.orders.commit(slot, &mut self.digest);
             }
             // The name stays with the first order; this one is refused without a place in the store.
-            Some(_) => {
-                let (account, instrument) = (asked.account, asked.instrument);
-                let reason = Reject::DuplicateClientOrderId.code();
-                out.push(2, OrderRejected { order: id, account, instrument, reason });
+            Some(slot) => {
+                let first = i128::from(self.orders.get(slot).id.0);
+                let refusal = refusal(Reject::DuplicateClientOrderId, 0, first);
+                let entrant = Entrant { id, strategy: StrategyId::NONE, version: 1, name_key };
+                self.refuse_without_place(&entrant, asked, refusal, out);
             }
         }
         1
@@ -95,9 +96,10 @@ impl Machine {
         let &Entrant { id, strategy, version, name_key } = entrant;
         let is_rare = is_rare(asked);
         let decision = self.decide(stamp.time_ns, asked, strategy, is_rare);
-        if decision.is_err_and(|refusal| refusal.reason == Reject::StoreFull) {
-            let (account, instrument, reason) = (asked.account, asked.instrument, Reject::StoreFull.code());
-            out.push(version + 1, OrderRejected { order: id, account, instrument, reason });
+        if let Err(refusal) = decision
+            && refusal.reason == Reject::StoreFull
+        {
+            self.refuse_without_place(entrant, asked, refusal, out);
             return;
         }
         let mut order = Order::new(id, strategy, asked, name_key);
@@ -252,22 +254,43 @@ impl Machine {
         order.reason = reason;
         let (id, account, instrument) = (order.id, order.account, order.instrument);
         let (strategy, side) = (order.strategy, order.side);
-        let (limit, observed) = (Money::new(refusal.limit), Money::new(refusal.observed));
-        let limits_version = self.settings.version();
-        let refused = OrderRefused {
-            limit,
-            observed,
-            order: id,
-            limits_version,
-            account,
-            instrument,
-            strategy,
-            reason,
-            side,
-        };
+        let refused = self.refused(id, (account, instrument, strategy, side), refusal);
         self.push_order(slot, refused, out);
         self.push_order(slot, OrderRejected { order: id, account, instrument, reason }, out);
         self.orders.set_status(slot, OrderStatus::Rejected);
+    }
+
+    /// Refuses an order that the store does not keep: both events of its stream are all that is known of it.
+    #[cold]
+    fn refuse_without_place(
+        &self,
+        &Entrant { id, strategy, version, .. }: &Entrant,
+        asked: &NewOrder,
+        refusal: Refusal,
+        out: &mut EventBuffer,
+    ) {
+        let (account, instrument, reason) = (asked.account, asked.instrument, refusal.reason.code());
+        out.push(version + 1, self.refused(id, (account, instrument, strategy, asked.side), refusal));
+        out.push(version + 2, OrderRejected { order: id, account, instrument, reason });
+    }
+
+    fn refused(
+        &self,
+        order: OrderId,
+        (account, instrument, strategy, side): (AccountId, InstrumentId, StrategyId, Side),
+        refusal: Refusal,
+    ) -> OrderRefused {
+        OrderRefused {
+            limit: Money::new(refusal.limit),
+            observed: Money::new(refusal.observed),
+            order,
+            limits_version: self.settings.version(),
+            account,
+            instrument,
+            strategy,
+            reason: refusal.reason.code(),
+            side,
+        }
     }
 
     fn book_approval(&mut self, slot: u32, entry: &Entry, is_rare: bool, out: &mut EventBuffer) {

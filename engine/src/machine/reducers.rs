@@ -23,6 +23,18 @@ impl Machine {
         }
     }
 
+    /// The numbers as they follow from the orders.
+    pub(super) fn reducers_anew(&self) -> Box<[u32]> {
+        let mut reducers: Box<[u32]> = vec![0; self.reducers.len()].into();
+        for order in self.orders.open().filter(|order| order.has_terms) {
+            let terms = self.orders.terms_by_id(order.id);
+            let counts = terms.is_some_and(|terms| terms.is_counted && terms.must_reduce());
+            let place = order.account.0 as usize * INSTRUMENTS_MAX + order.instrument.0 as usize;
+            reducers[place] += u32::from(counts);
+        }
+        reducers
+    }
+
     /// Looks, after a position has changed, whether orders that may only reduce it still do.
     #[inline]
     pub(super) fn keep_reducing(&mut self, account: AccountId, instrument: InstrumentId, of: PositionSide) {

@@ -10,14 +10,15 @@
 //! it, and the order is filled. More than today's quantity can only be filled where the replace took effect, so that
 //! such a fill confirms it.
 
+use super::order_flow::approved;
 use super::{Machine, is_in_range};
 use crate::event_buffer::EventBuffer;
 use crate::limits::ACCOUNTS_MAX;
 use crate::orders::Terms;
 use crate::orders::terms::{Replacement, check_display_qty, check_trigger_price, refusal};
-use crate::risk::Refusal;
 use crate::risk::exposure::{Reservation, spot_reservation};
 use crate::risk::rate::Message;
+use crate::risk::{Approval, Refusal};
 use tickwerk_domain::command::{NewOrder, ReplaceOrder, ReplaceReported, VenueDefined};
 use tickwerk_domain::event::{OrderFilled, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::reject::ReasonCode;
@@ -106,10 +107,10 @@ impl Machine {
             self.orders.add_terms(slot, &Terms::new(&plain));
             self.orders.commit(slot, &mut self.digest);
         }
-        let reservation = self.check_replacement(slot, &new, false)?;
+        let (reservation, approval) = self.check_replacement(slot, &new, false)?;
         new.reserve_price = reservation.price;
         self.orders.terms_mut(slot).wanted = new.qty;
-        self.begin_replace(slot, new, reservation.amount, out);
+        self.begin_replace(slot, new, (reservation.amount, approval.as_ref()), out);
         Ok(())
     }
 
@@ -168,20 +169,19 @@ impl Machine {
     }
 
     /// Checks an order with new terms as if it were new, with what it ties up today taken out and put back. One that
-    /// only lowers its quantity passes.
+    /// only lowers its quantity passes without an approval.
     pub(super) fn check_replacement(
         &mut self,
         slot: u32,
         new: &Replacement,
         is_held: bool,
-    ) -> Result<Reservation, Refusal> {
+    ) -> Result<(Reservation, Option<Approval>), Refusal> {
         let order = *self.orders.get(slot);
         let terms = self.orders.terms(slot);
         let trigger = terms.map_or(Price(0), |terms| terms.trigger_price);
         if new.price == order.price && new.trigger_price == trigger && new.qty <= order.qty {
-            return self
-                .reservation_of(slot, order.reserve_price, new.qty)
-                .ok_or(Refusal::plain(Reject::ValueOverflow));
+            let reservation = self.reservation_of(slot, order.reserve_price, new.qty);
+            return Ok((reservation.ok_or(Refusal::plain(Reject::ValueOverflow))?, None));
         }
         // Less than the minimum may be left of an order that is large enough.
         let least = self.instrument(order.instrument).map_or(0, |known| known.definition.quantity_min.0);
@@ -208,7 +208,7 @@ impl Machine {
         };
         self.tie_up(slot, before);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
-        checked.map(|approval| approval.reservation)
+        checked.map(|approval| (approval.reservation, Some(approval)))
     }
 
     /// What the order would tie up with another quantity at a price; the margin of its position for contracts.
@@ -233,19 +233,19 @@ impl Machine {
             // It waits for another one to leave the venue; its trigger is behind it.
             return Err(Refusal::plain(Reject::IllegalMove));
         }
-        let reservation =
-            if terms.is_counted { Some(self.check_replacement(slot, new, true)?) } else { None };
+        let checked = if terms.is_counted { Some(self.check_replacement(slot, new, true)?) } else { None };
         self.unindex(slot);
         self.uncount(slot);
         self.orders.get_mut(slot).restate(new.price, new.qty);
         let row = self.orders.terms_mut(slot);
         (row.trigger_price, row.display_qty) = (new.trigger_price, new.display_qty);
         row.wanted = new.qty;
-        match reservation {
+        match checked {
             None => self.count_open(slot),
-            Some(reservation) => {
+            Some((reservation, approval)) => {
                 self.orders.get_mut(slot).reserve_price = reservation.price;
                 self.count(slot, None);
+                self.tell_approval(slot, approval.as_ref(), out);
             }
         }
         self.push_replaced(slot, out);
@@ -258,12 +258,20 @@ impl Machine {
         Ok(())
     }
 
+    /// Tells what the terms that passed tie up and lead to, now that they are counted.
+    pub(super) fn tell_approval(&mut self, slot: u32, approval: Option<&Approval>, out: &mut EventBuffer) {
+        if let Some(approval) = approval {
+            let event = approved(self, slot, Some(approval));
+            self.push_order(slot, event, out);
+        }
+    }
+
     /// Asks the venue for new terms that have passed; until it answers, the worse of both counts.
     pub(super) fn begin_replace(
         &mut self,
         slot: u32,
         new: Replacement,
-        reserved: i128,
+        (reserved, approval): (i128, Option<&Approval>),
         out: &mut EventBuffer,
     ) {
         let order = *self.orders.get(slot);
@@ -271,11 +279,12 @@ impl Machine {
         self.orders.terms_mut(slot).replacement = Some(Replacement { extra_open, ..new });
         // From here on either price may be met at the venue.
         self.resting.note(order.account, order.instrument, order.side, new.price, false);
-        self.give_way(&NewOrder { price: new.price, ..self.as_sent(slot) }, order.strategy, false, out);
         *self.positions.of_mut(order.account, order.instrument, order.position_side).open_mut(order.side) +=
             extra_open;
         self.tie_up_again(slot);
         self.positions.rehash(order.account, order.instrument, &mut self.digest);
+        self.tell_approval(slot, approval, out);
+        self.give_way(&NewOrder { price: new.price, ..self.as_sent(slot) }, order.strategy, false, out);
         self.orders.set_status(slot, OrderStatus::PendingReplace);
         self.orders.get_mut(slot).requested_at = self.this_command();
         let submitted = ReplaceSubmitted {

@@ -8,6 +8,7 @@
 use super::Machine;
 use crate::event_buffer::EventBuffer;
 use crate::orders::terms::{Owed, Replacement};
+use crate::risk::Approval;
 use tickwerk_domain::command::VenueDefined;
 use tickwerk_domain::{Contingency, DurationNs, HoldReason, OrderStatus, Price, Qty, Reject, VenueState};
 
@@ -77,15 +78,15 @@ impl Machine {
         }
         let qty = Qty(order.qty.0 - lost.0);
         if order.status == OrderStatus::Held {
-            self.resize_held(slot, qty, out);
+            self.resize_held(slot, qty, None, out);
         } else if !self.reduce_at_venue(slot, qty, reason, out) {
             self.orders.terms_mut(slot).lost = lost;
         }
         true
     }
 
-    /// Gives a held order another quantity.
-    fn resize_held(&mut self, slot: u32, qty: Qty, out: &mut EventBuffer) {
+    /// Gives a held order another quantity, with what the risk check made of it where there was one.
+    fn resize_held(&mut self, slot: u32, qty: Qty, approval: Option<&Approval>, out: &mut EventBuffer) {
         let was_counted = self.orders.terms(slot).is_some_and(|terms| terms.is_counted);
         let price = self.orders.get(slot).price;
         self.uncount(slot);
@@ -95,6 +96,7 @@ impl Machine {
         } else {
             self.count_open(slot);
         }
+        self.tell_approval(slot, approval, out);
         self.push_replaced(slot, out);
     }
 
@@ -113,7 +115,7 @@ impl Machine {
             Some(_) if !self.is_connected(slot) && self.wait_for_chance(slot) => return false,
             Some(reservation) => {
                 let new = Replacement { reserve_price: reservation.price, ..self.resized(slot, qty) };
-                self.begin_replace(slot, new, reservation.amount, out);
+                self.begin_replace(slot, new, (reservation.amount, None), out);
             }
         }
         true
@@ -151,14 +153,15 @@ impl Machine {
                 let waits = super::waiting::passes_by(refusal.reason) && self.wait_for_chance(slot);
                 self.orders.terms_mut(slot).may_grow = waits;
             }
-            Ok(reservation) => {
+            Ok(checked) => {
                 self.orders.terms_mut(slot).may_grow = false;
-                match reservation.filter(|_| !is_held) {
-                    None => self.resize_held(slot, qty, out),
-                    Some(reservation) => {
+                match checked {
+                    Some((reservation, approval)) if !is_held => {
                         let new = Replacement { reserve_price: reservation.price, ..new };
-                        self.begin_replace(slot, new, reservation.amount, out);
+                        self.begin_replace(slot, new, (reservation.amount, approval.as_ref()), out);
                     }
+                    Some((_, approval)) => self.resize_held(slot, qty, approval.as_ref(), out),
+                    None => self.resize_held(slot, qty, None, out),
                 }
             }
         }

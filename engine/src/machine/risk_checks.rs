@@ -185,18 +185,21 @@ impl Machine {
         counted.map(|instrument| self.unrealized(account, instrument)).sum()
     }
 
-    /// The account, where it is known, and the strategy, where there is one.
-    pub(super) fn parties(
-        &self,
+    /// The account, where it is known, and then the strategy, where there is one.
+    #[inline]
+    pub(super) fn for_parties(
+        &mut self,
         account: AccountId,
         strategy: StrategyId,
-    ) -> impl Iterator<Item = SubjectId> + use<> {
-        let account = is_in_range(account.0, ACCOUNTS_MAX)
-            .then(|| self.accounts.account(account).map(|_| SubjectId::Account(account)))
-            .flatten();
-        let is_strategy = self.strategies.get(strategy.0 as usize).is_some_and(Option::is_some);
-        let strategy = (is_strategy && account.is_some()).then_some(SubjectId::Strategy(strategy));
-        account.into_iter().chain(strategy)
+        mut act: impl FnMut(&mut Self, SubjectId),
+    ) {
+        if !is_in_range(account.0, ACCOUNTS_MAX) || self.accounts.account(account).is_none() {
+            return;
+        }
+        act(self, SubjectId::Account(account));
+        if !strategy.is_none() && self.strategies.get(strategy.0 as usize).is_some_and(Option::is_some) {
+            act(self, SubjectId::Strategy(strategy));
+        }
     }
 
     /// Counts a message that was let through, or the refusal of one, and watches what that leads to.
@@ -208,14 +211,12 @@ impl Machine {
         out: &mut EventBuffer,
     ) {
         if self.settings.asks(COUNTED) {
-            for id in self.parties(account, strategy) {
-                match refused {
-                    None => self.count_let_through(id, message, out),
-                    // A breaker that has tripped already makes no storm.
-                    Some(Reject::BreakerTripped) => {}
-                    Some(_) => self.count_refusal(id, out),
-                }
-            }
+            self.for_parties(account, strategy, |machine, id| match refused {
+                None => machine.count_let_through(id, message, out),
+                // A breaker that has tripped already makes no storm.
+                Some(Reject::BreakerTripped) => {}
+                Some(_) => machine.count_refusal(id, out),
+            });
         }
         self.watch_alerts(account, instrument, strategy, out);
     }
@@ -238,7 +239,10 @@ impl Machine {
         row.messages += u64::from(ratio.is_some());
         let passed = ratio.filter(|limit| row.has_ratio(*limit));
         let ratio_seen = passed.map_or(0, |_| row.messages / row.fills.max(1));
-        self.subjects.commit_flow(id, &mut self.digest);
+        match message {
+            Message::Order => self.subjects.commit_orders(id, &mut self.digest),
+            Message::Replace | Message::Cancel => self.subjects.commit_flow(id, &mut self.digest),
+        }
         if let Some(limit) = passed {
             self.trip(id, BreakerKind::OrderToTrade, limit.into(), ratio_seen.into(), out);
         }
@@ -274,16 +278,16 @@ impl Machine {
             PositionChange::Opened | PositionChange::Increased | PositionChange::Adjusted => false,
         };
         if self.settings.asks(OF_FILLS) {
-            for id in self.parties(account, strategy) {
-                if self.limits_of(id).has_any(bit(LimitKind::OrderToTrade)) {
-                    self.subjects.get_mut(id).fills += 1;
-                    self.subjects.commit_flow(id, &mut self.digest);
+            self.for_parties(account, strategy, |machine, id| {
+                if machine.limits_of(id).has_any(bit(LimitKind::OrderToTrade)) {
+                    machine.subjects.get_mut(id).fills += 1;
+                    machine.subjects.commit_orders(id, &mut machine.digest);
                 }
-                if is_close && self.limits_of(id).has_any(bit(LimitKind::LossStreak)) {
-                    self.count_close(id, booked.realized, out);
+                if is_close && machine.limits_of(id).has_any(bit(LimitKind::LossStreak)) {
+                    machine.count_close(id, booked.realized, out);
                 }
-                self.watch_worth(id, out);
-            }
+                machine.watch_worth(id, out);
+            });
         }
         self.watch_alerts(account, instrument, strategy, out);
     }
@@ -334,9 +338,7 @@ impl Machine {
         let order = self.orders.get(slot);
         let (account, instrument, strategy) = (order.account, order.instrument, order.strategy);
         if is_refusal && self.settings.asks(bit(LimitKind::RejectStorm)) {
-            for id in self.parties(account, strategy) {
-                self.count_refusal(id, out);
-            }
+            self.for_parties(account, strategy, |machine, id| machine.count_refusal(id, out));
         }
         self.watch_alerts(account, instrument, strategy, out);
     }

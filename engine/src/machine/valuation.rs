@@ -1,6 +1,7 @@
 //! What was worked out of positions and balances: kept with all that it follows from, and used while that is the same.
 //!
-//! A row is used where what it was worked out from is the same, by comparison. The sums of an account ask which of its
+//! What a mark makes of an instrument's quantities is worked out once for all accounts, and a row of an account's
+//! position is used while those figures and its quantities are the same. The sums of an account ask which of its
 //! positions and balances were lent out to be changed since, and which markets; that is all that those tell, so they cost
 //! nothing to who sets no such limit. All is a function of the state alone: it decides nothing by itself and is in no
 //! digest. Only figures that fit 64 bits are kept (balances: 128), so that sums of them cannot overflow; all others,
@@ -9,6 +10,7 @@
 //! settlement units. Builds with debug assertions compare every figure that is used with the same one worked out anew.
 
 mod narrow;
+mod priced;
 
 pub(crate) use narrow::Narrow;
 
@@ -16,53 +18,24 @@ use super::Machine;
 use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX};
 use crate::positions::{Position, bits};
 use crate::risk::account_exposure::mark_of;
-use narrow::{Units, within_bounds};
+use narrow::within_bounds;
+use priced::Priced;
 use std::cell::Cell;
-use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, InstrumentKind, PositionMode, Price, Qty};
+use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, InstrumentKind, PositionMode, Qty};
 
-/// A quantity with its value.
+/// What of an account's position in an instrument is in its sums; nothing but zeros where none is.
 #[derive(Clone, Copy, Debug, Default)]
-struct Value {
-    qty: i64,
-    value: i64,
-    is_known: bool,
-}
-
-/// Profit of a position of a quantity and a cost.
-#[derive(Clone, Copy, Debug, Default)]
-struct Profit {
+struct Row {
+    /// [`Priced::epoch`] of the figures that it was worked out with.
+    epoch: u64,
+    /// Quantity with all open buys filled, and its value; the same with all open sells.
+    longest: i64,
+    long: i64,
+    shortest: i64,
+    short: i64,
+    /// Profit of a quantity and its cost; 0 of a spot holding, which counts as a balance.
     qty: i64,
     cost: i64,
-    /// In settlement units.
-    profit: i64,
-    value: i64,
-    is_known: bool,
-    /// Whether `value` is.
-    is_converted: bool,
-}
-
-/// Values of an account's position in an instrument, at a mark and a rate.
-#[derive(Debug, Default)]
-struct Row {
-    is_known: Cell<bool>,
-    /// Whether it settles in the reference currency.
-    is_reference: Cell<bool>,
-    /// The instrument whose mark makes the rate; none where the rate is fixed.
-    way: Cell<InstrumentId>,
-    mark: Cell<(Price, Price)>,
-    rate: Cell<i64>,
-    /// With all open buys filled, and with all open sells.
-    long: Cell<Value>,
-    short: Cell<Value>,
-    profit: Cell<Profit>,
-    /// What of it is in the sums of the account.
-    counted: Cell<Counted>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Counted {
-    long: i64,
-    short: i64,
     profit: i64,
 }
 
@@ -89,6 +62,7 @@ struct Sums {
     ways: Cell<u64>,
     /// `None` where a currency has no rate.
     cash: Cell<Option<i128>>,
+    equity: Cell<Option<i128>>,
     profits: Cell<i64>,
     exposure: Cell<Narrow>,
 }
@@ -96,10 +70,12 @@ struct Sums {
 /// What was worked out.
 #[derive(Debug)]
 pub(super) struct Memo {
-    rows: Box<[Row]>,
+    rows: Box<[Cell<Row>]>,
     balances: Box<[Cell<Converted>]>,
     sums: Box<[Sums]>,
-    units: Units,
+    priced: Box<[Priced]>,
+    /// The last epoch of figures.
+    epoch: Cell<u64>,
     /// How often a market has changed, and how often when each instrument's did.
     moves: u64,
     moved: Box<[u64]>,
@@ -108,10 +84,11 @@ pub(super) struct Memo {
 impl Memo {
     pub(super) fn new() -> Self {
         Self {
-            rows: (0..ACCOUNTS_MAX * INSTRUMENTS_MAX).map(|_| Row::default()).collect(),
+            rows: vec![Cell::default(); ACCOUNTS_MAX * INSTRUMENTS_MAX].into(),
             balances: vec![Cell::default(); ACCOUNTS_MAX * CURRENCIES_MAX].into(),
             sums: (0..ACCOUNTS_MAX).map(|_| Sums::default()).collect(),
-            units: Units::new(),
+            priced: (0..INSTRUMENTS_MAX).map(|_| Priced::default()).collect(),
+            epoch: Cell::new(0),
             moves: 0,
             moved: vec![0; INSTRUMENTS_MAX].into(),
         }
@@ -126,13 +103,13 @@ impl Memo {
 
     /// A conversion has changed.
     pub(super) fn clear(&self) {
-        self.rows.iter().for_each(|row| row.is_known.set(false));
+        self.priced.iter().for_each(Priced::forget);
         self.balances.iter().for_each(|row| row.set(Converted::default()));
         self.sums.iter().for_each(|sums| sums.is_whole.set(false));
     }
 
     #[inline]
-    fn row(&self, account: AccountId, instrument: InstrumentId) -> &Row {
+    fn row(&self, account: AccountId, instrument: InstrumentId) -> &Cell<Row> {
         &self.rows[account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize]
     }
 
@@ -153,43 +130,53 @@ impl Machine {
     #[inline]
     pub(crate) fn equity_known(&self, account: AccountId) -> Option<i128> {
         let equity = match self.sums_of(account) {
-            Some(sums) => sums.cash.get().and_then(|cash| cash.checked_add(sums.profits.get().into())),
+            Some(sums) => sums.equity.get(),
             None => self.equity(account),
         };
         debug_assert_eq!(equity, self.equity_anew(account), "what was kept still holds");
         equity
     }
 
-    /// Exposure of an account as it is. `None` where it is to be worked out the long way.
+    /// Exposure and equity of an account as they are. `None` where the exposure is to be worked out the long way.
     #[inline]
-    pub(crate) fn exposure_known(&self, account: AccountId) -> Option<Narrow> {
-        let exposure = self.sums_of(account)?.exposure.get();
+    pub(crate) fn exposure_known(&self, account: AccountId) -> Option<(Narrow, Option<i128>)> {
+        let sums = self.sums_of(account)?;
+        let (exposure, equity) = (sums.exposure.get(), sums.equity.get());
         debug_assert_eq!(Ok(exposure.wide()), self.other_exposure(account, InstrumentId::NONE));
-        Some(exposure)
+        debug_assert_eq!(equity, self.equity_anew(account), "what was kept still holds");
+        Some((exposure, equity))
     }
 
-    /// Exposure of an account that has a netted position in an instrument with two quantities as its worst ones. `None`
-    /// where it is to be worked out the long way.
+    /// Exposure of an account that has a netted position in an instrument with two quantities as its worst ones, and its
+    /// equity. `None` where they are to be worked out the long way.
     #[inline]
     pub(crate) fn exposure_quickly(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        worst: (i64, i64),
-    ) -> Option<Narrow> {
+        (longest, shortest): (i64, i64),
+    ) -> Option<(Narrow, Option<i128>)> {
         let sums = self.sums_of(account)?;
-        let is_counted = sums.counted.get() >> instrument.0 & 1 != 0;
-        let row =
-            if is_counted { self.memo.row(account, instrument) } else { self.at_mark(account, instrument)? };
-        let counted = row.counted.get();
-        let (long, short) = self.values(row, instrument, worst)?;
-        let before = Narrow::of(counted.long, counted.short);
+        let priced = self.priced(instrument)?;
+        let row = self.memo.row(account, instrument).get();
+        let is_kept = row.epoch == priced.epoch();
+        let long = if is_kept && row.longest == longest {
+            row.long
+        } else {
+            self.value(priced, instrument, longest)?
+        };
+        let short = if is_kept && row.shortest == shortest {
+            row.short
+        } else {
+            self.value(priced, instrument, shortest)?
+        };
+        let before = row.exposure();
         debug_assert_eq!(
             Ok(sums.exposure.get().with(&before, &Narrow::default()).wide()),
             self.other_exposure(account, instrument),
             "what was kept still holds"
         );
-        Some(sums.exposure.get().with(&before, &Narrow::of(long, short)))
+        Some((sums.exposure.get().with(&before, &Narrow::of(long, short)), sums.equity.get()))
     }
 
     /// The sums of an account as they are now; `None` where they are to be worked out the long way.
@@ -205,34 +192,32 @@ impl Machine {
 
     #[inline(never)]
     fn bring_up_to_date(&self, sums: &Sums, account: AccountId) -> Option<()> {
-        let is_asked = !self.reference_currency().is_none() && self.accounts.account(account).is_some();
-        if !is_asked || self.positions.mode(account) == PositionMode::Hedging {
+        if self.positions.mode(account) == PositionMode::Hedging {
             return None;
         }
         let mut stale = self.positions.touched(account);
         let mut is_cash_stale = self.accounts.worths.is_touched(account);
-        let mut moved = 0;
         if sums.is_whole.get() {
-            let counted = sums.counted.get();
-            moved = self.memo.moved_since(sums.moves.get(), counted);
+            stale |= self.memo.moved_since(sums.moves.get(), sums.counted.get());
             if self.memo.moved_since(sums.moves.get(), sums.ways.get()) != 0 {
-                moved = counted;
+                stale |= sums.counted.get();
                 is_cash_stale = true;
             }
-            stale |= moved;
         } else {
+            if self.reference_currency().is_none() || self.accounts.account(account).is_none() {
+                return None;
+            }
             self.begin_sums(sums, account);
             stale = self.positions.busy_bits(account);
             is_cash_stale = true;
         }
         // Until it is through.
         sums.is_whole.set(false);
-        for number in bits(stale) {
-            self.count_row(sums, account, InstrumentId(number), moved >> number & 1 != 0)?;
-        }
+        self.count_rows(sums, account, stale)?;
         if is_cash_stale {
             sums.cash.set(self.cash_sum(account));
         }
+        sums.equity.set(sums.cash.get().and_then(|cash| cash.checked_add(sums.profits.get().into())));
         self.positions.untouch(account);
         self.accounts.worths.untouch(account);
         sums.moves.set(self.memo.moves);
@@ -240,10 +225,33 @@ impl Machine {
         Some(())
     }
 
+    /// Counts some positions anew. `None` where one is to be worked out the long way.
+    #[inline]
+    fn count_rows(&self, sums: &Sums, account: AccountId, stale: u64) -> Option<()> {
+        let mut exposure = sums.exposure.get();
+        let (mut profits, mut counted) = (sums.profits.get(), sums.counted.get());
+        let mut rest = bits(stale);
+        let failed = rest.find(|number| {
+            let cell = self.memo.row(account, InstrumentId(*number));
+            let before = cell.get();
+            let Some(now) = self.row_anew(&before, account, InstrumentId(*number)) else { return true };
+            cell.set(now);
+            exposure = exposure.with(&before.exposure(), &now.exposure());
+            profits += now.profit - before.profit;
+            // A row of figures is one that counts.
+            counted = counted & !(1 << number) | u64::from(now.epoch != 0) << number;
+            false
+        });
+        sums.exposure.set(exposure);
+        sums.profits.set(profits);
+        sums.counted.set(counted);
+        failed.is_none().then_some(())
+    }
+
     /// Nothing is counted yet.
     fn begin_sums(&self, sums: &Sums, account: AccountId) {
         for number in bits(sums.counted.get()) {
-            self.memo.row(account, InstrumentId(number)).counted.set(Counted::default());
+            self.memo.row(account, InstrumentId(number)).set(Row::default());
         }
         sums.counted.set(0);
         sums.profits.set(0);
@@ -253,35 +261,36 @@ impl Machine {
         sums.ways.set(ways.fold(0, |all, way| all | 1 << way.0));
     }
 
+    /// What is to be kept of an account's position.
     #[inline]
-    fn count_row(
-        &self,
-        sums: &Sums,
-        account: AccountId,
-        instrument: InstrumentId,
-        has_moved: bool,
-    ) -> Option<()> {
+    fn row_anew(&self, before: &Row, account: AccountId, instrument: InstrumentId) -> Option<Row> {
         let position = self.positions.get(account, instrument);
-        let (row, bit) = (self.memo.row(account, instrument), 1 << instrument.0);
-        let mut counted = Counted::default();
         if position.is_idle() {
-            sums.counted.set(sums.counted.get() & !bit);
-        } else {
-            if has_moved || sums.counted.get() & bit == 0 {
-                self.at_mark(account, instrument)?;
-            }
-            let worst = (position.worst_long(), position.worst_short());
-            (counted.long, counted.short) = self.values(row, instrument, worst)?;
-            if position.qty != 0 {
-                counted.profit = self.profit_value(row, instrument, position)?;
-            }
-            sums.counted.set(sums.counted.get() | bit);
+            return Some(Row::default());
         }
-        let before = row.counted.replace(counted);
-        sums.profits.set(sums.profits.get() - before.profit + counted.profit);
-        let (out, now) = (Narrow::of(before.long, before.short), Narrow::of(counted.long, counted.short));
-        sums.exposure.set(sums.exposure.get().with(&out, &now));
-        Some(())
+        let priced = self.priced(instrument)?;
+        let epoch = priced.epoch();
+        let is_kept = before.epoch == epoch;
+        let (longest, shortest, qty) = (position.worst_long(), position.worst_short(), position.qty);
+        let long = if is_kept && before.longest == longest {
+            before.long
+        } else {
+            self.value(priced, instrument, longest)?
+        };
+        let short = if is_kept && before.shortest == shortest {
+            before.short
+        } else if shortest == longest {
+            long
+        } else {
+            self.value(priced, instrument, shortest)?
+        };
+        let cost = i64::try_from(position.open_cost).ok()?;
+        let profit = if is_kept && (before.qty, before.cost) == (qty, cost) {
+            before.profit
+        } else {
+            self.profit_value(priced, instrument, position, cost)?
+        };
+        Some(Row { epoch, longest, long, shortest, short, qty, cost, profit })
     }
 
     fn cash_sum(&self, account: AccountId) -> Option<i128> {
@@ -292,16 +301,25 @@ impl Machine {
         Some(cash)
     }
 
-    /// What is kept of a position at today's mark and rate; `None` where there is no mark or no rate.
+    /// What today's mark and rate make of an instrument; `None` where there is no mark or no rate.
     #[inline]
-    fn at_mark(&self, account: AccountId, instrument: InstrumentId) -> Option<&Row> {
+    fn priced(&self, instrument: InstrumentId) -> Option<&Priced> {
+        let row = &self.memo.priced[instrument.0 as usize];
+        let moved = self.memo.moved[instrument.0 as usize].max(self.memo.moved[row.way().0 as usize]);
+        if row.is_current(moved) { Some(row) } else { self.price(row, instrument) }
+    }
+
+    #[inline(never)]
+    fn price<'a>(&self, row: &'a Priced, instrument: InstrumentId) -> Option<&'a Priced> {
         let mark = self.market(instrument).mark()?;
-        let row = self.memo.row(account, instrument);
-        if row.is_known.get() && row.mark.get() == mark && self.is_rate(row.way.get(), row.rate.get()) {
-            Some(row)
-        } else {
-            self.restart(row, instrument, mark)
-        }
+        let definition = &self.instrument(instrument)?.definition;
+        let way = self.way_of(definition.settlement);
+        let rate_mark = if way.is_none() { 0 } else { self.rate_mark(way)? };
+        let next_epoch = self.memo.epoch.get() + 1;
+        row.price(definition, mark, (way, rate_mark), || self.rate_of(definition.settlement), next_epoch);
+        self.memo.epoch.set(next_epoch);
+        row.note_seen(self.memo.moves);
+        Some(row)
     }
 
     #[inline]
@@ -309,109 +327,58 @@ impl Machine {
         way.is_none() || self.rate_mark(way) == Some(rate)
     }
 
-    #[inline(never)]
-    fn restart<'a>(&self, row: &'a Row, instrument: InstrumentId, mark: (Price, Price)) -> Option<&'a Row> {
-        let settlement = self.instrument(instrument)?.definition.settlement;
-        let way = self.way_of(settlement);
-        let rate = if way.is_none() { 0 } else { self.rate_mark(way)? };
-        row.is_known.set(true);
-        row.is_reference.set(settlement == self.reference_currency());
-        row.mark.set(mark);
-        row.way.set(way);
-        row.rate.set(rate);
-        row.long.set(Value::default());
-        row.short.set(Value::default());
-        row.profit.set(Profit::default());
-        Some(row)
-    }
-
-    /// Values of a position of two quantities, with their signs.
+    /// Value of a position of a quantity, with its sign.
     #[inline]
-    fn values(
-        &self,
-        row: &Row,
-        instrument: InstrumentId,
-        (longest, shortest): (i64, i64),
-    ) -> Option<(i64, i64)> {
-        let (mut long, mut short) = (row.long.get(), row.short.get());
-        if !(long.is_known && long.qty == longest) {
-            long = self.value(row, instrument, longest)?;
-            row.long.set(long);
-        }
-        if !(short.is_known && short.qty == shortest) {
-            short = if shortest == longest { long } else { self.value(row, instrument, shortest)? };
-            row.short.set(short);
-        }
-        Some((long.value, short.value))
+    fn value(&self, priced: &Priced, instrument: InstrumentId, qty: i64) -> Option<i64> {
+        let quickly = priced.value(qty);
+        debug_assert!(quickly.is_none_or(|value| self.value_wide(instrument, qty) == Some(value)));
+        if quickly.is_some() { quickly } else { self.value_wide(instrument, qty) }
     }
 
     #[inline(never)]
-    fn value(&self, row: &Row, instrument: InstrumentId, qty: i64) -> Option<Value> {
-        debug_assert_eq!(Some(row.mark.get()), self.market(instrument).mark());
+    fn value_wide(&self, instrument: InstrumentId, qty: i64) -> Option<i64> {
         let of = &self.instrument(instrument)?.definition;
         let mark = mark_of(self.market(instrument))?;
-        if row.is_reference.get()
-            && let Some(value) = self.memo.units.value(of, mark.0, qty.saturating_abs())
-        {
-            debug_assert_eq!(of.value_posted(mark, Qty(qty.saturating_abs())), Some(value.into()));
-            let value = if qty < 0 { -value.abs() } else { value.abs() };
-            return Some(Value { qty, value: within_bounds(value)?, is_known: true });
-        }
         let value = of.value_posted(mark, Qty(qty.saturating_abs()))?.abs();
-        let value = self.in_reference(of.settlement, if qty < 0 { -value } else { value })?;
-        Some(Value { qty, value: within_bounds(value)?, is_known: true })
+        within_bounds(self.in_reference(of.settlement, if qty < 0 { -value } else { value })?)
     }
 
     /// Profit of a position in settlement units; 0 without a mark.
     #[inline]
     pub(super) fn profit(&self, account: AccountId, instrument: InstrumentId) -> i128 {
         let position = self.positions.get(account, instrument);
-        let quickly = || {
-            let row = self.at_mark(account, instrument)?;
-            Some(self.profit_of(row, instrument, position)?.profit)
-        };
+        let quickly =
+            || self.priced(instrument)?.profit(position.qty, i64::try_from(position.open_cost).ok()?);
         let profit = quickly().map_or_else(|| self.unrealized_of(instrument, position), i128::from);
         debug_assert_eq!(profit, self.unrealized_of(instrument, position));
         profit
     }
 
+    /// Profit of a position in the reference currency; 0 of a spot holding.
     #[inline]
-    fn profit_of(&self, row: &Row, instrument: InstrumentId, position: &Position) -> Option<Profit> {
-        let known = row.profit.get();
-        if known.is_known && (known.qty, i128::from(known.cost)) == (position.qty, position.open_cost) {
-            Some(known)
-        } else {
-            self.profit_anew(row, instrument, position)
+    fn profit_value(
+        &self,
+        priced: &Priced,
+        instrument: InstrumentId,
+        position: &Position,
+        cost: i64,
+    ) -> Option<i64> {
+        let of = &self.instrument(instrument)?.definition;
+        if position.qty == 0 || of.kind == InstrumentKind::Spot {
+            return Some(0);
         }
+        if let Some(profit) = priced.profit_value(position.qty, cost) {
+            debug_assert_eq!(Some(profit), self.profit_wide(instrument, position));
+            return Some(profit);
+        }
+        self.profit_wide(instrument, position)
     }
 
     #[inline(never)]
-    fn profit_anew(&self, row: &Row, instrument: InstrumentId, position: &Position) -> Option<Profit> {
-        let of = &self.instrument(instrument)?.definition;
-        let cost = i64::try_from(position.open_cost).ok()?;
-        let profit = match self.memo.units.profit(of, row.mark.get(), position.qty, cost) {
-            Some(profit) => profit,
-            None => i64::try_from(self.unrealized_of(instrument, position)).ok()?,
-        };
-        debug_assert_eq!(i128::from(profit), self.unrealized_of(instrument, position));
-        let value = match of.kind {
-            // What is held counts as a balance.
-            InstrumentKind::Spot => Some(0),
-            InstrumentKind::Linear | InstrumentKind::Inverse => {
-                self.in_reference(of.settlement, profit.into()).and_then(within_bounds)
-            }
-        };
-        let (is_converted, value) = (value.is_some(), value.unwrap_or(0));
-        let profit = Profit { qty: position.qty, cost, profit, value, is_known: true, is_converted };
-        row.profit.set(profit);
-        Some(profit)
-    }
-
-    /// Profit of a position in the reference currency; 0 of a spot holding.
-    #[inline]
-    fn profit_value(&self, row: &Row, instrument: InstrumentId, position: &Position) -> Option<i64> {
-        let profit = self.profit_of(row, instrument, position)?;
-        profit.is_converted.then_some(profit.value)
+    fn profit_wide(&self, instrument: InstrumentId, position: &Position) -> Option<i64> {
+        let settlement = self.instrument(instrument)?.definition.settlement;
+        let profit = self.unrealized_of(instrument, position);
+        within_bounds(self.in_reference(settlement, profit)?)
     }
 
     /// What an account has of a currency in the reference currency.
@@ -440,5 +407,12 @@ impl Machine {
             cell.set(Converted { is_known: true, way, rate, amount, value });
         }
         Some(value)
+    }
+}
+
+impl Row {
+    #[inline]
+    fn exposure(&self) -> Narrow {
+        Narrow::of(self.long, self.short)
     }
 }

@@ -8,6 +8,7 @@ use crate::limits::{INSTRUMENTS_MAX, VENUES_MAX};
 use crate::orders::Terms;
 use tickwerk_domain::command::{NewOrder, RouteSet, VenueDefined, VenueStateObserved};
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum};
 use tickwerk_domain::{
     Digest, HoldReason, InstrumentId, OrderType, Qty, Reject, Sequence, Stamp, TextId, TimeInForce, VenueId,
     VenueState,
@@ -71,8 +72,7 @@ impl Venues {
         };
         let mut venues = [None; VENUES_MAX];
         venues[usize::from(VenueId::SIMULATED.0)] = Some(simulated);
-        let route = Route { venue: VenueId::SIMULATED, fallback: VenueId::NONE, row: 0 };
-        Self { venues, routes: vec![route; INSTRUMENTS_MAX].into() }
+        Self { venues, routes: vec![DEFAULT_ROUTE; INSTRUMENTS_MAX].into() }
     }
 
     /// The venue, where it is known.
@@ -125,6 +125,38 @@ impl Venues {
         digest.update(&mut place.row, row_hash(TAG_ROUTE, &words));
     }
 }
+
+tickwerk_domain::persist! {
+    Venue { name, capabilities, state, connected_at, row }
+    Route { venue, fallback, row }
+}
+
+impl Venues {
+    pub(super) fn save(&self, to: &mut ImageWriter) {
+        let Self { venues, routes } = self;
+        to.table(venues, &None);
+        to.table(routes, &DEFAULT_ROUTE);
+    }
+
+    pub(super) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { mut venues, routes } = Self::new();
+        venues.copy_from_slice(&from.table(vec![None; VENUES_MAX].into())?);
+        let mut loaded = Self { venues, routes: from.table(routes)? };
+        for id in (0..).take(VENUES_MAX).map(VenueId) {
+            if let Some(venue) = loaded.venues[usize::from(id.0)] {
+                sum.row(("venue", id.0.into()), venue.row, |change| loaded.set(id, venue, change))?;
+            }
+        }
+        for instrument in (0..).take(INSTRUMENTS_MAX).map(InstrumentId) {
+            let Route { venue, fallback, row } = loaded.routes[instrument.0 as usize];
+            let route = RouteSet { instrument, venue, fallback };
+            sum.row(("route", instrument.0.into()), row, |change| loaded.set_route(&route, change))?;
+        }
+        Ok(loaded)
+    }
+}
+
+const DEFAULT_ROUTE: Route = Route { venue: VenueId::SIMULATED, fallback: VenueId::NONE, row: 0 };
 
 /// What is to be done with an order at a venue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,6 +5,7 @@
 
 use crate::limits::BOOK_LEVELS_MAX;
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, ensure};
 use tickwerk_domain::{Digest, Level, Qty, Side, Touch};
 
 #[derive(Debug)]
@@ -142,6 +143,33 @@ impl Levels {
     #[inline]
     fn hash(&self, level: Level) -> u64 {
         row_hash(self.side as u64, &[level.price.0.cast_unsigned(), level.qty.0.cast_unsigned()])
+    }
+}
+
+/// Its levels; the digest is that of what was read.
+impl Persist for Book {
+    fn save(&self, to: &mut ImageWriter) {
+        let Self { bids, asks, digest: _ } = self;
+        for Levels { side: _, levels, is_truncated } in [bids, asks] {
+            to.list(levels.iter());
+            to.value(is_truncated);
+        }
+    }
+
+    fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let mut digest = Digest::default();
+        let mut side = |side| {
+            let loaded = Levels { side, levels: from.list(BOOK_LEVELS_MAX)?, is_truncated: from.value()? };
+            let rank = |level: &Level| if side == Side::Buy { level.price.0 } else { !level.price.0 };
+            let is_sorted = loaded.levels.is_sorted_by(|a, b| rank(a) < rank(b));
+            let has_gap = loaded.levels.iter().any(|level| level.qty <= Qty::ZERO);
+            ensure(is_sorted && !has_gap, Fault::Broken("levels are not sorted by price, or hold nothing"))?;
+            for level in &loaded.levels {
+                digest.replace(0, loaded.hash(*level));
+            }
+            Ok(loaded)
+        };
+        Ok(Self { bids: side(Side::Buy)?, asks: side(Side::Sell)?, digest })
     }
 }
 

@@ -4,6 +4,7 @@
 //! which keeps only the places of our own orders. Invariant: an instrument keeps its book for good.
 
 use crate::limits::{ORDER_BOOKS_MAX, ORDERS_PER_BOOK_MAX};
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, ensure};
 use tickwerk_venue::book::ToldBook;
 
 /// Which book; given by [`OrderBooks::begin`].
@@ -48,5 +49,40 @@ impl OrderBooks {
     #[inline]
     pub fn get_mut(&mut self, place: BookPlace) -> &mut ToldBook {
         &mut self.books[usize::from(place.0)]
+    }
+}
+
+impl Persist for BookPlace {
+    fn save(&self, to: &mut ImageWriter) {
+        let Self(place) = self;
+        place.save(to);
+    }
+
+    fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        Ok(Self(from.value()?))
+    }
+}
+
+impl OrderBooks {
+    /// Whether a book was given.
+    pub(crate) fn has(&self, place: BookPlace) -> bool {
+        place.0 < self.used
+    }
+
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { books, used } = self;
+        to.value(used);
+        books.iter().take(usize::from(*used)).for_each(|book| book.save(to));
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let Self { mut books, used: _ } = Self::new();
+        let used: u8 = from.value()?;
+        let is_there = usize::from(used) <= books.len();
+        ensure(is_there, Fault::TooMany { found: used.into(), max: books.len() as u64 })?;
+        for book in books.iter_mut().take(usize::from(used)) {
+            *book = ToldBook::load(ORDERS_PER_BOOK_MAX, from)?;
+        }
+        Ok(Self { books, used })
     }
 }

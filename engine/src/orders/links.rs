@@ -7,6 +7,7 @@ use super::store::NO_SLOT;
 use crate::limits::LINKS_MAX;
 use std::collections::VecDeque;
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
 use tickwerk_domain::{AccountId, Digest, InstrumentId, Side, SlotIndex};
 
 /// No group.
@@ -154,6 +155,52 @@ impl Links {
             self.idle_so_far = row_hash(self.idle_so_far, &[u64::from(row.account.0), row.link]);
             self.idle.push_back(group);
         }
+    }
+}
+
+tickwerk_domain::persist! {
+    Group {
+        account, link, first, last, count, parent, is_parent_done, parent_filled, exits_filled, is_spent, is_idle, row,
+    }
+}
+
+impl Links {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, index: _, idle, idle_so_far } = self;
+        to.list(rows.iter());
+        to.list(idle.iter());
+        to.value(idle_so_far);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let (rows, idle): (Vec<Group>, Vec<u32>) = (from.list(LINKS_MAX)?, from.list(LINKS_MAX)?);
+        let mut loaded =
+            Self { rows, index: SlotIndex::new(LINKS_MAX), idle: idle.into(), idle_so_far: from.value()? };
+        for place in (0..).take(loaded.rows.len()) {
+            let group = *loaded.get(place);
+            let is_new = loaded.find(group.account, group.link).is_none();
+            ensure(is_new, Fault::Twice { what: "link", found: group.link })?;
+            ensure(group.row == group.hash(), Fault::Hash { what: "link", found: group.link })?;
+            loaded.index.insert(key(group.account, group.link), place);
+            sum.add(group.row);
+        }
+        let mut marked = loaded.rows.iter().filter(|group| group.is_idle).count();
+        let mut seen = vec![false; loaded.rows.len()];
+        for place in &loaded.idle {
+            let (what, found) = ("idle link", u64::from(*place));
+            let group = loaded.rows.get(*place as usize).filter(|group| group.is_idle);
+            ensure(group.is_some(), Fault::Missing { what, found })?;
+            let was_seen = std::mem::replace(&mut seen[*place as usize], true);
+            ensure(!was_seen, Fault::Twice { what, found })?;
+            marked -= 1;
+        }
+        ensure(marked == 0, Fault::Broken("an idle link is not in the queue of them"))?;
+        Ok(loaded)
+    }
+
+    /// All groups with their places.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, &Group)> {
+        (0..).zip(&self.rows)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The fixed store of orders: found by id and by client order id, open ones linked in order of id, once all of them and
 //! once for each account and instrument. Rare terms stand in a slab of their own.
 
+mod image;
+
 use super::Order;
 use super::links::{Links, NO_GROUP};
 use super::terms::{Owed, Terms, is_rare};

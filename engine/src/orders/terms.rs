@@ -198,6 +198,14 @@ impl Terms {
     }
 }
 
+tickwerk_domain::persist! {
+    Replacement { price, qty, trigger_price, display_qty, extra_open, reserve_price, is_own }
+    Terms {
+        asked, trigger_price, display_qty, expires_at, hold, replacement, is_counted, is_fired, is_native, refused_cancel,
+        is_indexed, owed, ticket, lost, wanted, may_grow, is_waiting, retry_at, group, previous_linked, next_linked, fixed_hash, row,
+    }
+}
+
 fn flags(asked: &NewOrder) -> u64 {
     u64::from(asked.post_only) | u64::from(asked.reduce_only) << 1 | u64::from(asked.quantity_in_quote) << 2
 }

@@ -11,6 +11,8 @@ use crate::limits::{
     INSTRUMENTS_MAX, TRAILING_PER_INSTRUMENT_MAX, TRIGGERS_PER_PRICE_MAX, WAITING_PER_INSTRUMENT_MAX,
 };
 use crate::market::Market;
+use crate::orders::Orders;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, ensure};
 use tickwerk_domain::{InstrumentId, Level, OrderId, OrderType, Price, Qty, Side, TriggerBy};
 
 /// Queues of one instrument.
@@ -213,6 +215,63 @@ impl Triggers {
         let last = self.queues[index * QUEUES + queue].last();
         self.nearest[index][queue] = last.map_or(NEVER.0, |waiting| waiting.key);
     }
+}
+
+tickwerk_domain::persist! {
+    Waiting { key, order, slot }
+    Trailing { slot, order, queue, trigger }
+}
+
+impl Triggers {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { queues, nearest: _, trailing, for_market, counts: _ } = self;
+        to.lists(queues);
+        to.lists(trailing);
+        to.lists(for_market);
+    }
+
+    /// Reads them; each is an order that is held and waits for its trigger.
+    pub(crate) fn load(orders: &Orders, from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let Self { queues, trailing, for_market, .. } = Self::new();
+        let queues = from.lists(queues, TRIGGERS_PER_PRICE_MAX)?;
+        let trailing = from.lists(trailing, TRAILING_PER_INSTRUMENT_MAX)?;
+        let for_market = from.lists(for_market, WAITING_PER_INSTRUMENT_MAX)?;
+        let mut loaded = Self { queues, trailing, for_market, ..Self::new() };
+        for index in 0..INSTRUMENTS_MAX {
+            for queue in 0..QUEUES {
+                let rows = &loaded.queues[index * QUEUES + queue];
+                let is_sorted = rows.is_sorted_by(|a, b| a > b);
+                ensure(is_sorted, Fault::Broken("triggers are not sorted by price"))?;
+                rows.iter().try_for_each(|row| check_waiting(orders, index, row.slot, row.order))?;
+                loaded.counts[index] += u32::try_from(rows.len()).expect("queues are small");
+                loaded.note(index, queue);
+            }
+            for row in &loaded.trailing[index] {
+                check_waiting(orders, index, row.slot, row.order)?;
+                ensure(row.queue < QUEUES, Fault::Missing { what: "queue", found: row.queue as u64 })?;
+            }
+            loaded.counts[index] += u32::try_from(loaded.trailing[index].len()).expect("queues are small");
+            let for_market = &loaded.for_market[index];
+            let is_sorted = for_market.is_sorted_by(|(a, _), (b, _)| a < b);
+            loaded.counts[index] += u32::try_from(for_market.len()).expect("lists are small");
+            ensure(is_sorted, Fault::Broken("orders that wait for their market are not sorted"))?;
+            for &(id, slot) in for_market {
+                let waits = orders.find(id) == Some(slot)
+                    && orders.get(slot).instrument.0 as usize == index
+                    && orders.terms(slot).is_some_and(|terms| terms.is_waiting);
+                ensure(waits, Fault::Missing { what: "order that waits for its market", found: id.0 })?;
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+/// Looks whether an order waits in the slot that it should be in.
+fn check_waiting(orders: &Orders, index: usize, slot: u32, id: OrderId) -> Result<(), Fault> {
+    let waits = orders.find(id) == Some(slot)
+        && orders.get(slot).instrument.0 as usize == index
+        && orders.terms(slot).is_some_and(|terms| terms.is_indexed);
+    ensure(waits, Fault::Missing { what: "held order", found: id.0 })
 }
 
 /// The queue of an order: which price triggers it, whose side, and which way it must go.

@@ -8,6 +8,7 @@ use super::Position;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use std::cell::Cell;
 use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
 use tickwerk_domain::{AccountId, Digest, InstrumentId, PositionMode, PositionSide, Side};
 
 /// Funding of a position so far.
@@ -139,15 +140,15 @@ impl Positions {
     }
 
     /// Whether any order of a side is open, on whichever position.
+    #[inline]
     pub(crate) fn has_open(&self, account: AccountId, instrument: InstrumentId, side: Side) -> bool {
-        self.sides(account).iter().any(|of| {
-            let position = self.of(account, instrument, *of);
-            let open = match side {
-                Side::Buy => position.open_buys,
-                Side::Sell => position.open_sells,
-            };
-            open != 0
-        })
+        let place = index(account, instrument);
+        let is_open = |row: &Position| match side {
+            Side::Buy => row.open_buys != 0,
+            Side::Sell => row.open_sells != 0,
+        };
+        let is_hedging = self.mode(account) == PositionMode::Hedging;
+        is_open(&self.rows[place]) || is_hedging && is_open(&self.shorts[place])
     }
 
     /// The sides that an account has in each instrument, in order.
@@ -223,9 +224,7 @@ impl Positions {
     ) -> i128 {
         let row = &mut self.funding[funding_index(account, instrument, side)];
         row.total = row.total.saturating_add(amount);
-        let owner = u64::from(account.0) << 32 | u64::from(instrument.0);
-        let [high, low] = words_of(row.total);
-        digest.update(&mut row.row, row_hash(TAG_FUNDING, &[owner, side as u64, high, low]));
+        digest.update(&mut row.row, hash_of_funding((account, instrument, side), row.total));
         row.total
     }
 
@@ -272,6 +271,78 @@ impl Positions {
     }
 }
 
+tickwerk_domain::persist! { Funding { total, row } }
+
+impl Positions {
+    /// What is held and ordered follows from the rows.
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self {
+            rows,
+            shorts,
+            funding,
+            hedging,
+            hedging_row,
+            open: _,
+            open_shorts: _,
+            busy: _,
+            touched: _,
+        } = self;
+        to.table(rows, &Position::default());
+        to.table(shorts, &Position::default());
+        to.table(funding, &Funding::default());
+        to.value(hedging);
+        to.value(hedging_row);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { rows, shorts, funding, open, open_shorts, busy, touched, .. } = Self::new();
+        let mut loaded = Self {
+            rows: from.table(rows)?,
+            shorts: from.table(shorts)?,
+            funding: from.table(funding)?,
+            hedging: from.value()?,
+            hedging_row: from.value()?,
+            open,
+            open_shorts,
+            busy,
+            touched,
+        };
+        let modes = row_hash(TAG_MODE, &[loaded.hedging]);
+        let is_right = loaded.hedging_row == modes || loaded.hedging | loaded.hedging_row == 0;
+        ensure(is_right, Fault::Broken("the modes of accounts are not what their hash says"))?;
+        sum.add(loaded.hedging_row);
+        for place in 0..ACCOUNTS_MAX * INSTRUMENTS_MAX {
+            loaded.take_in(place, sum)?;
+        }
+        Ok(loaded)
+    }
+
+    /// Compares the rows of a place with their hashes, and notes what is held and ordered there.
+    fn take_in(&mut self, place: usize, sum: &mut RowSum) -> Result<(), Fault> {
+        let (account, instrument) = owner(place);
+        let found = u64::from(account.0) << 32 | u64::from(instrument.0);
+        let (first, short) = (&self.rows[place], &self.shorts[place]);
+        for (row, tag) in [(first, TAG), (short, TAG_SHORT)] {
+            let is_right = row.row == 0 || row.row == row.hash(tag, account, instrument);
+            ensure(is_right, Fault::Hash { what: "position", found })?;
+            sum.add(row.row);
+        }
+        let is_hedging = self.mode(account) == PositionMode::Hedging;
+        let is_busy = !first.is_idle() || is_hedging && !short.is_idle();
+        self.open.set(account, instrument, first.qty != 0);
+        self.open_shorts.set(account, instrument, short.qty != 0);
+        self.busy[account.0 as usize] |= u64::from(is_busy) << instrument.0;
+        // The mode may have changed since, so a row may be a netted position's or a long one's.
+        for sides in [&[PositionSide::Net, PositionSide::Long][..], &[PositionSide::Short]] {
+            let Funding { total, row } = self.funding[funding_index(account, instrument, sides[0])];
+            let is_of = |side: &PositionSide| row == hash_of_funding((account, instrument, *side), total);
+            ensure(row == 0 || sides.iter().any(is_of), Fault::Hash { what: "funding of position", found })?;
+            sum.add(row);
+        }
+        Ok(())
+    }
+}
+
 impl Position {
     #[inline]
     fn hash(&self, tag: u64, account: AccountId, instrument: InstrumentId) -> u64 {
@@ -312,10 +383,15 @@ pub(crate) fn bits(mut rest: u64) -> impl Iterator<Item = u32> {
 
 fn numbered(rows: &[Position]) -> impl Iterator<Item = (AccountId, InstrumentId, &Position)> {
     rows.iter().enumerate().filter(|(_, position)| position.version > 0).map(|(index, position)| {
-        let number = |value: usize| u32::try_from(value).expect("tables are small");
-        let (account, instrument) = (number(index / INSTRUMENTS_MAX), number(index % INSTRUMENTS_MAX));
-        (AccountId(account), InstrumentId(instrument), position)
+        let (account, instrument) = owner(index);
+        (account, instrument, position)
     })
+}
+
+/// Whose position stands at a place.
+fn owner(index: usize) -> (AccountId, InstrumentId) {
+    let number = |value: usize| u32::try_from(value).expect("tables are small");
+    (AccountId(number(index / INSTRUMENTS_MAX)), InstrumentId(number(index % INSTRUMENTS_MAX)))
 }
 
 #[inline]
@@ -326,6 +402,12 @@ fn index(account: AccountId, instrument: InstrumentId) -> usize {
 fn funding_index(account: AccountId, instrument: InstrumentId, side: PositionSide) -> usize {
     let table = usize::from(side == PositionSide::Short) * ACCOUNTS_MAX * INSTRUMENTS_MAX;
     table + index(account, instrument)
+}
+
+fn hash_of_funding((account, instrument, side): (AccountId, InstrumentId, PositionSide), total: i128) -> u64 {
+    let owner = u64::from(account.0) << 32 | u64::from(instrument.0);
+    let [high, low] = words_of(total);
+    row_hash(TAG_FUNDING, &[owner, side as u64, high, low])
 }
 
 const TAG: u64 = 0x0601;

@@ -7,6 +7,7 @@
 use super::reducing::is_reducing;
 use super::settings::bit;
 use super::{Refusal, View};
+use crate::machine::Narrow;
 use crate::market::Market;
 use crate::positions::Position;
 use tickwerk_domain::command::NewOrder;
@@ -64,14 +65,48 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
     if !view.limits.has_any(ASKS) {
         return Ok(0);
     }
-    let is_reducing = is_reducing(order, view);
-    let after = match after(order, view, price) {
-        Ok(after) => after,
+    let (mut buys, mut sells) = (view.position.open_buys, view.position.open_sells);
+    match order.side {
+        Side::Buy => buys = buys.saturating_add(order.qty.0),
+        Side::Sell => sells = sells.saturating_add(order.qty.0),
+    }
+    let worst = (view.position.qty.saturating_add(buys), view.position.qty.saturating_sub(sells));
+    match view.machine.exposure_quickly(order.account, order.instrument, worst) {
+        Some((after, equity)) if is_within(view, &after, equity) => Ok(after.gross.into()),
+        Some((after, equity)) => against_limits(order, view, &after.wide(), || equity),
+        None => check_the_long_way(order, view, price),
+    }
+}
+
+/// Whether no limit is passed, where the equity is known if it is asked for.
+#[inline]
+fn is_within(view: &View<'_>, after: &Narrow, equity: Option<i128>) -> bool {
+    let limits = view.limits;
+    limits.get(LimitKind::GrossExposure).is_none_or(|limit| after.gross <= limit)
+        && limits.get(LimitKind::NetExposure).is_none_or(|limit| after.net() <= limit)
+        && limits.get(LimitKind::Leverage).is_none_or(|limit| {
+            equity.is_some_and(|equity| !is_leverage_above(after.gross.into(), equity, limit))
+        })
+}
+
+#[cold]
+fn check_the_long_way(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i128, Refusal> {
+    match after_the_long_way(order, view, price) {
+        Ok(after) => against_limits(order, view, &after, || view.machine.equity_known(order.account)),
         // What cannot be counted does not keep a position from being closed.
-        Err(_) if is_reducing => return Ok(0),
-        Err(reason) => return Err(Refusal::plain(reason)),
-    };
-    if is_reducing {
+        Err(_) if is_reducing(order, view) => Ok(0),
+        Err(reason) => Err(Refusal::plain(reason)),
+    }
+}
+
+/// What only reduces passes.
+fn against_limits(
+    order: &NewOrder,
+    view: &View<'_>,
+    after: &Exposure,
+    equity: impl FnOnce() -> Option<i128>,
+) -> Result<i128, Refusal> {
+    if is_reducing(order, view) {
         return Ok(after.gross);
     }
     if let Some(limit) = view.limits.get(LimitKind::GrossExposure)
@@ -85,8 +120,7 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
         return Err(Refusal::new(Reject::NetExposureAboveLimit, limit, after.net()));
     }
     if let Some(limit) = view.limits.get(LimitKind::Leverage) {
-        let no_rate = Refusal::plain(Reject::NoConversionRate);
-        let equity = view.machine.equity_known(order.account).ok_or(no_rate)?;
+        let equity = equity().ok_or(Refusal::plain(Reject::NoConversionRate))?;
         if is_leverage_above(after.gross, equity, limit) {
             let leverage = leverage(after.gross, equity);
             return Err(Refusal::new(Reject::LeverageAboveLimit, limit, leverage));
@@ -95,21 +129,6 @@ pub(super) fn check(order: &NewOrder, view: &View<'_>, price: Price) -> Result<i
     Ok(after.gross)
 }
 
-fn after(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
-    let (account, instrument) = (order.account, order.instrument);
-    let (mut buys, mut sells) = (view.position.open_buys, view.position.open_sells);
-    match order.side {
-        Side::Buy => buys = buys.saturating_add(order.qty.0),
-        Side::Sell => sells = sells.saturating_add(order.qty.0),
-    }
-    let worst = (view.position.qty.saturating_add(buys), view.position.qty.saturating_sub(sells));
-    if let Some(after) = view.machine.exposure_quickly(account, instrument, worst) {
-        return Ok(after.wide());
-    }
-    after_the_long_way(order, view, price)
-}
-
-#[cold]
 fn after_the_long_way(order: &NewOrder, view: &View<'_>, price: Price) -> Result<Exposure, Reject> {
     let side = view.machine.position_side(order);
     let with_order = |of, position: &Position| {

@@ -35,6 +35,8 @@ impl Breaker {
     }
 }
 
+tickwerk_domain::persist! { Breaker { state, limit, observed, until } }
+
 /// Whether a state may follow another.
 pub fn is_allowed(from: BreakerState, to: BreakerState) -> bool {
     match from {

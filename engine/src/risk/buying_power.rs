@@ -58,17 +58,23 @@ fn check_contract(
     let open = with_order.open_mut(order.side);
     *open = open.saturating_add(order.qty.0);
     let needed = margin(instrument, &with_order, mark).ok_or_else(overflow)?;
-    let before = margin(instrument, view.position, mark).ok_or_else(overflow)?;
     let reservation = Reservation { amount: needed, currency: instrument.settlement, price: mark };
-    if needed <= before {
+    if with_order.worst() <= view.position.worst() {
         return Ok(reservation);
     }
     let rate = Rate(instrument.taker_fee.0.max(0));
-    let fee = value.fee(rate).ok_or_else(overflow)?;
-    let unrealized = view.machine.unrealized_in(order.account, instrument.kind, instrument.settlement);
-    let available = view.settlement.available() + view.position.margin + unrealized;
-    afford(order, view, needed + fee, available)?;
-    Ok(reservation)
+    let can_pay = value.fee(rate).ok_or_else(overflow).and_then(|fee| {
+        let unrealized = view.machine.unrealized_in(order.account, instrument.kind, instrument.settlement);
+        let available = view.settlement.available() + view.position.margin + unrealized;
+        afford(order, view, needed + fee, available)
+    });
+    match can_pay {
+        // More is open, yet the margin may round to the same.
+        Err(refusal) if margin(instrument, view.position, mark).is_none_or(|before| needed > before) => {
+            Err(refusal)
+        }
+        Ok(()) | Err(_) => Ok(reservation),
+    }
 }
 
 fn short(available: i128, needed: i128) -> Refusal {

@@ -65,11 +65,15 @@ pub(super) fn buy_reservation(instrument: &Instrument, value: &OrderValue) -> Op
     Some(Reservation { amount, currency: instrument.quote, price: value.price })
 }
 
-/// Margin of a position with its open orders at their worst. `None` where it does not fit.
+/// Margin of a position with its open orders at their worst. `None` where it does not fit, or where there is no price to
+/// count it at: something that is open is never worth nothing.
 pub fn margin(instrument: &Instrument, position: &Position, mark: Price) -> Option<i128> {
     let worst = position.worst_long().saturating_abs().max(position.worst_short().saturating_abs());
     if worst == 0 {
         return Some(0);
+    }
+    if mark.0 == 0 {
+        return None;
     }
     instrument.fee(mark, Qty(worst), instrument.margin_rate).map(i128::abs)
 }

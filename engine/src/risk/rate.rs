@@ -51,6 +51,12 @@ impl Bucket {
         self.missing == 0
     }
 
+    /// Whether at least so many tokens may be taken by now, `least` being positive; time only gives some back.
+    #[inline]
+    pub(crate) fn may_have_taken(&self, least: i64) -> bool {
+        self.missing > (least.unsigned_abs() - 1).saturating_mul(TOKEN)
+    }
+
     /// Whether at least so many tokens are taken at `now`, `least` being positive.
     #[inline]
     pub(crate) fn has_taken(&self, least: i64, rate: i64, now: TimeNs) -> bool {
@@ -81,6 +87,8 @@ impl Bucket {
         self.missing.saturating_sub(now.since(self.at).0.saturating_mul(rate.unsigned_abs()))
     }
 }
+
+tickwerk_domain::persist! { Bucket { missing, at } }
 
 /// The rate of new orders, or of replaces where one is asked for, of the account and of the strategy.
 pub(super) fn check(view: &View<'_>) -> Result<(), Refusal> {

@@ -256,7 +256,7 @@ pub const RULES: &[Rule] = &[
         "client_order_id",
         Reject::DuplicateClientOrderId,
         Scopes::ACCOUNT,
-        "A client order id names one order; the same content again repeats the first outcome.",
+        "A client order id names one order; the same content again repeats the first outcome, other content is refused with the first order's number as the value seen.",
         "`entry-1` for 5, then `entry-1` for 6: the second is refused.",
     ),
     Rule::breaker(

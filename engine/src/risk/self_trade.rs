@@ -7,6 +7,7 @@ use super::{Refusal, View};
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, ensure};
 use tickwerk_domain::{
     AccountId, Digest, InstrumentId, LimitKind, OrderId, OrderStatus, Price, Reject, SelfTradePrevention,
     Side,
@@ -63,7 +64,7 @@ impl Resting {
         };
         // Mostly an order is no better than those that stand there.
         if new != *best {
-            let hash = |price: Price| row_hash((2 * place) as u64 + side as u64, &[price.0.cast_unsigned()]);
+            let hash = |price| hash_of_best(place, side as u64, price);
             self.digest.replace(hash(*best), hash(new));
             *best = new;
         }
@@ -75,11 +76,38 @@ impl Resting {
     }
 
     /// Whether an order at `price` (0 for any) may meet an open order of the other side, where there is one.
+    #[inline]
     pub fn may_meet(&self, account: AccountId, instrument: InstrumentId, side: Side, price: Price) -> bool {
         meets(side, price, self.best[index(account, instrument)][side.opposite() as usize])
     }
 }
 
+impl Resting {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { best, digest } = self;
+        to.table(best, &[Price(0); 2]);
+        to.value(digest);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        let Self { best, digest: _ } = Self::new();
+        let loaded = Self { best: from.table(best)?, digest: from.value()? };
+        let mut sum = Digest::default();
+        for (place, prices) in loaded.best.iter().enumerate() {
+            for (side, price) in (0..).zip(prices) {
+                sum.replace(hash_of_best(place, side, Price(0)), hash_of_best(place, side, *price));
+            }
+        }
+        ensure(sum == loaded.digest, Fault::Broken("its digest is not that of the rows"))?;
+        Ok(loaded)
+    }
+}
+
+fn hash_of_best(place: usize, side: u64, price: Price) -> u64 {
+    row_hash((2 * place) as u64 + side, &[price.0.cast_unsigned()])
+}
+
+#[inline]
 fn index(account: AccountId, instrument: InstrumentId) -> usize {
     account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize
 }
@@ -116,12 +144,19 @@ impl Makers {
     }
 }
 
+/// Whether an order may meet an open one at all.
+#[inline]
+fn may_meet_any(order: &NewOrder, view: &View<'_>) -> bool {
+    let (account, instrument, side) = (order.account, order.instrument, order.side);
+    view.machine.positions().has_open(account, instrument, side.opposite())
+        && view.machine.resting().may_meet(account, instrument, side, order.price)
+}
+
 /// The open orders that an order would meet.
 pub(crate) fn makers(order: &NewOrder, view: &View<'_>) -> Makers {
     let mut found = Makers { slots: [0; MAKERS_MAX], count: 0, first: Price(0), has_more: false };
     let (account, instrument, side) = (order.account, order.instrument, order.side);
-    let has_none = !view.machine.positions().has_open(account, instrument, side.opposite());
-    if has_none || !view.machine.resting().may_meet(account, instrument, side, order.price) {
+    if !may_meet_any(order, view) {
         return found;
     }
     let orders = view.machine.orders();
@@ -166,17 +201,21 @@ pub(crate) fn mode_of(limit: Option<i64>) -> SelfTradePrevention {
 
 /// Refuses an order that would meet an own one, unless the own one can give way.
 pub(super) fn check(order: &NewOrder, view: &View<'_>) -> Result<(), Refusal> {
+    let mode = mode(view);
     // A held order meets nobody before it leaves.
-    let is_refused = match mode(view) {
-        _ if view.is_held => return Ok(()),
-        SelfTradePrevention::Off => return Ok(()),
-        SelfTradePrevention::CancelMaker => makers(order, view).has_more,
+    if mode == SelfTradePrevention::Off || view.is_held || !may_meet_any(order, view) {
+        return Ok(());
+    }
+    let makers = makers(order, view);
+    let is_refused = match mode {
+        SelfTradePrevention::Off => false,
+        SelfTradePrevention::CancelMaker => makers.has_more,
         SelfTradePrevention::CancelTaker
         | SelfTradePrevention::CancelBoth
-        | SelfTradePrevention::Decrement => !makers(order, view).is_empty(),
+        | SelfTradePrevention::Decrement => !makers.is_empty(),
     };
     if is_refused {
-        return Err(Refusal::new(Reject::SelfTrade, makers(order, view).first.0, order.price.0));
+        return Err(Refusal::new(Reject::SelfTrade, makers.first.0, order.price.0));
     }
     Ok(())
 }

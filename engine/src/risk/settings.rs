@@ -9,6 +9,7 @@ use super::alerts::Thresholds;
 use super::scopes::{Scopes, greater_is_stricter, scopes_of, values_of};
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
 use tickwerk_domain::digest::row_hash;
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
 use tickwerk_domain::{AccountId, Digest, InstrumentId, LimitKind, Reject, StrategyId, TradingState};
 
 const KINDS: usize = LimitKind::ALL.len();
@@ -182,6 +183,10 @@ impl Settings {
 
     /// Every scope for which something is set, with what is: pairs in order, then strategies.
     pub fn all(&self) -> impl Iterator<Item = (Scope, &Effective)> {
+        self.scopes().filter(|(_, row)| !row.is_unset())
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = (Scope, &Effective)> {
         let number = |value: usize| u32::try_from(value).expect("tables are small");
         let pairs = self.rows.iter().enumerate().map(move |(place, row)| {
             let account = AccountId(number(place / INSTRUMENTS_MAX));
@@ -192,7 +197,7 @@ impl Settings {
             let strategy = StrategyId(number(place));
             (Scope { account: AccountId::NONE, instrument: InstrumentId::NONE, strategy }, row)
         });
-        pairs.chain(strategies).filter(|(_, row)| !row.is_unset())
+        pairs.chain(strategies)
     }
 
     /// Sets a limit, or takes it away where `value` is negative; gives what it was.
@@ -242,19 +247,12 @@ impl Settings {
         self.version += 1;
         let Scope { account, instrument, strategy } = scope;
         let row = *self.own(scope);
-        let mut words = [0; KINDS + 3];
-        for (word, limit) in words.iter_mut().zip(row.limits) {
-            *word = limit.cast_unsigned();
-        }
-        words[KINDS] = u64::from(account.0) << 32 | u64::from(instrument.0);
-        words[KINDS + 1] = u64::from(strategy.0);
-        words[KINDS + 2] = u64::from(row.is_killed) << 8 | row.state as u64;
         let kept = if strategy.is_none() {
             &mut self.hashes[index(account, instrument)]
         } else {
             &mut self.strategy_hashes[strategy.0 as usize]
         };
-        digest.update(kept, row_hash(TAG, &words));
+        digest.update(kept, hash(scope, &row));
         if strategy.is_none() {
             self.work_out(account, instrument);
         } else {
@@ -286,6 +284,71 @@ impl Settings {
             strictest.tighten_switches(row);
         }
         strictest
+    }
+}
+
+fn hash(scope: Scope, row: &Effective) -> u64 {
+    let mut words = [0; KINDS + 3];
+    for (word, limit) in words.iter_mut().zip(row.limits) {
+        *word = limit.cast_unsigned();
+    }
+    words[KINDS] = u64::from(scope.account.0) << 32 | u64::from(scope.instrument.0);
+    words[KINDS + 1] = u64::from(scope.strategy.0);
+    words[KINDS + 2] = u64::from(row.is_killed) << 8 | row.state as u64;
+    row_hash(TAG, &words)
+}
+
+tickwerk_domain::persist! { Effective { limits, set, is_killed, state } }
+
+impl Settings {
+    /// What applies follows from what is set.
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self {
+            rows,
+            effective: _,
+            strategies,
+            thresholds: _,
+            asked: _,
+            version,
+            hashes,
+            strategy_hashes,
+        } = self;
+        to.table(rows, &UNSET);
+        to.table(strategies, &UNSET);
+        to.table(hashes, &0);
+        to.table(strategy_hashes, &0);
+        to.value(version);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { rows, effective, strategies, thresholds, asked: _, version: _, hashes, strategy_hashes } =
+            Self::new();
+        let rows = from.table(rows)?;
+        let strategies = from.table(strategies)?;
+        let mut loaded = Self {
+            asked: rows.iter().chain(&*strategies).fold(0, |asked, row| asked | row.set),
+            rows,
+            effective,
+            strategies,
+            thresholds,
+            hashes: from.table(hashes)?,
+            strategy_hashes: from.table(strategy_hashes)?,
+            version: from.value()?,
+        };
+        let kept = loaded.hashes.iter().chain(&*loaded.strategy_hashes);
+        for ((scope, row), kept) in loaded.scopes().zip(kept) {
+            let is_right = if *kept == 0 { row.is_unset() } else { *kept == hash(scope, row) };
+            let has_bits =
+                (0..).zip(row.limits).all(|(kind, limit)| (limit >= 0) == (row.set >> kind & 1 != 0));
+            let found = u64::from(scope.account.0) << 32 | u64::from(scope.instrument.0 + scope.strategy.0);
+            ensure(is_right && has_bits, Fault::Hash { what: "limits of scope", found })?;
+            sum.add(*kept);
+        }
+        loaded.work_out(AccountId(0), InstrumentId(0));
+        for (place, row) in loaded.strategies.iter().enumerate() {
+            loaded.thresholds[ACCOUNTS_MAX * INSTRUMENTS_MAX + place] = Thresholds::of(row);
+        }
+        Ok(loaded)
     }
 }
 

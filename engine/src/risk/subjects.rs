@@ -1,13 +1,14 @@
 //! What the rules count of each account and each strategy: rates, refusals, losses, breakers, alerts.
 //!
-//! Nothing is counted that no limit asks for. A row is in the digest in two parts, as its first part changes with
-//! nearly every order and its second seldom.
+//! Nothing is counted that no limit asks for. A row is in the digest in three parts: what each order changes, what other
+//! messages and refusals change, and what seldom changes.
 
 use super::breakers::Breaker;
 use super::rate::Bucket;
 use super::settings::bit;
 use crate::limits::{ACCOUNTS_MAX, STRATEGIES_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
+use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, RowSum, ensure};
 use tickwerk_domain::{
     AccountId, BreakerKind, BreakerState, Digest, InstrumentId, LimitKind, StrategyId, TimeNs,
 };
@@ -50,8 +51,21 @@ pub struct Subject {
     pub(crate) tripped: u32,
     /// A bit for each kind of limit whose alert is raised.
     pub alerts: u32,
+    orders_row: u64,
     flow_row: u64,
     state_row: u64,
+    quiet: Quiet,
+}
+
+/// What an account or strategy may be worth without anything to change: no new highest worth, and no loss or fall at
+/// which a breaker trips or an alert is raised. It follows from limits and `worth`, decides nothing by itself and is in
+/// no digest.
+#[derive(Clone, Copy, Debug, Default)]
+struct Quiet {
+    /// Version of the limits that it follows from; 0 where it is not known.
+    version: u64,
+    least: i128,
+    most: i128,
 }
 
 /// The second that refusals are counted in.
@@ -75,6 +89,12 @@ impl Worth {
 }
 
 impl Subject {
+    /// Whether the worth `now` changes nothing, with limits of a version.
+    #[inline]
+    pub(crate) fn is_quiet(&self, now: i128, version: u64) -> bool {
+        self.quiet.version == version && self.quiet.least <= now && now <= self.quiet.most
+    }
+
     /// The first breaker that is not armed.
     #[inline]
     pub fn tripped(&self) -> Option<&Breaker> {
@@ -97,6 +117,13 @@ impl Subject {
     #[inline]
     pub(crate) fn has_ratio(&self, least: i64) -> bool {
         self.messages >= least.unsigned_abs().saturating_mul(self.fills.max(1))
+    }
+
+    /// Whether the bits of what is tripped are those of the breakers.
+    fn knows_its_breakers(&self) -> bool {
+        let is_tripped = |breaker: &Breaker| u32::from(breaker.state != BreakerState::Armed);
+        let bits = (0..).zip(&self.breakers).fold(0, |bits, (kind, of)| bits | is_tripped(of) << kind);
+        self.tripped == bits
     }
 
     /// The breaker of a kind.
@@ -145,30 +172,34 @@ impl Subjects {
         &mut self.rows[id.index()]
     }
 
-    /// Brings the digest up to date with what messages and refusals change.
-    pub(crate) fn commit_flow(&mut self, id: SubjectId, digest: &mut Digest) {
+    /// Brings the digest up to date with what an order that was let through changes, and a fill.
+    #[inline]
+    pub(crate) fn commit_orders(&mut self, id: SubjectId, digest: &mut Digest) {
         let row = &mut self.rows[id.index()];
-        let ([orders, orders_at], [replaces, replaces_at]) = (row.orders.words(), row.replaces.words());
-        let [cancels, cancels_at] = row.cancels.words();
-        let words = [
-            id.index() as u64,
-            orders,
-            orders_at,
-            replaces,
-            replaces_at,
-            cancels,
-            cancels_at,
-            row.messages,
-            row.fills,
-            row.refusals,
-            row.refusals_since.0,
-        ];
+        let [missing, at] = row.orders.words();
+        let tag = (id.index() as u64) << 16 | TAG_ORDERS;
+        digest.update(&mut row.orders_row, row_hash(tag, &[missing, at, row.messages, row.fills]));
+    }
+
+    /// Brings the digest up to date with what all messages and refusals change.
+    pub(crate) fn commit_flow(&mut self, id: SubjectId, digest: &mut Digest) {
+        self.commit_orders(id, digest);
+        let row = &mut self.rows[id.index()];
+        let ([replaces, replaces_at], [cancels, cancels_at]) = (row.replaces.words(), row.cancels.words());
+        let since = row.refusals_since.0;
+        let words = [id.index() as u64, replaces, replaces_at, cancels, cancels_at, row.refusals, since];
         digest.update(&mut row.flow_row, row_hash(TAG_FLOW, &words));
+    }
+
+    /// Keeps what follows from limits of a version and from the worth that was committed.
+    pub(crate) fn keep_quiet(&mut self, id: SubjectId, version: u64, least: i128, most: i128) {
+        self.rows[id.index()].quiet = Quiet { version, least, most };
     }
 
     /// Brings the digest up to date with all the rest.
     pub(crate) fn commit_state(&mut self, id: SubjectId, digest: &mut Digest) {
         let row = &mut self.rows[id.index()];
+        row.quiet = Quiet::default();
         let worth = row.worth.unwrap_or_default();
         let marks = u64::from(row.alerts) << 1 | u64::from(row.worth.is_some());
         let mut words = [id.index() as u64, row.losses, marks, 0, 0, 0, 0, 0, 0, 0];
@@ -210,8 +241,60 @@ impl Subjects {
         let before = bits.count_ones();
         *bits = *bits & !(1 << instrument.0) | u64::from(is_raised) << instrument.0;
         self.alerts_raised = self.alerts_raised + bits.count_ones() - before;
-        let row = if *bits == 0 { 0 } else { row_hash(TAG_ALERT, &[u64::from(account.0), *bits]) };
+        let row = alert_row(account, *bits);
         digest.update(&mut self.position_alert_rows[account.0 as usize], row);
+    }
+}
+
+tickwerk_domain::persist! {
+    Worth { day, peak }
+    Subject {
+        orders, replaces, cancels, messages, fills, refusals, refusals_since, losses, flow, worth, breakers, tripped,
+        alerts, flow_row, state_row, orders_row, quiet,
+    }
+}
+
+/// It is worked out anew.
+impl Persist for Quiet {
+    fn save(&self, _: &mut ImageWriter) {}
+
+    fn load(_: &mut ImageReader<'_>) -> Result<Self, Fault> {
+        Ok(Self::default())
+    }
+}
+
+impl Subjects {
+    pub(crate) fn save(&self, to: &mut ImageWriter) {
+        let Self { rows, alerts_raised: _, position_alerts, position_alert_rows: _ } = self;
+        to.table(rows, &Subject::default());
+        to.table(position_alerts, &0);
+    }
+
+    pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
+        let Self { rows, mut alerts_raised, position_alerts, position_alert_rows } = Self::new();
+        let (rows, position_alerts) = (from.table(rows)?, from.table(position_alerts)?);
+        alerts_raised += rows.iter().map(|row| row.alerts.count_ones()).sum::<u32>();
+        alerts_raised += position_alerts.iter().map(|bits: &u64| bits.count_ones()).sum::<u32>();
+        let mut loaded = Self { rows, alerts_raised, position_alerts, position_alert_rows };
+        let accounts = (0..).take(ACCOUNTS_MAX).map(AccountId);
+        let strategies = (0..).take(STRATEGIES_MAX).map(StrategyId);
+        for id in accounts.clone().map(SubjectId::Account).chain(strategies.map(SubjectId::Strategy)) {
+            let what = id.index() as u64;
+            let Subject { orders_row, flow_row: flow, state_row: state, .. } = *loaded.get(id);
+            sum.row(("orders of subject", what), orders_row, |change| loaded.commit_orders(id, change))?;
+            sum.row(("counts of subject", what), flow, |change| loaded.commit_flow(id, change))?;
+            sum.row(("state of subject", what), state, |change| loaded.commit_state(id, change))?;
+            ensure(
+                loaded.get(id).knows_its_breakers(),
+                Fault::Hash { what: "breakers of subject", found: what },
+            )?;
+        }
+        for account in accounts {
+            let row = alert_row(account, loaded.position_alerts[account.0 as usize]);
+            loaded.position_alert_rows[account.0 as usize] = row;
+            sum.add(row);
+        }
+        Ok(loaded)
     }
 }
 
@@ -242,6 +325,11 @@ impl SubjectId {
     }
 }
 
+fn alert_row(account: AccountId, bits: u64) -> u64 {
+    if bits == 0 { 0 } else { row_hash(TAG_ALERT, &[u64::from(account.0), bits]) }
+}
+
+const TAG_ORDERS: u64 = 0x0313;
 const TAG_FLOW: u64 = 0x0310;
 const TAG_STATE: u64 = 0x0311;
 const TAG_ALERT: u64 = 0x0312;

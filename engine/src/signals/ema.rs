@@ -34,6 +34,8 @@ impl Ema {
     }
 }
 
+tickwerk_domain::persist! { Ema { alpha, value, is_seeded } }
+
 #[cfg(test)]
 mod tests {
     use super::*;

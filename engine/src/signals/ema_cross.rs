@@ -131,6 +131,12 @@ impl Strategy for EmaCross {
     }
 }
 
+tickwerk_domain::persist_variants! { Source { Mid, Trades } }
+
+tickwerk_domain::persist! {
+    EmaCross { fast, slow, warm_up, size, may_short, source, direction, last_sum }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

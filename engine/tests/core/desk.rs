@@ -96,6 +96,11 @@ impl Desk {
 
     /// Decides on an external command, without what the simulated venue owes.
     pub(crate) fn apply(&mut self, command: impl Into<Command>) -> Vec<Event> {
+        self.apply_sent(command, TimeNs::UNKNOWN)
+    }
+
+    /// The same for a command that its source sent at `source_time`.
+    pub(crate) fn apply_sent(&mut self, command: impl Into<Command>, source_time: TimeNs) -> Vec<Event> {
         self.time += 1_000;
         self.number += 1;
         self.is_journal &= self.core.next_due().is_none_or(|due| due > TimeNs(self.time));
@@ -103,6 +108,7 @@ impl Desk {
         assert!(self.core.accepts(source, self.number));
         let envelope = Envelope {
             time_ns: TimeNs(self.time),
+            source_time,
             source,
             source_sequence: self.number,
             ..Envelope::default()
@@ -164,20 +170,44 @@ impl Desk {
     }
 }
 
-/// Every scenario that could be a journal is decided again at its end, as after a kill at any of its frames. In the
-/// others somebody else speaks for orders of which the simulated venue still owes a word.
+/// Every scenario that could be a journal is decided again at its end, as after a kill at any of its frames; on the way
+/// the core is saved and restored once, at a frame that the scenario's length chooses. In the others somebody else speaks
+/// for orders of which the simulated venue still owes a word; they are saved and restored where they end.
 impl Drop for Desk {
     fn drop(&mut self) {
         let is_whole = self.frames.len() as u64 == self.core.frames();
-        if std::thread::panicking() || !self.is_journal || !is_whole {
+        if std::thread::panicking() {
             return;
         }
+        if !self.is_journal || !is_whole {
+            restored(&self.core);
+            return;
+        }
+        let cut = cut(self.frames.len());
         let mut replay = Replay::new();
-        for frame in &self.frames {
-            assert_eq!(replay.apply(frame), Ok(()));
+        for (place, frame) in self.frames.iter().enumerate() {
+            if place == cut {
+                replay = Replay::resume(restored(replay.core()));
+            }
+            assert_eq!(replay.apply(frame), Ok(()), "restored before frame {cut}");
         }
         assert_eq!(replay.core().digest(), self.core.digest(), "the state after a restart");
+        assert!(replay.core().save() == self.core.save(), "the image after a restart at frame {cut}");
     }
+}
+
+/// A frame of a scenario of so many, near its middle or its end.
+fn cut(frames: usize) -> usize {
+    frames / 2 + frames * 7_919 % (frames / 2 + 1)
+}
+
+/// The core that the image of another one makes; it makes the same image.
+pub(crate) fn restored(core: &Core) -> Core {
+    let image = core.save();
+    let restored = Core::restore(&image).expect("what was saved is restored");
+    assert_eq!(restored.digest(), core.digest());
+    assert!(restored.save() == image, "the image of what was restored");
+    restored
 }
 
 /// The sum over all books of a currency is zero.

@@ -5,14 +5,14 @@ use super::desk::{
     quote, report, transfer,
 };
 use tickwerk_domain::command::{
-    AccountDefined, CurrencyDefined, KillSwitchSet, MarketGapObserved, ReconcileEnded, ReconcileStarted,
-    SimulatedVenueSet, StrategyDefined, TextDefined, TradeBusted, TradeCorrected, TradeObserved,
-    TradingStateSet, VenueOrderStated,
+    AccountDefined, CurrencyDefined, KillSwitchSet, LatencyRecorded, MarketGapObserved, PriceBandSet,
+    ReconcileEnded, ReconcileStarted, SimulatedVenueSet, StrategyDefined, TextDefined, TradeBusted,
+    TradeCorrected, TradeObserved, TradingStateSet, VenueLatencySet, VenueOrderStated,
 };
 use tickwerk_domain::{
-    AccountId, Aggressor, BookDelta, Command, CurrencyId, DurationNs, Instrument, InstrumentId, Level,
-    LimitKind, Money, OrderId, PositionMode, Price, Qty, Rate, ReportKind, Side, StaleReason, StrategyId,
-    TextBytes, TextId, TradingState, VenueId,
+    AccountId, Aggressor, BookDelta, Command, CurrencyId, DurationNs, Instrument, InstrumentId, LatencyModel,
+    Level, LimitKind, Money, OrderId, PositionMode, Price, Qty, Rate, ReportKind, Side, StaleReason,
+    StrategyId, TextBytes, TextId, TimeNs, TradingState, VenueId,
 };
 
 fn delta(update_id: u64, flags: u8, side: Side, price: i64, qty: i64) -> Command {
@@ -55,6 +55,22 @@ fn steps(order: OrderId) -> Vec<Command> {
         delta(7, 0, Side::Sell, 10_060, 4),
         MarketGapObserved { expected: 1, received: 2, instrument: SPOT, reason: StaleReason::Gap }.into(),
         SimulatedVenueSet::touch(SPOT, DurationNs(9)).into(),
+        LatencyRecorded {
+            sent_at: TimeNs(1),
+            arrived_at: TimeNs(2),
+            reported_at: TimeNs(3),
+            instrument: SPOT,
+        }
+        .into(),
+        VenueLatencySet {
+            order_factor: Rate(1),
+            report_factor: Rate(1),
+            table: 0,
+            instrument: SPOT,
+            model: LatencyModel::Feed,
+        }
+        .into(),
+        PriceBandSet { low: Price(1), high: Price(2), dynamic: Rate(0), instrument: SPOT }.into(),
         Instrument { taker_fee: Rate(1), ..instrument(LINEAR) }.into(),
         AccountDefined { account: AccountId(9), name: TextId::NONE, mode: PositionMode::Netting }.into(),
         CurrencyDefined { currency: CurrencyId(9), code: TextId::NONE, scale: 2 }.into(),

@@ -9,9 +9,9 @@ use std::cell::Cell;
 use tickwerk_domain::command::*;
 use tickwerk_domain::{
     AccountId, Aggressor, BookAction, BookDelta, BreakerKind, ClientOrderId, Command, ContinueKind,
-    CurrencyId, DurationNs, Instrument, InstrumentId, InstrumentKind, Level, LimitKind, Liquidity, Money,
-    OrderId, OrderType, PositionMode, PositionSide, Price, Qty, Rate, ReportKind, Sequence, Side,
-    StaleReason, StrategyId, TextBytes, TextId, TimeInForce, TimeNs, TradingState, VenueId,
+    CurrencyId, DurationNs, Instrument, InstrumentId, InstrumentKind, LatencyModel, Level, LimitKind,
+    Liquidity, Money, OrderId, OrderType, PositionMode, PositionSide, Price, Qty, Rate, ReportKind, Sequence,
+    Side, StaleReason, StrategyId, TextBytes, TextId, TimeInForce, TimeNs, TradingState, VenueId,
     reject::ReasonCode,
 };
 
@@ -279,6 +279,28 @@ impl Extreme {
         }
     }
 
+    fn venue_setting(&mut self, instrument: InstrumentId) -> Command {
+        match self.0.below(4) {
+            0 => SimulatedVenueSet::touch(instrument, DurationNs(self.unsigned())).into(),
+            1 => VenueLatencySet {
+                order_factor: Rate(self.signed()),
+                report_factor: Rate(self.signed()),
+                table: self.unsigned(),
+                instrument,
+                model: self.0.pick(LatencyModel::ALL),
+            }
+            .into(),
+            2 => {
+                let [sent_at, arrived_at, reported_at] = [(); 3].map(|()| TimeNs(self.unsigned()));
+                LatencyRecorded { sent_at, arrived_at, reported_at, instrument }.into()
+            }
+            _ => {
+                let (low, high) = (Price(self.signed()), Price(self.signed()));
+                PriceBandSet { low, high, dynamic: Rate(self.signed()), instrument }.into()
+            }
+        }
+    }
+
     fn setting(&mut self) -> Command {
         let (account, instrument, reason) = (self.account(), self.instrument(), TextId(self.id()));
         match self.0.below(6) {
@@ -316,7 +338,7 @@ impl Extreme {
                     if self.0.one_in(4) { self.0.pick(TradingState::ALL) } else { TradingState::Active };
                 TradingStateSet { account, instrument, strategy: StrategyId::NONE, reason, state }.into()
             }
-            3 => SimulatedVenueSet::touch(instrument, DurationNs(self.unsigned())).into(),
+            3 => self.venue_setting(instrument),
             _ => {
                 let size = self.signed();
                 let (fast, slow) = self.0.pick(&[(1, 2), (1, 2), (2, 3), (0, 0), (i64::MAX, i64::MIN)]);

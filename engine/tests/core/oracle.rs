@@ -111,7 +111,8 @@ impl Model {
             .find_map(|event| if let Event::OrderApproved(approved) = event { Some(approved) } else { None });
         self.watch_before(command, events, machine);
         for event in events {
-            self.entered += u64::from(matches!(event, Event::OrderApproved(_) | Event::OrderRefused(_)));
+            let is_decided = matches!(event, Event::OrderApproved(_) | Event::OrderRefused(_));
+            self.entered += u64::from(is_decided && !matches!(command, Command::ReplaceOrder(_)));
             if let (Event::OrderRefused(refused), Command::NewOrder(asked)) = (event, command) {
                 let open = self.orders.values().filter(|order| order.account == asked.account).count();
                 self.risk.check_refusal(refused, asked, open, machine.last().time_ns.0);

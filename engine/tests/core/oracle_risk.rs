@@ -66,7 +66,7 @@ fn scopes((account, instrument): Scope) -> [Scope; 4] {
 impl ModelRisk {
     /// Takes a setting over that was not refused.
     pub(crate) fn note(&mut self, command: &Command, events: &[Event], now: u64) {
-        self.take_tokens(events, now);
+        self.take_tokens(command, events, now);
         let was_refused = events.iter().any(|event| matches!(event, Event::CommandRefused(_)));
         if was_refused {
             return;
@@ -153,11 +153,12 @@ impl ModelRisk {
         has_one
     }
 
-    /// Every order that was let through takes a token, whoever asked for it.
-    fn take_tokens(&mut self, events: &[Event], now: u64) {
+    /// Every order that was let through takes a token, whoever asked for it; a replace has a rate of its own.
+    fn take_tokens(&mut self, command: &Command, events: &[Event], now: u64) {
+        let is_replace = matches!(command, Command::ReplaceOrder(_));
         for event in events {
             if let Event::OrderApproved(approved) = event {
-                assert!(self.token(approved.account, now, true), "{approved:?}");
+                assert!(is_replace || self.token(approved.account, now, true), "{approved:?}");
             } else if let Event::OrderRefused(refused) = event
                 && refused.reason == Reject::OrderRateAboveLimit.code()
             {

@@ -332,7 +332,10 @@ fn the_same_name_with_other_content_is_refused_and_the_first_order_stands() {
     for other in others {
         let order = desk.next_id();
         let (instrument, reason) = (other.instrument, Reject::DuplicateClientOrderId.code());
-        assert_eq!(desk.apply(other), [OrderRejected { order, account: ALICE, instrument, reason }.into()]);
+        let events = desk.apply(other);
+        let Event::OrderRefused(refused) = events[0] else { panic!("{events:?}") };
+        assert_eq!((refused.reason, refused.observed.get()), (reason, first.0.into()), "the first's number");
+        assert_eq!(events[1..], [OrderRejected { order, account: ALICE, instrument, reason }.into()]);
         assert!(desk.machine().orders().by_id(order).is_none());
     }
     check_order(&desk, first, OrderStatus::PendingNew, 0, 100);

@@ -1,10 +1,10 @@
 //! Linked orders: one cancels the other, parents with their children, and brackets.
 
-use super::desk::{Desk, SPOT, cancel, fill, quote, report, types};
+use super::desk::{ALICE, Desk, INVERSE, LINEAR, SPOT, cancel, fill, limit_order, quote, report, types};
 use super::orders_support::{
     assert_replays, assert_sums, check_order, enter, limit, linked, quiet_desk, reason_of, stop,
 };
-use tickwerk_domain::command::ReplaceReported;
+use tickwerk_domain::command::{NewOrder, QuoteObserved, ReplaceReported};
 use tickwerk_domain::{Contingency, Event, OrderId, OrderStatus, Price, Qty, Reject, ReportKind, Side};
 
 fn oco(desk: &mut Desk) -> (OrderId, OrderId) {
@@ -44,6 +44,31 @@ fn the_first_fill_of_one_cancels_the_other() {
     let late = enter(&mut desk, linked(stop(Side::Sell, 9_400, 100), 7, Contingency::Oco)).1;
     assert_eq!(reason_of(&late), Reject::LinkInvalid as u16);
     assert_replays(&desk);
+}
+
+#[test]
+fn the_end_of_a_leg_that_ties_up_nothing_leaves_margin_as_it_was_where_there_is_no_price() {
+    for market in [LINEAR, INVERSE] {
+        let mut desk = quiet_desk();
+        let (entry, _) = enter(&mut desk, limit_order(market, Side::Buy, 10_000, 100));
+        step(&mut desk, fill(entry, 1, 10_000, 100, 0));
+        let leg =
+            NewOrder { instrument: market, ..linked(stop(Side::Sell, 9_500, 100), 7, Contingency::Oco) };
+        let (leg, events) = enter(&mut desk, leg);
+        assert_eq!(types(&events), ["risk.order_approved", "order.held"]);
+        let before = desk.machine().positions().get(ALICE, market).margin;
+        assert!(before > 0);
+        // One side only, and no trade so far.
+        step(&mut desk, QuoteObserved { ask_qty: Qty(0), ..quote(market, 9_990, 10_010) });
+        assert_eq!(desk.machine().market(market).reference_twice(), None);
+        assert_eq!(types(&step(&mut desk, cancel(leg))), ["order.canceled"]);
+        let margin = |desk: &Desk| desk.machine().positions().get(ALICE, market).margin;
+        assert_eq!(margin(&desk), before);
+        // Should the venue have filled it all the same, that is a price to count at.
+        step(&mut desk, fill(leg, 1, 10_000, 50, 0));
+        assert_eq!(desk.machine().positions().get(ALICE, market).qty, 50);
+        assert_eq!(margin(&desk), before / 2);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::orders_support::{
     assert_replays, assert_sums, check_order, enter, lasting, limit, quiet_desk, reason_of, stop,
 };
 use tickwerk_domain::command::{ReplaceOrder, ReplaceReported, VenueDefined};
-use tickwerk_domain::event::{OrderReplaced, ReplaceRejected, ReplaceSubmitted};
+use tickwerk_domain::event::{OrderApproved, OrderReplaced, ReplaceRejected, ReplaceSubmitted};
 use tickwerk_domain::{
     ClientOrderId, Event, LimitKind, Money, OrderId, OrderStatus, Price, Qty, Reject, ReportKind, Side,
     TextId, TimeInForce, VenueId,
@@ -49,6 +49,18 @@ fn a_replace_goes_to_the_venue_and_the_worse_of_both_is_tied_up() {
     let (mut desk, id) = with_order();
     assert_eq!(desk.reserved(ALICE, USD), 900_450);
     let events = step(&mut desk, ReplaceOrder { price: Price(9_500), qty: Qty(200_000), ..replace(id) });
+    let approved = OrderApproved {
+        reserved: Money::new(1_900_950),
+        gross_exposure: Money::ZERO,
+        order: id,
+        limits_version: 0,
+        worst_long: Qty(200_000),
+        worst_short: Qty(0),
+        account: ALICE,
+        instrument: SPOT,
+        reserved_currency: USD,
+        open_orders: 1,
+    };
     let submitted = ReplaceSubmitted {
         order: id,
         price: Price(9_500),
@@ -60,7 +72,7 @@ fn a_replace_goes_to_the_venue_and_the_worse_of_both_is_tied_up() {
         instrument: SPOT,
         venue: VenueId::SIMULATED,
     };
-    assert_eq!(events, [submitted.into()]);
+    assert_eq!(events, [approved.into(), submitted.into()]);
     check_order(&desk, id, OrderStatus::PendingReplace, 0, 100_000);
     assert_eq!(desk.reserved(ALICE, USD), 1_900_950);
     let events = step(&mut desk, replaced(id, 9_500, 200_000));
@@ -196,7 +208,7 @@ fn it_passes_the_risk_check_with_its_own_exposure_taken_out() {
     let events = step(&mut desk, ReplaceOrder { qty: Qty(120_005), ..replace(id) });
     assert_eq!(reason_of(&events), Reject::PositionAboveLimit as u16);
     let events = step(&mut desk, ReplaceOrder { qty: Qty(120_000), ..replace(id) });
-    assert_eq!(types(&events), ["order.replace_submitted"]);
+    assert_eq!(types(&events), ["risk.order_approved", "order.replace_submitted"]);
     step(&mut desk, replaced(id, 9_000, 120_000));
     step(&mut desk, set(LimitKind::PositionQuantity, 10));
     let events = step(&mut desk, ReplaceOrder { qty: Qty(50_000), ..replace(id) });
@@ -223,7 +235,7 @@ fn it_finds_the_order_by_the_clients_name_and_the_first_content_still_repeats() 
         price: Price(9_100),
         ..replace(OrderId(0))
     };
-    assert_eq!(types(&step(&mut desk, by_name)), ["order.replace_submitted"]);
+    assert_eq!(types(&step(&mut desk, by_name)), ["risk.order_approved", "order.replace_submitted"]);
     step(&mut desk, replaced(id, 9_100, 100_000));
     let again = enter(&mut desk, named(limit(Side::Buy, 9_000, 100_000), "a")).1;
     assert_eq!(types(&again), ["order.repeated"]);
@@ -236,14 +248,20 @@ fn a_held_order_is_replaced_at_once() {
     let mut desk = quiet_desk();
     let (id, _) = enter(&mut desk, stop(Side::Buy, 10_100, 100_000));
     let events = step(&mut desk, ReplaceOrder { trigger_price: Price(10_200), ..replace(id) });
-    assert_eq!(types(&events), ["order.replaced"]);
+    assert_eq!(types(&events), ["risk.order_approved", "order.replaced"]);
     assert_eq!(desk.reserved(ALICE, USD), 1_020_510);
     assert_eq!(step(&mut desk, quote(SPOT, 10_130, 10_150)), []);
     let events = step(&mut desk, ReplaceOrder { qty: Qty(50_000), ..replace(id) });
     assert_eq!(types(&events), ["order.replaced"]);
     assert_eq!(desk.reserved(ALICE, USD), 510_255);
     let events = step(&mut desk, ReplaceOrder { trigger_price: Price(10_140), ..replace(id) });
-    let all = ["order.replaced", "order.triggered", "risk.order_approved", "order.submitted"];
+    let all = [
+        "risk.order_approved",
+        "order.replaced",
+        "order.triggered",
+        "risk.order_approved",
+        "order.submitted",
+    ];
     assert_eq!(types(&events), all);
     check_order(&desk, id, OrderStatus::PendingNew, 0, 50_000);
     assert_replays(&desk);

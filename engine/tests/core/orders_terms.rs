@@ -115,7 +115,10 @@ fn a_full_index_of_triggers_refuses_and_remembers_nothing() {
         desk.apply(stop(Side::Buy, 10_100, 10));
     }
     let (id, events) = enter(&mut desk, stop(Side::Buy, 10_100, 10));
-    assert_eq!((types(&events), reason_of(&events)), (vec!["order.rejected"], Reject::StoreFull as u16));
+    assert_eq!(
+        (types(&events), reason_of(&events)),
+        (vec!["risk.order_refused", "order.rejected"], Reject::StoreFull as u16)
+    );
     assert!(desk.machine().orders().by_id(id).is_none());
     assert_eq!(reason_of(&enter(&mut desk, stop(Side::Sell, 9_900, 10)).1), 0);
     for _ in 0..tickwerk_engine::limits::TRAILING_PER_INSTRUMENT_MAX {

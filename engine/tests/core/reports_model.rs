@@ -288,7 +288,7 @@ struct Told {
 }
 
 #[derive(Default)]
-struct Model {
+pub(crate) struct Model {
     statuses: BTreeMap<OrderId, OrderStatus>,
     executions: BTreeMap<OrderId, BTreeMap<u64, Told>>,
     /// What positions were set to beyond what was traded.
@@ -504,7 +504,10 @@ fn tied_up(order: &Order, price: Price, qty: Qty, currency: CurrencyId) -> i128 
     }
 }
 
-fn run(seed: u64, steps: usize) -> Model {
+/// What the core is told instead of a command; the model hears the command.
+pub(crate) type Distort = fn(&Command, &Machine) -> Command;
+
+pub(crate) fn run(seed: u64, steps: usize, distort: Distort) -> Model {
     let mut desk = Desk::with_quotes();
     for market in [SPOT, LINEAR, INVERSE] {
         // Nothing arrives at the simulated venue: this test speaks for it.
@@ -517,7 +520,8 @@ fn run(seed: u64, steps: usize) -> Model {
     let (mut talk, mut model) = (Talk::new(seed), Model::default());
     for _ in 0..steps {
         for command in talk.next(desk.machine()) {
-            let mut told = vec![(command, desk.apply(command))];
+            let heard = distort(&command, desk.machine());
+            let mut told = vec![(command, desk.apply(heard))];
             // Only what must go on at once; the simulated venue stays out of this talk.
             while desk.machine().continuation().is_some() {
                 told.extend(desk.settle_one(0));
@@ -543,7 +547,7 @@ fn no_interleaving_leads_to_an_illegal_state() {
     let told = std::cell::RefCell::new((0, 0, 0, BTreeSet::new()));
     let crossed = std::cell::Cell::new([0; 4]);
     each_seed(seeds, |seed| {
-        let model = run(seed, steps);
+        let model = run(seed, steps, |command, _| *command);
         let counts = [model.full, model.implied, model.sent_again, model.requests_lost];
         crossed.set(std::array::from_fn(|place| crossed.get()[place] + counts[place]));
         let mut told = told.borrow_mut();

@@ -102,6 +102,9 @@ fn a_strategys_limits_hold_for_its_orders_alone() {
         (LimitKind::OrderQuantity, 95, Some((Reject::QuantityAboveLimit, 95, 100))),
         (LimitKind::OrderQuantityMin, 100, None),
         (LimitKind::OrderQuantityMin, 105, Some((Reject::QuantityBelowMinimum, 105, 100))),
+        // Its order of 0.00100 is bought at 100.60.
+        (LimitKind::OrderNotional, 1_100, None),
+        (LimitKind::OrderNotional, 900, Some((Reject::NotionalAboveLimit, 900, 1_006))),
         (LimitKind::PositionQuantity, 100, None),
         (LimitKind::PositionQuantity, 95, Some((Reject::PositionAboveLimit, 95, 100))),
         (LimitKind::OrderRate, 1, None),

@@ -213,7 +213,7 @@ fn a_name_that_comes_again_after_a_replace_means_what_it_meant_first() {
     step(&mut desk, told);
     assert_eq!(types(&step(&mut desk, order)), ["order.repeated"]);
     let now = NewOrder { price: Price(9_010), qty: Qty(120), ..order };
-    assert_eq!(types(&step(&mut desk, now)), ["order.rejected"]);
+    assert_eq!(types(&step(&mut desk, now)), ["risk.order_refused", "order.rejected"]);
 }
 
 /// Once no order is open nothing is tied up, whatever happened on the way.

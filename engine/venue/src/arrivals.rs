@@ -52,6 +52,10 @@ impl SimulatedVenue {
             Some(Reject::VenueLacks)
         } else if !market.session.takes_orders() || misses_the_open {
             Some(Reject::MarketClosed)
+        } else if order.order_type == OrderType::Limit
+            && self.is_outside_band(order.instrument, order.side, order.price)
+        {
+            Some(Reject::OutsidePriceBand)
         } else if order.post_only && self.would_take(order.instrument, order.side, order.price) {
             Some(Reject::WouldTake)
         } else {

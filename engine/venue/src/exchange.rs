@@ -10,11 +10,14 @@
 //! leaves. A change of the model leaves orders where they rest: they match no more until they are replaced, and can be
 //! cancelled.
 
+mod auction;
 mod image;
 
 use crate::SimulatedVenue;
-use crate::book::{CancelReason, Effect, MatchingBook, NewOrder, Outcome, Phase, Refusal, Standing};
-use crate::book::{Replace, UncrossStanding, Validity};
+use crate::book::{
+    CancelReason, Effect, MatchingBook, NewOrder, OrderBook, Outcome, Phase, Refusal, Standing,
+};
+use crate::book::{Replace, Validity};
 use crate::market::Auction;
 use crate::orders::{Stage, VenueOrder};
 use tickwerk_domain::command::TimeAdvanced;
@@ -95,7 +98,7 @@ impl SimulatedVenue {
             self.exchanges.used += 1;
         }
         market.auction = Auction::None;
-        let phase = phase_of(market.session);
+        let phase = auction::phase_of(market.session);
         if let Some(book) = self.exchange_mut(instrument) {
             // A book that is crossed by an auction stays in it until the next session.
             book.set_phase(phase).ok();
@@ -123,6 +126,7 @@ impl SimulatedVenue {
         }
         let self_trade = market.setting.self_trade;
         let steps = self.steps();
+        self.hold_in_band(order.instrument);
         let Some(book) = exchange_of(&mut self.exchanges, &self.markets, order.instrument) else {
             self.end(slot, ReportKind::Canceled, Reject::VenueLacks, at);
             return;
@@ -180,42 +184,6 @@ impl SimulatedVenue {
         Some((at, order, TimeAdvanced { due: at }.into()))
     }
 
-    /// The state of an exchange's session from `at` on.
-    pub(crate) fn exchange_session(&mut self, at: TimeNs, instrument: InstrumentId, state: SessionState) {
-        while self.exchanges.sweep.is_some() {
-            self.go_on();
-        }
-        let market = self.market_mut(instrument);
-        let at_close = market.side(Side::Buy).at_close.len() + market.side(Side::Sell).at_close.len();
-        let is_closing = state == SessionState::Closed && at_close > 0;
-        // Orders for the close have come to it, also where no auction was called.
-        market.session = if is_closing { SessionState::ClosingAuction } else { state };
-        let phase = if is_closing { Phase::Auction } else { phase_of(state) };
-        let Some(book) = self.exchange_mut(instrument) else {
-            return;
-        };
-        let was_gathering = book.phase() == Phase::Auction;
-        let is_crossed = !was_gathering && phase == Phase::Continuous && book.set_phase(phase).is_err();
-        let ends_auction = match state {
-            SessionState::Continuous => was_gathering || is_crossed,
-            SessionState::Closed => was_gathering || is_closing,
-            SessionState::PreOpen
-            | SessionState::OpeningAuction
-            | SessionState::ClosingAuction
-            | SessionState::Halted => false,
-        };
-        let next = if ends_auction { Phase::Auction } else { phase };
-        book.set_phase(next).expect("a call phase or a halt begins whatever rests");
-        if matches!(state, SessionState::ClosingAuction | SessionState::Closed) {
-            self.enter_for_the_close(instrument, at);
-        }
-        self.market_mut(instrument).session = state;
-        if ends_auction {
-            self.uncross_exchange(instrument, at);
-        }
-        self.rehash(instrument);
-    }
-
     /// Effects that may happen in one step: each may bring two reports.
     fn steps(&self) -> usize {
         EFFECTS_PER_STEP.min(self.room() / 2)
@@ -234,59 +202,6 @@ impl SimulatedVenue {
         let restates = self.settle(Some(slot), effects, at);
         self.stands(slot, outcome.expect("an order was not done"), restates, at);
         self.rehash(instrument);
-    }
-
-    /// Every trade of an auction completes an order, which gives the places of more reports free than it takes.
-    fn uncross_exchange(&mut self, instrument: InstrumentId, at: TimeNs) {
-        let (steps, reference) = (self.steps().max(1), self.market(instrument).traded_at);
-        let mut effects = std::mem::take(&mut self.exchanges.effects);
-        let book = exchange_of(&mut self.exchanges, &self.markets, instrument).expect("it has an auction");
-        let uncrossed = book.uncross(reference, steps, &mut |effect| effects.push(effect));
-        self.settle(None, effects, at);
-        match uncrossed.map(|uncrossed| uncrossed.standing) {
-            Ok(UncrossStanding::Unfinished) => {
-                self.exchanges.sweep = Some(Sweep { instrument, taker: None, at });
-            }
-            Ok(UncrossStanding::Opened | UncrossStanding::StillCrossed) | Err(_) => {
-                self.end_call_phase(instrument, at);
-            }
-        }
-        self.rehash(instrument);
-    }
-
-    /// The auction is over: what was for it only ends.
-    fn end_call_phase(&mut self, instrument: InstrumentId, at: TimeNs) {
-        let phase = phase_of(self.market(instrument).session);
-        let mut ids = std::mem::take(&mut self.exchanges.ids);
-        if let Some(book) = self.exchange_mut(instrument) {
-            book.set_phase(phase).ok();
-            ids.extend(
-                [Side::Buy, Side::Sell]
-                    .iter()
-                    .flat_map(|side| book.book().orders(*side))
-                    .map(|order| order.id),
-            );
-        }
-        for id in ids.drain(..) {
-            let slot = self.slot_of(id);
-            if matches!(self.orders.get(slot).time_in_force, TimeInForce::AtTheOpen | TimeInForce::AtTheClose)
-            {
-                self.end(slot, ReportKind::Expired, Reject::Expired, at);
-            }
-        }
-        self.exchanges.ids = ids;
-    }
-
-    fn enter_for_the_close(&mut self, instrument: InstrumentId, at: TimeNs) {
-        for side in [Side::Buy, Side::Sell] {
-            // The first in time among equal prices has the highest place.
-            while let Some((price, slot)) = self.market(instrument).side(side).at_close.best() {
-                let priority = self.orders.get(slot).priority;
-                self.market_mut(instrument).side_mut(side).at_close.remove(price, priority);
-                self.orders.change(slot, &mut self.digest, |row| row.stage = Stage::Traveling);
-                self.enter_exchange(slot, at);
-            }
-        }
     }
 
     /// Books what happened to orders that rest, and to the one that came. Whether the latter has lost quantity without a
@@ -373,11 +288,16 @@ impl SimulatedVenue {
         self.orders.find(OrderId(id)).expect("an order in the book is one of the venue's")
     }
 
+    /// The book in which the orders of all accounts meet, where the instrument has one.
+    pub fn exchange_book(&self, instrument: InstrumentId) -> Option<&OrderBook> {
+        self.exchange(instrument).map(MatchingBook::book)
+    }
+
     pub(crate) fn exchange(&self, instrument: InstrumentId) -> Option<&MatchingBook> {
         self.market(instrument).exchange.map(|place| &self.exchanges.books[usize::from(place)])
     }
 
-    fn exchange_mut(&mut self, instrument: InstrumentId) -> Option<&mut MatchingBook> {
+    pub(crate) fn exchange_mut(&mut self, instrument: InstrumentId) -> Option<&mut MatchingBook> {
         exchange_of(&mut self.exchanges, &self.markets, instrument)
     }
 }
@@ -413,15 +333,6 @@ fn asked(order: &VenueOrder, self_trade: SelfTradePrevention, is_gathering: bool
         post_only: false,
         owner: order.account.0,
         self_trade,
-    }
-}
-
-/// What may happen in a book in a state of its session.
-fn phase_of(state: SessionState) -> Phase {
-    match state {
-        SessionState::Continuous => Phase::Continuous,
-        SessionState::PreOpen | SessionState::OpeningAuction | SessionState::ClosingAuction => Phase::Auction,
-        SessionState::Halted | SessionState::Closed => Phase::Halted,
     }
 }
 

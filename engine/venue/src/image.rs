@@ -7,6 +7,7 @@ use crate::SimulatedVenue;
 use crate::due::DueQueue;
 use crate::exchange::Exchanges;
 use crate::feed::tag;
+use crate::latencies::Recorded;
 use crate::market::Market;
 use crate::orders::{Stage, VenueOrders};
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, StoreFault, ensure};
@@ -15,11 +16,12 @@ use tickwerk_domain::{Digest, InstrumentId, Side};
 impl SimulatedVenue {
     /// Adds the venue to an image.
     pub fn save(&self, to: &mut ImageWriter) {
-        let Self { markets, exchanges, orders, due, connected_since, digest } = self;
+        let Self { markets, exchanges, orders, due, recorded, connected_since, digest } = self;
         to.section("venue orders", |to| orders.save(to));
-        to.section("venue markets", |to| to.table(markets, |place| Market::new(number(place))));
+        to.section("venue markets", |to| to.table_of(markets, |place| Market::new(number(place))));
         to.section("venue books", |to| exchanges.save(orders, to));
         to.section("venue messages", |to| due.save(orders, to));
+        to.section("venue latencies", |to| recorded.save(to));
         to.section("venue", |to| {
             to.value(connected_since);
             to.value(digest);
@@ -34,9 +36,10 @@ impl SimulatedVenue {
         })?;
         let exchanges = from.section("venue books", |from| Exchanges::load(&orders, from))?;
         let due = from.section("venue messages", |from| DueQueue::load(&orders, from))?;
+        let recorded = from.section("venue latencies", Recorded::load)?;
         from.section("venue", |from| {
             let (connected_since, digest) = (from.value()?, from.value()?);
-            let mut venue = Self { markets, exchanges, orders, due, connected_since, digest };
+            let mut venue = Self { markets, exchanges, orders, due, recorded, connected_since, digest };
             venue.put_orders_in_their_places()?;
             venue.check_markets()?;
             Ok(venue)
@@ -71,6 +74,7 @@ impl SimulatedVenue {
         let mut sum = Digest::default();
         self.orders.sum(&mut sum);
         self.due.sum(&mut sum);
+        self.recorded.sum(&mut sum);
         let mut taken = 0_u64;
         for (place, market) in self.markets.iter_mut().enumerate() {
             let instrument = number(place);

@@ -1,7 +1,4 @@
-//! How long orders and reports are on their way. Pure functions of times that were recorded or set.
-//!
-//! The venue itself uses a constant and a random part, set by `SimulatedVenueSet`. Whoever has recorded times derives the
-//! constant from them, and sets it anew when it changes: the setting is a journaled command, so a replay has it too.
+//! How long orders and reports are on their way: pure functions of times that were recorded or set.
 
 use crate::random::Random;
 use tickwerk_domain::{DurationNs, Rate, TimeNs};

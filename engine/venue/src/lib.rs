@@ -9,7 +9,8 @@
 //!
 //! On the way:
 //! - An order, replace or cancel arrives one latency after its decision, and never overtakes one about the same order.
-//!   A report comes one report latency after what it tells of. Both vary by a jitter that is drawn from a seed.
+//!   A report comes one report latency after what it tells of. Both are a constant, with what a model makes of the feed's
+//!   latency or of measured ones ([`SimulatedVenue::configure_latency`]), and vary by a jitter that is drawn from a seed.
 //! - While the way is disconnected ([`SimulatedVenue::connection`]) all of them wait; the market goes on.
 //! - On request orders are rejected, reports get lost or come twice, a second time with the same execution id.
 //!
@@ -30,13 +31,15 @@
 //!   anew, peak by peak. Where the orders of others are told one by one ([`SimulatedVenue::book_order`]), the place in the
 //!   queue is known instead: an execution behind our order would have been ours. The book of those orders is the
 //!   caller's, who lends it; kept here are only the places of our orders among them.
-//! - `exchange`: none of these. The orders of all accounts meet in one order-by-order book.
+//! - `exchange`: none of these. The orders of all accounts meet in one order-by-order book, where they may be held in a
+//!   price band ([`SimulatedVenue::configure_band`]).
 //!
 //! Sessions: while halted or closed nothing matches, cancels pass, and all else is rejected. Before an auction orders
 //! gather; its price is that of the first trade or touch after it, as nobody knows the auction's own. What is left of
 //! orders that were for the auction only then expires.
 
 mod arrivals;
+mod bands;
 pub mod book;
 mod due;
 mod exchange;
@@ -44,6 +47,7 @@ mod expiries;
 mod feed;
 mod fills;
 mod image;
+mod latencies;
 pub mod latency;
 mod levels;
 mod market;
@@ -58,12 +62,14 @@ mod sessions;
 
 pub use due::DUE_MAX;
 pub use exchange::{EFFECTS_PER_STEP, EXCHANGE_ORDERS_MAX, EXCHANGES_MAX};
+pub use latencies::LATENCIES_MAX;
 pub use levels::VENUE_LEVELS_MAX;
 pub use orders::VENUE_ORDERS_MAX;
 pub use resting::RESTING_PER_SIDE_MAX;
 
 use due::{Due, DueQueue};
 use exchange::Exchanges;
+use latencies::Recorded;
 use market::Market;
 use orders::VenueOrders;
 use tickwerk_domain::command::{SimulatedVenueSet, TimeAdvanced};
@@ -78,6 +84,7 @@ pub struct SimulatedVenue {
     exchanges: Exchanges,
     orders: VenueOrders,
     due: DueQueue,
+    recorded: Recorded,
     /// Since when the way is there; `None` while it is not.
     connected_since: Option<TimeNs>,
     digest: Digest,
@@ -93,6 +100,7 @@ impl SimulatedVenue {
             exchanges: Exchanges::new(),
             orders: VenueOrders::new(),
             due: DueQueue::new(),
+            recorded: Recorded::new(),
             connected_since: Some(TimeNs::UNKNOWN),
             digest: Digest::default(),
         }

@@ -1,5 +1,7 @@
 //! One instrument's market at the venue: what is told of others, what rests of ours, and how it is treated.
 
+use crate::bands::PriceBand;
+use crate::latencies::Ways;
 use crate::levels::Levels;
 use crate::queue::Shares;
 use crate::random::Random;
@@ -53,6 +55,9 @@ pub(crate) struct Market {
     pub(crate) exchange: Option<u8>,
     /// Price of the last trade there.
     pub(crate) traded_at: Option<Price>,
+    /// The prices at which it trades.
+    pub(crate) band: PriceBand,
+    pub(crate) ways: Ways,
     bids: SideOfMarket,
     asks: SideOfMarket,
     setting_row: u64,
@@ -76,6 +81,8 @@ impl Market {
             is_rebuilding: false,
             exchange: None,
             traded_at: None,
+            band: PriceBand::default(),
+            ways: Ways::new(),
             bids: SideOfMarket::new(Side::Buy),
             asks: SideOfMarket::new(Side::Sell),
             setting_row: 0,
@@ -230,6 +237,8 @@ impl Persist for Market {
             is_rebuilding,
             exchange,
             traded_at,
+            band,
+            ways,
             bids,
             asks,
             setting_row,
@@ -244,6 +253,8 @@ impl Persist for Market {
         is_rebuilding.save(to);
         exchange.save(to);
         traded_at.save(to);
+        band.save(to);
+        ways.save(to);
         bids.save(to);
         asks.save(to);
         (*setting_row, *row).save(to);
@@ -266,6 +277,8 @@ impl Persist for Market {
             is_rebuilding: from.value()?,
             exchange: from.value()?,
             traded_at: from.value()?,
+            band: from.value()?,
+            ways: from.value()?,
             bids: SideOfMarket::load(Side::Buy, from)?,
             asks: SideOfMarket::load(Side::Sell, from)?,
             setting_row: from.value()?,
@@ -277,10 +290,12 @@ impl Persist for Market {
 impl Market {
     /// What it counts in the digest, where its rows are what their hashes say; `exchange` as in [`Market::rehash`].
     pub(crate) fn sum(&mut self, exchange: u64, digest: &mut Digest) -> Result<(), Fault> {
-        let Self { setting, setting_row, row, .. } = self;
+        let Self { setting, setting_row, row, band, ways, .. } = self;
         let (what, found) = ("market", u64::from(setting.instrument.0));
         let is_right = *setting_row == 0 || *setting_row == setting_hash(setting);
-        digest.replace(0, setting_row.wrapping_add(*row));
+        let rare = band.checked_row().zip(ways.checked_row(setting.instrument));
+        let (band_row, ways_row) = rare.ok_or(Fault::Hash { what, found })?;
+        digest.replace(0, setting_row.wrapping_add(*row).wrapping_add(band_row).wrapping_add(ways_row));
         let mut change = Digest::default();
         if *row != 0 {
             self.rehash(exchange, &mut change);

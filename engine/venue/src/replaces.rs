@@ -50,6 +50,11 @@ impl SimulatedVenue {
             Some(Reject::MarketClosed)
         } else if asked.qty <= order.cum() {
             Some(Reject::QuantityBelowFilled)
+        } else if (price != order.price || asked.qty > order.qty)
+            && order.order_type == OrderType::Limit
+            && self.is_outside_band(order.instrument, order.side, price)
+        {
+            Some(Reject::OutsidePriceBand)
         } else if order.post_only && self.would_take(order.instrument, order.side, price) {
             Some(Reject::WouldTake)
         } else {

@@ -2,7 +2,7 @@
 
 use crate::SimulatedVenue;
 use crate::due::Due;
-use crate::latency::with_jitter;
+use crate::latencies::Leg;
 use tickwerk_domain::command::{FillReported, OrderReported, ReplaceReported};
 use tickwerk_domain::{
     CurrencyId, InstrumentId, Liquidity, Money, OrderId, Price, Qty, Rate, Reject, ReportKind, TimeNs,
@@ -11,13 +11,7 @@ use tickwerk_domain::{
 impl SimulatedVenue {
     /// When something that leaves the core at `at` arrives.
     pub(crate) fn sent(&mut self, at: TimeNs, instrument: InstrumentId) -> TimeNs {
-        let market = self.market_mut(instrument);
-        let (latency, jitter) = (market.setting.latency, market.setting.jitter);
-        let due = at.saturating_add(with_jitter(latency, jitter, &mut market.random));
-        if jitter.0 > 0 {
-            self.rehash(instrument);
-        }
-        due
+        self.end_of(Leg::Order, at, instrument)
     }
 
     /// When a message about an order arrives that leaves the core at `at`: not before any other about it, even if the
@@ -50,7 +44,7 @@ impl SimulatedVenue {
     ) {
         let reason = Reject::VenueUnknownOrder.code();
         let report = OrderReported { order, venue_order_id: 0, kind, reason };
-        let due = self.report_due(instrument, at);
+        let due = self.end_of(Leg::Report, at, instrument);
         self.send(instrument, due, Due::Order(report), at);
     }
 
@@ -99,21 +93,11 @@ impl SimulatedVenue {
     fn report(&mut self, slot: u32, item: Due, at: TimeNs) {
         let order = self.orders.get(slot);
         let (instrument, reported) = (order.instrument, order.reported);
-        let due = self.report_due(instrument, at).max(reported);
+        let due = self.end_of(Leg::Report, at, instrument).max(reported);
         if due != reported {
             self.orders.change(slot, &mut self.digest, |row| row.reported = due);
         }
         self.send(instrument, due, item, at);
-    }
-
-    fn report_due(&mut self, instrument: InstrumentId, at: TimeNs) -> TimeNs {
-        let market = self.market_mut(instrument);
-        let (latency, jitter) = (market.setting.report_latency, market.setting.jitter);
-        let due = at.saturating_add(with_jitter(latency, jitter, &mut market.random));
-        if jitter.0 > 0 {
-            self.rehash(instrument);
-        }
-        due
     }
 
     /// Sends a report on its way, with the faults that were asked for. A second copy takes its own time, and may so
@@ -132,7 +116,7 @@ impl SimulatedVenue {
             self.due.push(due, item, &mut self.digest);
         }
         if comes_twice && !is_lost && self.room() > 0 {
-            let again = self.report_due(instrument, at).max(due);
+            let again = self.end_of(Leg::Report, at, instrument).max(due);
             self.due.push(again, item, &mut self.digest);
         }
     }

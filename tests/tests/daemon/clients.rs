@@ -17,7 +17,7 @@ fn roomy() -> LiveDaemon {
 }
 
 /// Orders that went to the venue: name and sequence of their command.
-fn accepted(dir: &Path) -> BTreeMap<String, u64> {
+pub(crate) fn accepted(dir: &Path) -> BTreeMap<String, u64> {
     let mut named = BTreeMap::new();
     let mut accepted = BTreeMap::new();
     for record in records(dir, "order") {

@@ -1,7 +1,14 @@
-//! A disk that is full: a clear error, no signal, and the journal is whole when there is room again.
+//! A disk that is full: new orders are refused, cancels are taken, and everything goes on by itself when there is room.
+//!
+//! On an ext4 of 64 MB in a loop-mounted file, or on a small tmpfs where that is not allowed; the test says which.
 
-use crate::fixture::{Bench, tell_skipped};
-use crate::process::{reexecute, run};
+use crate::client::{Client, order};
+use crate::fixture::{Bench, examples, tell, tell_skipped};
+use crate::live::LiveDaemon;
+use crate::process::{Process, reexecute, run, wait_for};
+use serde_json::json;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,44 +20,163 @@ struct SmallDisk {
 
 impl SmallDisk {
     /// `None`, and a line that says so, where mounting is not allowed.
-    fn mount(place: PathBuf, size: &str) -> Option<Self> {
+    fn mount(place: PathBuf, mebibytes: u32) -> Option<Self> {
         std::fs::create_dir(&place).expect("a folder");
-        let options = format!("size={size}");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&place).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self { place });
+        let image = place.with_extension("img");
+        let file = File::create_new(&image).expect("a file");
+        file.set_len(u64::from(mebibytes) << 20).expect("a size");
+        let disk = Self { place };
+        let made = succeeds(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
+        if made && succeeds(Command::new("mount").args(["-o", "loop"]).args([&image, &disk.place])) {
+            tell("on a loop-mounted ext4");
+            return Some(disk);
         }
-        tell_skipped("a small tmpfs cannot be mounted here");
+        let options = format!("size={mebibytes}m");
+        if succeeds(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&disk.place)) {
+            tell("on a small tmpfs, as ext4 cannot be loop-mounted here");
+            return Some(disk);
+        }
+        tell_skipped("no small file system can be mounted here");
         None
     }
 
-    fn resize(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        let done =
-            Command::new("mount").args(["-o", &options]).arg(&self.place).status().expect("mount starts");
-        assert!(done.success(), "the disk cannot be made larger");
+    fn journal(&self) -> PathBuf {
+        self.place.join("journal")
+    }
+
+    /// Takes all room but `left` bytes.
+    fn fill(&self, left: u64) {
+        let free = rustix::fs::statvfs(&self.place).expect("a file system");
+        let free = free.f_bavail * free.f_frsize;
+        let file = File::create_new(self.filler()).expect("a file");
+        let block = vec![1; 1 << 20];
+        let mut written = 0;
+        while written + left < free {
+            let count = (free - left - written).min(block.len() as u64);
+            let count = usize::try_from(count).expect("a block is small");
+            if file.write_all_at(&block[..count], written).is_err() {
+                break;
+            }
+            written += count as u64;
+        }
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.filler()).expect("it fills the disk");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.place.join("filler")
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         // Lazily, as a process may still hold a file; there is nothing to do where it fails.
-        Command::new("umount").arg("--lazy").arg(&self.place).status().ok();
+        succeeds(Command::new("umount").arg("--lazy").arg(&self.place));
     }
 }
 
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
 #[test]
-fn a_full_disk_ends_the_run_cleanly_and_room_brings_it_back() {
+fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(disk) = SmallDisk::mount(folder.path().join("disk"), 64) else { return };
+    let text = std::fs::read_to_string(examples().join("live.toml")).expect("an example");
+    let text = text.replace("value = \"1000\"", "value = \"20000\"");
+    let mut daemon = LiveDaemon::start_in(disk.journal(), &text, &[]);
+    let mut client = Client::connect(&daemon.dir);
+    let first = client.ask_ok(&order("first"));
+    disk.fill(100 << 10);
+    let mut taken = vec![("first".to_owned(), first["order_id"].clone())];
+    let refused = loop {
+        let name = format!("order-{}", taken.len());
+        let reply = client.ask(&order(&name));
+        if reply["ok"] == true {
+            taken.push((name, reply["result"]["order_id"].clone()));
+            assert!(taken.len() < 40_000, "the disk never fills up");
+            continue;
+        }
+        break reply;
+    };
+    assert_eq!(refused["error"]["code"], "disk_full", "{refused}");
+    assert_eq!(client.ask_ok(&json!({ "op": "query.watermarks" }))["space"], "reserve");
+    for (name, _) in &taken[..8] {
+        client.ask_ok(&json!({ "op": "order.cancel", "account": "alice", "client_order_id": name }));
+    }
+    client.ask_refused(&order("refused"), "disk_full", "op");
+    assert!(client.ask_ok(&json!({ "op": "query.orders", "account": "alice" }))["orders"].is_array());
+    disk.make_room();
+    let again = wait_for("room for an order", || {
+        let reply = client.ask(&order("again"));
+        (reply["ok"] == true).then(|| reply["result"]["order_id"].clone())
+    });
+    taken.push(("again".to_owned(), again));
+    daemon.wait_until_told("the disk of the journal is full; new orders are refused");
+    daemon.wait_until_told("there is room on the disk again");
+    daemon.stop();
+
+    let accepted = crate::clients::accepted(&daemon.dir);
+    assert_eq!(accepted.len(), taken.len());
+    for (name, order) in taken {
+        assert_eq!(json!(accepted[&name]), order, "{name}");
+    }
+    reexecute(&daemon.dir);
+}
+
+#[test]
+fn a_reserve_that_is_used_up_loses_nothing_either() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(disk) = SmallDisk::mount(folder.path().join("disk"), 64) else { return };
+    let text = std::fs::read_to_string(examples().join("live.toml")).expect("an example");
+    let mut daemon = LiveDaemon::start_in(disk.journal(), &text, &[]);
+    let mut client = Client::connect(&daemon.dir);
+    disk.fill(100 << 10);
+    // A switch that is thrown to and fro takes risk away, so it uses the reserve up.
+    let mut count = 0;
+    let refused = loop {
+        let engaged = count % 2 == 0;
+        let switch =
+            json!({ "op": "kill_switch.set", "account": "alice", "engaged": engaged, "reason": "drill" });
+        let reply = client.ask(&switch);
+        if reply["ok"] != true {
+            break reply;
+        }
+        count += 1;
+    };
+    assert_eq!(refused["error"]["code"], "disk_full", "{refused}");
+    assert_eq!(client.ask_ok(&json!({ "op": "query.watermarks" }))["space"], "exhausted");
+    disk.make_room();
+    wait_for("room for a switch", || {
+        let switch =
+            json!({ "op": "kill_switch.set", "account": "alice", "engaged": false, "reason": "drill" });
+        (client.ask(&switch)["ok"] == true).then_some(())
+    });
+    daemon.stop();
+    assert_eq!(crate::process::records_of(&daemon.dir, "risk.kill_switch_set").len(), count + 1);
+    reexecute(&daemon.dir);
+}
+
+#[test]
+fn a_file_feed_waits_for_room() {
     let bench = Bench::with_capture(2_500, 1_000_000);
-    let Some(disk) = SmallDisk::mount(bench.path("disk"), "4500k") else { return };
+    let Some(disk) = SmallDisk::mount(bench.path("disk"), 64) else { return };
     let whole = run(bench.arguments(&bench.path("whole"), &[])).expect(0).json();
-    let journal: &Path = &disk.place.join("journal");
-    let told = run(bench.arguments(journal, &[]));
-    told.expect_told(74, &["No space left on device"]);
+    let journal: &Path = &disk.journal();
+    std::fs::create_dir(journal).expect("a folder");
+    disk.fill(100 << 10);
     run(bench.arguments(journal, &[])).expect_told(74, &["No space left on device"]);
-    disk.resize("32m");
-    let resumed = run(bench.arguments(journal, &[])).expect(0).json();
+    disk.make_room();
+    // Room for the first segment and its spares, and no more.
+    disk.fill((3 << 20) + (400 << 10));
+    let mut process = Process::start(bench.arguments(journal, &[]));
+    process.wait_until_told("the disk of the journal is full");
+    assert!(process.is_running());
+    disk.make_room();
+    let resumed = process.finish().expect(0).json();
     assert_eq!(resumed["digest"], whole["digest"]);
     assert_eq!(resumed["journal"]["chain_head"], whole["journal"]["chain_head"]);
     reexecute(journal);

@@ -20,9 +20,14 @@ pub(crate) fn examples() -> PathBuf {
 }
 
 /// Says in a line that a test cannot run here.
-#[expect(clippy::print_stdout, reason = "a test that is left out must be seen")]
 pub(crate) fn tell_skipped(why: &str) {
-    println!("skipped: {why}");
+    tell(&format!("skipped: {why}"));
+}
+
+/// Says in a line how a test runs here.
+#[expect(clippy::print_stdout, reason = "what is left out or done in another way must be seen")]
+pub(crate) fn tell(how: &str) {
+    println!("{how}");
 }
 
 /// Arguments of `run` with a configuration and values over it.

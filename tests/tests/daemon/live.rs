@@ -25,7 +25,17 @@ impl LiveDaemon {
     /// With a configuration of this text, and values over it.
     pub(crate) fn start_with(config: &str, sets: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (dir, path) = (folder.path().join("journal"), folder.path().join("live.toml"));
+        let dir = folder.path().join("journal");
+        Self::start_over(folder, dir, config, sets)
+    }
+
+    /// With its journal in `dir`, which is somebody else's.
+    pub(crate) fn start_in(dir: PathBuf, config: &str, sets: &[(&str, &str)]) -> Self {
+        Self::start_over(tempfile::tempdir().expect("a temporary folder"), dir, config, sets)
+    }
+
+    fn start_over(folder: TempDir, dir: PathBuf, config: &str, sets: &[(&str, &str)]) -> Self {
+        let path = folder.path().join("live.toml");
         std::fs::write(&path, config).expect("a file can be written");
         let mut daemon = Self { process: None, dir, config: path, folder };
         daemon.start_again(sets);
@@ -43,10 +53,20 @@ impl LiveDaemon {
         self.process = Some(process);
     }
 
+    /// Waits until it has said `text` on stderr.
+    #[track_caller]
+    pub(crate) fn wait_until_told(&mut self, text: &str) {
+        self.process.as_mut().expect("it runs").wait_until_told(text);
+    }
+
     /// Changes its configuration for the next start.
     pub(crate) fn reconfigure(&self, change: impl Fn(&str) -> String) {
         let text = std::fs::read_to_string(&self.config).expect("its configuration");
         std::fs::write(self.folder.path().join("live.toml"), change(&text)).expect("a file can be written");
+    }
+
+    pub(crate) fn config_path(&self) -> &std::path::Path {
+        &self.config
     }
 
     /// SIGTERM, without waiting.

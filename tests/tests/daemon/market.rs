@@ -60,7 +60,7 @@ fn an_order_is_filled_at_the_touch_and_its_position_outlives_a_kill() {
     let far = json!({ "order_type": "limit", "price": "30000.00" });
     client.ask_ok(&order("far-away", &far));
     client.ask_ok(
-        &json!({ "op": "limit.set", "instrument": "TESTUSDT", "limit": "price_collar", "value": "0.01" }),
+        &json!({ "op": "limit.set", "instrument": "TESTUSDT", "limit": "price_collar", "value": "0.01", "reason": "narrow" }),
     );
     client.ask_refused(&order("outside", &far), "price_outside_collar", "price");
     client.ask_refused(&order("too-much", &json!({ "quantity": "2" })), "position_above_limit", "quantity");

@@ -110,8 +110,7 @@ fn bad_orders() -> Vec<(Value, &'static str, &'static str)> {
 fn bad_requests() -> Vec<(Value, &'static str, &'static str)> {
     let invalid = "invalid_value";
     let limit = |changes: Value| {
-        let mut request =
-            json!({ "op": "limit.set", "instrument": "BTCUSDT", "limit": "order_quantity", "value": "1" });
+        let mut request = json!({ "op": "limit.set", "instrument": "BTCUSDT", "limit": "order_quantity", "value": "1", "reason": "try" });
         for (name, value) in changes.as_object().expect("changes are an object") {
             request[name] = value.clone();
         }
@@ -151,6 +150,8 @@ fn bad_requests() -> Vec<(Value, &'static str, &'static str)> {
         ),
         (limit(json!({ "reason": "x".repeat(200) })), invalid, "reason"),
         (json!({ "op": "limit.set", "limit": "open_orders" }), "missing_field", "value"),
+        (json!({ "op": "limit.set", "limit": "open_orders", "value": "5" }), "missing_field", "reason"),
+        (limit(json!({ "reason": "" })), "missing_field", "reason"),
         (json!({ "op": "kill_switch.set" }), "missing_field", "engaged"),
         (json!({ "op": "kill_switch.set", "engaged": true, "venue": "broker" }), "unknown_field", "venue"),
         (json!({ "op": "trading_state.set", "state": "asleep" }), invalid, "state"),

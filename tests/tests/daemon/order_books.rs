@@ -1,7 +1,7 @@
 //! Markets that are told order by order: real recordings whole, and a run that is killed and goes on.
 
 use crate::fixture::{examples, run_arguments, tell_skipped};
-use crate::process::{Process, reexecute, run};
+use crate::process::{Process, records_of, reexecute, run};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -143,6 +143,27 @@ fn contracts_told_order_by_order_end_with_the_book_that_is_rebuilt_from_them() {
     }
 }
 
+#[test]
+fn a_day_of_the_best_level_agrees_with_the_exchange() {
+    let base = "lobster/AMZN_L1/AMZN_2012-06-21_34200000_57600000";
+    let files = ["message", "orderbook"].map(|kind| recording(&format!("{base}_{kind}_1.csv")));
+    let [Some(path), Some(book)] = files else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("config.toml");
+    let text = std::fs::read_to_string(examples().join("order-by-order.toml")).expect("an example");
+    std::fs::write(&config, text.replace("AAPL", "AMZN")).expect("a file can be written");
+    let dir = folder.path().join("journal");
+    let sets = [
+        ("feed.path", &*path),
+        ("feed.book_path", &*book),
+        ("journal.dir", dir.to_str().expect("plain names")),
+        ("journal.segment_size", "4MiB"),
+    ];
+    let finished = run(run_arguments(&config, &sets)).expect_told(0, &["41117 items tell the best levels"]);
+    assert_eq!(finished.json()["book_check"], json!({ "matched": 57_515, "total": 57_515 }));
+    reexecute(&dir);
+}
+
 /// LOBSTER messages: orders come and go around a price that rises and falls, some executed, some hidden.
 fn messages(count: u64) -> String {
     // A message of each parity is on the same side; prices are dollars × 10,000 in cents.
@@ -204,6 +225,79 @@ fn a_run_over_orders_that_was_killed_ends_as_one_that_was_not() {
     let resumed = run(arguments(&journal)).expect(0).json();
     assert_eq!(outcome(&resumed), outcome(&whole));
     reexecute(&journal);
+}
+
+#[test]
+fn halts_of_the_data_halt_the_market() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (config, data) = made(folder.path());
+    let all = messages(4_000);
+    let lines: Vec<&str> = all.lines().collect();
+    let (before, after) = lines.split_at(lines.len() / 2);
+    let time = before.last().and_then(|line| line.split(',').next()).expect("a time");
+    let halt = [-1, 0, 1].map(|state| format!("{time},7,0,0,{state},-1"));
+    let text = [before.join("\n"), halt.join("\n"), after.join("\n")].join("\n");
+    std::fs::write(&data, text).expect("a file can be written");
+    let dir = folder.path().join("journal");
+    let sets = [
+        ("feed.path", data.to_str().expect("plain names")),
+        ("journal.dir", dir.to_str().expect("plain names")),
+    ];
+    run(run_arguments(&config, &sets)).expect_told(0, &["3 halts of trading and ends of them"]);
+    let sessions = records_of(&dir, "market.session_set");
+    let states: Vec<_> = sessions.iter().map(|record| record["payload"]["state"].clone()).collect();
+    assert_eq!(states, ["halted", "pre_open", "continuous"]);
+    reexecute(&dir);
+    let (state, ..) = market_of(&dir);
+    assert_eq!(state, BookState::Live);
+}
+
+#[test]
+fn recorded_latencies_are_told_once_and_anew_where_the_file_is_another() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (config, data) = made(folder.path());
+    let latencies = folder.path().join("latencies.csv");
+    let words = format!(
+        "latency_model = \"recorded\", latency_file = \"{}\", queue_model",
+        latencies.to_str().expect("plain names")
+    );
+    let text = std::fs::read_to_string(&config).expect("a file");
+    std::fs::write(&config, text.replace("queue_model", &words)).expect("a file can be written");
+    let start = 1_709_164_800_000_000_000_u64 + 34_200_000_000_000;
+    let table = |latency: u64| {
+        let row = |row: u64| (start + row * 1_000_000_000, latency);
+        let rows = (0..5)
+            .map(row)
+            .map(|(sent, latency)| format!("{sent},{},{}", sent + latency, sent + 2 * latency));
+        format!("sent_ns,arrived_ns,reported_ns\n{}\n", rows.collect::<Vec<_>>().join("\n"))
+    };
+    let dir = folder.path().join("journal");
+    let told = |expected| {
+        let sets = [
+            ("feed.path", data.to_str().expect("plain names")),
+            ("journal.dir", dir.to_str().expect("plain names")),
+        ];
+        let summary = run(run_arguments(&config, &sets)).expect(0).json();
+        let count = |kind| records_of(&dir, kind).len();
+        assert_eq!((count("market.venue_latency_set"), count("market.latency_recorded")), expected);
+        summary
+    };
+    std::fs::write(&latencies, table(700_000)).expect("a file can be written");
+    let whole = told((1, 5));
+    assert!(whole["fills"].as_u64() > Some(3), "{whole}");
+    assert_eq!(outcome(&told((1, 5)))[1..], outcome(&whole)[1..], "the same file tells nothing new");
+    // One row is as it was: the venue has forgotten it all the same.
+    let other = table(900_000).replacen(
+        &format!("{start},{},{}", start + 900_000, start + 1_800_000),
+        &format!("{start},{},{}", start + 700_000, start + 1_400_000),
+        1,
+    );
+    std::fs::write(&latencies, other).expect("a file can be written");
+    told((2, 10));
+    reexecute(&dir);
+    std::fs::write(&latencies, "sent_ns,arrived_ns\n").expect("a file can be written");
+    let sets = [("journal.dir", dir.to_str().expect("plain names"))];
+    run(run_arguments(&config, &sets)).expect_told(78, &["line 1", "sent_ns,arrived_ns,reported_ns"]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn a_name_that_is_used_again_repeats_or_is_refused() {
 }
 
 fn set_limit(value: &Value) -> Value {
-    json!({ "op": "limit.set", "instrument": "BTCUSDT", "limit": "order_quantity", "value": value })
+    json!({ "op": "limit.set", "instrument": "BTCUSDT", "limit": "order_quantity", "value": value, "reason": "try" })
 }
 
 #[test]
@@ -220,8 +220,11 @@ fn send_tells_by_its_exit_code_how_it_went() {
     assert_eq!(refused["error"]["code"], "unknown_order");
     let number = told["result"]["order_id"].to_string();
     run(send(&daemon.dir, &["order.cancel", "account=alice", &format!("order_id={number}")])).expect(0);
-    run(send(&daemon.dir, &["limit.set", "instrument=BTCUSDT", "limit=order_quantity", "value=null"]))
-        .expect(0);
+    run(send(
+        &daemon.dir,
+        &["limit.set", "instrument=BTCUSDT", "limit=order_quantity", "value=null", "reason=over"],
+    ))
+    .expect(0);
     run(send(&daemon.dir, &["query.orders", "no-equals-sign"])).expect_told(1, &["FIELD=VALUE"]);
     run(send(&daemon.dir, &["--ack", "later", "query.orders"])).expect(2);
     daemon.stop();

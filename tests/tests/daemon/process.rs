@@ -113,14 +113,12 @@ impl Process {
     /// Waits until it has said `text` on stderr.
     #[track_caller]
     pub(crate) fn wait_until_told(&mut self, text: &str) {
-        wait_for(&format!("{text:?} on stderr"), || {
-            let told = self.told();
-            if told.contains(text) {
-                return Some(());
-            }
+        let deadline = Instant::now() + TIMEOUT;
+        while !self.told().contains(text) {
             assert!(self.is_running(), "it ended before it said {text:?}: {}", self.told());
-            None
-        });
+            assert!(Instant::now() < deadline, "waited {TIMEOUT:?} in vain for {text:?}: {}", self.told());
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Waits until the journal in `dir` is written through `sequence`; it may have ended by then.

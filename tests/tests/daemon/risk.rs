@@ -108,7 +108,8 @@ fn every_limit_refuses_with_its_reason_and_outlives_a_kill() {
     // Own orders do not meet, and credit ends.
     client.ask_ok(&hedged("rests", &limit_order));
     let meets = json!({ "side": "sell", "order_type": "limit", "time_in_force": "gtc", "price": "19500.0" });
-    client.ask_refused(&hedged("meets", &meets), "self_trade", "price");
+    let met = client.ask_refused(&hedged("meets", &meets), "self_trade", "price");
+    assert_eq!((&met["limit"], &met["observed"]), (&json!("19500.00"), &json!("19500.00")), "{met}");
     client.ask_ok(&hedged("passes", &json!({})));
     daemon.stop();
 
@@ -151,7 +152,12 @@ fn a_breaker_trips_lets_reducing_orders_pass_and_is_reset_by_hand() {
         (&breaker["breaker"], &breaker["state"], &breaker["account"]),
         (&json!("daily_loss"), &json!("tripped"), &json!("hedge"))
     );
-    client.ask_refused(&hedged("opens-2", &json!({})), "breaker_tripped", "account");
+    let refused = client.ask_refused(&hedged("opens-2", &json!({})), "breaker_tripped", "account");
+    assert_eq!(
+        (&refused["limit"], &refused["observed"]),
+        (&breaker["limit"], &breaker["observed"]),
+        "after the kill"
+    );
     client
         .ask_ok(&hedged("closes", &json!({ "side": "sell", "position_effect": "close", "quantity": "0.4" })));
     wait_for_positions(&mut client, "hedge", &[("long", "0.600"), ("short", "-0.500")]);
@@ -271,7 +277,8 @@ fn limits_are_shown_set_and_explained_on_the_command_line() {
     let of_strategy = shown["limits"].as_array().expect("a list").iter();
     let sizes: Vec<&Value> = of_strategy.filter(|row| row["limit"] == "order_quantity").collect();
     assert_eq!((sizes.len(), &sizes[0]["value"], &sizes[0]["unit"]), (1, &json!("0.020"), &json!("BTC")));
-    run(limits(&dir, "set", &["order_quantity", "none", "--strategy", "trend"])).expect(0);
+    run(limits(&dir, "set", &["order_quantity", "none", "--strategy", "trend", "--reason", "over"]))
+        .expect(0);
     for (wrong, texts) in [
         (&["leverage", "-1"][..], &["value \"-1\"", "none"][..]),
         (&["leverage", "2", "--instrument", "BTCUSDT"], &["leverage can be set for: global, account"]),
@@ -280,8 +287,10 @@ fn limits_are_shown_set_and_explained_on_the_command_line() {
         (&["self_trade", "maybe"], &["is unknown", "cancel_maker"]),
         (&["leverage", "2", "--account", "nobody"], &["nobody", "hedge"]),
     ] {
-        run(limits(&dir, "set", wrong)).expect_told(1, texts);
+        run(limits(&dir, "set", &[wrong, &["--reason", "try"]].concat())).expect_told(1, texts);
     }
+    run(limits(&dir, "set", &["leverage", "2"])).expect_told(2, &["--reason"]);
+    run(limits(&dir, "set", &["leverage", "2", "--reason", ""])).expect_told(1, &["reason", "why"]);
     daemon.stop();
     let changed = records_of(&dir, "risk.limit_changed");
     let last = &changed.last().expect("a change")["payload"];

@@ -14,7 +14,9 @@ fn the_examples_are_good_and_what_they_do_is_told() {
         "binance-coinm-capture.toml",
         "binance-ethusdt-capture.toml",
         "binance-usdm-capture.toml",
+        "exchange.toml",
         "live.toml",
+        "order-by-order.toml",
     ] {
         let path = example(name);
         let Called { stdout, stderr, .. } = call_for(0, &["config", "check", "--config", text(&path)]);

@@ -10,6 +10,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 use tickwerk_bench::throughput::{Throughput, ThroughputConfig, measure};
+use tickwerk_bench::verifying::{self, VerifyingConfig};
 use tickwerk_bench::workload::{BATCH, MIXED_V1};
 use tickwerk_domain::Record;
 use tickwerk_engine::pipeline::affinity::cores_available;
@@ -25,6 +26,24 @@ pub(crate) struct Options {
 enum What {
     /// How much goes through: rings, whole pipeline, core, journal, each beside its limit.
     Throughput(ThroughputOptions),
+    /// How long it takes to prove a journal, beside reading its bytes through BLAKE3 and CRC alone.
+    Verify(VerifyOptions),
+}
+
+#[derive(Debug, clap::Args)]
+struct VerifyOptions {
+    /// Size of the journal that is written for it, in MiB
+    #[arg(long, value_name = "N", default_value_t = 1_024, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    mib: u64,
+    /// Rounds; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    rounds: u16,
+    /// Where the journal lies for a while; left out, among the system's temporary directories
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Prints one JSON object, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -50,7 +69,56 @@ struct ThroughputOptions {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     match &options.what {
         What::Throughput(options) => throughput(options),
+        What::Verify(options) => verify(options),
     }
+}
+
+fn verify(options: &VerifyOptions) -> Result<u8> {
+    let config = VerifyingConfig {
+        bytes: options.mib << 20,
+        rounds: usize::from(options.rounds),
+        dir: options.dir.clone(),
+    };
+    let mut progress = |round| tell(&format!("round {} of {}", round + 1, config.rounds));
+    let found = verifying::measure(&config, &mut progress)?;
+    let per_raw = |time: Duration| {
+        let thousandths = time.as_nanos() * 1_000 / found.raw.as_nanos().max(1);
+        Duration::from_millis(u64::try_from(thousandths).unwrap_or(u64::MAX)).as_secs_f64()
+    };
+    let (plain, compressed) = found.compressed_bytes;
+    if options.json {
+        let report = json!({
+            "bytes": found.bytes,
+            "frames": found.frames,
+            "records": found.records,
+            "raw_s": found.raw.as_secs_f64(),
+            "verify_s": found.verified.as_secs_f64(),
+            "verify_to_raw": per_raw(found.verified),
+            "recover_s": found.recovered.as_secs_f64(),
+            "recover_to_raw": per_raw(found.recovered),
+            "compress_s": found.compressed.as_secs_f64(),
+            "plain_bytes": plain,
+            "compressed_bytes": compressed,
+            "verify_compressed_s": found.verified_compressed.as_secs_f64(),
+            "rounds": config.rounds,
+        });
+        print(&report.to_string())?;
+        return Ok(exit::OK);
+    }
+    let line = |what: &str, time: Duration| {
+        format!("{what:<32}{:>8.3} s  {:>6.2} × raw", time.as_secs_f64(), per_raw(time))
+    };
+    let lines = [
+        format!("{} MiB, {} frames, medians of {} rounds", found.bytes >> 20, found.frames, config.rounds),
+        line("raw: BLAKE3 and CRC alone", found.raw),
+        line("verify", found.verified),
+        line("recovery", found.recovered),
+        line("verify, compressed", found.verified_compressed),
+        format!("compressed {plain} bytes to {compressed} in {:.3} s", found.compressed.as_secs_f64()),
+        format!("verify ÷ raw  target 1.5 {}", mark(per_raw(found.verified) <= 1.5)),
+    ];
+    print(&lines.join("\n"))?;
+    Ok(exit::OK)
 }
 
 fn throughput(options: &ThroughputOptions) -> Result<u8> {

@@ -11,13 +11,12 @@ use super::{print, tell};
 use crate::exit;
 use crate::rebuild::{QueueRule, Rebuild, Reference, Rows, Rules};
 use anyhow::Result;
-use clap::ValueEnum;
 use shown::Shown;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tickwerk_domain::TimeNs;
 use tickwerk_feeds::order_by_order::{
     BitstampBook, BitstampOrders, DatabentoBook, DatabentoOrders, LobsterBook, LobsterOrders, OrderByOrder,
-    OrderByOrderError, bitstamp, databento, lobster,
+    OrderByOrderError, OrderFormat, lobster,
 };
 
 /// Usage, as `clap` has it.
@@ -28,8 +27,8 @@ pub(crate) struct Options {
     /// Order-by-order data; plain, gzip, xz or zstd
     file: PathBuf,
     /// Whose data they are
-    #[arg(long, value_enum)]
-    format: Format,
+    #[arg(long, value_parser = format_parser())]
+    format: OrderFormat,
     /// The exchange's own book, to seed from and to check against: for LOBSTER the orderbook file, for Bitstamp the raw
     /// log, for Databento mbp-1 or mbp-10 of the same instrument
     #[arg(long, value_name = "BOOKFILE")]
@@ -55,21 +54,20 @@ pub(crate) struct Options {
     json: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
-    /// Message and orderbook csv.
-    Lobster,
-    /// Order events as csv, or the raw log.
-    Bitstamp,
-    /// Databento Binary Encoding, schema mbo.
-    Databento,
-}
-
 type Items = Box<dyn Iterator<Item = Result<OrderByOrder, OrderByOrderError>>>;
 
 fn window_parser() -> impl clap::builder::TypedValueParser<Value = usize> {
     use clap::builder::TypedValueParser;
     clap::value_parser!(u16).range(1..).map(usize::from)
+}
+
+fn format_parser() -> impl clap::builder::TypedValueParser<Value = OrderFormat> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    let words = OrderFormat::WORDS.iter().map(|(word, _)| *word);
+    PossibleValuesParser::new(words).map(|chosen| {
+        let known = OrderFormat::WORDS.iter().find(|(word, _)| *word == chosen);
+        known.expect("one of the words that were offered").1
+    })
 }
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
@@ -82,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     };
     let (items, rows, rules) = open(options)?;
     let mut rebuild = Rebuild::new(rules);
-    let mut reference = Reference::new(rows, options.format.slack())?;
+    let mut reference = Reference::new(rows, slack(options.format))?;
     advance(&mut rebuild, items, &mut reference, until)?;
     let shown = Shown::new(&rebuild, options, reference.first_difference());
     print(&if options.json { shown.json()? } else { shown.text() })?;
@@ -95,21 +93,21 @@ fn open(options: &Options) -> Result<(Items, Rows, Rules)> {
     let rules = Rules { queue: QueueRule::ByArrival, ids_return: true, window: *window, qty_cut: 0 };
     let none = || -> Rows { Box::new(std::iter::empty()) };
     Ok(match options.format {
-        Format::Lobster => {
+        OrderFormat::Lobster => {
             let items = LobsterOrders::open(file)?;
             let rows = check.as_deref().map(LobsterBook::open).transpose()?;
-            let window = window.or_else(|| window_of(file));
+            let window = window.or_else(|| lobster::window_of(file));
             let rules = Rules { queue: QueueRule::ById, window, ..rules };
             (Box::new(items), rows.map_or_else(none, |rows| Box::new(rows)), rules)
         }
-        Format::Bitstamp => {
+        OrderFormat::Bitstamp => {
             let mut items = BitstampOrders::open(file)?;
             let qty_cut = i64::from(items.quantities_are_cut()?);
             let rows = check.as_deref().map(BitstampBook::open).transpose()?;
             let rules = Rules { ids_return: false, qty_cut, ..rules };
             (Box::new(items), rows.map_or_else(none, |rows| Box::new(rows)), rules)
         }
-        Format::Databento => {
+        OrderFormat::Databento => {
             let items = DatabentoOrders::open(file, *instrument)?;
             let rows = check.as_deref().map(|check| DatabentoBook::open(check, *instrument)).transpose()?;
             (Box::new(items), rows.map_or_else(none, |rows| Box::new(rows)), rules)
@@ -138,52 +136,11 @@ fn advance(rebuild: &mut Rebuild, items: Items, reference: &mut Reference, until
     Ok(())
 }
 
-/// The levels that a LOBSTER file was asked for, which its name tells: `…_message_50.csv`.
-fn window_of(path: &Path) -> Option<usize> {
-    let name = path.file_name()?.to_str()?;
-    let (_, behind) = name.rsplit_once("_message_")?;
-    let digits = behind.split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok().filter(|window| *window > 0)
-}
-
-impl Format {
-    fn scales(self) -> (u8, u8) {
-        match self {
-            Self::Lobster => (lobster::PRICE_SCALE, lobster::QTY_SCALE),
-            Self::Bitstamp => (bitstamp::PRICE_SCALE, bitstamp::QTY_SCALE),
-            Self::Databento => (databento::PRICE_SCALE, databento::QTY_SCALE),
-        }
-    }
-
-    /// How far a reference row may lie from its moment, in units of the sequence: Bitstamp's books come on a channel of
-    /// their own, and only the receiver's clock orders them among the events. A second is far more than they are apart.
-    fn slack(self) -> u64 {
-        match self {
-            Self::Bitstamp => 1_000,
-            Self::Lobster | Self::Databento => 0,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Lobster => "lobster",
-            Self::Bitstamp => "bitstamp",
-            Self::Databento => "databento",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_file_tells_its_window() {
-        let window = |name: &str| window_of(Path::new(name));
-        assert_eq!(window("d/AAPL_2012-06-21_34200000_37800000_message_50.csv"), Some(50));
-        assert_eq!(window("AMZN_message_1.csv.gz"), Some(1));
-        for name in ["message.csv", "AMZN_message_.csv", "AMZN_message_0.csv", "AMZN_orderbook_5.csv", ""] {
-            assert_eq!(window(name), None, "{name}");
-        }
+/// How far a reference row may lie from its moment, in units of the sequence: Bitstamp's books come on a channel of
+/// their own, and only the receiver's clock orders them among the events. A second is far more than they are apart.
+fn slack(format: OrderFormat) -> u64 {
+    match format {
+        OrderFormat::Bitstamp => 1_000,
+        OrderFormat::Lobster | OrderFormat::Databento => 0,
     }
 }

@@ -50,9 +50,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut feed = Feed::open(&config, &opened.names, position)?.context("the demo has a generator")?;
     opened.plan.stamp(feed.first_time());
     opened.wait_until_prepared()?;
-    let session = opened.start(&config)?;
+    let (session, _) = opened.start(&config)?;
     tell(&format!("tickwerk: {}", session::choices(&config, &session)));
-    let Session { running, watermarks, counts, dir, started } = session;
+    let Session { running, watermarks, counts, dir, started, .. } = session;
 
     let left = options.commands.saturating_sub(position);
     let paced = (left / 10).min(PACED_MAX);
@@ -90,6 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         dir: &dir,
         book_check: None,
         durable_through: watermarks.durable_through().0,
+        upkeep: None,
     };
     if options.json {
         print(&summary.to_json().to_string())?;

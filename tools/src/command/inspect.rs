@@ -5,12 +5,16 @@
 
 use super::print;
 use crate::exit;
+use crate::session::is_snapshot;
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use tickwerk_journal::{Inspection, SegmentState, TornTail};
+use tickwerk_journal::{
+    FrameBytes, Inspection, JournalId, SegmentState, SnapshotError, SnapshotFile, TornTail, list_snapshots,
+    read_snapshot_header,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -24,7 +28,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let found = tickwerk_journal::inspect(&options.dir)
         .with_context(|| format!("inspecting the journal in {}", options.dir.display()))?;
-    let layout = Layout::new(&found);
+    let layout = Layout::new(&found).with_snapshots(snapshots(&options.dir, found.journal)?);
     if options.json {
         print(&serde_json::to_string(&layout).context("writing the layout as JSON")?)?;
     } else {
@@ -44,9 +48,14 @@ struct Layout {
     frames: u64,
     bytes: u64,
     size_bytes: u64,
+    stored_bytes: u64,
+    commands: Size,
+    ticks: Size,
     written_through: u64,
     durable_through: u64,
     segments: Vec<Segment>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<SnapshotLine>,
     torn: Option<Torn>,
     damage: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -61,9 +70,76 @@ struct Segment {
     frames: u64,
     /// Up to the end of the last frame.
     bytes: u64,
-    /// Of the file.
+    /// Of the plain file.
     size_bytes: u64,
+    /// On the disk.
+    stored_bytes: u64,
+    compressed: bool,
     state: &'static str,
+}
+
+/// A snapshot, as far as its header tells.
+#[derive(Serialize, Debug)]
+struct SnapshotLine {
+    sequence: u64,
+    frames: u64,
+    digest: String,
+    /// When it was written.
+    created_ns: u64,
+    bytes: u64,
+    bad: Option<&'static str>,
+}
+
+/// The snapshots in `dir`, newest first.
+fn snapshots(dir: &Path, journal: JournalId) -> Result<Vec<SnapshotLine>> {
+    let line = |file: SnapshotFile| {
+        let bytes = std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len());
+        let (header, bad) = match read_snapshot_header(&file.path) {
+            Ok(header) if header.journal == journal => (Some(header), None),
+            Ok(_) => (None, Some("the snapshot is of another journal")),
+            Err(SnapshotError::Bad(reason)) => (None, Some(reason)),
+            Err(SnapshotError::File(error)) => return Err(error.into()),
+        };
+        Ok(SnapshotLine {
+            sequence: file.sequence.0,
+            frames: header.map_or(0, |header| header.frames),
+            digest: header.map_or_else(String::new, |header| format!("{:016x}", header.digest)),
+            created_ns: header.map_or(0, |header| header.created.0),
+            bytes,
+            bad,
+        })
+    };
+    list_snapshots(dir)?.into_iter().map(line).collect()
+}
+
+/// What frames of a kind take on the disk.
+#[derive(Serialize, Debug)]
+struct Size {
+    count: u64,
+    /// Of each, as it was written.
+    bytes_each: Option<u64>,
+    /// Of each in a compressed segment; `None` where none is in one.
+    compressed_bytes_each: Option<u64>,
+}
+
+impl Size {
+    /// `stored` of every `plain` bytes of frames are left in compressed segments.
+    fn new(found: FrameBytes, (stored, plain): (u64, u64)) -> Self {
+        let bytes_each = (found.bytes + found.frames / 2).checked_div(found.frames);
+        let is_any = found.compressed_bytes > 0;
+        let compressed =
+            bytes_each.filter(|_| is_any).and_then(|each| (each * stored + plain / 2).checked_div(plain));
+        Self { count: found.frames, bytes_each, compressed_bytes_each: compressed }
+    }
+
+    fn text(&self) -> String {
+        let Some(each) = self.bytes_each else {
+            return "none".to_owned();
+        };
+        let compressed =
+            self.compressed_bytes_each.map_or_else(String::new, |bytes| format!(", {bytes} B compressed"));
+        format!("{each} B each{compressed}, {} of them", grouped(self.count))
+    }
 }
 
 #[derive(Serialize, Debug)]
@@ -86,9 +162,16 @@ impl Layout {
                 frames: segment.frames,
                 bytes: segment.used_bytes,
                 size_bytes: segment.size_bytes,
+                stored_bytes: segment.stored_bytes,
+                compressed: segment.is_compressed,
                 state: state_word(segment.state),
             })
             .collect();
+        let packed = || segments.iter().filter(|segment| segment.compressed);
+        let ratio = (
+            packed().map(|segment| segment.stored_bytes).sum(),
+            packed().map(|segment| segment.bytes).sum::<u64>(),
+        );
         let used = || segments.iter().filter(|segment| segment.frames > 0);
         Self {
             journal_id: found.journal.to_string(),
@@ -99,6 +182,9 @@ impl Layout {
             frames: segments.iter().map(|segment| segment.frames).sum(),
             bytes: segments.iter().map(|segment| segment.bytes).sum(),
             size_bytes: segments.iter().map(|segment| segment.size_bytes).sum(),
+            stored_bytes: segments.iter().map(|segment| segment.stored_bytes).sum(),
+            commands: Size::new(found.commands, ratio),
+            ticks: Size::new(found.ticks, ratio),
             written_through: found.written_through.0,
             durable_through: found.durable_through.0,
             torn: found.tail.as_ref().map(|tail| {
@@ -106,9 +192,19 @@ impl Layout {
                 Torn { segment, offset, bytes, reason }
             }),
             damage: found.damage.clone(),
-            notes: found.notes.iter().map(ToString::to_string).collect(),
+            snapshots: Vec::new(),
+            notes: found
+                .notes
+                .iter()
+                .filter(|note| !is_snapshot(&note.path))
+                .map(ToString::to_string)
+                .collect(),
             segments,
         }
+    }
+
+    fn with_snapshots(self, snapshots: Vec<SnapshotLine>) -> Self {
+        Self { snapshots, ..self }
     }
 
     /// The layout for people, without the end of the last line.
@@ -131,8 +227,18 @@ impl Layout {
         };
         line("written through", &grouped(self.written_through));
         line("durable through", &grouped(self.durable_through));
-        let (bytes, size) = (size_in_words(self.bytes), size_in_words(self.size_bytes));
+        let (bytes, size) = (size_in_words(self.bytes), size_in_words(self.stored_bytes));
         line("used", &format!("{bytes} of {size} on the disk"));
+        for snapshot in &self.snapshots {
+            let bytes = size_in_words(snapshot.bytes);
+            let state = snapshot.bad.map_or_else(
+                || format!("digest {}, {} frames", snapshot.digest, grouped(snapshot.frames)),
+                |reason| format!("BAD: {reason}"),
+            );
+            line("snapshot", &format!("at {}, {bytes}: {state}", grouped(snapshot.sequence)));
+        }
+        line("a command", &self.commands.text());
+        line("a tick", &self.ticks.text());
         if let Some(Torn { segment, offset, bytes, reason }) = &self.torn {
             let bytes = size_in_words(*bytes);
             line("torn tail", &format!("{bytes} at segment {segment} offset {offset}: {reason}"));
@@ -151,17 +257,17 @@ impl Layout {
         table.load_preset(presets::NOTHING);
         table.set_style(TableComponent::HeaderLines, '─');
         table.set_style(TableComponent::MiddleHeaderIntersections, '─');
-        table.set_header(["segment", "state", "first", "last", "frames", "used", "size"]);
+        table.set_header(["segment", "state", "first", "last", "frames", "used", "stored"]);
         for segment in &self.segments {
             let sequence = |sequence| if sequence == 0 { "–".to_owned() } else { grouped(sequence) };
             table.add_row([
                 segment.number.to_string(),
-                segment.state.to_owned(),
+                if segment.compressed { "compressed" } else { segment.state }.to_owned(),
                 sequence(segment.first_sequence),
                 sequence(segment.last_sequence),
                 grouped(segment.frames),
                 size_in_words(segment.bytes),
-                size_in_words(segment.size_bytes),
+                size_in_words(segment.stored_bytes),
             ]);
         }
         for (index, column) in table.column_iter_mut().enumerate() {
@@ -211,7 +317,7 @@ pub(super) fn size_in_words(bytes: u64) -> String {
 mod tests {
     use super::*;
     use tickwerk_domain::Sequence;
-    use tickwerk_journal::{JournalId, SegmentReport};
+    use tickwerk_journal::SegmentReport;
 
     fn found() -> Inspection {
         let segment = |number, first, last, frames, state| SegmentReport {
@@ -221,6 +327,8 @@ mod tests {
             frames,
             used_bytes: frames * 1_000,
             size_bytes: 1 << 20,
+            stored_bytes: 1 << 20,
+            is_compressed: false,
             state,
         };
         Inspection {
@@ -230,6 +338,8 @@ mod tests {
                 segment(2, 901, 1_200, 100, SegmentState::Active),
                 segment(3, 0, 0, 0, SegmentState::Prepared),
             ],
+            commands: FrameBytes { frames: 500, bytes: 500_000, compressed_bytes: 0 },
+            ticks: FrameBytes::default(),
             live: false,
             written_through: Sequence(1_200),
             durable_through: Sequence(1_200),
@@ -249,6 +359,22 @@ mod tests {
         assert_eq!((layout.bytes, layout.size_bytes), (500_000, 3 << 20));
         let states: Vec<_> = layout.segments.iter().map(|segment| segment.state).collect();
         assert_eq!(states, ["full", "active", "prepared"]);
+    }
+
+    #[test]
+    fn a_command_and_a_tick_are_measured_plain_and_compressed() {
+        let mut found = found();
+        found.segments[0].is_compressed = true;
+        found.segments[0].stored_bytes = 40_000;
+        found.commands.compressed_bytes = 400_000;
+        found.ticks = FrameBytes { frames: 10, bytes: 2_000, compressed_bytes: 0 };
+        let layout = Layout::new(&found);
+        let size = |size: &Size| (size.count, size.bytes_each, size.compressed_bytes_each);
+        assert_eq!(size(&layout.commands), (500, Some(1_000), Some(100)));
+        assert_eq!(size(&layout.ticks), (10, Some(200), None));
+        assert_eq!(layout.stored_bytes, 40_000 + (2 << 20));
+        let text = layout.text(Path::new("d"));
+        assert!(text.contains("1000 B each, 100 B compressed, 500 of them"), "{text}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tickwerk_engine::risk::rules::{RULES, Rule};
   tickwerk limits explain price_collar
   tickwerk limits show --dir D --account main
   tickwerk limits set --dir D order_quantity 2 --instrument BTCUSDT --reason \"smaller after the weekend\"
-  tickwerk limits set --dir D open_orders none --account main")]
+  tickwerk limits set --dir D open_orders none --account main --reason \"no longer needed\"")]
 pub(crate) struct Options {
     #[command(subcommand)]
     what: What,
@@ -42,7 +42,7 @@ enum What {
         value: String,
         /// Why; journaled with the change
         #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
+        reason: String,
         #[command(flatten)]
         scope: Scope,
     },
@@ -76,7 +76,7 @@ struct Scope {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     match &options.what {
         What::Show { scope, json } => show(scope, *json),
-        What::Set { limit, value, reason, scope } => set(limit, value, reason.as_deref(), scope),
+        What::Set { limit, value, reason, scope } => set(limit, value, reason, scope),
         What::Explain { rule, json } => explain(rule.as_deref(), *json),
     }
 }
@@ -139,8 +139,13 @@ fn shown(result: &Value) -> String {
         if row["state"] != "active" {
             line(&mut text, "account_state", &plain(&row["state"]), &scope);
         }
-        for figure in ["equity", "gross_exposure", "net_exposure"] {
-            let amount = &row[figure];
+        // Exposures as the limits count them: with open orders at their worst.
+        for (figure, key) in [
+            ("equity", "equity"),
+            ("gross_exposure", "gross_exposure_worst"),
+            ("net_exposure", "net_exposure_worst"),
+        ] {
+            let amount = &row[key];
             let value = if amount.is_null() {
                 "unknown (no price)".to_owned()
             } else {
@@ -175,14 +180,12 @@ fn scope_text(row: &Value) -> String {
     if text.is_empty() { "all".to_owned() } else { text }
 }
 
-fn set(limit: &str, value: &str, reason: Option<&str>, scope: &Scope) -> Result<u8> {
+fn set(limit: &str, value: &str, reason: &str, scope: &Scope) -> Result<u8> {
     let mut request = scope.fields();
     request.insert("op".to_owned(), json!("limit.set"));
     request.insert("limit".to_owned(), json!(limit));
     request.insert("value".to_owned(), if value == "none" { Value::Null } else { json!(value) });
-    if let Some(reason) = reason {
-        request.insert("reason".to_owned(), json!(reason));
-    }
+    request.insert("reason".to_owned(), json!(reason));
     let reply = ask(&scope.dir, &Value::Object(request))?;
     if reply["ok"] != json!(true) {
         bail!("{}", fault_text(&reply["error"]));

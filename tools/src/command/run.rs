@@ -5,19 +5,20 @@ use crate::config::Config;
 use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
-use crate::follower::{Followed, Follower};
+use crate::follower::{self, Followed, Follower};
 use crate::render::Dictionary;
 use crate::session::{self, Session};
-use crate::stop::Stop;
+use crate::stop::{Stop, fail_stop};
 use crate::summary::Summary;
+use crate::upkeep::Upkeep;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tickwerk_domain::command::HealthObserved;
-use tickwerk_domain::{Envelope, Mode, Payload, Record, SourceId};
+use tickwerk_domain::{Envelope, Mode, Payload, Record, Sequence, SourceId};
 use tickwerk_engine::pipeline::{Lane, LaneProducer, PipelineStats, clock};
-use tickwerk_journal::Watermarks;
+use tickwerk_journal::{Space, Watermarks};
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,8 @@ pub(crate) struct Options {
 }
 
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+/// Time for room to appear on a full disk once the daemon was told to stop.
+const FULL_DISK_GRACE: Duration = Duration::from_secs(5);
 const WATCH_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs until the feed ends or a signal comes.
@@ -56,16 +59,28 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     }
     let position = opened.source_position(SourceId::CONTROL);
     let (replayed, applied) = (opened.replayed, opened.plan.commands.len());
-    let session = opened.start(&config)?;
+    let snapshot = opened.snapshot;
+    let (session, twin) = opened.start(&config)?;
     tell(&format!("tickwerk: {}", session::choices(&config, &session)));
     tell(&format!(
-        "tickwerk: journal {} with {replayed} frames replayed, {applied} commands of the configuration applied",
-        session.dir.display()
+        "tickwerk: journal {} with {replayed} frames replayed{}, {applied} commands of the configuration applied",
+        session.dir.display(),
+        if snapshot > Sequence::NONE { format!(" behind the snapshot at {snapshot}") } else { String::new() }
     ));
-    let Session { running, watermarks, counts, dir, started } = session;
-    let reference = feed::reference(&config, &names)?;
-    let follower = Follower::start(&dir, watermarks.clone(), config.journal.acknowledge, reference)?;
+    let Session { running, watermarks, counts, dir, journal, started } = session;
+    let check = feed::reference(&config, &names)?;
+    let follower = Follower::start(follower::Beginning {
+        dir: &dir,
+        journal,
+        watermarks: watermarks.clone(),
+        acknowledge: config.journal.acknowledge,
+        snapshots: config.snapshot,
+        behind: replayed,
+        state: twin,
+        check,
+    })?;
 
+    let upkeep = Upkeep::start(&dir, config.journal.upkeep)?;
     let lanes = running.lanes;
     let mut health = Health::new(&config, lanes.control, &running.stats, &watermarks);
     drop(lanes.reports);
@@ -80,6 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
             admission: running.admission,
             stats: Arc::clone(&running.stats),
             watermarks: watermarks.clone(),
+            upkeep: upkeep.counts(),
             queries: follower.queries(),
             position,
             stop: stop.clone(),
@@ -102,11 +118,14 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     };
     stop.tell();
     drop(health);
+    refuse_to_hang(&running.stats, &watermarks);
     let ended = running.threads.join()?;
     let elapsed = started.elapsed();
     if let Some(control) = control {
         control.finish();
     }
+    let kept = upkeep.counts();
+    upkeep.finish();
     let Followed { core, book_check } = follower.finish()?;
     anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
     let summary = Summary {
@@ -117,6 +136,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         dir: &dir,
         book_check,
         durable_through: watermarks.durable_through().0,
+        upkeep: Some(&kept),
     };
     if options.json {
         print(&summary.to_json().to_string())?;
@@ -124,14 +144,32 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         print(summary.to_text().trim_end())?;
     }
     fed?;
-    Ok(exit::OK)
+    Ok(if kept.findings() > 0 { exit::DIFFERENT } else { exit::OK })
+}
+
+/// A writer that waits for room on a full disk would never drain. What it has not written nobody was told of.
+fn refuse_to_hang(stats: &PipelineStats, watermarks: &Watermarks) {
+    let deadline = Instant::now() + FULL_DISK_GRACE;
+    while watermarks.space() == Space::Exhausted && watermarks.written_through() < stats.decided_through() {
+        if Instant::now() >= deadline {
+            fail_stop("the disk of the journal is full, and what was decided last cannot be written");
+        }
+        std::thread::sleep(WATCH_PAUSE);
+    }
 }
 
 /// Reads the feed on a thread of its own. A fault of the input is told after everything before it was journaled.
 fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut Health) -> Result<Result<()>> {
-    let told = stop.clone();
+    let (told, marks) = (stop.clone(), health.watermarks.clone());
+    // On a full disk the file waits, so that what is left is for cancels.
+    let is_told = move || {
+        while marks.space() != Space::Ample && !told.is_told() {
+            std::thread::sleep(WATCH_PAUSE);
+        }
+        told.is_told()
+    };
     let reading = std::thread::Builder::new().name("tw-feed".to_owned()).spawn(move || {
-        let end = feed.publish(&mut lane, Pace::FlatOut, &|| told.is_told(), &mut || {});
+        let end = feed.publish(&mut lane, Pace::FlatOut, &is_told, &mut || {});
         match &end {
             Ok(FeedEnd::Complete) => lane.finish(),
             Ok(FeedEnd::Stopped) | Err(_) => drop(lane),
@@ -139,7 +177,7 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
         (feed, end.map(drop))
     })?;
     while !reading.is_finished() {
-        health.observe_when_due();
+        health.look();
         std::thread::sleep(WATCH_PAUSE);
     }
     let (feed, end) = reading.join().map_err(|_| anyhow::anyhow!("the feed thread panicked"))?;
@@ -155,6 +193,15 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
             "tickwerk: {} items read in {} updates: {} changes of orders, {} trades, {} of orders never shown",
             report.items, report.updates, report.orders, report.trades, report.unknown
         ));
+        if report.sessions > 0 {
+            tell(&format!("tickwerk: {} halts of trading and ends of them", report.sessions));
+        }
+        if report.revealed > 0 {
+            tell(&format!(
+                "tickwerk: {} items tell the best levels themselves; {} levels behind others were taken from the book file",
+                report.determined, report.revealed
+            ));
+        }
     }
     Ok(end.context("reading the feed"))
 }
@@ -162,23 +209,44 @@ fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut H
 /// Serves the control socket until a signal comes.
 fn serve(stop: &Stop, health: &mut Health) {
     while !stop.is_told() {
-        health.observe_when_due();
+        health.look();
         std::thread::sleep(WATCH_PAUSE);
     }
 }
 
-/// Observes the process each second in live mode, so that health has a history like everything else.
+/// Observes the process each second in live mode, so that health has a history like everything else, and tells when the
+/// disk is full and when there is room again.
 struct Health {
     lane: LaneProducer,
     stats: Arc<PipelineStats>,
     watermarks: Watermarks,
     next: Option<Instant>,
+    space: Space,
 }
 
 impl Health {
     fn new(config: &Config, lane: LaneProducer, stats: &Arc<PipelineStats>, watermarks: &Watermarks) -> Self {
         let next = (config.engine.mode == Mode::Live).then(Instant::now);
-        Self { lane, stats: Arc::clone(stats), watermarks: watermarks.clone(), next }
+        Self { lane, stats: Arc::clone(stats), watermarks: watermarks.clone(), next, space: Space::Ample }
+    }
+
+    fn look(&mut self) {
+        let space = self.watermarks.space();
+        if space != self.space {
+            self.space = space;
+            tell(match space {
+                Space::Ample => "tickwerk: there is room on the disk again; everything is taken",
+                Space::Reserve => {
+                    "warning: the disk of the journal is full; new orders are refused and feeds wait"
+                }
+                Space::Exhausted => {
+                    "warning: the disk of the journal is full and so is its reserve; nothing is taken"
+                }
+            });
+        }
+        if space != Space::Exhausted {
+            self.observe_when_due();
+        }
     }
 
     fn observe_when_due(&mut self) {

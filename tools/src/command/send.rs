@@ -20,8 +20,9 @@ use std::time::Duration;
   tickwerk send --dir D query.positions
   tickwerk send --dir D order.new account=main instrument=BTCUSDT client_order_id=c1 \\
       side=buy order_type=limit time_in_force=gtc price=50000.00 quantity=0.001
-  tickwerk send --dir D --ack durable limit.set instrument=BTCUSDT limit=order_quantity value=2
-  tickwerk send --dir D kill_switch.set engaged=true
+  tickwerk send --dir D --ack durable limit.set instrument=BTCUSDT limit=order_quantity value=2 \\
+      reason=\"thin market\"
+  tickwerk send --dir D kill_switch.set engaged=true reason=\"looks wrong\"
   tickwerk send --dir D < requests.ndjson")]
 pub(crate) struct Options {
     /// The journal directory of the daemon

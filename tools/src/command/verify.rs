@@ -2,19 +2,26 @@
 //!
 //! Checksums, density and the hash chain are checked by the journal; with `--reexecute` a fresh core also decides every
 //! command again, and each frame must come out the same. The first difference ends it: what it names is the lowest
-//! sequence that is wrong. A torn tail was never acknowledged; it is told and is no difference. Nothing is changed.
+//! sequence that is wrong. Snapshots are checked by themselves and, where their sequence is decided again, against the
+//! state that the records lead to. A torn tail was never acknowledged; it is told and is no difference. Nothing is changed.
 
 mod progress;
 mod report;
+mod snapshots;
 
 use super::print;
 use crate::exit;
+use crate::session::NoBeginning;
+use crate::snapshot::State;
 use anyhow::{Context, Result};
 use progress::Progress;
 use report::{Report, Work};
+use snapshots::Snapshots;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
+use tickwerk_domain::Sequence;
+use tickwerk_engine::Decider;
 use tickwerk_engine::replay::Replay;
 use tickwerk_journal::{Difference, FrameRef};
 
@@ -32,50 +39,85 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let started = Instant::now();
-    let mut again = Reexecution::new(options.reexecute);
-    let mut progress = Progress::start(&options.dir);
+    let dir = &options.dir;
+    let reading = || format!("verifying the journal in {}", dir.display());
+    let (snapshots, oldest) = if dir.is_dir() {
+        Snapshots::read(dir, tickwerk_journal::journal_id(dir)).with_context(reading)?
+    } else {
+        (Snapshots::default(), None)
+    };
+    let mut again = Reexecution::new(options.reexecute, snapshots, oldest);
+    let mut progress = Progress::start(dir);
     let mut bytes = 0;
-    let found = tickwerk_journal::verify(&options.dir, &mut |frame| {
+    let found = tickwerk_journal::verify(dir, &mut |frame| {
         bytes += frame.bytes.len() as u64;
         progress.reached(frame.header.last_sequence());
         again.decide(frame)
     });
     progress.finish();
-    let found = found.with_context(|| format!("verifying the journal in {}", options.dir.display()))?;
+    let found = found.with_context(reading)?;
+    if again.has_no_beginning {
+        return Err(NoBeginning { first: found.first_sequence }.into());
+    }
 
-    let Reexecution { replay, frames: reexecuted_frames, difference } = again;
-    let work =
-        Work { is_reexecution: replay.is_some(), reexecuted_frames, bytes, elapsed: started.elapsed() };
-    let report = Report::new(found, difference, work);
+    let Reexecution { replay, snapshots, frames, known_frames, difference, .. } = again;
+    let work = Work {
+        is_reexecution: replay.is_some(),
+        reexecuted_frames: frames,
+        known_frames,
+        bytes,
+        elapsed: started.elapsed(),
+    };
+    let report = Report::new(found, difference, work).with_snapshots(snapshots.into_checked());
     if options.json {
         print(&serde_json::to_string(&report).context("writing the report as JSON")?)?;
     } else {
-        print(&report.text(&options.dir))?;
+        print(&report.text(dir))?;
     }
     Ok(if report.ok { exit::OK } else { exit::DIFFERENT })
 }
 
-/// A fresh core that follows the journal.
+/// A core that follows the journal.
 struct Reexecution {
     /// `None` where nothing is decided again.
     replay: Option<Box<Replay>>,
+    snapshots: Snapshots,
+    /// What stands for a beginning that is not kept.
+    oldest: Option<State>,
+    has_no_beginning: bool,
     /// Frames that came out the same.
     frames: u64,
+    /// Frames before the oldest snapshot, where the beginning is not kept.
+    known_frames: u64,
     difference: Option<Difference>,
 }
 
 impl Reexecution {
-    fn new(is_asked_for: bool) -> Self {
-        Self { replay: is_asked_for.then(Box::default), frames: 0, difference: None }
+    fn new(is_asked_for: bool, snapshots: Snapshots, oldest: Option<State>) -> Self {
+        let (replay, has_no_beginning) = (is_asked_for.then(Box::default), false);
+        Self { replay, snapshots, oldest, has_no_beginning, frames: 0, known_frames: 0, difference: None }
     }
 
     fn decide(&mut self, frame: &FrameRef<'_>) -> ControlFlow<()> {
         let Some(replay) = &mut self.replay else {
             return ControlFlow::Continue(());
         };
+        let (first, last) = (frame.header.first_sequence, frame.header.last_sequence());
+        if replay.core().frames() == 0 && first > Sequence::FIRST {
+            let Some(state) = self.oldest.take() else {
+                self.has_no_beginning = true;
+                return ControlFlow::Break(());
+            };
+            **replay = Replay::resume(state.core);
+        }
+        if last <= replay.core().last().sequence {
+            self.known_frames += 1;
+            return ControlFlow::Continue(());
+        }
         match replay.apply(frame.records) {
             Ok(()) => {
                 self.frames += 1;
+                self.snapshots.reached(last, replay.core());
                 ControlFlow::Continue(())
             }
             Err(found) => {

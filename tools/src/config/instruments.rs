@@ -6,8 +6,8 @@
 use super::error::ConfigError;
 use super::lists::{find, keep_list, open_list, read_name};
 use super::section::{Section, Source};
-use super::venues::{MarkSettings, RouteSettings, VenueSettings, read_mark, read_route, read_simulation};
-use tickwerk_domain::command::SimulatedVenueSet;
+use super::simulation::{SimulationSettings, read_simulation};
+use super::venues::{MarkSettings, RouteSettings, VenueSettings, read_mark, read_route};
 use tickwerk_domain::{
     CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, Price, Qty, RATE_SCALE, Rate, SCALE_MAX,
     TextId, format_decimal,
@@ -48,8 +48,7 @@ pub(crate) struct InstrumentSettings {
     /// Where its orders go; the simulated venue where there is none.
     pub(crate) route: Option<RouteSettings>,
     pub(crate) mark: MarkSettings,
-    /// How the simulated venue treats it; it names no instrument yet.
-    pub(crate) simulation: SimulatedVenueSet,
+    pub(crate) simulation: SimulationSettings,
     /// The character of its market where the generator makes it.
     pub(crate) generator: Option<GeneratorSettings>,
 }
@@ -213,7 +212,7 @@ fn read_instrument(
         margin_rate: read_rate(section, "margin_rate", "1", 1..=Rate::ONE.0)?,
         route: read_route(section, venues)?,
         mark: read_mark(section)?,
-        simulation: read_simulation(section)?,
+        simulation: read_simulation(section, price_scale)?,
         notional_max: Money::new(notional_max),
         symbol,
         base,

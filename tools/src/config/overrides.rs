@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Every section that is not a list, with its keys.
 pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
-    ("journal", &["dir", "segment_size", "acknowledge", "sync_interval_ms"]),
+    ("journal", &["dir", "segment_size", "acknowledge", "sync_interval_ms", "scrub_mib_per_s", "compress"]),
     ("engine", &["mode", "batch", "egress_max", "egress_reserve", "wait", "pin", "ring"]),
     ("engine.wait", &["core", "journal", "source"]),
     ("engine.pin", &["core", "journal"]),
@@ -32,6 +32,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
         ],
     ),
     ("control", &["enabled"]),
+    ("snapshot", &["every_frames", "every_s", "keep"]),
     ("reference", &["currency"]),
 ];
 

@@ -4,6 +4,7 @@
 
 use super::error::ConfigError;
 use super::section::{Section, Source};
+use crate::upkeep::UpkeepSettings;
 use std::path::PathBuf;
 use tickwerk_domain::Mode;
 use tickwerk_engine::pipeline::Wait;
@@ -21,6 +22,8 @@ pub(crate) struct JournalSettings {
     pub(crate) acknowledge: Acknowledge,
     /// Pause between two syncs; 0 for one after the other.
     pub(crate) sync_interval_ms: u64,
+    /// What is done for segments that are written to no more.
+    pub(crate) upkeep: UpkeepSettings,
 }
 
 /// A watermark that releases egress.
@@ -157,6 +160,9 @@ const SEGMENT_SIZE_MIN: u64 = 1 << 20;
 const SEGMENT_SIZE_MAX: u64 = 1 << 32;
 const SYNC_INTERVAL_MS_MAX: i64 = 10_000;
 const SYNC_INTERVAL_MS_WRITTEN: u64 = 50;
+/// A terabyte in three days.
+const SCRUB_MIB_DEFAULT: u64 = 4;
+const SCRUB_MIB_MAX: i64 = 10_000;
 const BATCH_MAX: i64 = 4096;
 const RING_SLOTS_MIN: i64 = 64;
 const RING_SLOTS_MAX: i64 = 1 << 22;
@@ -178,8 +184,10 @@ pub(crate) fn read_journal(
         Acknowledge::Durable => 0,
     };
     let sync_interval_ms = section.integer_or("sync_interval_ms", 0..=SYNC_INTERVAL_MS_MAX, interval)?;
+    let scrub_mib_per_s = section.integer_or("scrub_mib_per_s", 0..=SCRUB_MIB_MAX, SCRUB_MIB_DEFAULT)?;
+    let upkeep = UpkeepSettings { scrub_mib_per_s, compress: section.flag_or("compress", false)? };
     dump.insert("journal".to_owned(), section.finish().into());
-    Ok(JournalSettings { dir: dir.into(), segment_size_bytes, acknowledge, sync_interval_ms })
+    Ok(JournalSettings { dir: dir.into(), segment_size_bytes, acknowledge, sync_interval_ms, upkeep })
 }
 
 fn read_size(section: &mut Section<'_>, name: &str, default: &str) -> Result<u64, ConfigError> {

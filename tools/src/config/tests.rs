@@ -81,7 +81,7 @@ fn the_capture_example_is_read_exactly() {
     assert_eq!(instrument.quantity_max, Qty(900_000_000_000));
     assert_eq!(instrument.notional_max, Money::new(900_000_000_000_000));
     assert_eq!((instrument.maker_fee, instrument.margin_rate), (Rate(100_000), Rate::ONE));
-    assert_eq!(instrument.simulation.latency, DurationNs::from_millis(1));
+    assert_eq!(instrument.simulation.venue.latency, DurationNs::from_millis(1));
     assert_eq!(config.accounts[0].deposits["USDT"], Money::new(100_000_000_000_000));
     let values: Vec<i64> = config.limits.iter().map(|limit| limit.value).collect();
     assert_eq!(values, [100_000_000, 10_000_000_000_000, 200_000_000, 5_000_000, 100]);
@@ -97,7 +97,7 @@ fn an_inverse_contract_settles_in_its_base_currency() {
 
 #[test]
 fn every_example_is_good_and_its_dump_says_the_same() {
-    for example in [CAPTURE, LIVE, USD_M, COIN_M, ""] {
+    for example in [CAPTURE, LIVE, USD_M, COIN_M, ORDERS, include_str!("../../examples/exchange.toml"), ""] {
         let config = parse(example).unwrap();
         let dump = config.dump();
         assert_eq!(parse(&dump).unwrap(), config, "{dump}");
@@ -161,7 +161,7 @@ fn an_unknown_key_names_its_path_and_suggests_the_right_one() {
     check(
         parse_with("", &[], &["journal=x"]),
         "unknown key journal (--set journal=x); known: journal.dir, journal.segment_size, journal.acknowledge, \
-         journal.sync_interval_ms",
+         journal.sync_interval_ms, journal.scrub_mib_per_s, journal.compress",
     );
 }
 
@@ -440,7 +440,7 @@ fn orders_one_by_one_are_a_feed() {
             venue_instrument: None,
         }
     );
-    assert_eq!(config.instruments[0].simulation.queue_model, QueueModel::Power);
+    assert_eq!(config.instruments[0].simulation.venue.queue_model, QueueModel::Power);
     assert_eq!(parse(&config.dump()).unwrap(), config);
     let seeded = ORDERS.replace("# book_path", "book_path").replace("# check_path", "check_path");
     let config = parse(&seeded).unwrap();
@@ -459,5 +459,5 @@ fn orders_one_by_one_are_a_feed() {
         "feed.seed does not fit here: a feed of the kind \"order_by_order\" does not use it; remove it or change feed.kind",
     );
     let exchange = ORDERS.replace("queue_model = \"power\"", "queue_model = \"exchange\"");
-    assert_eq!(parse(&exchange).unwrap().instruments[0].simulation.queue_model, QueueModel::Exchange);
+    assert_eq!(parse(&exchange).unwrap().instruments[0].simulation.venue.queue_model, QueueModel::Exchange);
 }

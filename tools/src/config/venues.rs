@@ -1,13 +1,11 @@
-//! Where orders go, how the simulated venue behaves, and what currencies are worth.
+//! Where orders go, and what currencies are worth.
 
 use super::error::ConfigError;
 use super::instruments::{CurrencySettings, InstrumentSettings};
 use super::lists::{find, keep_list, open_list, read_name};
 use super::section::{Section, Source};
-use tickwerk_domain::command::{SimulatedVenueSet, VenueDefined};
-use tickwerk_domain::{
-    DurationNs, InstrumentId, MarkSource, QueueModel, RATE_SCALE, Rate, SelfTradePrevention,
-};
+use tickwerk_domain::command::VenueDefined;
+use tickwerk_domain::{DurationNs, MarkSource, RATE_SCALE, Rate};
 use tickwerk_engine::limits::{CURRENCIES_MAX, VENUES_MAX};
 use toml::Table;
 
@@ -63,20 +61,7 @@ const CAPABILITIES: &[(&str, u64)] = &[
     ("auctions", VenueDefined::AUCTIONS),
     ("replace", VenueDefined::REPLACE),
 ];
-const LATENCY_NS_MAX: i64 = 60_000_000_000;
 const MARK_INTERVAL_MS_MAX: i64 = 86_400_000;
-const SIMULATION_KEYS: &[&str] = &[
-    "report_latency_ns",
-    "jitter_ns",
-    "seed",
-    "queue_model",
-    "queue_parameter",
-    "reject_rate",
-    "loss_rate",
-    "duplicate_rate",
-    "slippage_ticks",
-    "self_trade",
-];
 
 pub(crate) fn read_venues(
     file: &mut Table,
@@ -132,44 +117,6 @@ pub(super) fn read_mark(section: &mut Section<'_>) -> Result<MarkSettings, Confi
     let source = section.word_or("mark", &sources, MarkSource::Mid.word())?;
     let interval_ms = section.integer_or("mark_interval_ms", 0..=MARK_INTERVAL_MS_MAX, 0_u64)?;
     Ok(MarkSettings { source, interval: DurationNs(interval_ms * 1_000_000) })
-}
-
-/// `venue_latency_ns` and `simulation` of an `[[instrument]]`.
-pub(super) fn read_simulation(section: &mut Section<'_>) -> Result<SimulatedVenueSet, ConfigError> {
-    let latency = DurationNs(section.integer_or("venue_latency_ns", 0..=LATENCY_NS_MAX, 0_u64)?);
-    let plain = SimulatedVenueSet::touch(InstrumentId::NONE, latency);
-    let Some(mut inner) = section.inner_with("simulation", SIMULATION_KEYS)? else {
-        return Ok(plain);
-    };
-    let mut rate = |key: &'static str, default: &str, most: i64| {
-        let rate = inner.decimal_or(key, RATE_SCALE, default)?;
-        if (0..=most).contains(&rate) {
-            return Ok(Rate(rate));
-        }
-        let most = tickwerk_domain::format_decimal(i128::from(most), RATE_SCALE);
-        Err(inner.refused(key, &format!("write a decimal from 0 to {most}")))
-    };
-    let (one, hundred) = (Rate::ONE.0, 100 * Rate::ONE.0);
-    let (queue_parameter, reject_rate) =
-        (rate("queue_parameter", "1", hundred)?, rate("reject_rate", "0", one)?);
-    let (loss_rate, duplicate_rate) = (rate("loss_rate", "0", one)?, rate("duplicate_rate", "0", one)?);
-    let models: Vec<_> = QueueModel::ALL.iter().map(|model| (model.word(), *model)).collect();
-    let modes: Vec<_> = SelfTradePrevention::ALL.iter().map(|mode| (mode.word(), *mode)).collect();
-    let simulation = SimulatedVenueSet {
-        report_latency: DurationNs(inner.integer_or("report_latency_ns", 0..=LATENCY_NS_MAX, 0_u64)?),
-        jitter: DurationNs(inner.integer_or("jitter_ns", 0..=LATENCY_NS_MAX, 0_u64)?),
-        seed: inner.integer_or("seed", 0..=i64::MAX, 1_u64)?,
-        queue_parameter,
-        reject_rate,
-        loss_rate,
-        duplicate_rate,
-        slippage_ticks: inner.integer_or("slippage_ticks", 0..=10_000, 0_u32)?,
-        queue_model: inner.word_or("queue_model", &models, QueueModel::Touch.word())?,
-        self_trade: inner.word_or("self_trade", &modes, SelfTradePrevention::Off.word())?,
-        ..plain
-    };
-    section.keep("simulation", inner.finish());
-    Ok(simulation)
 }
 
 /// `[reference]`: the currency that exposures, equity and losses are counted in; the code of a `[[currency]]`.

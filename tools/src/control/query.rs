@@ -1,17 +1,19 @@
-//! Answers that are read from a core: open orders, positions, balances.
+//! Answers that are read from a core: open orders, positions, balances, limits, accounts, books.
 
+mod book;
+mod books;
 mod limits;
 mod orders;
 
-use super::request::Query;
+use super::request::{LimitScope, Query};
 use crate::config::SIMULATED;
 use serde_json::{Value, json};
-use tickwerk_domain::{AccountId, CurrencyId, Instrument, StrategyId, VenueId, format_decimal};
+use tickwerk_domain::{AccountId, CurrencyId, Instrument, InstrumentId, StrategyId, VenueId, format_decimal};
 use tickwerk_engine::Core;
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::positions::Position;
 
-/// What the core says; [`Query::Watermarks`] is not the core's to answer, and [`Query::Order`] nobody's outside.
+/// What the core says; watermarks and snapshots are not the core's to answer, and the order of a command nobody's outside.
 pub(crate) fn answer(query: Query, core: &Core) -> Value {
     let machine = core.machine();
     match query {
@@ -22,8 +24,30 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
         Query::Positions(account) => json!({ "positions": positions(account, machine) }),
         Query::Balances(account) => json!({ "balances": balances(account, machine) }),
         Query::Limits(scope) => limits::limits(scope, machine),
-        Query::Watermarks | Query::Order(_) => Value::Null,
+        Query::Accounts(account) => json!({ "accounts": limits::accounts_of(account, machine) }),
+        Query::Books(instrument) => json!({ "books": books::books(instrument, machine) }),
+        Query::Book(scope) => book::book(scope, core),
+        Query::Watermarks | Query::Snapshot | Query::Order(_) => Value::Null,
     }
+}
+
+/// What can be read of a core that nobody asks through a socket, for all accounts and instruments.
+pub(crate) const QUERIES: [&str; 6] = ["accounts", "balances", "books", "limits", "orders", "positions"];
+
+/// The answer to one of [`QUERIES`].
+pub(crate) fn answer_of(word: &str, core: &Core) -> Option<Value> {
+    let scope =
+        LimitScope { account: AccountId::NONE, instrument: InstrumentId::NONE, strategy: StrategyId::NONE };
+    let query = match word {
+        "accounts" => Query::Accounts(AccountId::NONE),
+        "balances" => Query::Balances(AccountId::NONE),
+        "books" => Query::Books(InstrumentId::NONE),
+        "limits" => Query::Limits(scope),
+        "orders" => Query::Orders(AccountId::NONE),
+        "positions" => Query::Positions(AccountId::NONE),
+        _ => return None,
+    };
+    Some(answer(query, core))
 }
 
 fn is_meant(asked: AccountId, account: AccountId) -> bool {

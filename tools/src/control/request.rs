@@ -34,10 +34,18 @@ pub(crate) enum Query {
     Balances(AccountId),
     /// Limits, switches and breakers that hold for a scope.
     Limits(LimitScope),
+    /// The best levels of an instrument's book.
+    Book(BookScope),
     /// How far the journal is, and how full the rings are.
     Watermarks,
     /// The order that a command is about, before the command is sent; no request asks for that alone.
     Order(About),
+    /// Accounts: their states and what they are worth, of one or all.
+    Accounts(AccountId),
+    /// Best prices and state of the book of one instrument or all.
+    Books(InstrumentId),
+    /// A snapshot, which is taken where queries are answered.
+    Snapshot,
 }
 
 /// For whom limits are asked; numbers of 0 stand for "all".
@@ -46,6 +54,16 @@ pub(crate) struct LimitScope {
     pub(crate) account: AccountId,
     pub(crate) instrument: InstrumentId,
     pub(crate) strategy: StrategyId,
+}
+
+/// Which book is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BookScope {
+    pub(crate) instrument: InstrumentId,
+    /// Most levels of a side.
+    pub(crate) levels: usize,
+    /// Each order, and not only how many there are.
+    pub(crate) by_order: bool,
 }
 
 /// A request that was understood.
@@ -158,7 +176,11 @@ const OPS: &[Op] = &[
         instrument: of.optional_instrument_id()?,
         strategy: of.optional_strategy()?,
     })),
+    query!("query.book", &["instrument", "levels", "by_order"], |of| Query::Book(of.book_scope()?)),
     query!("query.watermarks", &[], |_of| Query::Watermarks),
+    query!("query.accounts", &["account"], |of| Query::Accounts(of.optional_account()?)),
+    query!("query.books", &["instrument"], |of| Query::Books(of.optional_instrument_id()?)),
+    query!("snapshot", &[], |_of| Query::Snapshot),
 ];
 const COMMON: &[&str] = &["request_id", "op", "ack"];
 
@@ -232,6 +254,10 @@ impl Fields<'_> {
             Asked::Query(_) => false,
         };
         let reason = if takes_reason { self.reason()? } else { None };
+        if reason.is_none() && matches!(asked, Asked::Command(Command::LimitSet(_))) {
+            let message = "say in a few words why the limit changes";
+            return Err(Fault::new("missing_field", "reason", Value::Null, message));
+        }
         let wanted = match self.optional_text("ack")? {
             None => daemon,
             Some(word) => word_of(Acknowledge::WORDS, "ack", word)?,

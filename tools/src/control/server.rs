@@ -1,6 +1,7 @@
 //! The thread of the control socket.
 
 mod queries;
+mod space;
 
 use super::SOCKET;
 use super::answer::{self, Outcome};
@@ -13,6 +14,7 @@ use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
 use crate::stop::Stop;
+use crate::upkeep::UpkeepCounts;
 use anyhow::{Context, Result};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token};
@@ -58,6 +60,7 @@ pub(crate) struct Door {
     pub(crate) admission: Admission,
     pub(crate) stats: Arc<PipelineStats>,
     pub(crate) watermarks: Watermarks,
+    pub(crate) upkeep: Arc<UpkeepCounts>,
     pub(crate) queries: Sender<follower::Query>,
     /// The highest number that the core has seen of the control socket.
     pub(crate) position: u64,
@@ -112,7 +115,7 @@ fn refuse(stream: &mut UnixStream) {
 }
 
 /// The answer of a query, for the request with this ticket.
-type Answer = (usize, u64, Value, Sequence);
+type Answer = (usize, u64, Outcome, Sequence);
 /// Where the order is that the command with this ticket is about.
 type Found = (usize, u64, Option<Place>);
 
@@ -148,6 +151,7 @@ struct DoorRest {
     admission: Admission,
     stats: Arc<PipelineStats>,
     watermarks: Watermarks,
+    upkeep: Arc<UpkeepCounts>,
     queries: Sender<follower::Query>,
     stop: Stop,
 }
@@ -167,6 +171,7 @@ impl Server {
             admission,
             stats,
             watermarks,
+            upkeep,
             queries,
             position,
             stop,
@@ -196,6 +201,7 @@ impl Server {
                 admission,
                 stats,
                 watermarks,
+                upkeep,
                 queries,
                 stop,
             },
@@ -335,6 +341,7 @@ impl Server {
         mut command: Command,
         reason: Option<String>,
     ) -> Result<(), Fault> {
+        space::has_room(self.door.watermarks.space(), &command)?;
         if let Some(text) = reason {
             let number = match self.door.names.texts.get(&text) {
                 Some(known) => *known,
@@ -476,9 +483,11 @@ impl Server {
             "durable_through": self.door.watermarks.durable_through().0,
             "chained_through": self.door.watermarks.chained_through().0,
             "acknowledge": self.door.acknowledge.word(),
+            "space": self.door.watermarks.space().word(),
             "in_flight": stats.egress_in_flight(),
             "refusals": stats.refusals(),
             "rings": rings,
+            "upkeep": self.door.upkeep.to_json(),
         })
     }
 }

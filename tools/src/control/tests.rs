@@ -69,7 +69,8 @@ fn a_later_watermark_can_be_asked_for_but_no_earlier_one() {
     let asking = |word: &str| order(|request| request["ack"] = json!(word));
     assert_eq!(ack(&asking("durable"), Acknowledge::Written), Some(Acknowledge::Durable));
     assert_eq!(ack(&asking("written"), Acknowledge::Durable), Some(Acknowledge::Durable));
-    let limit = json!({ "op": "limit.set", "limit": "open_orders", "value": "5" }).to_string();
+    let limit =
+        json!({ "op": "limit.set", "limit": "open_orders", "value": "5", "reason": "try" }).to_string();
     assert_eq!(
         ack(&limit, Acknowledge::Written),
         Some(Acknowledge::Durable),

@@ -65,23 +65,14 @@ fn compare(rebuild: &mut Rebuild, row: &BookRow) -> (u64, u64) {
 #[test]
 fn orders_come_and_go_and_executions_are_judged_where_they_stand() {
     use Action::{Add, Delete, Execute, ExecuteHidden, Reduce, Trade};
-    let rebuild = rebuilt(
-        LOBSTER,
-        &[
-            buy(Add, 5, 100, 10),
-            buy(Add, 3, 100, 20),
-            buy(Add, 9, 99, 7),
-            buy(Reduce, 3, 100, 5),
-            buy(Execute, 3, 100, 5),
-            buy(Execute, 5, 100, 1),
-            buy(Execute, 9, 99, 7),
-            buy(Execute, 77, 100, 2),
-            buy(ExecuteHidden, 0, 100, 50),
-            buy(Trade, 3, 100, 50),
-            sell(Add, 6, 101, 4),
-            sell(Delete, 6, 101, 4),
-        ],
-    );
+    let mut rebuild = rebuilt(LOBSTER, &[buy(Add, 5, 100, 10), buy(Add, 3, 100, 20), buy(Add, 9, 99, 7)]);
+    apply(&mut rebuild, &[buy(Reduce, 3, 100, 5)]);
+    assert_eq!(levels(&rebuild, Side::Buy), [(100, 25), (99, 7)]);
+    for (order, price, qty) in [(3, 100, 5), (5, 100, 1), (9, 99, 7), (77, 100, 2)] {
+        apply(&mut rebuild, &[buy(Execute, order, price, qty)]);
+    }
+    apply(&mut rebuild, &[buy(ExecuteHidden, 0, 100, 50), buy(Trade, 3, 100, 50)]);
+    apply(&mut rebuild, &[sell(Add, 6, 101, 4), sell(Delete, 6, 101, 4)]);
     assert_eq!(levels(&rebuild, Side::Buy), [(100, 19)]);
     assert_eq!(levels(&rebuild, Side::Sell), []);
     let expected = Counts {

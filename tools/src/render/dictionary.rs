@@ -4,13 +4,14 @@
 //! Orders are remembered for as long as the engine remembers them, so that memory stays bounded.
 
 use crate::setup::Names;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tickwerk_domain::{
-    AccountId, Command, CurrencyId, Event, Instrument, InstrumentId, InstrumentKind, OrderId, Payload,
-    Record, Side, StrategyId, TextId, VenueId,
+    AccountId, BreakerKind, BreakerState, Command, CurrencyId, Event, Instrument, InstrumentId,
+    InstrumentKind, OrderId, Payload, Record, Side, StrategyId, TextId, VenueId,
 };
 use tickwerk_engine::Core;
 use tickwerk_engine::limits::ORDERS_MAX;
+use tickwerk_engine::risk::subjects::SubjectId;
 
 /// Names and scales so far.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(crate) struct Dictionary {
     reference: CurrencyId,
     instruments: BTreeMap<InstrumentId, InstrumentEntry>,
     orders: BTreeMap<OrderId, OrderEntry>,
+    /// Breakers that are not armed, of accounts (with no strategy) and strategies, by number of kind.
+    tripped: BTreeSet<(AccountId, StrategyId, u8)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +65,12 @@ impl Dictionary {
         let mut dictionary = Self::default();
         for order in core.machine().orders().remembered() {
             dictionary.remember(order.id, order.instrument, Some(order.side));
+        }
+        for (account, _) in core.machine().accounts().accounts() {
+            dictionary.note_breakers((account, StrategyId::NONE), SubjectId::Account(account), core);
+        }
+        for (strategy, slot) in core.machine().strategies() {
+            dictionary.note_breakers((slot.account, strategy), SubjectId::Strategy(strategy), core);
         }
         for instrument in names.instruments.values() {
             dictionary.define_instrument(instrument);
@@ -135,7 +144,38 @@ impl Dictionary {
             self.remember(refused.order, refused.instrument, Some(refused.side));
         } else if let Event::OrderRejected(rejected) = event {
             self.remember(rejected.order, rejected.instrument, None);
+        } else if let Event::BreakerChanged(changed) = event {
+            self.note_breaker((changed.account, changed.strategy), changed.kind, changed.state);
         }
+    }
+
+    fn note_breaker(
+        &mut self,
+        (account, strategy): (AccountId, StrategyId),
+        kind: BreakerKind,
+        to: BreakerState,
+    ) {
+        let breaker = (account, strategy, kind as u8);
+        if to == BreakerState::Armed {
+            self.tripped.remove(&breaker);
+        } else {
+            self.tripped.insert(breaker);
+        }
+    }
+
+    fn note_breakers(&mut self, owner: (AccountId, StrategyId), id: SubjectId, core: &Core) {
+        for kind in BreakerKind::ALL {
+            self.note_breaker(owner, *kind, core.machine().subjects().get(id).breaker(*kind).state);
+        }
+    }
+
+    /// The breaker that refuses: the first of the account, else of the strategy.
+    pub(crate) fn tripped(&self, account: AccountId, strategy: StrategyId) -> Option<BreakerKind> {
+        let first = |strategy| {
+            let all = (account, strategy, 0)..=(account, strategy, u8::MAX);
+            self.tripped.range(all).next().map(|(_, _, kind)| usize::from(*kind))
+        };
+        BreakerKind::ALL.get(first(StrategyId::NONE).or_else(|| first(strategy))?).copied()
     }
 
     fn remember(&mut self, order: OrderId, instrument: InstrumentId, side: Option<Side>) {

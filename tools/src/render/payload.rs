@@ -14,9 +14,9 @@ use tickwerk_domain::event::{Leg, OrderRefused, ReplaceRejected};
 use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    Command, Contingency, CurrencyId, DifferenceKind, Event, FieldValue, Fields, InstrumentId,
+    AccountId, Command, Contingency, CurrencyId, DifferenceKind, Event, FieldValue, Fields, InstrumentId,
     InstrumentKind, LimitKind, LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE,
-    Reject, Side, format_decimal,
+    Reject, Side, StrategyId, format_decimal,
 };
 
 /// What the values of one record are counted in.
@@ -319,6 +319,8 @@ fn own_unit(payload: &Payload, scales: Scales, dictionary: &Dictionary) -> Optio
 
 /// What tells the unit of a refusal.
 struct Refused {
+    account: AccountId,
+    strategy: StrategyId,
     reason: ReasonCode,
     instrument: InstrumentId,
     side: Option<Side>,
@@ -328,6 +330,8 @@ struct Refused {
 impl From<&OrderRefused> for Refused {
     fn from(refused: &OrderRefused) -> Self {
         Self {
+            account: refused.account,
+            strategy: refused.strategy,
             reason: refused.reason,
             instrument: refused.instrument,
             side: Some(refused.side),
@@ -339,6 +343,8 @@ impl From<&OrderRefused> for Refused {
 impl Refused {
     fn of_replace(rejected: &ReplaceRejected, dictionary: &Dictionary) -> Self {
         Self {
+            account: rejected.account,
+            strategy: StrategyId::NONE,
             reason: rejected.reason,
             instrument: dictionary.order_instrument(rejected.order).unwrap_or_default(),
             side: dictionary.order_side(rejected.order),
@@ -355,6 +361,7 @@ const PRICE_RULES: &[Reject] = &[
     Reject::PriceOutsideCollar,
     Reject::TriggerInvalid,
     Reject::CrossedMarket,
+    Reject::SelfTrade,
 ];
 /// Rules that compare quantities.
 const QUANTITY_RULES: &[Reject] = &[
@@ -367,9 +374,13 @@ const QUANTITY_RULES: &[Reject] = &[
     Reject::DisplayQuantityInvalid,
     Reject::PositionAboveLimit,
 ];
-/// Rules that count something.
-const COUNT_RULES: &[Reject] =
-    &[Reject::OpenOrdersAboveLimit, Reject::OrderRateAboveLimit, Reject::ReplaceRateAboveLimit];
+/// Rules that count something, or tell an order's number.
+const COUNT_RULES: &[Reject] = &[
+    Reject::OpenOrdersAboveLimit,
+    Reject::OrderRateAboveLimit,
+    Reject::ReplaceRateAboveLimit,
+    Reject::DuplicateClientOrderId,
+];
 /// Rules that compare amounts of the reference currency.
 const REFERENCE_RULES: &[Reject] = &[Reject::GrossExposureAboveLimit, Reject::NetExposureAboveLimit];
 
@@ -391,6 +402,11 @@ fn unit_of_refusal(refused: &Refused, scales: Scales, dictionary: &Dictionary) -
         Unit::Count
     } else if REFERENCE_RULES.contains(&reason) {
         Unit::Decimal(dictionary.reference_scale())
+    } else if let (Reject::BreakerTripped, Some(kind)) =
+        (reason, dictionary.tripped(refused.account, refused.strategy))
+    {
+        let reference = dictionary.reference_scale();
+        Unit::Limit(kind.limit(), LimitScales { reference, ..LimitScales::default() })
     } else if reason == Reject::LeverageAboveLimit {
         Unit::Decimal(Some(RATE_SCALE))
     } else if refused.compares_nothing {

@@ -31,7 +31,6 @@ const NS_PER_MS: u64 = 1_000_000;
 pub struct BitstampOrders {
     source: Source,
     layout: Option<Layout>,
-    ended: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +47,7 @@ impl BitstampOrders {
 
     /// Reads events of either layout from `source`.
     pub fn new(source: Source) -> Self {
-        Self { source, layout: None, ended: false }
+        Self { source, layout: None }
     }
 
     /// Whether quantities may be one unit too small, as they are in the csv. To be asked before the first event is read.
@@ -56,42 +55,24 @@ impl BitstampOrders {
         // What is buffered may be short. The csv's header starts with a letter, the log with a time.
         Ok(self.source.peek()?.first() == HEADER.as_bytes().first())
     }
-
-    fn read(&mut self) -> Result<Option<OrderByOrder>, OrderByOrderError> {
-        while let Some((_, line)) = self.source.next_line()? {
-            let parsed = match self.layout {
-                Some(Layout::Csv) => parse_row(line).map(Some),
-                Some(Layout::Log) => parse_event(line),
-                None => {
-                    let layout = layout_of(line);
-                    self.layout = layout.clone().ok();
-                    match layout {
-                        Ok(Layout::Csv) => Ok(None),
-                        Ok(Layout::Log) => parse_event(line),
-                        Err(fault) => Err(fault),
-                    }
-                }
-            };
-            match parsed {
-                Ok(None) => {}
-                Ok(Some(item)) => return Ok(Some(item)),
-                Err(fault) => return Err(self.source.line_error(fault)),
-            }
-        }
-        Ok(None)
-    }
 }
 
 impl Iterator for BitstampOrders {
     type Item = Result<OrderByOrder, OrderByOrderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let item = self.read().transpose();
-        self.ended = !matches!(item, Some(Ok(_)));
-        item
+        self.source.next_parsed(|line, _| match self.layout {
+            Some(Layout::Csv) => parse_row(line).map(Some),
+            Some(Layout::Log) => parse_event(line),
+            None => {
+                let layout = layout_of(line)?;
+                self.layout = Some(layout);
+                match layout {
+                    Layout::Csv => Ok(None),
+                    Layout::Log => parse_event(line),
+                }
+            }
+        })
     }
 }
 
@@ -101,7 +82,6 @@ pub struct BitstampBook {
     source: Source,
     /// A first line was read and is one of a log.
     is_log: bool,
-    ended: bool,
 }
 
 impl BitstampBook {
@@ -112,22 +92,7 @@ impl BitstampBook {
 
     /// Reads the books of a log from `source`.
     pub fn new(source: Source) -> Self {
-        Self { source, is_log: false, ended: false }
-    }
-
-    fn read(&mut self) -> Result<Option<BookRow>, OrderByOrderError> {
-        while let Some((_, line)) = self.source.next_line()? {
-            let parsed = if self.is_log { Ok(()) } else { check_log(line) };
-            match parsed.and_then(|()| parse_book(line)) {
-                Ok(None) => self.is_log = true,
-                Ok(Some(row)) => {
-                    self.is_log = true;
-                    return Ok(Some(row));
-                }
-                Err(fault) => return Err(self.source.line_error(fault)),
-            }
-        }
-        Ok(None)
+        Self { source, is_log: false }
     }
 }
 
@@ -135,12 +100,13 @@ impl Iterator for BitstampBook {
     type Item = Result<BookRow, OrderByOrderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
+        self.source.next_parsed(|line, _| {
+            if !self.is_log {
+                check_log(line)?;
+                self.is_log = true;
+            }
+            parse_book(line)
+        })
     }
 }
 

@@ -26,7 +26,6 @@ const LEVEL_FIELDS: usize = 4;
 #[derive(Debug)]
 pub struct LobsterOrders {
     source: Source,
-    ended: bool,
 }
 
 impl LobsterOrders {
@@ -37,15 +36,7 @@ impl LobsterOrders {
 
     /// Reads messages from `source`.
     pub fn new(source: Source) -> Self {
-        Self { source, ended: false }
-    }
-
-    fn read(&mut self) -> Result<Option<OrderByOrder>, OrderByOrderError> {
-        let Some((line, text)) = self.source.next_line()? else {
-            return Ok(None);
-        };
-        let parsed = parse_message(text, line);
-        parsed.map(Some).map_err(|fault| self.source.line_error(fault))
+        Self { source }
     }
 }
 
@@ -53,12 +44,7 @@ impl Iterator for LobsterOrders {
     type Item = Result<OrderByOrder, OrderByOrderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let item = self.read().transpose();
-        self.ended = !matches!(item, Some(Ok(_)));
-        item
+        self.source.next_parsed(|line, number| parse_message(line, number).map(Some))
     }
 }
 
@@ -68,7 +54,6 @@ pub struct LobsterBook {
     source: Source,
     /// Levels of the first row; 0 before it.
     depth: usize,
-    ended: bool,
 }
 
 impl LobsterBook {
@@ -79,17 +64,7 @@ impl LobsterBook {
 
     /// Reads rows from `source`.
     pub fn new(source: Source) -> Self {
-        Self { source, depth: 0, ended: false }
-    }
-
-    fn read(&mut self) -> Result<Option<BookRow>, OrderByOrderError> {
-        let Some((line, text)) = self.source.next_line()? else {
-            return Ok(None);
-        };
-        let parsed = parse_row(text, line, self.depth);
-        let row = parsed.map_err(|fault| self.source.line_error(fault))?;
-        self.depth = row.depth;
-        Ok(Some(row))
+        Self { source, depth: 0 }
     }
 }
 
@@ -97,13 +72,19 @@ impl Iterator for LobsterBook {
     type Item = Result<BookRow, OrderByOrderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
+        self.source.next_parsed(|line, number| {
+            let row = parse_row(line, number, self.depth)?;
+            self.depth = row.depth;
+            Ok(Some(row))
+        })
     }
+}
+
+/// The levels that a LOBSTER file was asked for, which its name tells: `…_message_50.csv`.
+pub fn window_of(path: &Path) -> Option<usize> {
+    let (_, behind) = path.file_name()?.to_str()?.rsplit_once("_message_")?;
+    let digits = behind.split(|letter: char| !letter.is_ascii_digit()).next()?;
+    digits.parse().ok().filter(|window| *window > 0)
 }
 
 fn parse_message(line: &str, number: u64) -> Result<OrderByOrder, OrderByOrderFault> {

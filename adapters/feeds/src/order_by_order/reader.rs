@@ -11,7 +11,7 @@ use super::{
 };
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use tickwerk_domain::command::{BookOrderObserved, TradeObserved};
+use tickwerk_domain::command::{BookOrderObserved, SessionSet, TradeObserved};
 use tickwerk_domain::numbers::power_of_ten;
 use tickwerk_domain::{
     Command, Envelope, InstrumentId, Payload, Price, Qty, Record, SourceId, TimeNs, format_decimal,
@@ -59,7 +59,8 @@ pub struct OrderFeedConfig {
     pub format: OrderFormat,
     /// The data.
     pub path: PathBuf,
-    /// LOBSTER: a file of books whose first row is what the first message led to.
+    /// LOBSTER: a file of books, of which row n is what message n led to. The first one seeds the book; the others are used
+    /// where the messages show the best level alone, and say nothing of the one behind it.
     pub book: Option<PathBuf>,
     /// Databento: which instrument of several.
     pub venue_instrument: Option<u32>,
@@ -86,8 +87,14 @@ pub struct OrderFeedReport {
     pub orders: u64,
     /// Trades that were told beside them.
     pub trades: u64,
+    /// Halts and their ends that were told.
+    pub sessions: u64,
     /// Items about orders that were never shown.
     pub unknown: u64,
+    /// Best levels that the items do not show, and that were taken from the file of books.
+    pub revealed: u64,
+    /// Items that change the shown book, behind which nothing had to be taken from there.
+    pub determined: u64,
 }
 
 /// Why there are no more records.
@@ -147,6 +154,8 @@ pub struct OrderReader {
     config: OrderFeedConfig,
     translation: Translation,
     seed: Option<BookRow>,
+    /// The books behind the items, where the items alone do not tell the best levels.
+    rows: Option<LobsterBook>,
     /// What the data's clock counts from.
     midnight: u64,
     pending: VecDeque<Record>,
@@ -193,19 +202,17 @@ impl OrderReader {
     /// Opens the data, and the book that seeds them where there is one.
     pub fn open(config: OrderFeedConfig) -> Result<Self, OrderFeedError> {
         let path = config.path.as_path();
-        let shows_best_only = config.format == OrderFormat::Lobster && window_of(path) == Some(1);
+        let shows_best_only = config.format == OrderFormat::Lobster && lobster::window_of(path) == Some(1);
         let promises = Promises { format: config.format, shows_best_only };
         let (items, midnight): (Items, _) = match config.format {
             OrderFormat::Lobster => (Box::new(LobsterOrders::open(path)?), midnight_of(path).unwrap_or(0)),
             OrderFormat::Bitstamp => (Box::new(BitstampOrders::open(path)?), 0),
             OrderFormat::Databento => (Box::new(DatabentoOrders::open(path, config.venue_instrument)?), 0),
         };
-        let seed = match &config.book {
+        let mut rows = config.book.as_deref().map(LobsterBook::open).transpose()?;
+        let seed = match rows.as_mut().zip(config.book.clone()) {
             None => None,
-            Some(book) => {
-                let row = LobsterBook::open(book)?.next().transpose()?;
-                Some(row.ok_or_else(|| OrderFeedError::NoRow { path: book.clone() })?)
-            }
+            Some((rows, path)) => Some(rows.next().transpose()?.ok_or(OrderFeedError::NoRow { path })?),
         };
         let mut translation = Translation::new(promises);
         if !promises.is_whole() && seed.is_none() {
@@ -215,6 +222,7 @@ impl OrderReader {
             items,
             translation,
             seed,
+            rows: rows.filter(|_| shows_best_only),
             midnight,
             pending: VecDeque::new(),
             stamp: TimeNs::UNKNOWN,
@@ -241,13 +249,26 @@ impl OrderReader {
                 self.translation.seed(&row, &item);
                 item.is_last
             }
-            None => self.translation.apply(&item),
+            None => {
+                let is_complete = self.translation.apply(&item);
+                self.reveal(&item)?;
+                is_complete
+            }
         };
         self.report.unknown = self.translation.unknown;
         if is_complete {
             self.emit_update(&item)?;
         }
         Ok(true)
+    }
+
+    /// Looks at the book behind an item, where there is one.
+    fn reveal(&mut self, item: &OrderByOrder) -> Result<(), OrderFeedError> {
+        let row = self.rows.as_mut().and_then(Iterator::next).transpose()?;
+        let revealed = row.map_or(0, |row| self.translation.reveal(&row));
+        self.report.revealed += revealed;
+        self.report.determined += u64::from(revealed == 0 && item.action.changes_shown_book());
+        Ok(())
     }
 
     /// Queues what an update tells, as far as it is not known already; its last change of an order ends it.
@@ -263,6 +284,7 @@ impl OrderReader {
             match told {
                 Told::Order { .. } => self.report.orders += 1,
                 Told::Trade { .. } => self.report.trades += 1,
+                Told::Session(_) => self.report.sessions += 1,
             }
             if self.told <= self.config.resume_after {
                 continue;
@@ -300,6 +322,8 @@ impl OrderReader {
                 is_last,
             }
             .into(),
+            // When the session ends, no halt tells.
+            Told::Session(state) => SessionSet { closes_at: TimeNs::UNKNOWN, instrument, state }.into(),
             Told::Trade { price: at, qty: much, aggressor } => {
                 TradeObserved { trade_id: update, price: price(at)?, qty: qty(much)?, instrument, aggressor }
                     .into()
@@ -348,13 +372,6 @@ pub(super) fn rescale(mantissa: i64, from: u8, to: u8) -> Result<i64, Rescale> {
         return Err(Rescale::TooFine);
     }
     i64::try_from(wide / factor).map_err(|_| Rescale::TooLarge)
-}
-
-/// The levels that a LOBSTER file was asked for, which its name tells: `…_message_50.csv`.
-fn window_of(path: &Path) -> Option<usize> {
-    let (_, behind) = path.file_name()?.to_str()?.rsplit_once("_message_")?;
-    let digits = behind.split(|letter: char| !letter.is_ascii_digit()).next()?;
-    digits.parse().ok().filter(|window| *window > 0)
 }
 
 const DAY_NS: u64 = 86_400 * 1_000_000_000;

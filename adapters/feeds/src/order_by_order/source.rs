@@ -27,6 +27,8 @@ pub struct Source {
     /// Whole lines or records so far.
     place: u64,
     buffer: Vec<u8>,
+    /// The last line was handed out, or there was an error.
+    ended: bool,
 }
 
 impl std::fmt::Debug for Source {
@@ -52,7 +54,8 @@ impl Source {
     }
 
     fn new(path: &Path, packed: Box<dyn BufRead + Send>) -> Result<Self, OrderByOrderError> {
-        let mut source = Self { input: packed, path: path.to_owned(), place: 0, buffer: Vec::new() };
+        let mut source =
+            Self { input: packed, path: path.to_owned(), place: 0, buffer: Vec::new(), ended: false };
         let head = source.peek()?;
         let unpack: fn(Box<dyn BufRead + Send>) -> Box<dyn BufRead + Send> = if head.starts_with(&GZIP_MAGIC)
         {
@@ -90,7 +93,7 @@ impl Source {
     }
 
     /// The next line with its number, without its end mark, or `None` at the end of the file.
-    pub(super) fn next_line(&mut self) -> Result<Option<(u64, &str)>, OrderByOrderError> {
+    fn next_line(&mut self) -> Result<Option<(u64, &str)>, OrderByOrderError> {
         self.buffer.clear();
         let limit = LINE_SIZE_MAX as u64 + 1;
         match (&mut self.input).take(limit).read_until(b'\n', &mut self.buffer) {
@@ -111,6 +114,36 @@ impl Source {
         }
     }
 
+    /// What `parse` makes of the next line, by its text and number, that it makes something of. Nothing more comes after
+    /// the last line or the first error.
+    pub(super) fn next_parsed<T>(
+        &mut self,
+        mut parse: impl FnMut(&str, u64) -> Result<Option<T>, OrderByOrderFault>,
+    ) -> Option<Result<T, OrderByOrderError>> {
+        while !self.ended {
+            let parsed = match self.next_line() {
+                Ok(Some((number, line))) => parse(line, number),
+                Ok(None) => {
+                    self.ended = true;
+                    return None;
+                }
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            };
+            match parsed {
+                Ok(None) => {}
+                Ok(Some(item)) => return Some(Ok(item)),
+                Err(fault) => {
+                    self.ended = true;
+                    return Some(Err(self.line_error(fault)));
+                }
+            }
+        }
+        None
+    }
+
     /// Fills `bytes`. `false` at the end of the file, which may not lie inside of them.
     pub(super) fn read_exact(&mut self, bytes: &mut [u8]) -> Result<bool, OrderByOrderError> {
         if bytes.is_empty() {
@@ -128,7 +161,7 @@ impl Source {
         self.place += 1;
     }
 
-    pub(super) fn line_error(&self, fault: OrderByOrderFault) -> OrderByOrderError {
+    fn line_error(&self, fault: OrderByOrderFault) -> OrderByOrderError {
         let fault = Box::new(fault);
         OrderByOrderError::Line { path: self.path.clone(), line: self.place, fault }
     }

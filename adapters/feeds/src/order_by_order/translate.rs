@@ -5,14 +5,17 @@
 //! - Data that begin in the middle (LOBSTER, Bitstamp) name orders that were never shown. Those of a seeded level are
 //!   taken from the nameless order that stands for it; of others only executions are told, as trades.
 //! - Data of the N best levels are silent about those behind. What is known there is kept, as the best guess when they
-//!   come back; with a window of one level that guess would be the whole book, so levels that leave it are taken away.
+//!   come back; with a window of one level that guess would be the whole book, so levels that leave it are taken away,
+//!   and a side that is empty then is what the book beside the data says, where there is one.
 //! - Data that are whole (Databento) do not: what contradicts the book is told as it is, and the book goes stale by it.
+//!
+//! A halt of LOBSTER is a session of the market: halted, before the open while quotes are taken, and open again.
 //!
 //! Units are those of the format. Order: that of the items; the parts of an update end with the item that ends it.
 
 use super::{Action, BookRow, OrderByOrder, OrderFormat};
 use std::collections::{BTreeMap, BTreeSet};
-use tickwerk_domain::{Aggressor, BookAction, Level, Price, Qty, Side};
+use tickwerk_domain::{Aggressor, BookAction, Level, Price, Qty, SessionState, Side};
 
 /// What the data promise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +58,8 @@ pub(super) enum Told {
     Order { action: BookAction, order: u64, side: Side, price: Price, qty: Qty },
     /// A trade without a shown order.
     Trade { price: Price, qty: Qty, aggressor: Aggressor },
+    /// The state of the market from here on.
+    Session(SessionState),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,11 +78,14 @@ pub(super) struct Translation {
     levels: [BTreeMap<Price, BTreeSet<u64>>; 2],
     /// Orders that stand for all that rested at a price before the data began.
     nameless: BTreeMap<(Side, Price), u64>,
+    /// Ids given to such orders.
+    nameless_ids: u64,
     gone: BTreeSet<u64>,
     /// What fills told of orders whose reduction is still to come.
     filled: BTreeMap<u64, i64>,
     /// A trade whose fills are still to come.
     trade: Option<Told>,
+    session: SessionState,
     update: Vec<Told>,
     /// Items about orders that were never shown.
     pub(super) unknown: u64,
@@ -90,9 +98,11 @@ impl Translation {
             orders: BTreeMap::new(),
             levels: [BTreeMap::new(), BTreeMap::new()],
             nameless: BTreeMap::new(),
+            nameless_ids: 0,
             gone: BTreeSet::new(),
             filled: BTreeMap::new(),
             trade: None,
+            session: SessionState::Continuous,
             update: Vec::new(),
             unknown: 0,
         }
@@ -117,10 +127,7 @@ impl Translation {
                 let is_own = own == Some(side) && level.price == first.price;
                 let qty = Qty(level.qty.0 - if is_own { first.qty.0 } else { 0 });
                 if qty > Qty::ZERO {
-                    // Far above all ids of the formats.
-                    let id = u64::MAX - self.nameless.len() as u64;
-                    self.nameless.insert((side, level.price), id);
-                    self.add(id, side, level.price, qty);
+                    self.add_nameless(side, Level { qty, ..*level });
                 }
             }
         }
@@ -130,6 +137,21 @@ impl Translation {
         } else if first.action == Action::Execute {
             self.update.push(trade_of(first));
         }
+    }
+
+    /// Takes over the best level of `row`, which stands behind the last item, where nothing is known of a side. Tells on
+    /// how many sides that was so.
+    pub(super) fn reveal(&mut self, row: &BookRow) -> u64 {
+        let mut revealed = 0;
+        for side in [Side::Buy, Side::Sell] {
+            if let Some(level) = row.levels(side).first()
+                && self.levels[index(side)].is_empty()
+            {
+                self.add_nameless(side, *level);
+                revealed += 1;
+            }
+        }
+        revealed
     }
 
     /// Takes an item; `true` where an update is complete with it.
@@ -166,11 +188,16 @@ impl Translation {
                 | Action::Fill,
                 None,
             )
-            | (Action::Halt | Action::ResumeQuoting | Action::ResumeTrading | Action::Nothing, _) => {}
+            | (Action::Nothing, _) => {}
+            (Action::Halt, _) => self.session(SessionState::Halted),
+            (Action::ResumeQuoting, _) => {
+                // Where quotes are taken again they were not before, also if the data began in the halt.
+                self.session(SessionState::Halted);
+                self.session(SessionState::PreOpen);
+            }
+            (Action::ResumeTrading, _) => self.session(SessionState::Continuous),
         }
-        let is_final =
-            item.action == Action::Delete || (item.action == Action::Restate && item.qty == Qty::ZERO);
-        if is_final && !self.promises.ids_return() {
+        if item.ends_its_order() && !self.promises.ids_return() {
             self.gone.insert(item.order);
         }
         item.is_last
@@ -195,6 +222,15 @@ impl Translation {
             self.levels[index(side)].entry(price).or_default().insert(order);
         }
         self.tell(BookAction::Add, order, side, Level { price, qty });
+    }
+
+    /// Adds what rests at a price and was never shown order by order, as one order.
+    fn add_nameless(&mut self, side: Side, level: Level) {
+        // Far above all ids of the formats.
+        let id = u64::MAX - self.nameless_ids;
+        self.nameless_ids += 1;
+        self.nameless.insert((side, level.price), id);
+        self.add(id, side, level.price, level.qty);
     }
 
     fn modify(&mut self, item: &OrderByOrder, side: Side) {
@@ -325,6 +361,13 @@ impl Translation {
                     self.shrink_to(id, rests, Qty::ZERO, BookAction::Reduce);
                 }
             }
+        }
+    }
+
+    fn session(&mut self, state: SessionState) {
+        if self.session != state {
+            self.session = state;
+            self.update.push(Told::Session(state));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::fields::payloads;
 use crate::{
-    Aggressor, BookAction, DurationNs, InstrumentId, MarkSource, Price, Qty, QueueModel, Rate,
+    Aggressor, BookAction, DurationNs, InstrumentId, LatencyModel, MarkSource, Price, Qty, QueueModel, Rate,
     SelfTradePrevention, SessionState, Side, StaleReason, TextId, TimeNs, VenueId, VenueState,
 };
 
@@ -141,6 +141,42 @@ payloads! {
         venue: VenueId,
         /// From here on.
         state: VenueState,
+    }
+    /// How long the way to the simulated venue and back takes, beside the constants of [`SimulatedVenueSet`]. Forgets
+    /// what was recorded for the instrument.
+    VenueLatencySet {
+        /// Model `feed`: an order takes this multiple of what the last market update took.
+        order_factor: Rate,
+        /// Model `feed`: a report takes this multiple of it.
+        report_factor: Rate,
+        /// Tells one set of recorded latencies from another; 0 for none.
+        table: u64,
+        /// Whose market.
+        instrument: InstrumentId,
+        /// Which model.
+        model: LatencyModel,
+    }
+    /// One order's way as it was measured. They come in the order of sending, and none arrives before an earlier one.
+    LatencyRecorded {
+        /// When it was sent.
+        sent_at: TimeNs,
+        /// When it was at the venue.
+        arrived_at: TimeNs,
+        /// When its report was here.
+        reported_at: TimeNs,
+        /// For which market.
+        instrument: InstrumentId,
+    }
+    /// The prices at which an exchange of our own trades. Takes the place of what was set before.
+    PriceBandSet {
+        /// The lowest price; 0 with `high` for none.
+        low: Price,
+        /// The highest price.
+        high: Price,
+        /// Largest distance from the last trade, as a fraction of its price; 0 for any.
+        dynamic: Rate,
+        /// Whose market.
+        instrument: InstrumentId,
     }
 }
 

@@ -52,7 +52,7 @@ fn a_table_holds_what_is_not_blank() {
     let mut rows = vec![Row::default(); 1000];
     rows[7].number = 1;
     rows[999].way = Some(false);
-    let bytes = written(|to| to.table(&rows, |_| Row::default()));
+    let bytes = written(|to| to.table(&rows, &Row::default()));
     assert_eq!(bytes.len(), 4 + 2 * (4 + 8 + 8) + 1 + 2);
     let blank = || vec![Row::default(); 1000].into_boxed_slice();
     assert_eq!(ImageReader::new(&bytes).table(blank()).as_deref(), Ok(rows.as_slice()));

@@ -2,17 +2,19 @@
 
 use super::{Fault, ImageReader, ImageWriter, Persist};
 use crate::command::{
-    FillReported, FundingApplied, NewOrder, OrderReported, ReplaceReported, SimulatedVenueSet,
+    FillReported, FundingApplied, LatencyRecorded, NewOrder, OrderReported, PriceBandSet, ReplaceReported,
+    SimulatedVenueSet,
 };
 use crate::event::ReplaceSubmitted;
 use crate::reject::ReasonCode;
 use crate::{
     AccountId, AccountState, BookAction, BreakerKind, BreakerState, Contingency, ContinueKind, CorrelationId,
-    CurrencyId, Digest, DurationNs, FillState, HoldReason, Instrument, InstrumentId, InstrumentKind, Level,
-    LimitKind, Liquidity, MarkSource, Money, OrderId, OrderStatus, OrderType, PositionEffect, PositionMode,
-    PositionSide, Price, Qty, QueueModel, Rate, Reject, ReportKind, SelfTradePrevention, Sequence,
-    SessionState, Side, SideFilter, SignalDirection, SourceId, StaleReason, Stamp, StrategyId, TextId,
-    TimeInForce, TimeNs, TimerKind, Touch, TradingState, TrailUnit, TriggerBy, VenueId, VenueState,
+    CurrencyId, Digest, DurationNs, FillState, HoldReason, Instrument, InstrumentId, InstrumentKind,
+    LatencyModel, Level, LimitKind, Liquidity, MarkSource, Money, OrderId, OrderStatus, OrderType,
+    PositionEffect, PositionMode, PositionSide, Price, Qty, QueueModel, Rate, Reject, ReportKind,
+    SelfTradePrevention, Sequence, SessionState, Side, SideFilter, SignalDirection, SourceId, StaleReason,
+    Stamp, StrategyId, TextId, TimeInForce, TimeNs, TimerKind, Touch, TradingState, TrailUnit, TriggerBy,
+    VenueId, VenueState,
 };
 
 macro_rules! numbers {
@@ -63,7 +65,17 @@ macro_rules! words {
     )*};
 }
 words!(AccountState, BookAction, BreakerKind, BreakerState, Contingency, ContinueKind, FillState, HoldReason);
-words!(LimitKind, Liquidity, MarkSource, OrderStatus, OrderType, PositionEffect, PositionMode, PositionSide);
+words!(
+    LatencyModel,
+    LimitKind,
+    Liquidity,
+    MarkSource,
+    OrderStatus,
+    OrderType,
+    PositionEffect,
+    PositionMode,
+    PositionSide
+);
 words!(QueueModel, ReportKind, SelfTradePrevention, SessionState, Side, SideFilter, SignalDirection);
 words!(StaleReason, TimeInForce, TimerKind, TradingState, TrailUnit, TriggerBy, VenueState);
 
@@ -79,6 +91,8 @@ crate::persist! {
     OrderReported { order, venue_order_id, kind, reason }
     ReplaceReported { order, venue_order_id, price, qty, trigger_price, display_qty }
     SimulatedVenueSet { latency, report_latency, jitter, seed, queue_parameter, reject_rate, loss_rate, duplicate_rate, slippage_ticks, instrument, queue_model, self_trade }
+    LatencyRecorded { sent_at, arrived_at, reported_at, instrument }
+    PriceBandSet { low, high, dynamic, instrument }
     ReplaceSubmitted { order, price, qty, trigger_price, display_qty, reserved, limits_version, instrument, venue }
     Instrument { notional_max, tick_size, lot_size, quantity_min, quantity_max, multiplier, maker_fee, taker_fee, margin_rate, instrument, symbol, base, quote, settlement, kind, price_scale, quantity_scale, settlement_scale }
 }

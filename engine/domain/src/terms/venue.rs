@@ -38,4 +38,13 @@ words! {
         /// Orders of all accounts meet in one order-by-order book; market data play no part.
         Exchange = "exchange",
     }
+    /// What the way to the simulated venue and back takes beside its constants.
+    LatencyModel {
+        /// Nothing.
+        Constant = "constant",
+        /// A multiple of what the last market update took.
+        Feed = "feed",
+        /// What was measured, on a straight line between two measurements.
+        Recorded = "recorded",
+    }
 }

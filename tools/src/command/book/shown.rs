@@ -1,6 +1,6 @@
 //! A rebuilt book and what its making showed, for people and for programs.
 
-use super::{Format, Options, when};
+use super::{Options, when};
 use crate::command::inspect::grouped;
 use crate::rebuild::{Counts, Difference, Rebuild};
 use anyhow::{Context, Result};
@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 use std::fmt::Write;
 use tickwerk_domain::{Level, Side};
+use tickwerk_feeds::order_by_order::OrderFormat;
 use tickwerk_venue::book::BookOrder;
 
 /// Decimals that a price has at least, as people write them.
@@ -219,7 +220,13 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn shown_level(rebuild: &Rebuild, format: Format, side: Side, level: Level, by_order: bool) -> ShownLevel {
+fn shown_level(
+    rebuild: &Rebuild,
+    format: OrderFormat,
+    side: Side,
+    level: Level,
+    by_order: bool,
+) -> ShownLevel {
     let queue = || rebuild.book().orders_at(side, level.price);
     let (_, qty_scale) = format.scales();
     let order = |order: &BookOrder| ShownOrder {
@@ -232,7 +239,7 @@ fn shown_level(rebuild: &Rebuild, format: Format, side: Side, level: Level, by_o
     ShownLevel { price, qty, orders, queue }
 }
 
-fn shown_pair(level: Level, format: Format) -> ShownPair {
+fn shown_pair(level: Level, format: OrderFormat) -> ShownPair {
     let (price_scale, qty_scale) = format.scales();
     ShownPair {
         price: when::decimal(level.price.0, price_scale, PRICE_DECIMALS_MIN),
@@ -240,7 +247,7 @@ fn shown_pair(level: Level, format: Format) -> ShownPair {
     }
 }
 
-fn shown_difference(difference: &Difference, format: Format) -> ShownDifference {
+fn shown_difference(difference: &Difference, format: OrderFormat) -> ShownDifference {
     ShownDifference {
         sequence: difference.sequence,
         time: when::show(difference.time_ns, format),

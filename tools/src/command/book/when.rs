@@ -1,8 +1,8 @@
 //! Times of day and of history, as the formats count them, from text and back.
 
-use super::Format;
 use crate::render;
 use tickwerk_domain::{TimeNs, format_decimal, parse_decimal};
+use tickwerk_feeds::order_by_order::OrderFormat;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const NS_SCALE: u8 = 9;
@@ -18,22 +18,22 @@ pub(super) enum WhenError {
     History(String),
 }
 
-pub(super) fn parse(text: &str, format: Format) -> Result<TimeNs, WhenError> {
+pub(super) fn parse(text: &str, format: OrderFormat) -> Result<TimeNs, WhenError> {
     match format {
-        Format::Lobster => parse_day(text).ok_or_else(|| WhenError::Day(text.to_owned())),
-        Format::Bitstamp | Format::Databento => {
+        OrderFormat::Lobster => parse_day(text).ok_or_else(|| WhenError::Day(text.to_owned())),
+        OrderFormat::Bitstamp | OrderFormat::Databento => {
             parse_history(text).ok_or_else(|| WhenError::History(text.to_owned()))
         }
     }
 }
 
-pub(super) fn show(time: TimeNs, format: Format) -> String {
+pub(super) fn show(time: TimeNs, format: OrderFormat) -> String {
     match format {
-        Format::Lobster => {
+        OrderFormat::Lobster => {
             let (seconds, rest) = (time.0 / SECOND_NS, time.0 % SECOND_NS);
             format!("{:02}:{:02}:{:02}.{rest:09}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
         }
-        Format::Bitstamp | Format::Databento => render::rfc3339(time),
+        OrderFormat::Bitstamp | OrderFormat::Databento => render::rfc3339(time),
     }
 }
 
@@ -84,23 +84,23 @@ mod tests {
             ("10:15", "10:15:00.000000000"),
             ("0", "00:00:00.000000000"),
         ] {
-            let time = parse(text, Format::Lobster).expect("a time");
-            assert_eq!(show(time, Format::Lobster), shown);
+            let time = parse(text, OrderFormat::Lobster).expect("a time");
+            assert_eq!(show(time, OrderFormat::Lobster), shown);
         }
         for text in ["", "noon", "-1", "10:60", "10:00:60", "1:2:3:4", "10:", ":", "1e3", "25:00"] {
-            assert_eq!(parse(text, Format::Lobster), Err(WhenError::Day(text.to_owned())), "{text}");
+            assert_eq!(parse(text, OrderFormat::Lobster), Err(WhenError::Day(text.to_owned())), "{text}");
         }
     }
 
     #[test]
     fn times_of_history_are_read_and_shown() {
         for text in ["1715126401500000000", "2024-05-08T00:00:01.5Z"] {
-            let time = parse(text, Format::Databento);
+            let time = parse(text, OrderFormat::Databento);
             assert_eq!(time, Ok(TimeNs(1_715_126_401_500_000_000)));
         }
-        assert_eq!(show(TimeNs(1_500_000_000), Format::Bitstamp), "1970-01-01T00:00:01.500000000Z");
+        assert_eq!(show(TimeNs(1_500_000_000), OrderFormat::Bitstamp), "1970-01-01T00:00:01.500000000Z");
         for text in ["", "10:15", "-5", "2024-05-08", "1969-12-31T00:00:00Z"] {
-            assert!(parse(text, Format::Bitstamp).is_err(), "{text}");
+            assert!(parse(text, OrderFormat::Bitstamp).is_err(), "{text}");
         }
     }
 

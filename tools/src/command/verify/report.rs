@@ -3,7 +3,9 @@
 //! Units: sequences as numbers (0 for none), offsets in bytes from the start of the segment's file, heads in lower-case
 //! hex. Invariant: `ok` is whether there is no first difference, whatever the tail and the notes say.
 
+use super::snapshots::Checked;
 use crate::command::inspect::{grouped, size_in_words};
+use crate::session::is_snapshot;
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::Path;
@@ -15,6 +17,8 @@ use tickwerk_journal::{Difference, TornTail, VerifyReport};
 pub(super) struct Work {
     pub(super) is_reexecution: bool,
     pub(super) reexecuted_frames: u64,
+    /// Frames before the snapshot that deciding again began behind, as the journal's beginning is not kept.
+    pub(super) known_frames: u64,
     /// Of the frames that were read.
     pub(super) bytes: u64,
     pub(super) elapsed: Duration,
@@ -34,6 +38,8 @@ pub(super) struct Report {
     reexecuted_frames: u64,
     first_difference: Option<FirstDifference>,
     tail: Option<Tail>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snapshots: Vec<Checked>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
     #[serde(skip)]
@@ -69,7 +75,9 @@ impl Report {
             first_sequence: found.first_sequence.0,
             last_sequence: found.last_sequence.0,
             chain_head: found.chain_head.head.to_string(),
-            reexecuted: ok && work.is_reexecution && work.reexecuted_frames == found.frames,
+            reexecuted: ok
+                && work.is_reexecution
+                && work.reexecuted_frames + work.known_frames == found.frames,
             reexecuted_frames: work.reexecuted_frames,
             first_difference: difference.map(|Difference { sequence, segment, offset, reason }| {
                 FirstDifference { sequence: sequence.0, segment, offset, reason }
@@ -80,9 +88,23 @@ impl Report {
                 bytes,
                 reason,
             }),
-            notes: found.notes.iter().map(ToString::to_string).collect(),
+            snapshots: Vec::new(),
+            // What is wrong with a snapshot is told with it.
+            notes: found
+                .notes
+                .iter()
+                .filter(|note| !is_snapshot(&note.path))
+                .map(ToString::to_string)
+                .collect(),
             work,
         }
+    }
+
+    /// With what was found about the snapshots; a bad one is not ok.
+    pub(super) fn with_snapshots(mut self, snapshots: Vec<Checked>) -> Self {
+        self.ok &= snapshots.iter().all(|snapshot| snapshot.bad.is_none());
+        self.snapshots = snapshots;
+        self
     }
 
     /// The report for people, without the end of the last line.
@@ -108,7 +130,18 @@ impl Report {
         line("frames", &grouped(self.frames));
         line("chain head", &self.chain_head);
         if self.work.is_reexecution {
-            line("decided again", &format!("{} frames came out the same", grouped(self.reexecuted_frames)));
+            let frames = grouped(self.reexecuted_frames);
+            let known = match self.work.known_frames {
+                0 => String::new(),
+                known => format!(
+                    ", behind the oldest snapshot; {} before it stand by their hashes",
+                    grouped(known)
+                ),
+            };
+            line("decided again", &format!("{frames} frames came out the same{known}"));
+        }
+        for snapshot in &self.snapshots {
+            line("snapshot", &snapshot.text());
         }
         if let Some(Tail { segment, offset, bytes, reason }) = &self.tail {
             let size = size_in_words(*bytes);
@@ -157,7 +190,8 @@ mod tests {
 
     fn work(reexecuted_frames: u64) -> Work {
         let elapsed = Duration::from_millis(2);
-        Work { is_reexecution: reexecuted_frames > 0, reexecuted_frames, bytes: 5_000, elapsed }
+        let is_reexecution = reexecuted_frames > 0;
+        Work { is_reexecution, reexecuted_frames, known_frames: 0, bytes: 5_000, elapsed }
     }
 
     fn difference(sequence: u64) -> Difference {

@@ -150,21 +150,29 @@ fn fits(asked: AccountId, account: AccountId) -> bool {
     asked.is_none() || asked == account
 }
 
-/// What each account is worth and has at stake, in the reference currency.
+/// What each account is worth and has at stake, in the reference currency, which there must be.
 fn accounts(asked: LimitScope, machine: &Machine) -> Vec<Value> {
-    let Some(scale) = reference_scale(machine) else {
-        return Vec::new();
-    };
-    let meant = machine.accounts().accounts().filter(|(account, _)| fits(asked.account, *account));
+    if reference_scale(machine).is_some() { accounts_of(asked.account, machine) } else { Vec::new() }
+}
+
+/// State of each account, and what it is worth and has at stake in the reference currency, where there is one; `_worst`
+/// with open orders at their worst, as the limits count it.
+pub(super) fn accounts_of(asked: AccountId, machine: &Machine) -> Vec<Value> {
+    let scale = reference_scale(machine);
+    let meant = machine.accounts().accounts().filter(|(account, _)| fits(asked, *account));
     let shown = meant.map(|(account, row)| {
-        let money = |amount: Option<i128>| amount.map(|amount| format_decimal(amount, scale));
+        let money = |amount: Option<i128>| Some(format_decimal(amount?, scale?));
+        let exposure = machine.exposure(account);
+        let net_worst = exposure.map(|of| of.net_longest.abs().max(of.net_shortest.abs()));
         json!({
             "account": machine.text(row.name),
-            "currency": currency(machine.reference_currency(), machine).0,
+            "currency": scale.map(|_| currency(machine.reference_currency(), machine).0),
             "state": row.state.word(),
             "equity": money(machine.equity(account)),
-            "gross_exposure": money(machine.gross_exposure(account)),
-            "net_exposure": money(machine.net_exposure(account)),
+            "gross_exposure": money(exposure.map(|of| of.gross)),
+            "net_exposure": money(exposure.map(|of| of.net)),
+            "gross_exposure_worst": money(exposure.map(|of| of.gross_worst)),
+            "net_exposure_worst": money(net_worst),
             "open_orders": row.open_orders,
         })
     });

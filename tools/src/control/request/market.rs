@@ -1,7 +1,7 @@
 //! Markets, venues and what currencies are worth.
 
-use super::Fault;
 use super::fields::Fields;
+use super::{BookScope, Fault};
 use serde_json::json;
 use tickwerk_domain::command::{
     CashTransferred, ConversionSet, FundingApplied, MarkObserved, QuoteObserved, SessionSet, TradeObserved,
@@ -20,7 +20,21 @@ pub(super) const VENUE_STATE: &[&str] = &["venue", "state"];
 pub(super) const CONVERSION: &[&str] = &["currency", "rate", "instrument"];
 pub(super) const TRANSFER: &[&str] = &["account", "currency", "amount", "reason"];
 
+/// Levels of a side that are shown where nobody says how many, and most that are shown.
+const LEVELS: (u64, u64) = (10, 1_000);
+
 impl Fields<'_> {
+    pub(super) fn book_scope(&self) -> Result<BookScope, Fault> {
+        let (usual, most) = LEVELS;
+        let levels = self.optional_number("levels")?.unwrap_or(usual);
+        let levels =
+            usize::try_from(levels).ok().filter(|_| (1..=most).contains(&levels)).ok_or_else(|| {
+                Fault::invalid("levels", json!(levels), format!("write a number from 1 to {most}"))
+            })?;
+        let instrument = self.instrument()?.instrument;
+        Ok(BookScope { instrument, levels, by_order: self.optional_flag("by_order")? })
+    }
+
     pub(super) fn session(&self) -> Result<SessionSet, Fault> {
         Ok(SessionSet {
             closes_at: self.optional_time("closes_at")?,

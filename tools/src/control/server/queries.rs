@@ -1,13 +1,14 @@
 //! Queries, and commands that wait until the follower has told where the order is that they are about.
 
 use super::Server;
+use crate::control::answer::{self, Outcome};
 use crate::control::connection::{Reply, Waiting};
 use crate::control::known_orders::About;
-use crate::control::request::Query;
-use crate::control::{answer, query};
-use crate::follower;
+use crate::control::query;
+use crate::control::request::{Fault, Query};
+use crate::follower::{self, Wanted};
 use crate::session::released_through;
-use serde_json::Value;
+use crate::snapshot::Taken;
 use tickwerk_domain::Sequence;
 
 impl Server {
@@ -24,7 +25,7 @@ impl Server {
                 self.ask_for_order(token, ticket, about, at_least);
             } else if query == Query::Watermarks {
                 let at = self.door.watermarks.written_through();
-                self.settle_query(token, ticket, at, self.watermarks_json());
+                self.settle_query(token, ticket, at, Ok(self.watermarks_json()));
             } else {
                 self.ask(token, ticket, query, at_least);
             }
@@ -35,28 +36,36 @@ impl Server {
     /// Asks the follower, for a state not before what the connection was already told.
     fn ask(&self, token: usize, ticket: u64, query: Query, at_least: Sequence) {
         let answer_to = self.answer_to.clone();
-        let answer = Box::new(move |core: &tickwerk_engine::Core, at: Sequence| {
-            // A server that has ended needs no answer.
-            answer_to.send((token, ticket, query::answer(query, core), at)).ok();
-        });
+        // A server that has ended needs no answer.
+        let wanted = if query == Query::Snapshot {
+            Wanted::Snapshot(Box::new(move |taken| {
+                let at = taken.as_ref().map_or(Sequence::NONE, |taken| taken.header.sequence);
+                let outcome = taken.map(Taken::to_json).map_err(|reason| Fault::whole("no_snapshot", reason));
+                answer_to.send((token, ticket, outcome, at)).ok();
+            }))
+        } else {
+            Wanted::Answer(Box::new(move |core, at| {
+                answer_to.send((token, ticket, Ok(query::answer(query, core)), at)).ok();
+            }))
+        };
         // The follower outlives this thread.
-        self.door.queries.send(follower::Query { at_least, answer }).ok();
+        self.door.queries.send(follower::Query { at_least, wanted }).ok();
     }
 
     pub(super) fn take_answers(&mut self) -> bool {
         let mut moved = false;
-        while let Ok((token, ticket, value, at)) = self.answers.try_recv() {
+        while let Ok((token, ticket, outcome, at)) = self.answers.try_recv() {
             moved = true;
-            self.settle_query(token, ticket, at, value);
+            self.settle_query(token, ticket, at, outcome);
         }
         moved
     }
 
-    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, value: Value) {
+    fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, outcome: Outcome) {
         let acknowledge = self.door.acknowledge;
         if let Some(connection) = self.connections.get_mut(&token) {
             connection.settle(ticket, |waiting| {
-                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), Ok(value)))
+                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), outcome))
             });
         }
     }
@@ -72,12 +81,12 @@ impl Server {
             return;
         }
         let found_to = self.found_to.clone();
-        let answer = Box::new(move |core: &tickwerk_engine::Core, _: Sequence| {
+        let wanted = Wanted::Answer(Box::new(move |core, _| {
             // A server that has ended needs no answer.
             found_to.send((token, ticket, about.find(core))).ok();
-        });
+        }));
         // The follower outlives this thread.
-        self.door.queries.send(follower::Query { at_least, answer }).ok();
+        self.door.queries.send(follower::Query { at_least, wanted }).ok();
     }
 
     /// Sends the commands whose orders were found to be as they say, and those whose orders nobody knows: the core says so.

@@ -45,6 +45,9 @@ fn line(record: &Record) -> String {
         };
         return format!("{} {} {}@{} {id}{last}", order.action, order.side, order.qty.0, order.price.0);
     }
+    if let Command::SessionSet(session) = command {
+        return session.state.word().to_owned();
+    }
     let Command::TradeObserved(trade) = command else { panic!("{command:?}") };
     format!("trade {}@{} {}", trade.qty.0, trade.price.0, trade.aggressor)
 }
@@ -128,6 +131,72 @@ fn with_one_level_those_behind_it_are_dropped() {
 }
 
 #[test]
+fn with_one_level_the_book_file_tells_what_came_to_light_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "1.0,1,1,5,1000,1\n2.0,3,1,5,1000,1\n3.0,2,7,4,990,1\n4.0,5,0,4,1001,1\n5.0,3,7,6,990,1\n";
+    let path = written(folder.path(), "A_message_1.csv", text);
+    // Behind 1000 there were 10 at 990. The last row is short of a bid.
+    let rows = "1100,5,1000,5\n1100,5,990,10\n1100,5,990,6\n1100,5,990,6\n1100,5,-9999999999,0\n";
+    let book = written(folder.path(), "A_orderbook_1.csv", rows);
+    let config = OrderFeedConfig { book: Some(book.clone()), ..config(OrderFormat::Lobster, path.clone()) };
+    let mut reader = OrderReader::open(config.clone()).unwrap();
+    let told: Vec<_> = reader.by_ref().map(|record| line(&record.unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            "clear buy 0@0 0",
+            "add sell 5@1100 0",
+            "add buy 5@1000 1.",
+            "delete buy 0@1000 1",
+            "add buy 10@990 1.",
+            "reduce buy 6@990 1.",
+            "trade 4@1001 seller",
+            "delete buy 0@990 1.",
+        ]
+    );
+    let report = reader.report();
+    assert_eq!((report.items, report.revealed, report.determined), (5, 1, 2), "the first row is the seed");
+    for resume_after in 0..=8 {
+        let rest = records(OrderFeedConfig { resume_after, ..config.clone() });
+        assert_eq!(rest.len(), told.len() - usize::try_from(resume_after).unwrap());
+    }
+    std::fs::write(&book, "1100,5,1000,5\n1100,5,990,ten\n").unwrap();
+    let last = OrderReader::open(config).unwrap().last().unwrap().unwrap_err();
+    assert!(last.to_string().contains("line 2"), "{last}");
+    // A window of ten keeps its guess, and looks at the first row alone.
+    let wide = written(folder.path(), "A_message_10.csv", text);
+    let deep = OrderFeedConfig { book: Some(book), ..self::config(OrderFormat::Lobster, wide) };
+    assert_eq!(lines(deep).len(), 5);
+}
+
+#[test]
+fn halts_are_sessions_of_the_market() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "1.0,7,0,0,0,-1\n2.0,7,0,0,1,-1\n3.0,1,1,5,1000,1\n4.0,7,0,0,-1,-1\n5.0,7,0,0,-1,-1\n\
+                6.0,7,0,0,0,-1\n7.0,7,0,0,1,-1\n8.0,7,0,0,-1,-1\n9.0,7,0,0,1,-1\n";
+    let path = written(folder.path(), "message_10.csv", text);
+    let mut reader = OrderReader::open(config(OrderFormat::Lobster, path)).unwrap();
+    let told: Vec<_> = reader.by_ref().map(|record| line(&record.unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            "clear buy 0@0 0.",
+            // The data begin in a halt.
+            "halted",
+            "pre_open",
+            "continuous",
+            "add buy 5@1000 1.",
+            "halted",
+            "pre_open",
+            "continuous",
+            "halted",
+            "continuous",
+        ]
+    );
+    assert_eq!(reader.report().sessions, 8);
+}
+
+#[test]
 fn bitstamp_fills_are_told_as_executions() {
     let folder = tempfile::tempdir().unwrap();
     let text = "id,timestamp,exchange.timestamp,price,volume,action,direction\n\
@@ -198,6 +267,7 @@ fn a_fill_is_an_execution_and_its_reduction_is_told_once() {
         let orders = translation.complete().map(|told| match told {
             Told::Order { action, order, qty, .. } => (action, order, qty.0),
             Told::Trade { qty, .. } => (BookAction::Clear, 0, qty.0),
+            Told::Session(_) => (BookAction::Clear, 0, 0),
         });
         orders.collect()
     };

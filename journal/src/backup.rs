@@ -1,0 +1,258 @@
+//! Copies a journal, living or not, into a folder of copies; each copy is a journal of its own that `verify` proves.
+//!
+//! A copy holds everything up to a durable watermark that was read when it began, so it is consistent whatever the
+//! writer does meanwhile. Sealed segments that the newest copy has already are linked to and not copied again. A copy
+//! is made under a temporary name, synced, proven against the source by the hash chain, and renamed; only then may
+//! older ones go. A source that is damaged is told, and changes nothing.
+//! Units: sequences are inclusive. A copy carries the file `BACKUP`, and no daemon opens it: it is restored.
+
+use crate::backup_set::{self, CopySet, Manifest, Rotation};
+use crate::chain::ChainHead;
+use crate::directory::{self, FileError};
+use crate::durable::DurableFile;
+use crate::files;
+use crate::format::{HEADS_ENTRY_SIZE, JournalId, RECORDS_PER_BLOCK};
+use crate::heads::{self, HeadsFile};
+use crate::keeper::{self, Keep, KeepError};
+use crate::scan::{self, Scan, ScanOptions, Usage, Verdict};
+use crate::watermarks::StoredWatermarks;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use tickwerk_domain::Sequence;
+
+/// What a backup did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BackupReport {
+    /// Where the copy lies.
+    pub copy: PathBuf,
+    /// The newest copy held everything already; it was proven again, and nothing was copied.
+    pub is_unchanged: bool,
+    /// Which journal.
+    pub journal: JournalId,
+    /// The last record in the copy.
+    pub through: Sequence,
+    /// The head through it.
+    pub chain_head: ChainHead,
+    /// Segments that were copied.
+    pub copied_segments: u64,
+    /// Their bytes, as they lie in the source.
+    pub copied_bytes: u64,
+    /// Segments that were linked to an older copy.
+    pub linked_segments: u64,
+    /// Their bytes.
+    pub linked_bytes: u64,
+    /// Older copies that the rotation removed.
+    pub removed: Vec<PathBuf>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// Copies the journal in `dir` into the folder of copies `to`, then removes what `rotation` does not keep.
+pub fn backup(dir: &Path, to: &Path, rotation: Rotation) -> Result<BackupReport, KeepError> {
+    if directory::list_segments(dir)?.is_empty() {
+        return Err(KeepError::NoJournal { dir: dir.to_owned() });
+    }
+    if dir.join(directory::BACKUP).exists() {
+        return Err(KeepError::refused(format!("{} is a copy itself; give the journal", dir.display())));
+    }
+    let _still = keeper::lock(dir, Keep::Still)?;
+    let set = CopySet::open(to)?;
+    let source = look(dir)?;
+    let through = Sequence(source.next_sequence.0 - 1);
+    if source.frames == 0 {
+        return Err(KeepError::refused(format!("{} holds no record yet", dir.display())));
+    }
+    let mut report = BackupReport {
+        copy: PathBuf::new(),
+        is_unchanged: false,
+        journal: source.journal,
+        through,
+        chain_head: source.chain.head(),
+        copied_segments: 0,
+        copied_bytes: 0,
+        linked_segments: 0,
+        linked_bytes: 0,
+        removed: Vec::new(),
+        notes: source.notes.iter().map(ToString::to_string).collect(),
+    };
+    if let Verdict::Torn { reason, .. } = &source.verdict {
+        report.notes.push(format!("the torn tail at {} ({reason}) is not in the copy", source.end));
+    }
+    let newest = set.newest(source.journal)?;
+    copy_or_keep(dir, &set, &source, newest, &mut report)?;
+    report.removed = set.rotate(rotation)?;
+    Ok(report)
+}
+
+fn copy_or_keep(
+    dir: &Path,
+    set: &CopySet,
+    source: &Scan,
+    newest: Option<(PathBuf, Manifest)>,
+    report: &mut BackupReport,
+) -> Result<(), KeepError> {
+    if let Some((path, manifest)) = &newest
+        && manifest.chain_head == report.chain_head
+        && prove(path, source)?.is_ok()
+    {
+        report.copy.clone_from(path);
+        report.is_unchanged = true;
+        return Ok(());
+    }
+    let mut older = newest.map(|(path, _)| path);
+    loop {
+        let temporary = set.temporary()?;
+        copy_all(dir, &temporary, older.as_deref(), source, report)?;
+        match prove(&temporary, source)? {
+            Ok(()) => {
+                report.copy = set.publish(&temporary)?;
+                return Ok(());
+            }
+            Err(reason) => {
+                files::remove_tree(&temporary)?;
+                let Some(older) = older.take() else {
+                    return Err(KeepError::Refused(format!(
+                        "the copy of {} does not read back as it was written: {reason}; nothing was changed",
+                        dir.display()
+                    )));
+                };
+                report.notes.push(format!(
+                    "the copy {} has a segment that is not what was written ({reason}); all was copied anew",
+                    older.display()
+                ));
+                let fresh = (0, 0, 0, 0);
+                (report.copied_segments, report.copied_bytes, report.linked_segments, report.linked_bytes) =
+                    fresh;
+            }
+        }
+    }
+}
+
+/// Reads the whole source, up to what is durable.
+fn look(dir: &Path) -> Result<Scan, KeepError> {
+    let mut bound = None;
+    if directory::writer_lives(dir)? {
+        let marks = StoredWatermarks::read(dir)?;
+        bound = Some(marks.map_or(Sequence::NONE, |marks| marks.durable_through));
+    }
+    let options = ScanOptions { chain: true, bound, from: None };
+    let numbers = directory::list_segments(dir)?;
+    let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
+    match damage_of(&scan) {
+        None => Ok(scan),
+        Some((place, sequence, reason)) => Err(KeepError::Damaged {
+            dir: dir.to_owned(),
+            segment: place.segment,
+            offset: place.offset,
+            sequence,
+            reason: format!("{reason}; no copy was made and none was removed"),
+        }),
+    }
+}
+
+fn damage_of(scan: &Scan) -> Option<(crate::reader::Place, Sequence, String)> {
+    let Verdict::Damaged(damage) = &scan.verdict else {
+        return None;
+    };
+    let witness = damage.witness.map_or_else(String::new, |witness| format!(" ({witness})"));
+    Some((damage.place, damage.sequence, format!("{}{witness}", damage.reason)))
+}
+
+/// Whether the copy in `copy` holds exactly what was read of the source; the inner error says why not.
+fn prove(copy: &Path, source: &Scan) -> Result<Result<(), String>, KeepError> {
+    let numbers = directory::list_segments(copy)?;
+    if numbers.is_empty() {
+        return Ok(Err("it holds no segment".to_owned()));
+    }
+    let options = ScanOptions { chain: true, bound: None, from: None };
+    let scan = scan::scan(copy, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
+    if let Some((place, _, reason)) = damage_of(&scan) {
+        return Ok(Err(format!("{place}: {reason}")));
+    }
+    if let Verdict::Torn { reason, .. } = scan.verdict {
+        return Ok(Err(format!("{}: {reason}", scan.end)));
+    }
+    if let Some(note) = scan.notes.first().filter(|_| source.notes.is_empty()) {
+        return Ok(Err(note.to_string()));
+    }
+    let is_equal = scan.journal == source.journal
+        && scan.first_sequence == source.first_sequence
+        && scan.next_sequence == source.next_sequence
+        && scan.chain.head() == source.chain.head();
+    Ok(if is_equal { Ok(()) } else { Err("its records are others".to_owned()) })
+}
+
+/// Copies everything into `copy`, which is a new and empty directory; synced.
+fn copy_all(
+    dir: &Path,
+    copy: &Path,
+    older: Option<&Path>,
+    source: &Scan,
+    report: &mut BackupReport,
+) -> Result<(), KeepError> {
+    let (last, sealed) = source.usage.split_last().expect("frames lie in a segment");
+    // The last segment of a copy may have gone on since.
+    let shared = match older {
+        Some(older) => directory::list_segments(older)?.pop().unwrap_or(0),
+        None => 0,
+    };
+    for usage in sealed {
+        copy_sealed(dir, copy, older.filter(|_| usage.number < shared), usage, report)?;
+    }
+    let path = directory::stored_path(dir, last.number);
+    if last.is_compressed {
+        copy_sealed(dir, copy, None, last, report)?;
+    } else {
+        let target = copy.join(files::name_of(&path));
+        files::copy_start(&path, &target, last.end, last.size)?;
+        report.copied_segments += 1;
+        report.copied_bytes += last.end;
+    }
+    for name in backup_set::beside(dir, report.through)? {
+        files::copy(&dir.join(&name), &copy.join(&name))?;
+    }
+    copy_heads(dir, copy, source, report.through)?;
+    // Nothing comes after the last record, as if the journal had been closed there.
+    DurableFile::open(copy, source.journal, 0)?.write(report.through, report.chain_head, true)?;
+    Manifest::new(source.journal, report.chain_head).write(copy)?;
+    Ok(directory::sync_dir(copy)?)
+}
+
+/// A sealed segment never changes: the newest copy's is linked to if it has the same name and length. Whether it is the
+/// same is proven with everything else.
+fn copy_sealed(
+    dir: &Path,
+    copy: &Path,
+    older: Option<&Path>,
+    usage: &Usage,
+    report: &mut BackupReport,
+) -> Result<(), KeepError> {
+    let path = directory::stored_path(dir, usage.number);
+    let length = files::length(&path)?;
+    let target = copy.join(files::name_of(&path));
+    if let Some(older) = older.map(|older| older.join(files::name_of(&path)))
+        && std::fs::metadata(&older).is_ok_and(|older| older.len() == length)
+        && std::fs::hard_link(&older, &target).is_ok()
+    {
+        report.linked_segments += 1;
+        report.linked_bytes += length;
+        return Ok(());
+    }
+    files::copy(&path, &target)?;
+    report.copied_segments += 1;
+    report.copied_bytes += length;
+    Ok(())
+}
+
+/// The heads of the blocks in the copy.
+fn copy_heads(dir: &Path, copy: &Path, source: &Scan, through: Sequence) -> Result<(), FileError> {
+    let path = dir.join(directory::HEADS);
+    let length = through.0 / RECORDS_PER_BLOCK * HEADS_ENTRY_SIZE as u64;
+    if path.exists() {
+        let length = length.min(files::length(&path)?);
+        files::copy_start(&path, &copy.join(directory::HEADS), length, length)?;
+    }
+    let stored = heads::read(copy, source.journal)?;
+    let first = source.anchor.through.0 / RECORDS_PER_BLOCK;
+    HeadsFile::open(copy, source.journal, &stored, first, &source.heads).map(drop)
+}

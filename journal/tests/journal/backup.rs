@@ -1,0 +1,179 @@
+//! Backups: consistent beside a writer, incremental, rotated, restored, and never made of a damaged source.
+
+use crate::support::*;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use tickwerk_journal::{KeepError, RecoverError, Rotation, backup, compress, recover, restore};
+
+/// A journal of several segments, closed, and the folder around it.
+fn several(count: usize) -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let scratch = scratch();
+    let (dir, to) = (scratch.path().join("journal"), scratch.path().join("copies"));
+    closed(config(&dir), count);
+    (scratch, dir, to)
+}
+
+fn link_count(path: &Path) -> u64 {
+    std::fs::metadata(path).unwrap().nlink()
+}
+
+#[test]
+fn a_copy_is_whole_and_a_second_one_shares_its_sealed_segments() {
+    let (_scratch, dir, to) = several(1_500);
+    let first = backup(&dir, &to, Rotation::default()).unwrap();
+    let (source, records) = verified(&dir);
+    let (report, copied) = verified(&first.copy);
+    assert_eq!((report.first_difference, report.tail), (None, None));
+    assert_eq!((&copied, report.chain_head), (&records, source.chain_head));
+    assert!(report.notes.is_empty(), "{:?}", report.notes);
+    assert!(first.copied_segments > 3 && first.linked_segments == 0, "{first:?}");
+
+    let again = backup(&dir, &to, Rotation::default()).unwrap();
+    assert!(again.is_unchanged && again.copy == first.copy, "{again:?}");
+
+    let mut journal = open(config(&dir));
+    push_frames(&mut journal.writer, 700);
+    journal.writer.close().unwrap();
+    let second = backup(&dir, &to, Rotation::default()).unwrap();
+    assert_ne!(second.copy, first.copy);
+    assert_eq!(
+        second.linked_segments,
+        first.copied_segments - 1,
+        "all but the one that was active: {second:?}"
+    );
+    assert_eq!(link_count(&segment_path(&second.copy, 1)), 2);
+    assert_eq!(verified(&second.copy).1, verified(&dir).1);
+    assert_eq!(verified(&first.copy).1, records, "the older copy stays what it was");
+}
+
+#[test]
+fn a_copy_beside_a_writer_ends_where_it_was_durable() {
+    let scratch = scratch();
+    let (dir, to) = (scratch.path().join("journal"), scratch.path().join("copies"));
+    let mut journal = open(config(&dir));
+    push_frames(&mut journal.writer, 600);
+    let marks = journal.watermarks();
+    wait_until("all is durable", || marks.durable_through() == marks.written_through());
+    let through = marks.durable_through();
+    let mut more = 0;
+    for _ in 0..5 {
+        let made = backup(&dir, &to, Rotation::default()).unwrap();
+        assert!(made.through >= through, "{made:?}");
+        let (report, _) = verified(&made.copy);
+        assert_eq!((report.first_difference, report.last_sequence), (None, made.through));
+        assert_eq!(report.chain_head, made.chain_head);
+        more += push_frames(&mut journal.writer, 150).len();
+    }
+    assert_eq!(more, 750);
+    journal.writer.close().unwrap();
+    assert_eq!(verified(&dir).0.first_difference, None);
+}
+
+#[test]
+fn a_damaged_source_is_told_and_takes_no_copy_away() {
+    let (_scratch, dir, to) = several(1_500);
+    let good = backup(&dir, &to, Rotation::default()).unwrap();
+    patch(&segment_path(&dir, 2), |bytes| bytes[20_000] ^= 1);
+    let rotation = Rotation { hourly: Some(1), ..Rotation::default() };
+    let error = backup(&dir, &to, rotation).unwrap_err();
+    assert!(matches!(error, KeepError::Damaged { segment: 2, .. }), "{error}");
+    assert!(error.to_string().contains("no copy was made"), "{error}");
+    assert_eq!(verified(&good.copy).0.first_difference, None);
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 2, "the copy and the lock");
+}
+
+#[test]
+fn a_copy_that_rots_is_not_linked_to() {
+    let (_scratch, dir, to) = several(1_500);
+    let first = backup(&dir, &to, Rotation::default()).unwrap();
+    patch(&segment_path(&first.copy, 2), |bytes| bytes[20_000] ^= 1);
+    let second = backup(&dir, &to, Rotation::default()).unwrap();
+    assert!(!second.is_unchanged && second.copy != first.copy && second.linked_segments == 0, "{second:?}");
+    assert!(second.notes.iter().any(|note| note.contains("copied anew")), "{:?}", second.notes);
+    assert_eq!(verified(&second.copy).1, verified(&dir).1);
+}
+
+#[test]
+fn what_an_interrupted_backup_left_is_removed_and_other_files_are_not() {
+    let (_scratch, dir, to) = several(50);
+    std::fs::create_dir_all(to.join("20200101T000000Z.tmp")).unwrap();
+    std::fs::create_dir_all(to.join("mine.tmp")).unwrap();
+    backup(&dir, &to, Rotation::default()).unwrap();
+    assert!(!to.join("20200101T000000Z.tmp").exists());
+    assert!(to.join("mine.tmp").exists());
+}
+
+#[test]
+fn rotation_removes_old_copies_and_keeps_the_newest() {
+    let (_scratch, dir, to) = several(300);
+    let made = backup(&dir, &to, Rotation::default()).unwrap();
+    for name in ["20200101T000000Z", "20200101T010000Z", "20200102T000000Z"] {
+        std::fs::create_dir(to.join(name)).unwrap();
+        copy_dir(&made.copy, &to.join(name));
+    }
+    let rotation = Rotation { daily: Some(2), ..Rotation::default() };
+    let report = backup(&dir, &to, rotation).unwrap();
+    let names: Vec<_> = report.removed.iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["20200101T000000Z", "20200101T010000Z"]);
+    assert!(made.copy.exists() && to.join("20200102T000000Z").exists());
+}
+
+#[test]
+fn a_restored_copy_goes_on_and_nothing_is_written_over() {
+    let (scratch, dir, to) = several(1_500);
+    let made = backup(&dir, &to, Rotation::default()).unwrap();
+    let target = scratch.path().join("again");
+    let error = recover(config(&made.copy)).unwrap_err();
+    assert!(matches!(error, RecoverError::Config { .. }), "a copy is no journal to write to: {error}");
+
+    let report = restore(&to, &target).unwrap();
+    assert_eq!((report.copy, report.through), (made.copy.clone(), made.through));
+    assert_eq!(verified(&target).1, verified(&dir).1);
+    let mut journal = open(config(&target));
+    push_frames(&mut journal.writer, 10);
+    journal.writer.close().unwrap();
+    assert_eq!(verified(&target).0.first_difference, None);
+    let error = restore(&made.copy, &target).unwrap_err();
+    assert!(error.to_string().contains("is not empty"), "{error}");
+
+    patch(&segment_path(&made.copy, 1), |bytes| bytes[20_000] ^= 1);
+    let nowhere = scratch.path().join("nowhere");
+    let error = restore(&to, &nowhere).unwrap_err();
+    assert!(matches!(error, KeepError::Damaged { .. }) && !nowhere.exists(), "{error}");
+}
+
+#[test]
+fn nonsense_is_refused_by_name() {
+    let (scratch, dir, to) = several(20);
+    let nothing = scratch.path().join("nothing");
+    std::fs::create_dir(&nothing).unwrap();
+    let refused = |error: KeepError| error.to_string();
+    assert!(refused(backup(&nothing, &to, Rotation::default()).unwrap_err()).contains("holds no journal"));
+    assert!(
+        refused(backup(&dir, &dir, Rotation::default()).unwrap_err()).contains("give a folder of copies")
+    );
+    assert!(refused(restore(&nothing, &to).unwrap_err()).contains("is no copy and holds none"));
+    let made = backup(&dir, &to, Rotation::default()).unwrap();
+    assert!(
+        refused(backup(&made.copy, &nothing, Rotation::default()).unwrap_err()).contains("is a copy itself")
+    );
+    let other = scratch.path().join("other");
+    closed(config(&other), 20);
+    assert!(refused(backup(&other, &to, Rotation::default()).unwrap_err()).contains("give another folder"));
+}
+
+#[test]
+fn a_compressed_journal_is_copied_as_it_lies() {
+    let (_scratch, dir, to) = several(1_500);
+    let plain = backup(&dir, &to, Rotation::default()).unwrap();
+    compress(&dir, 3, &mut |_| {}).unwrap();
+    let mut journal = open(config(&dir));
+    push_frames(&mut journal.writer, 10);
+    journal.writer.close().unwrap();
+    let packed = backup(&dir, &to, Rotation::default()).unwrap();
+    assert!(packed.copied_bytes < plain.copied_bytes / 2, "{packed:?}");
+    assert_eq!(verified(&packed.copy).1, verified(&dir).1);
+    let target = dir.with_file_name("again");
+    restore(&packed.copy, &target).unwrap();
+    assert_eq!(verified(&target).1, verified(&dir).1);
+}
