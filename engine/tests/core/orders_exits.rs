@@ -261,14 +261,15 @@ fn a_late_fill_of_the_parent_makes_both_exits_larger() {
     check_order(&desk, out, OrderStatus::Held, 0, 60);
     step(&mut desk, report(take, ReportKind::Accepted, None));
     let events = step(&mut desk, fill(entry, 2, 10_000, 20, 0));
-    assert_eq!(types(&events)[3..], ["order.replace_submitted", "order.replaced"]);
+    let told = ["risk.order_approved", "order.replace_submitted", "order.replaced"];
+    assert_eq!(types(&events)[3..], told);
     check_order(&desk, take, OrderStatus::PendingReplace, 0, 60);
     check_order(&desk, out, OrderStatus::Held, 0, 80);
     // The rest comes while the replace is on its way, and an exit is filled in part.
     step(&mut desk, fill(entry, 3, 10_000, 20, 0));
     check_order(&desk, out, OrderStatus::Held, 0, 100);
     let events = step(&mut desk, replaced(take, 10_500, 80));
-    assert_eq!(types(&events), ["order.replaced", "order.replace_submitted"]);
+    assert_eq!(types(&events), ["order.replaced", "risk.order_approved", "order.replace_submitted"]);
     step(&mut desk, replaced(take, 10_500, 100));
     check_order(&desk, take, OrderStatus::New, 0, 100);
     step(&mut desk, fill(take, 1, 10_500, 40, 0));
