@@ -1,6 +1,7 @@
 //! The thread of the control socket.
 
 mod queries;
+mod space;
 
 use super::SOCKET;
 use super::answer::{self, Outcome};
@@ -34,7 +35,7 @@ use tickwerk_engine::limits::TEXTS_MAX;
 use tickwerk_engine::pipeline::{
     self, Admission, AdmitKind, EgressReader, Lane, LaneProducer, PipelineStats,
 };
-use tickwerk_journal::{Space, Watermarks};
+use tickwerk_journal::Watermarks;
 
 const CONNECTIONS_MAX: usize = 64;
 const LISTENER: Token = Token(0);
@@ -111,38 +112,6 @@ fn refuse(stream: &mut UnixStream) {
     let fault = Fault::whole("engine_busy", message);
     // A client that cannot take one line has gone already.
     stream.write_all(answer::line(&Value::Null, None, None, Err(fault)).as_bytes()).ok();
-}
-
-/// On a full disk what is left is for commands that take risk away and for what venues report.
-fn has_room(space: Space, command: &Command) -> Result<(), Fault> {
-    let is_taken = match space {
-        Space::Ample => true,
-        Space::Reserve => AdmitKind::of(command) == AdmitKind::Cancel || is_report(command),
-        Space::Exhausted => false,
-    };
-    let kept = match space {
-        Space::Ample | Space::Reserve => "cancels, switches and reports of venues are still taken",
-        Space::Exhausted => "nothing is taken until then",
-    };
-    let message = || {
-        format!(
-            "the disk of the journal is full: make room, and it goes on by itself; {kept}, queries always"
-        )
-    };
-    if is_taken { Ok(()) } else { Err(Fault::new("disk_full", "op", Value::Null, message())) }
-}
-
-/// What a venue has done, which nothing here can undo.
-fn is_report(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::OrderReported(_)
-            | Command::FillReported(_)
-            | Command::ReplaceReported(_)
-            | Command::TradeBusted(_)
-            | Command::TradeCorrected(_)
-            | Command::VenueStateObserved(_)
-    )
 }
 
 /// The answer of a query, for the request with this ticket.
@@ -372,7 +341,7 @@ impl Server {
         mut command: Command,
         reason: Option<String>,
     ) -> Result<(), Fault> {
-        has_room(self.door.watermarks.space(), &command)?;
+        space::has_room(self.door.watermarks.space(), &command)?;
         if let Some(text) = reason {
             let number = match self.door.names.texts.get(&text) {
                 Some(known) => *known,

@@ -1,0 +1,39 @@
+//! What is still taken while the disk of the journal is full.
+
+use crate::control::request::Fault;
+use serde_json::Value;
+use tickwerk_domain::Command;
+use tickwerk_engine::pipeline::AdmitKind;
+use tickwerk_journal::Space;
+
+/// On a full disk what is left is for commands that take risk away and for what venues report.
+pub(super) fn has_room(space: Space, command: &Command) -> Result<(), Fault> {
+    let is_taken = match space {
+        Space::Ample => true,
+        Space::Reserve => AdmitKind::of(command) == AdmitKind::Cancel || is_report(command),
+        Space::Exhausted => false,
+    };
+    let kept = match space {
+        Space::Ample | Space::Reserve => "cancels, switches and reports of venues are still taken",
+        Space::Exhausted => "nothing is taken until then",
+    };
+    let message = || {
+        format!(
+            "the disk of the journal is full: make room, and it goes on by itself; {kept}, queries always"
+        )
+    };
+    if is_taken { Ok(()) } else { Err(Fault::new("disk_full", "op", Value::Null, message())) }
+}
+
+/// What a venue has done, which nothing here can undo.
+fn is_report(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::OrderReported(_)
+            | Command::FillReported(_)
+            | Command::ReplaceReported(_)
+            | Command::TradeBusted(_)
+            | Command::TradeCorrected(_)
+            | Command::VenueStateObserved(_)
+    )
+}
