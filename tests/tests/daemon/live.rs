@@ -4,7 +4,7 @@ use crate::client::{Client, order};
 use crate::fixture::{examples, run_arguments};
 use crate::process::{Finished, Process, records, reexecute, wait_for};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// `tools/examples/live.toml` over a temporary journal.
@@ -63,6 +63,10 @@ impl LiveDaemon {
     pub(crate) fn reconfigure(&self, change: impl Fn(&str) -> String) {
         let text = std::fs::read_to_string(&self.config).expect("its configuration");
         std::fs::write(self.folder.path().join("live.toml"), change(&text)).expect("a file can be written");
+    }
+
+    pub(crate) fn config_path(&self) -> &Path {
+        &self.config
     }
 
     /// SIGTERM, without waiting.
