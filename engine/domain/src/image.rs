@@ -1,7 +1,7 @@
 //! State as bytes: how stores are written, and read back with every value looked at.
 //!
 //! Little-endian, fixed widths, no padding: equal states give equal bytes. A store is a *section* with its name and length,
-//! so that what is wrong is told with the store that it is wrong in. A struct is written field by field by [`persist!`],
+//! so that what is wrong is told with the store that it is wrong in. A struct is written field by field by `persist!`,
 //! which names all of them: a new field does not compile before it is named. A list is a count and its rows; a table of
 //! fixed places is a list of the places that hold something.
 //!

@@ -189,7 +189,7 @@ fn a_block_and_a_segment_may_end_with_the_same_frame() {
         push(&mut journal.writer, &frame(sequence, 0));
     }
     let records = frame(4097, 0);
-    journal.writer.push_with_opaque(&records[0], &[7; 30_000]).unwrap();
+    journal.writer.push_with_opaque(&records[0], &vec![7; 30_000]).unwrap();
     journal.writer.close().unwrap();
     let starts = inspect(dir.path()).unwrap().segments.iter().any(|s| s.first_sequence == Sequence(4097));
     assert!(starts, "the opaque part goes to a segment of its own");

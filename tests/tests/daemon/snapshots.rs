@@ -220,7 +220,7 @@ fn a_snapshot_that_knows_more_than_the_journal_holds_refuses_the_start() {
     std::fs::write(&path, bytes).expect("a segment");
     let config = daemon.config_path();
     let dir = daemon.dir.to_str().expect("temporary folders have plain names").to_owned();
-    let refused = run(crate::fixture::run_arguments(&config, &[("journal.dir", &dir)]));
+    let refused = run(crate::fixture::run_arguments(config, &[("journal.dir", &dir)]));
     refused.expect_told(3, &[&format!("a snapshot knows {}", found[0].0), "nothing was changed"]);
 }
 
