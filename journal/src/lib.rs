@@ -33,6 +33,7 @@ mod chain;
 mod compress;
 mod compressed;
 mod config;
+mod crcs;
 mod crew;
 mod directory;
 mod disk;
@@ -100,7 +101,7 @@ pub use retention::{
 pub use retention_register::{
     BadDependant, Dependant, DependantKind, RegisterError, list_dependants, remove_dependant, write_dependant,
 };
-pub use scan::Note;
+pub use scan::{Note, OnFrame};
 pub use scrub::{ScrubCounts, ScrubFinding, ScrubStep, Scrubber};
 pub use snapshot::{
     BlockStart, ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at,
@@ -109,6 +110,6 @@ pub use snapshot::{
 pub use space::Space;
 pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
-pub use verify::{Difference, VerifyError, VerifyReport, verify, verify_bytes};
+pub use verify::{Depth, Difference, VerifyError, VerifyReport, verify, verify_bytes};
 pub use watermarks::{Failure, StoredWatermarks, WatermarkState, Watermarks};
 pub use writer::{AppendError, Closed, Writer};

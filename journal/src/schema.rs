@@ -5,6 +5,8 @@
 //! Invariant: rkyv checks that bytes are valid, not what they are; type id and version come from the record header.
 //! Encoding cannot fail but for a buffer that is too small; decoding fails on anything that is not exactly the type.
 
+use rkyv::api::low::LowValidator;
+use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::{Failure, Strategy};
 use rkyv::ser::writer::Buffer;
 use rkyv::{Archived, api};
@@ -78,18 +80,17 @@ macro_rules! codec {
                     (_, found) => Err(unknown(Self::TYPES, kind, type_id, found)),
                 }
             }
+        }
 
-            fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError> {
-                match (type_id, version) {
-                    $(($type_id, $version) => {
-                        let is_valid = bytes.len() == size_of::<Archived<$payload>>()
-                            && api::low::access::<Archived<$payload>, Failure>(bytes).is_ok();
-                        let invalid = SchemaError::Invalid { name: $name, type_id, length: bytes.len() };
-                        if is_valid { Ok(()) } else { Err(invalid) }
-                    })*
-                    (_, found) => Err(unknown(Self::TYPES, kind, type_id, found)),
-                }
-            }
+        /// Adds the types of the module.
+        pub(super) const fn add_checks(mut checks: Checks) -> Checks {
+            $(checks[$type_id] = Some(TypeCheck {
+                kind: Kind::$enum as u8,
+                version: $version,
+                size: size_of::<Archived<$payload>>(),
+                is_valid: is_valid_struct::<$payload>,
+            });)*
+            checks
         }
 
         $(const _: () = assert!(size_of::<Archived<$payload>>() <= crate::format::PAYLOAD_SIZE_MAX, $name);)*
@@ -100,7 +101,32 @@ macro_rules! codec {
 trait Coded: Sized {
     fn encode(&self, space: &mut [u8]) -> Result<usize, NoSpace>;
     fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Self, SchemaError>;
-    fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError>;
+}
+
+/// What bytes must be to be a value of a type.
+#[derive(Clone, Copy)]
+struct TypeCheck {
+    kind: u8,
+    version: u16,
+    size: usize,
+    is_valid: fn(&[u8]) -> bool,
+}
+
+/// By type id.
+type Checks = [Option<TypeCheck>; TYPE_IDS];
+
+/// Type ids lie below.
+const TYPE_IDS: usize = 0x0a00;
+
+/// A match over so many types is a long way for those who only want to know whether bytes are valid.
+static CHECKS: Checks = commands::add_checks(events::add_checks([None; TYPE_IDS]));
+
+fn is_valid_struct<T>(bytes: &[u8]) -> bool
+where
+    T: rkyv::Archive,
+    Archived<T>: rkyv::Portable + for<'a> CheckBytes<LowValidator<'a, Failure>>,
+{
+    api::low::access::<Archived<T>, Failure>(bytes).is_ok()
 }
 
 /// Why nothing of a kind has this type id and version.
@@ -113,7 +139,10 @@ fn unknown(types: &[(TypeId, u16, &'static str)], kind: Kind, type_id: u16, foun
 }
 
 mod commands {
-    use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, api, encode_struct, unknown};
+    use super::{
+        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, api, encode_struct,
+        is_valid_struct, unknown,
+    };
     #[cfg_attr(
         not(test),
         expect(clippy::wildcard_imports, reason = "the macro names every payload of the module")
@@ -124,7 +153,10 @@ mod commands {
 }
 
 mod events {
-    use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, api, encode_struct, unknown};
+    use super::{
+        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, api, encode_struct,
+        is_valid_struct, unknown,
+    };
     #[cfg_attr(
         not(test),
         expect(clippy::wildcard_imports, reason = "the macro names every payload of the module")
@@ -161,10 +193,16 @@ pub fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Pa
     }
 }
 
-/// Whether [`decode`] would read a payload, without reading it.
-pub fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError> {
-    match kind {
-        Kind::Command => Command::check(kind, type_id, version, bytes),
-        Kind::Event => Event::check(kind, type_id, version, bytes),
+/// Whether [`decode`] would read a payload of the current schema.
+#[inline]
+pub fn is_valid(kind: u8, type_id: u16, version: u16, bytes: &[u8]) -> bool {
+    match CHECKS.get(usize::from(type_id)) {
+        Some(Some(check)) => {
+            check.kind == kind
+                && check.version == version
+                && check.size == bytes.len()
+                && (check.is_valid)(bytes)
+        }
+        Some(None) | None => false,
     }
 }

@@ -5,10 +5,11 @@
 //! waits only when no prepared segment is ready. After any error nothing more is accepted: every call says `Poisoned`.
 
 use crate::chain::ChainHead;
+use crate::crcs::FrameCrcs;
 use crate::crew::{Crew, Works};
 use crate::directory::{FileError, failed};
 use crate::format::{
-    self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
+    self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId,
     OPAQUE_HEADER_SIZE, OPAQUE_SIZE_MAX, PLAIN_FRAME_SIZE_MAX, RECORD_FLAG_OPAQUE, RECORD_HEADER_SIZE,
     RECORDS_PER_FRAME_MAX, RecordHeader,
 };
