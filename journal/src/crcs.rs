@@ -90,7 +90,8 @@ mod tests {
         let (mut bytes, mut starts) = (Vec::new(), Vec::new());
         for number in 0..count {
             let length = FRAME_HEADER_SIZE + number % 5 * ALIGNMENT;
-            let mut frame: Vec<u8> = (0..length).map(|at| (at * 31 + number * 17) as u8).collect();
+            let mut frame: Vec<u8> =
+                (0..length).map(|at| ((at * 31 + number * 17) % 251).to_le_bytes()[0]).collect();
             let word = u32::try_from(length).unwrap();
             put(&mut frame, 0, &word.to_le_bytes());
             let crc = frame_crc(SEGMENT, word, &frame);
