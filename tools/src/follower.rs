@@ -27,8 +27,8 @@ use tickwerk_feeds::BookCheckResult;
 use tickwerk_journal::{FileError, JournalId, ReadError, Tail, Watermarks};
 
 const IDLE: Duration = Duration::from_millis(1);
-/// Behind everything that decides, before nothing but the writing of snapshots.
-const PRIORITY: i32 = 10;
+/// Behind everything that decides: what is not busy all the time keeps its processor to itself when it wakes.
+const PRIORITY: i32 = 19;
 
 /// Called with the core and the sequence that it is at.
 pub(crate) type Answer = Box<dyn FnOnce(&Core, Sequence) + Send>;
