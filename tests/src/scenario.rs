@@ -5,11 +5,12 @@
 
 use tickwerk_domain::command::{
     AccountDefined, BookOrderObserved, BreakerReset, CancelOrder, CashTransferred, ConversionSet,
-    CurrencyDefined, FundingApplied, HealthObserved, KillSwitchSet, LatencyRecorded, LimitSet, MarkObserved, MarkSourceSet,
-    MarketGapObserved, MassCancel, NewOrder, PriceBandSet, QuoteObserved, ReconcileEnded, ReconcileStarted,
-    ReferenceCurrencySet, ReplaceOrder, RouteSet, RulesActivated, SessionSet, SimulatedVenueSet,
-    StrategyDefined, StreamAppended, TextDefined, TimeAdvanced, TradeObserved, VenueBalanceStated,
-    VenueDefined, VenueLatencySet, VenueOrderStated, VenuePositionStated, VenueStateObserved,
+    CurrencyDefined, FundingApplied, HealthObserved, KillSwitchSet, LatencyRecorded, LimitSet, MarkObserved,
+    MarkSourceSet, MarketGapObserved, MassCancel, NewOrder, PriceBandSet, QuoteObserved, ReconcileEnded,
+    ReconcileStarted, ReferenceCurrencySet, ReplaceOrder, RouteSet, RulesActivated, SessionSet,
+    SimulatedVenueSet, StrategyDefined, StreamAppended, TextDefined, TimeAdvanced, TradeObserved,
+    VenueBalanceStated, VenueDefined, VenueLatencySet, VenueOrderStated, VenuePositionStated,
+    VenueStateObserved,
 };
 use tickwerk_domain::{
     AccountId, Aggressor, BookAction, BookDelta, BreakerKind, ClientOrderId, Command, Contingency,
@@ -28,6 +29,8 @@ const INVERSE: InstrumentId = InstrumentId(3);
 const ALICE: AccountId = AccountId(1);
 const BOB: AccountId = AccountId(2);
 const OUTSIDE: VenueId = VenueId(2);
+/// So many kinds of limits are set; a new kind changes nothing here.
+const LIMITS: usize = 23;
 
 /// A core that is fed, and every frame of it.
 #[derive(Debug)]
@@ -258,7 +261,8 @@ fn money() -> Vec<Command> {
         let (account, instrument, strategy) = (ALICE, InstrumentId::NONE, StrategyId::NONE);
         Command::from(LimitSet { value, account, instrument, strategy, reason: TextId(1), kind })
     };
-    let mut commands: Vec<Command> = LimitKind::ALL.iter().map(|kind| limit(*kind, 1 << 40)).collect();
+    let mut commands: Vec<Command> =
+        LimitKind::ALL.iter().take(LIMITS).map(|kind| limit(*kind, 1 << 40)).collect();
     commands.push(FundingApplied { rate: Rate(10_000), price: Price(10_000), instrument: LINEAR }.into());
     commands.push(quote(LINEAR, 9_500, 9_520));
     commands.push(trade(LINEAR, 9_510));
