@@ -345,6 +345,7 @@ fn health() -> HealthObserved {
         written_lag: 8,
         durable_lag: 9,
         memory_bytes: 10,
+        chained_lag: 11,
     }
 }
 

@@ -265,7 +265,9 @@ impl Health {
     fn observation(&self) -> HealthObserved {
         let stats = &self.stats;
         let depth = |lane| u32::try_from(stats.lane(lane).depth()).unwrap_or(u32::MAX);
-        let (written, durable) = (self.watermarks.written_through().0, self.watermarks.durable_through().0);
+        let (durable, chained) = (self.watermarks.durable_through().0, self.watermarks.chained_through().0);
+        // Read last, as it is never behind the others.
+        let written = self.watermarks.written_through().0;
         HealthObserved {
             outcome_depth: u32::try_from(stats.outcome().depth()).unwrap_or(u32::MAX),
             control_depth: depth(Lane::Control),
@@ -277,6 +279,7 @@ impl Health {
             written_lag: stats.decided_through().0.saturating_sub(written),
             durable_lag: written.saturating_sub(durable),
             memory_bytes: resident_bytes(),
+            chained_lag: written.saturating_sub(chained),
         }
     }
 }
