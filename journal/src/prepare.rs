@@ -8,12 +8,13 @@
 use crate::bell::Bell;
 use crate::config::Io;
 use crate::directory::{self, FileError, failed};
+use crate::failure::Failure;
 use crate::format::{FRAMES_OFFSET, HEADER_COPY_OFFSET, JournalId, PAGE_SIZE, SegmentHeader};
 use crate::mmap::{self, SegmentView, SegmentWriter};
 use crate::space::{self, Room, SPARES_MIN};
 use crate::storage::File;
 use crate::syncing::Progress;
-use crate::watermarks::{Failure, Watermarks};
+use crate::watermarks::Watermarks;
 use crossbeam::channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
