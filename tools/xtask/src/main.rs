@@ -8,8 +8,9 @@
 //! Nothing outside the workspace is needed. A test that needs a server, such as PostgreSQL, gets a step before 2 that
 //! starts one on a directory of its own, and a step after 3 that stops it.
 //!
-//! `cargo xtask ci` runs the formatter's check, the lints, the same tests, the documentation, a smoke test of the
-//! released binary, and the check of licences and sources. It never edits a file, and stops at the first step that fails.
+//! `cargo xtask ci` runs the formatter's check, the lints, the same tests, a check that the targets of the fuzzer still
+//! compile, the documentation, a smoke test of the released binary, and the check of licences and sources. It never edits a
+//! file, and stops at the first step that fails.
 //!
 //! `--long` sets `TICKWERK_LONG=1` and `PROPTEST_CASES`: randomised and crash tests then take more seeds.
 
@@ -72,6 +73,9 @@ fn ci(report: &mut Report, depth: Depth) -> Result<()> {
         run(cargo(depth).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     })?;
     test(report, depth)?;
+    report.step("fuzz targets", || {
+        run(cargo(depth).args(["check", "--manifest-path", "tests/fuzz/Cargo.toml", "--no-default-features"]))
+    })?;
     report.step("documentation", || {
         run(cargo(depth).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
