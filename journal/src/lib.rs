@@ -6,8 +6,7 @@
 //!
 //! Units: a [`Place`] counts bytes from the start of a segment's file; watermarks are inclusive sequences.
 //! The format is drawn in [`format`](mod@format) and told in `FORMAT.md`. This crate knows no ring and no engine.
-//! Snapshots, retention, the spare-segment policy and a replicated watermark have their place beside
-//! [`recover`], [`inspect`], [`JournalConfig::spare_segments`] and [`Watermarks`].
+//! How far it is written, durable and replicated tell [`Watermarks`]; a replicator publishes by [`ReplicatedMark`].
 
 #![deny(missing_docs)]
 
@@ -36,6 +35,7 @@ mod crew;
 mod directory;
 mod disk;
 mod durable;
+mod failpoint;
 mod files;
 mod first;
 pub mod format;
@@ -55,6 +55,7 @@ mod repair_donor;
 mod repair_findings;
 mod repair_rebuild;
 mod repair_survey;
+mod replicated;
 mod retention;
 mod retention_register;
 mod scan;
@@ -84,6 +85,7 @@ pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
+pub use failpoint::{Failpoint, FailpointError, HAS_FAILPOINTS, check_failpoints, reach, releases_unwritten};
 pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
 pub use inspect::{FrameBytes, InspectError, Inspection, SegmentReport, SegmentState, inspect};
@@ -93,6 +95,7 @@ pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
 pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use repair::{Diagnosis, Finding, diagnose};
 pub use repair_apply::{RepairReport, repair_cut, repair_from};
+pub use replicated::{ReplicatedError, ReplicatedMark};
 pub use retention::{
     Decision, RetentionPlan, RetentionRule, SNAPSHOTS_NEEDED, apply_retention, plan_retention,
 };

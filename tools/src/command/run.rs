@@ -10,7 +10,7 @@ use crate::render::Dictionary;
 use crate::session::{self, Session};
 use crate::sink::JournalSink;
 use crate::stop::{Stop, fail_stop};
-use crate::summary::Summary;
+use crate::summary::{Levels, Summary};
 use crate::upkeep::Upkeep;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -93,6 +93,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
             names,
             dictionary,
             acknowledge: config.journal.acknowledge,
+            replicator: config.journal.replicator.clone(),
             lane: lanes.orders,
             egress: running.egress,
             admission: running.admission,
@@ -137,7 +138,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         ended: &ended,
         dir: &dir,
         book_check,
-        durable_through: watermarks.durable_through().0,
+        levels: Levels::of(&config.journal, &watermarks),
         upkeep: Some(&kept),
     };
     if options.json {
@@ -297,7 +298,8 @@ impl Health {
     fn observation(&self) -> HealthObserved {
         let stats = &self.stats;
         let depth = |lane| u32::try_from(stats.lane(lane).depth()).unwrap_or(u32::MAX);
-        let (written, durable) = (self.watch.watermarks.written_through().0, self.watch.watermarks.durable_through().0);
+        let (written, durable) =
+            (self.watch.watermarks.written_through().0, self.watch.watermarks.durable_through().0);
         HealthObserved {
             outcome_depth: u32::try_from(stats.outcome().depth()).unwrap_or(u32::MAX),
             control_depth: depth(Lane::Control),
