@@ -228,6 +228,23 @@ fn a_file_that_cannot_be_made_durable_or_named_ends_the_daemon() {
 }
 
 #[test]
+fn a_sync_that_fails_while_a_segment_is_compressed_ends_the_daemon_too() {
+    let Some(mut drill) = Drill::new() else { return };
+    // A segment that can be compressed.
+    let sealed = drill.daemon.dir.join("000000000004.seg");
+    let mut process = Process::start(drill.daemon.arguments(&[]));
+    while !sealed.exists() {
+        let answers = 64;
+        drill.load(&mut process, 64, answers);
+    }
+    process.stop().expect(0);
+    drill.daemon.reconfigure(|text| text.replace("compress = false", "compress = true"));
+    // It is compressed at once, with three syncs; the start has one, and nothing else needs any so soon.
+    drill.fails_at("fsync:error=EIO:when=3", 1).expect_told(74, &["compressing a segment failed"]);
+    drill.prove();
+}
+
+#[test]
 fn a_full_disk_at_an_allocation_is_waited_for() {
     let Some(mut drill) = Drill::new() else { return };
     drill.daemon.start_again(&[]);
