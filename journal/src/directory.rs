@@ -84,7 +84,12 @@ pub(crate) fn snapshot_sequence(name: &str) -> Option<Sequence> {
 
 /// Where the register keeps what dependant `name` needs.
 pub(crate) fn dependant_path(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!("{DEPENDANT_PREFIX}{name}"))
+    dir.join(dependant_name(name))
+}
+
+/// How that file is called.
+pub(crate) fn dependant_name(name: &str) -> String {
+    format!("{DEPENDANT_PREFIX}{name}")
 }
 
 /// Whether `name` is that of a file of the register.

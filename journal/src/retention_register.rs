@@ -62,8 +62,8 @@ pub type BadDependant = (PathBuf, &'static str);
 pub(crate) fn check_name(name: &str) -> Result<(), RegisterError> {
     let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     let is_name = (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(is_good);
-    // These names are those of files that are being made, and of those that a repair has set aside.
-    if is_name && !name.ends_with(".tmp") && !name.contains(".damaged-") {
+    // Others are those of files that are being made, or that a repair has set aside.
+    if is_name && directory::is_dependant(&directory::dependant_name(name)) {
         return Ok(());
     }
     Err(RegisterError::Name(name.to_owned()))
