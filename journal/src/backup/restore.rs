@@ -3,7 +3,7 @@
 //! The copy is proven first and the journal afterwards; it is made under a temporary name, synced and renamed, with every
 //! byte allocated. Nothing is ever overwritten.
 
-use crate::backup_set::{self, Manifest};
+use crate::backup::set::{self, Manifest};
 use crate::chain::ChainHead;
 use crate::directory::{self, failed};
 use crate::files;
@@ -67,7 +67,7 @@ fn find(copy: &Path) -> Result<(PathBuf, Manifest), KeepError> {
         return Ok((copy.to_owned(), manifest));
     }
     if directory::list_segments(copy)?.is_empty()
-        && let Some(found) = backup_set::newest(copy)?
+        && let Some(found) = set::newest(copy)?
     {
         return Ok(found);
     }

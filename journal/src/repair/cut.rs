@@ -6,7 +6,7 @@ use crate::files;
 use crate::format::FRAMES_OFFSET;
 use crate::keeper::KeepError;
 use crate::repair::Examined;
-use crate::repair_apply::{Change, write_beside};
+use crate::repair::apply::{Change, write_beside};
 use crate::scan::Usage;
 use crate::segment::{Opened, SegmentFile};
 use std::os::unix::fs::FileExt;
