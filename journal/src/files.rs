@@ -3,6 +3,7 @@
 //! Nothing is ever written over; what is made is synced before it gets its name.
 
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use rustix::fs::{FallocateFlags, FlockOperation};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -82,6 +83,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     remove_if_there(&temporary)?;
     let file = create_new(&temporary)?;
     file.write_all_at(content, 0).and_then(|()| file.sync_all()).map_err(failed("write", &temporary))?;
+    reach(Failpoint::ReplaceRename);
     rename(&temporary, path)?;
     path.parent().map_or(Ok(()), directory::sync_dir)
 }

@@ -9,6 +9,7 @@
 //!
 //! Units: a [`Place`] counts bytes from the start of a segment's file; watermarks are inclusive sequences.
 //! The format is drawn in [`format`](mod@format) and told in `FORMAT.md`. This crate knows no ring and no engine.
+//! How far it is written, durable and replicated tell [`Watermarks`]; a replicator publishes by [`ReplicatedMark`].
 
 #![deny(missing_docs)]
 
@@ -35,6 +36,7 @@ mod crew;
 mod directory;
 mod disk;
 mod durable;
+mod failpoint;
 mod files;
 mod first;
 pub mod format;
@@ -48,6 +50,7 @@ mod prepare;
 mod reader;
 mod recovery;
 mod repair;
+mod replicated;
 mod retention;
 mod scan;
 pub mod schema;
@@ -76,6 +79,7 @@ pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
+pub use failpoint::{Failpoint, FailpointError, HAS_FAILPOINTS, check_failpoints, reach, releases_unwritten};
 pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
 pub use inspect::{FrameBytes, InspectError, Inspection, SegmentReport, SegmentState, inspect};
@@ -85,6 +89,7 @@ pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
 pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use repair::apply::{RepairReport, repair_cut, repair_from};
 pub use repair::{Diagnosis, Finding, diagnose};
+pub use replicated::{ReplicatedError, ReplicatedMark};
 pub use retention::register::{
     BadDependant, Dependant, DependantKind, RegisterError, list_dependants, remove_dependant, write_dependant,
 };

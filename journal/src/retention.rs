@@ -9,6 +9,7 @@ pub(crate) mod register;
 
 use self::register::{BadDependant, Dependant, DependantKind, list_dependants};
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::files;
 use crate::first::FirstKept;
 use crate::format::{self, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId};
@@ -132,9 +133,11 @@ pub fn apply_retention(dir: &Path, rule: RetentionRule) -> Result<RetentionPlan,
     for segment in plan.segments.iter().filter(|segment| segment.goes) {
         let forms =
             [directory::segment_path(dir, segment.number), directory::compressed_path(dir, segment.number)];
+        reach(Failpoint::RetainRemove);
         for path in forms {
             files::remove_if_there(&path)?;
         }
+        reach(Failpoint::RetainDirSync);
         // One after another also on the disk, so that a crash leaves no hole.
         directory::sync_dir(dir)?;
     }

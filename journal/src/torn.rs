@@ -6,6 +6,7 @@
 
 use crate::compressed;
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
 use crate::reader::Place;
 use crate::segment::{Opened, SegmentFile, is_damage, last_non_zero_unused};
@@ -233,6 +234,7 @@ pub(crate) fn cut(
     for number in
         numbers.iter().rev().copied().filter(|number| spoilt.is_some_and(|spoilt| *number >= spoilt))
     {
+        reach(Failpoint::TornAside);
         let path = directory::segment_path(dir, number);
         if remains.iter().any(|part| part.number == number) {
             let copy = free_name(dir, &format!("{number:012}"));
@@ -246,13 +248,17 @@ pub(crate) fn cut(
         let path = directory::segment_path(dir, part.number);
         let file = directory::open_for_writing(&path)?;
         let copy = free_name(dir, &format!("{:012}-{}", part.number, part.from));
+        reach(Failpoint::TornCopy);
         copy_range(&file, &path, part, &copy)?;
         directory::sync_dir(dir)?;
         torn.copies.push(copy);
+        reach(Failpoint::TornZero);
         zero_range(&file, part).map_err(failed("zero", &path))?;
+        reach(Failpoint::TornSync);
         file.sync_data().map_err(failed("sync", &path))?;
     }
     directory::sync_dir(dir)?;
+    reach(Failpoint::TornDone);
     Ok(torn)
 }
 
@@ -296,6 +302,7 @@ fn copy_range(from: &File, path: &Path, part: &Remains, copy: &Path) -> Result<(
         target.write_all_at(&buffer[..read], done).map_err(failed("write", copy))?;
         done += read as u64;
     }
+    reach(Failpoint::TornCopySync);
     target.sync_all().map_err(failed("sync", copy))
 }
 

@@ -16,7 +16,7 @@ use tickwerk_engine::replay::Replay;
 use tickwerk_engine::{Core, Decider};
 use tickwerk_journal::{
     Closed, Journal, JournalConfig, JournalId, OnFailure, Recovered, SyncPolicy, TornTail, Watermarks,
-    recover, recover_from,
+    recover, recover_from, releases_unwritten,
 };
 
 /// A journal that was recovered, and the core that its frames lead to.
@@ -170,9 +170,13 @@ fn not_started(error: StartError) -> anyhow::Error {
 
 /// The watermark that releases egress.
 pub(crate) fn released_through(watermarks: &Watermarks, acknowledge: Acknowledge) -> Sequence {
+    if releases_unwritten() {
+        return Sequence(u64::MAX);
+    }
     match acknowledge {
         Acknowledge::Written => watermarks.written_through(),
         Acknowledge::Durable => watermarks.durable_through(),
+        Acknowledge::Replicated => watermarks.replicated_through(),
     }
 }
 
@@ -192,8 +196,9 @@ fn journal_config(config: &Config) -> JournalConfig {
         // Where syncs are rare it pays to make pages writable ahead.
         prefault_bytes: match settings.acknowledge {
             Acknowledge::Written => PREFAULT_BYTES,
-            Acknowledge::Durable => 0,
+            Acknowledge::Durable | Acknowledge::Replicated => 0,
         },
+        replicator: settings.replicator.clone(),
         on_failure: Some(OnFailure(Arc::new(|failure| fail_stop(&failure.to_string())))),
         ..JournalConfig::new(&settings.dir)
     }

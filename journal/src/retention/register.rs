@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tickwerk_domain::{Sequence, TimeNs};
 
 const TITLE: &str = "tickwerk-dependant 1";
-const NAME_LENGTH_MAX: usize = 64;
+pub(crate) const NAME_LENGTH_MAX: usize = 64;
 
 /// What keeps records of a journal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +57,8 @@ pub enum RegisterError {
 /// A file of the register that cannot be read, and why.
 pub type BadDependant = (PathBuf, &'static str);
 
-fn check_name(name: &str) -> Result<(), RegisterError> {
+/// Whether a dependant can be called so.
+pub(crate) fn check_name(name: &str) -> Result<(), RegisterError> {
     let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     let is_name = (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(is_good);
     if is_name && Path::new(name).extension().is_none_or(|extension| extension != "tmp") {
