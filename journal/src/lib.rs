@@ -28,6 +28,7 @@ mod backup;
 mod beginning;
 mod bell;
 mod blank;
+mod buffer;
 mod chain;
 mod compress;
 mod compressed;
@@ -105,6 +106,6 @@ pub use snapshot::{
 pub use space::Space;
 pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
-pub use verify::{Difference, VerifyError, VerifyReport, verify};
+pub use verify::{Difference, VerifyError, VerifyReport, verify, verify_bytes};
 pub use watermarks::{Failure, StoredWatermarks, WatermarkState, Watermarks};
 pub use writer::{AppendError, Closed, Writer};

@@ -75,12 +75,19 @@ macro_rules! codec {
                             .map(Self::$variant)
                             .map_err(|Failure| invalid)
                     })*
-                    (_, found) => Err(Self::TYPES
-                        .iter()
-                        .find(|(known, _, _)| *known == TypeId(type_id))
-                        .map_or(SchemaError::UnknownType { kind, type_id }, |&(_, known, name)| {
-                            SchemaError::UnknownVersion { name, type_id, found, known }
-                        })),
+                    (_, found) => Err(unknown(Self::TYPES, kind, type_id, found)),
+                }
+            }
+
+            fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError> {
+                match (type_id, version) {
+                    $(($type_id, $version) => {
+                        let is_valid = bytes.len() == size_of::<Archived<$payload>>()
+                            && api::low::access::<Archived<$payload>, Failure>(bytes).is_ok();
+                        let invalid = SchemaError::Invalid { name: $name, type_id, length: bytes.len() };
+                        if is_valid { Ok(()) } else { Err(invalid) }
+                    })*
+                    (_, found) => Err(unknown(Self::TYPES, kind, type_id, found)),
                 }
             }
         }
@@ -93,10 +100,20 @@ macro_rules! codec {
 trait Coded: Sized {
     fn encode(&self, space: &mut [u8]) -> Result<usize, NoSpace>;
     fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Self, SchemaError>;
+    fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError>;
+}
+
+/// Why nothing of a kind has this type id and version.
+#[cold]
+fn unknown(types: &[(TypeId, u16, &'static str)], kind: Kind, type_id: u16, found: u16) -> SchemaError {
+    types.iter().find(|(known, _, _)| *known == TypeId(type_id)).map_or(
+        SchemaError::UnknownType { kind, type_id },
+        |&(_, known, name)| SchemaError::UnknownVersion { name, type_id, found, known },
+    )
 }
 
 mod commands {
-    use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, TypeId, api, encode_struct};
+    use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, api, encode_struct, unknown};
     #[cfg_attr(
         not(test),
         expect(clippy::wildcard_imports, reason = "the macro names every payload of the module")
@@ -107,7 +124,7 @@ mod commands {
 }
 
 mod events {
-    use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, TypeId, api, encode_struct};
+    use super::{Archived, Coded, Failure, Kind, NoSpace, SchemaError, api, encode_struct, unknown};
     #[cfg_attr(
         not(test),
         expect(clippy::wildcard_imports, reason = "the macro names every payload of the module")
@@ -141,5 +158,13 @@ pub fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Pa
     match kind {
         Kind::Command => Command::decode(kind, type_id, version, bytes).map(Payload::Command),
         Kind::Event => Event::decode(kind, type_id, version, bytes).map(Payload::Event),
+    }
+}
+
+/// Whether [`decode`] would read a payload, without reading it.
+pub fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError> {
+    match kind {
+        Kind::Command => Command::check(kind, type_id, version, bytes),
+        Kind::Event => Event::check(kind, type_id, version, bytes),
     }
 }
