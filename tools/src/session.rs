@@ -16,7 +16,7 @@ use tickwerk_engine::replay::Replay;
 use tickwerk_engine::{Core, Decider};
 use tickwerk_journal::{
     Closed, Journal, JournalConfig, JournalId, OnFailure, Recovered, SyncPolicy, TornTail, Watermarks,
-    recover, recover_from, releases_unwritten,
+    recover, recover_from,
 };
 
 /// A journal that was recovered, and the core that its frames lead to.
@@ -170,9 +170,6 @@ fn not_started(error: StartError) -> anyhow::Error {
 
 /// The watermark that releases egress.
 pub(crate) fn released_through(watermarks: &Watermarks, acknowledge: Acknowledge) -> Sequence {
-    if releases_unwritten() {
-        return Sequence(u64::MAX);
-    }
     match acknowledge {
         Acknowledge::Written => watermarks.written_through(),
         Acknowledge::Durable => watermarks.durable_through(),
