@@ -1,6 +1,8 @@
 //! Tests of the whole system: what they share.
 
+pub mod fuzz;
 pub mod program;
+pub mod scenario;
 
 /// Says in a line that a test cannot run here.
 pub fn tell_skipped(why: &str) {
