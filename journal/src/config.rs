@@ -1,7 +1,7 @@
 //! What a journal is told when it is opened.
 
 use crate::format::{FRAMES_OFFSET, PAGE_SIZE};
-use crate::retention_register;
+use crate::retention::register;
 use crate::watermarks::Failure;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl JournalConfig {
             let rule = "must be a multiple of 4096 from 65536 to 68719476736";
             return Some(("segment_size", format!("is {size}; it {rule}")));
         }
-        if let Some(Err(error)) = self.replicator.as_deref().map(retention_register::check_name) {
+        if let Some(Err(error)) = self.replicator.as_deref().map(register::check_name) {
             return Some(("replicator", format!("cannot be awaited: {error}")));
         }
         (self.spare_segments == 0).then(|| ("spare_segments", "is 0; at least 1 is needed".to_owned()))

@@ -17,7 +17,7 @@ use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
 use crate::replicated;
-use crate::retention_register::{self, RegisterError};
+use crate::retention::register::{self, RegisterError};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
 use crate::snapshot;
@@ -176,7 +176,7 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
         let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
         return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
     }
-    let through = retention_register::known_through(dir)?;
+    let through = register::known_through(dir)?;
     if through > Sequence::NONE {
         let witness = Some(Witness::Reader { through });
         let place = Place { segment: FIRST_SEGMENT, offset: 0 };

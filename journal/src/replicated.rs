@@ -9,7 +9,7 @@
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, FORMAT_VERSION, JournalId, PAGE_SIZE, Page, WATERMARKS_MAGIC};
 use crate::mmap::{CounterPage, Memory};
-use crate::retention_register::{self, Dependant, DependantKind, RegisterError};
+use crate::retention::register::{self, Dependant, DependantKind, RegisterError};
 use crate::watermarks::{DURABLE, REPLICATED, REPLICATOR, STATE, STATE_FAILED, Watermarks};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -127,13 +127,13 @@ impl ReplicatedMark {
 }
 
 fn awaited_in(page: &Page) -> String {
-    let name = &page[REPLICATOR..REPLICATOR + retention_register::NAME_LENGTH_MAX];
+    let name = &page[REPLICATOR..REPLICATOR + register::NAME_LENGTH_MAX];
     String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()
 }
 
 /// How far the replicator says that it is; one that never registered needs everything from now on.
 pub(crate) fn registered(dir: &Path, name: &str) -> Result<Sequence, RegisterError> {
-    let (known, bad) = retention_register::list_dependants(dir)?;
+    let (known, bad) = register::list_dependants(dir)?;
     if let Some(found) = known.iter().find(|dependant| dependant.name == name) {
         return Ok(found.through);
     }
@@ -142,7 +142,7 @@ pub(crate) fn registered(dir: &Path, name: &str) -> Result<Sequence, RegisterErr
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let time = TimeNs(u64::try_from(since).unwrap_or(u64::MAX));
         let (name, kind, through) = (name.to_owned(), DependantKind::Reader, Sequence::NONE);
-        retention_register::write_dependant(dir, &Dependant { name, kind, through, time })?;
+        register::write_dependant(dir, &Dependant { name, kind, through, time })?;
     }
     Ok(Sequence::NONE)
 }

@@ -5,13 +5,15 @@
 //! Without two good snapshots nothing goes, as one that turns out bad must have another behind it.
 //! Units: sequences are inclusive; times are stamps of frames, in nanoseconds since 1970.
 
+pub(crate) mod register;
+
+use self::register::{BadDependant, Dependant, DependantKind, list_dependants};
 use crate::directory::{self, FileError, failed};
 use crate::failpoint::{Failpoint, reach};
 use crate::files;
 use crate::first::FirstKept;
 use crate::format::{self, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId};
 use crate::keeper::{self, Keep, KeepError, Sealed};
-use crate::retention_register::{BadDependant, Dependant, DependantKind, list_dependants};
 use crate::segment::{Opened, SegmentFile, is_damage};
 use crate::snapshot::{self, SnapshotError, SnapshotHeader};
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use crate::directory::{self, FileError, failed};
 use crate::failpoint::{Failpoint, reach};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
 use crate::reader::Place;
-use crate::retention_register;
+use crate::retention::register;
 use crate::segment::{Opened, SegmentFile, is_damage, last_non_zero_unused};
 use crate::storage::File;
 use std::path::{Path, PathBuf};
@@ -162,7 +162,7 @@ pub(crate) fn witness(
     if let Some(witness) = compressed(dir, sequence)? {
         return Ok(Some(witness));
     }
-    let through = retention_register::known_through(dir)?;
+    let through = register::known_through(dir)?;
     if through >= sequence {
         return Ok(Some(Witness::Reader { through }));
     }

@@ -298,8 +298,10 @@ impl Health {
     fn observation(&self) -> HealthObserved {
         let stats = &self.stats;
         let depth = |lane| u32::try_from(stats.lane(lane).depth()).unwrap_or(u32::MAX);
-        let (written, durable) =
-            (self.watch.watermarks.written_through().0, self.watch.watermarks.durable_through().0);
+        let watermarks = &self.watch.watermarks;
+        let (durable, chained) = (watermarks.durable_through().0, watermarks.chained_through().0);
+        // Read last, as it is never behind the others.
+        let written = watermarks.written_through().0;
         HealthObserved {
             outcome_depth: u32::try_from(stats.outcome().depth()).unwrap_or(u32::MAX),
             control_depth: depth(Lane::Control),
@@ -311,6 +313,7 @@ impl Health {
             written_lag: stats.decided_through().0.saturating_sub(written),
             durable_lag: written.saturating_sub(durable),
             memory_bytes: resident_bytes(),
+            chained_lag: written.saturating_sub(chained),
         }
     }
 }

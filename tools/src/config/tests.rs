@@ -419,6 +419,20 @@ fn strategies_know_their_parameters() {
         capture_with("source = \"mid\"", "source = \"bid\""),
         "strategy[trend].parameters.source = \"bid\" (test.toml) is none of the words; write one of mid, trades",
     );
+    for (right, wrong, told) in [
+        ("fast = 50", "fast = 0", "fast = 0"),
+        ("fast = 50", "fast = 200", "slow = 200"),
+        ("slow = 200, ", "", "slow = nothing"),
+        (" size = \"0.01\"", " size = \"0\"", "size = \"0\""),
+    ] {
+        check(
+            capture_with(right, wrong),
+            &format!(
+                "strategy[trend].parameters.{told} (test.toml) is out of range; ema_cross cannot be made of it \
+                 beside the other parameters and defaults"
+            ),
+        );
+    }
 }
 
 #[test]
