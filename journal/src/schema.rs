@@ -95,6 +95,18 @@ macro_rules! codec {
                     (_, found) => Err(not_current::<Self>(kind, type_id, found)),
                 }
             }
+
+            fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError> {
+                match (type_id, version) {
+                    $(($type_id, $version) => {
+                        let is_valid = bytes.len() == size_of::<Archived<$payload>>()
+                            && api::low::access::<Archived<$payload>, Failure>(bytes).is_ok();
+                        let invalid = SchemaError::Invalid { name: $name, type_id, length: bytes.len() };
+                        if is_valid { Ok(()) } else { Err(invalid) }
+                    })*
+                    (_, found) => Err(not_current::<Self>(kind, type_id, found)),
+                }
+            }
         }
 
         $(const _: () = assert!(size_of::<Archived<$payload>>() <= crate::format::PAYLOAD_SIZE_MAX, $name);)*
@@ -109,6 +121,8 @@ trait Coded: Sized {
     fn encode(&self, space: &mut [u8]) -> Result<usize, NoSpace>;
     /// Reads a payload in the current version of its type.
     fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Self, SchemaError>;
+    /// Whether [`Self::decode`] would read it.
+    fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError>;
 }
 
 /// Why a payload is not in the current version of any type.
@@ -172,6 +186,16 @@ pub fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Pa
         Kind::Event => Event::decode(kind, type_id, version, bytes).map(Payload::Event),
     };
     current.or_else(|error| older::decode(kind, type_id, version, bytes).unwrap_or(Err(error)))
+}
+
+/// Whether [`decode`] would read a payload, without reading one of a current version.
+pub fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError> {
+    let current = match kind {
+        Kind::Command => Command::check(kind, type_id, version, bytes),
+        Kind::Event => Event::check(kind, type_id, version, bytes),
+    };
+    let is_older = |error| older::decode(kind, type_id, version, bytes).unwrap_or(Err(error)).map(drop);
+    current.or_else(is_older)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::chain::ChainHead;
 use super::config::SyncPolicy;
 use super::directory::{FileError, failed};
 use super::durable::DurableFile;
+use super::failpoint::{Failpoint, reach};
 use super::failure::Failure;
 use super::format::PAGE_SIZE;
 use super::heads::HeadsFile;
@@ -192,6 +193,7 @@ impl Syncing {
         else {
             return Ok(());
         };
+        reach(Failpoint::SyncData);
         let synced = segment.sync();
         if synced.is_err() && broken!(SyncAgain) { segment.sync() } else { synced }
     }
@@ -221,7 +223,9 @@ impl Syncing {
         self.segments.drain(..left);
         self.synced_bytes = bytes;
         let through = if broken!(LateWatermark) { self.marks.written_through() } else { through };
+        reach(Failpoint::SyncTell);
         self.marks.set_durable(through);
+        reach(Failpoint::SyncDone);
         self.after_sync(last, left > 0)
     }
 

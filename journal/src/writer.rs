@@ -7,6 +7,7 @@
 use super::chain::ChainHead;
 use super::crew::{Crew, Works};
 use super::directory::{FileError, failed};
+use super::failpoint::{Failpoint, reach};
 use super::failure::Failure;
 use super::format::{
     self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
@@ -335,6 +336,7 @@ impl Writer {
         if broken!(WatermarkFirst) {
             self.tell_written();
         }
+        reach(Failpoint::FramePublish);
         let is_published = self.segment.publish(size);
         if is_published {
             self.tell_written();
@@ -346,7 +348,9 @@ impl Writer {
 
     #[inline]
     fn tell_written(&mut self) {
+        reach(Failpoint::FrameWritten);
         self.marks.set_written(self.last, self.bytes);
+        reach(Failpoint::FrameTold);
         self.crew.written(self.segment.edge());
     }
 
@@ -355,6 +359,7 @@ impl Writer {
         if self.segment.gathered() == 0 {
             return Ok(());
         }
+        reach(Failpoint::FlushWrite);
         let written = self.segment.flush();
         self.or_fail(written)?;
         self.tell_written();
@@ -389,8 +394,10 @@ impl Writer {
         self.segment.finish();
         self.segment = spare.writer;
         self.crcs = FrameCrcs::new(spare.number);
+        reach(Failpoint::RotateActivate);
         let activated = self.segment.activate(&activation.to_page());
         self.or_fail(activated)?;
+        reach(Failpoint::RotateDone);
         self.crew.taken_into_use(spare.view);
         Ok(())
     }
@@ -455,6 +462,7 @@ impl Writer {
             return Ok(());
         }
         let header = FrameHeader::seal(self.next, self.last_time, self.marks.durable_through(), self.epoch);
+        reach(Failpoint::SealWrite);
         self.publish(&header, FRAME_HEADER_SIZE)?;
         self.sealed = true;
         self.flush()
@@ -468,6 +476,7 @@ impl Writer {
         if self.frame.count > 0 {
             return Err(AppendError::Unfinished { next: self.next });
         }
+        reach(Failpoint::CloseSync);
         self.flush()?;
         while self.marks.durable_through() < self.marks.written_through() {
             if let Some(failure) = self.marks.failure() {
@@ -476,8 +485,11 @@ impl Writer {
             self.crew.sync_now();
             park_timeout(CLOSE_PAUSE);
         }
+        reach(Failpoint::CloseSeal);
         self.end()?;
+        reach(Failpoint::CloseFinish);
         let chain_head = self.crew.finish()?;
+        reach(Failpoint::CloseDone);
         self.marks.set_closed();
         let last_sequence = Sequence(self.next.0 - 1);
         Ok(Closed { last_sequence, chain_head, bytes: self.bytes_before + self.bytes })

@@ -5,12 +5,14 @@
 //! or as their number where they have none; what there is not is `null` in JSON and left out of text.
 //! Invariant: every record can be shown. A value whose scale was never defined shows as its mantissa, marked as such.
 
+mod average;
 mod dictionary;
 mod payload;
 mod shown;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use average::AVERAGE_SCALE;
 pub(crate) use dictionary::Dictionary;
 
 use shown::Shown;

@@ -58,7 +58,7 @@ fn is_found(fault: Broken, run: fn()) -> bool {
 fn watermarks() -> Watermarks {
     mounts::mount(Path::new(DIR), Arc::new(SimulatedDisk::new(1)));
     storage::of(Path::new(DIR)).create_dir(Path::new(DIR)).expect("an empty disk");
-    Watermarks::create(Path::new(DIR), JOURNAL, Sequence::NONE, None, None).expect("an empty disk")
+    Watermarks::create(Path::new(DIR), JOURNAL, Sequence::NONE, None, None, None).expect("an empty disk")
 }
 
 /// What a journal has of threads, none of them started.

@@ -3,11 +3,12 @@
 //! Invariant: a definition is known from the record that makes it. What was never defined has no name and no scale.
 //! Orders are remembered for as long as the engine remembers them, so that memory stays bounded.
 
+use super::average::Traded;
 use crate::setup::Names;
 use std::collections::{BTreeMap, BTreeSet};
 use tickwerk_domain::{
     AccountId, BreakerKind, BreakerState, Command, CurrencyId, Event, Instrument, InstrumentId,
-    InstrumentKind, OrderId, Payload, Record, Side, StrategyId, TextId, VenueId,
+    InstrumentKind, OrderId, Payload, Price, Qty, Record, Side, StrategyId, TextId, VenueId,
 };
 use tickwerk_engine::Core;
 use tickwerk_engine::limits::ORDERS_MAX;
@@ -57,6 +58,7 @@ struct OrderEntry {
     instrument: InstrumentId,
     /// Unknown where only the answer of the venue was seen.
     side: Option<Side>,
+    traded: Traded,
 }
 
 impl Dictionary {
@@ -144,8 +146,24 @@ impl Dictionary {
             self.remember(refused.order, refused.instrument, Some(refused.side));
         } else if let Event::OrderRejected(rejected) = event {
             self.remember(rejected.order, rejected.instrument, None);
+        } else if let Event::OrderPartiallyFilled(fill) = event {
+            self.note_fill(fill.order, fill.last_price, fill.last_qty, fill.cum_qty);
+        } else if let Event::OrderFilled(fill) = event {
+            self.note_fill(fill.order, fill.last_price, fill.last_qty, fill.cum_qty);
+        } else if let Event::FillRestated(restated) = event {
+            if let Some(entry) = self.orders.get_mut(&restated.order) {
+                entry.traded.forget();
+            }
         } else if let Event::BreakerChanged(changed) = event {
             self.note_breaker((changed.account, changed.strategy), changed.kind, changed.state);
+        }
+    }
+
+    fn note_fill(&mut self, order: OrderId, price: Price, qty: Qty, cum_qty: Qty) {
+        if let Some(entry) = self.orders.get_mut(&order)
+            && let Some(of) = self.instruments.get(&entry.instrument)
+        {
+            entry.traded.add(of.kind, price, qty, cum_qty);
         }
     }
 
@@ -179,7 +197,8 @@ impl Dictionary {
     }
 
     fn remember(&mut self, order: OrderId, instrument: InstrumentId, side: Option<Side>) {
-        let entry = self.orders.entry(order).or_insert(OrderEntry { instrument, side });
+        let entry =
+            self.orders.entry(order).or_insert(OrderEntry { instrument, side, traded: Traded::default() });
         entry.side = side.or(entry.side);
         if self.orders.len() > ORDERS_MAX {
             self.orders.pop_first();
@@ -236,6 +255,11 @@ impl Dictionary {
     /// The instrument of an order.
     pub(crate) fn order_instrument(&self, id: OrderId) -> Option<InstrumentId> {
         self.orders.get(&id).map(|entry| entry.instrument)
+    }
+
+    /// The fills of an order that were watched.
+    pub(super) fn order_traded(&self, id: OrderId) -> Option<&Traded> {
+        self.orders.get(&id).map(|entry| &entry.traded)
     }
 
     /// Which way an order goes.

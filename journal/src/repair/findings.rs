@@ -1,8 +1,8 @@
 //! From what can still be read of a journal to the list of its holes.
 
 use crate::format::{FRAMES_OFFSET, RECORDS_PER_BLOCK};
+use crate::repair::survey::Survey;
 use crate::repair::{Diagnosis, Finding};
-use crate::repair_survey::Survey;
 use crate::scan::Damage;
 use tickwerk_domain::Sequence;
 

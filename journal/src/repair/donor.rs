@@ -2,7 +2,7 @@
 //!
 //! A donor is trusted only as far as it is whole itself and as its hash chain is that of the damaged journal.
 
-use crate::backup_set;
+use crate::backup::set;
 use crate::chain::{Chain, ChainHead};
 use crate::directory;
 use crate::format::{JournalId, RECORDS_PER_BLOCK};
@@ -38,7 +38,7 @@ impl Donor {
     pub(crate) fn open(path: &Path, journal: JournalId) -> Result<Self, KeepError> {
         let mut dir = path.to_owned();
         if directory::list_segments(&dir)?.is_empty()
-            && let Some((newest, _)) = backup_set::newest(path)?
+            && let Some((newest, _)) = set::newest(path)?
         {
             dir = newest;
         }

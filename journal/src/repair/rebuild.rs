@@ -11,8 +11,8 @@ use crate::format::{
 };
 use crate::keeper::KeepError;
 use crate::repair::Examined;
-use crate::repair_donor::Donor;
-use crate::repair_survey::{Survey, open_any};
+use crate::repair::donor::Donor;
+use crate::repair::survey::{Survey, open_any};
 use crate::segment::Content;
 use std::collections::HashMap;
 use std::fs::File;

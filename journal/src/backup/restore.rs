@@ -3,13 +3,13 @@
 //! The copy is proven first and the journal afterwards; it is made under a temporary name, synced and renamed, with every
 //! byte allocated. Nothing is ever overwritten.
 
-use crate::backup_set::{self, Manifest};
+use crate::backup::set::{self, Manifest};
 use crate::chain::ChainHead;
 use crate::directory::{self, failed};
 use crate::files;
 use crate::format::JournalId;
 use crate::keeper::KeepError;
-use crate::verify::{VerifyError, VerifyReport, verify};
+use crate::verify::{VerifyError, VerifyReport, verify_bytes};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -67,7 +67,7 @@ fn find(copy: &Path) -> Result<(PathBuf, Manifest), KeepError> {
         return Ok((copy.to_owned(), manifest));
     }
     if directory::list_segments(copy)?.is_empty()
-        && let Some(found) = backup_set::newest(copy)?
+        && let Some(found) = set::newest(copy)?
     {
         return Ok(found);
     }
@@ -76,10 +76,11 @@ fn find(copy: &Path) -> Result<(PathBuf, Manifest), KeepError> {
 
 /// Verifies a journal up to the head that it must have.
 fn prove(dir: &Path, head: ChainHead) -> Result<VerifyReport, KeepError> {
-    let report = verify(dir, &mut |_| ControlFlow::Continue(())).map_err(|error| match error {
-        VerifyError::File(error) => KeepError::File(error),
-        VerifyError::NoJournal { dir } => KeepError::NoJournal { dir },
-    })?;
+    let report =
+        verify_bytes(dir, &mut |_, _, _| ControlFlow::Continue(())).map_err(|error| match error {
+            VerifyError::File(error) => KeepError::File(error),
+            VerifyError::NoJournal { dir } => KeepError::NoJournal { dir },
+        })?;
     let damage = |segment, offset, sequence, reason| KeepError::Damaged {
         dir: dir.to_owned(),
         segment,

@@ -9,10 +9,10 @@ use crate::durable::DurableFile;
 use crate::files;
 use crate::format::{HEADS_ENTRY_SIZE, RECORDS_PER_BLOCK};
 use crate::keeper::{self, Keep, KeepError};
+use crate::repair::cut as cutting;
+use crate::repair::donor::{Donor, heads_agree};
+use crate::repair::rebuild::{self, Rebuilt};
 use crate::repair::{Diagnosis, Examined, examine};
-use crate::repair_cut as cutting;
-use crate::repair_donor::{Donor, heads_agree};
-use crate::repair_rebuild::{self, Rebuilt};
 use crate::scan::{self, Scan, ScanOptions, Verdict};
 use crate::storage::Lock;
 use std::ops::ControlFlow;
@@ -61,7 +61,7 @@ pub fn repair_from(dir: &Path, from: &Path, apply: bool) -> Result<RepairReport,
     report.copy = Some(donor.dir.clone());
     check_descent(&examined, &donor)?;
     let work = Work::create(dir)?;
-    let rebuilt = repair_rebuild::rebuild(dir, &work.path, &examined, &mut donor)?;
+    let rebuilt = rebuild::rebuild(dir, &work.path, &examined, &mut donor)?;
     if let Some(sequence) = rebuilt.lacking {
         return Err(KeepError::Refused(format!(
             "record {sequence} is damaged and the copy {} holds {} to {}; give a copy that has it, or cut; \
@@ -201,7 +201,8 @@ fn link_beside(dir: &Path, work: &Path) -> Result<(), FileError> {
     for path in files::list(dir)? {
         let name = files::name_of(&path);
         let is_witness = [directory::DURABLE, directory::HEADS, directory::FIRST].contains(&name)
-            || directory::snapshot_sequence(name).is_some();
+            || directory::snapshot_sequence(name).is_some()
+            || directory::is_dependant(name);
         if is_witness {
             std::fs::hard_link(&path, work.join(name)).map_err(failed("link", &path))?;
         }
