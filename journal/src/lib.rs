@@ -79,7 +79,7 @@ pub use backup_restore::{RestoreReport, restore};
 pub use backup_set::Rotation;
 pub use beginning::{StartPoint, journal_id};
 pub use blank::BlankSegment;
-pub use chain::{ChainHead, Head};
+pub use chain::{Chain, ChainHead, Head};
 pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress_next};
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;

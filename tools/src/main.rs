@@ -10,7 +10,6 @@ mod feed;
 mod follower;
 mod limit_value;
 mod rebuild;
-mod render;
 mod session;
 mod setup;
 mod sink;

@@ -6,8 +6,8 @@ use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{self, Followed, Follower};
-use crate::render::Dictionary;
 use crate::session::{self, Session};
+use crate::setup;
 use crate::stop::{Stop, fail_stop};
 use crate::summary::Summary;
 use crate::upkeep::Upkeep;
@@ -52,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut opened = session::open(&config)?;
     opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     let names = opened.names.clone();
-    let dictionary = Dictionary::of(&names, &opened.core);
+    let dictionary = setup::dictionary(&names, &opened.core);
     let feed = Feed::open(&config, &names, opened.source_position(SourceId::FIRST_FEED))?;
     if let Some(feed) = &feed {
         opened.plan.stamp(feed.first_time());

@@ -10,7 +10,6 @@ use super::known_orders::{About, KnownOrders, Place};
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
 use crate::follower;
-use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
 use crate::stop::Stop;
@@ -36,6 +35,7 @@ use tickwerk_engine::pipeline::{
     self, Admission, AdmitKind, EgressReader, Lane, LaneProducer, PipelineStats,
 };
 use tickwerk_journal::Watermarks;
+use tickwerk_render::Dictionary;
 
 const CONNECTIONS_MAX: usize = 64;
 const LISTENER: Token = Token(0);
@@ -414,7 +414,9 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    frame.records().iter().for_each(|record| dictionary.watch(record));
+                    frame.records().iter().for_each(|record| {
+                        dictionary.watch(record);
+                    });
                     let outcome = answer::of_frame(frame, &waiting.request, dictionary);
                     let line = answer::line(
                         &waiting.id,
