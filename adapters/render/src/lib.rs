@@ -15,6 +15,8 @@ mod tests;
 pub use dictionary::{Dictionary, InstrumentEntry, Learnt, ORDERS_KEPT, OrderEntry};
 pub use limit_unit::{LimitScales, UnknownScale, scale_of, show_limit};
 
+pub use shown::write_quoted;
+
 use shown::Shown;
 use std::fmt::Write;
 use tickwerk_domain::{Kind, Payload, Record, Sequence, SourceId, TimeNs};

@@ -1,0 +1,151 @@
+//! Positions: how each stands, and each change, mark and funding of it.
+//!
+//! Amounts are in the instrument's settlement currency. A flat position keeps its row, as its totals go on.
+
+use crate::changes::{Changes, RowChange};
+use crate::fact::Fact;
+use crate::projection::{Poison, Projection};
+use crate::table::{Column, Rows, Table};
+use crate::value::{Type, Value};
+use tickwerk_domain::{AccountId, Event, InstrumentId, Payload, PositionSide};
+
+static TABLES: &[Table] = &[POSITIONS, HISTORY];
+
+const POSITIONS: Table = Table {
+    name: "positions",
+    rows: Rows::Current,
+    columns: &[
+        Column::key("account_id", Type::Int8),
+        Column::key("instrument_id", Type::Int8),
+        Column::key("side", Type::Text),
+        Column::set("account", Type::Text),
+        Column::set("symbol", Type::Text),
+        Column::set("qty", Type::Numeric),
+        Column::set("open_cost", Type::Numeric),
+        Column::set("realized_total", Type::Numeric),
+        Column::set("unrealized", Type::Numeric),
+        Column::set("fees_total", Type::Numeric),
+        Column::set("funding_total", Type::Numeric),
+        Column::set("mark", Type::Numeric),
+        Column::first("first_at", Type::Timestamp),
+        Column::set("updated_at", Type::Timestamp),
+    ],
+    indexes: &["(symbol)", "(account)"],
+};
+
+const HISTORY: Table = Table {
+    name: "position_history",
+    rows: Rows::Appended,
+    columns: &[
+        Column::key("account_id", Type::Int8),
+        Column::key("instrument_id", Type::Int8),
+        Column::key("side", Type::Text),
+        Column::set("change", Type::Text),
+        Column::set("qty", Type::Numeric),
+        Column::set("open_cost", Type::Numeric),
+        Column::set("realized", Type::Numeric),
+        Column::set("realized_total", Type::Numeric),
+        Column::set("unrealized", Type::Numeric),
+        Column::set("fees_total", Type::Numeric),
+        Column::set("funding", Type::Numeric),
+        Column::set("funding_total", Type::Numeric),
+        Column::set("mark", Type::Numeric),
+        Column::set("recorded_at", Type::Timestamp),
+    ],
+    indexes: &["(recorded_at)"],
+};
+
+/// Needs no memory: every event says how the position stands.
+#[derive(Debug, Default)]
+pub(crate) struct Positions;
+
+impl Projection for Positions {
+    fn name(&self) -> &'static str {
+        "positions"
+    }
+
+    fn version(&self) -> i32 {
+        1
+    }
+
+    fn tables(&self) -> &'static [Table] {
+        TABLES
+    }
+
+    fn events(&self) -> &'static [&'static str] {
+        &["position.changed", "position.marked", "position.funding_posted"]
+    }
+
+    fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
+        if let Payload::Event(Event::PositionChanged(of)) = fact.payload() {
+            let values = [
+                ("qty", fact.qty(of.instrument, of.qty)),
+                ("open_cost", fact.settled(of.instrument, of.open_cost)),
+                ("realized_total", fact.settled(of.instrument, of.realized_total)),
+                ("unrealized", fact.settled(of.instrument, of.unrealized)),
+                ("fees_total", fact.settled(of.instrument, of.fees_total)),
+            ];
+            let history = both(fact, changes, (of.account, of.instrument, of.side), &values)?;
+            history
+                .set("change", Value::text(of.change.word()))
+                .set("realized", fact.settled(of.instrument, of.realized))
+                .done();
+        } else if let Payload::Event(Event::PositionMarked(of)) = fact.payload() {
+            let entry = fact.dictionary.instrument(of.instrument).ok_or("its instrument is not defined")?;
+            // Half of twice the price, exactly.
+            let mark = Value::Numeric(i128::from(of.mark_twice) * 5, entry.price_scale + 1);
+            let values = [
+                ("qty", fact.qty(of.instrument, of.qty)),
+                ("realized_total", fact.settled(of.instrument, of.realized_total)),
+                ("unrealized", fact.settled(of.instrument, of.unrealized)),
+                ("fees_total", fact.settled(of.instrument, of.fees_total)),
+                ("funding_total", fact.settled(of.instrument, of.funding_total)),
+                ("mark", mark),
+            ];
+            let history = both(fact, changes, (of.account, of.instrument, of.side), &values)?;
+            history.set("change", Value::text("marked")).done();
+        } else if let Payload::Event(Event::FundingPosted(of)) = fact.payload() {
+            let values = [
+                ("qty", fact.qty(of.instrument, of.qty)),
+                ("funding_total", fact.settled(of.instrument, of.funding_total)),
+            ];
+            let history = both(fact, changes, (of.account, of.instrument, of.side), &values)?;
+            history
+                .set("change", Value::text("funding"))
+                .set("funding", fact.settled(of.instrument, of.amount))
+                .done();
+        }
+        Ok(())
+    }
+}
+
+/// Sets the same in both tables and gives the row of the history.
+fn both<'c>(
+    fact: &Fact<'_>,
+    changes: &'c mut Changes,
+    (account, instrument, side): (AccountId, InstrumentId, PositionSide),
+    values: &[(&'static str, Value)],
+) -> Result<RowChange<'c>, Poison> {
+    if fact.dictionary.instrument(instrument).is_none() {
+        return Err("its instrument is not defined".into());
+    }
+    let key = || {
+        let ids = [u64::from(account.0), u64::from(instrument.0)].map(Value::unsigned);
+        ids.into_iter().chain([Value::text(side.word())])
+    };
+    let mut row = changes
+        .row(&TABLES[0], key())
+        .set("account", fact.account(account))
+        .set("symbol", fact.symbol(instrument))
+        .set("first_at", Value::Time(fact.time()))
+        .set("updated_at", Value::Time(fact.time()));
+    for (column, value) in values {
+        row = row.set(column, value.clone());
+    }
+    row.done();
+    let mut row = changes.row(&TABLES[1], key()).set("recorded_at", Value::Time(fact.time()));
+    for (column, value) in values {
+        row = row.set(column, value.clone());
+    }
+    Ok(row)
+}
