@@ -1,6 +1,7 @@
 //! What a run came to: for a program as JSON, for a person as text.
 
 use crate::control::unrealized;
+use crate::replication::Replicated;
 use crate::session::Ended;
 use crate::sink::Counted;
 use crate::upkeep::UpkeepCounts;
@@ -25,6 +26,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) durable_through: u64,
     /// What was done for cold segments; `None` where nothing is.
     pub(crate) upkeep: Option<&'a UpkeepCounts>,
+    /// What is in PostgreSQL; `None` where nothing goes there.
+    pub(crate) replicated: Option<&'a Replicated>,
 }
 
 /// The histogram of one latency.
@@ -64,6 +67,9 @@ impl Summary<'_> {
         });
         if let Some(upkeep) = self.upkeep {
             summary["upkeep"] = upkeep.to_json();
+        }
+        if let Some(replicated) = self.replicated {
+            summary["postgres"] = replicated.to_json();
         }
         if let Some(check) = &self.book_check {
             summary["book_check"] = json!({ "matched": check.matched, "total": check.total });
@@ -114,6 +120,13 @@ impl Summary<'_> {
             sink.last_sequence,
             self.durable_through
         )?;
+        if let Some(replicated) = self.replicated {
+            let rest = match replicated.lag_events {
+                0 => String::new(),
+                lag => format!(", {lag} records are still to be shipped"),
+            };
+            writeln!(out, "PostgreSQL  everything through {}{rest}", replicated.through)?;
+        }
         if let Some(head) = sink.chain_head {
             writeln!(out, "Chain head  {}", head.head)?;
         }

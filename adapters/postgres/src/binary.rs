@@ -68,7 +68,8 @@ impl Fields {
 
     /// A time, cut to microseconds.
     pub(crate) fn timestamp(&mut self, time: TimeNs) {
-        let since_1970 = i64::try_from(time.0 / 1_000).expect("64 bits of nanoseconds are 55 bits of microseconds");
+        let since_1970 =
+            i64::try_from(time.0 / 1_000).expect("64 bits of nanoseconds are 55 bits of microseconds");
         self.int8(since_1970 - EPOCH_US);
     }
 
@@ -155,12 +156,27 @@ mod tests {
 
     #[test]
     fn a_numeric_has_every_digit_at_every_scale() {
-        let mantissas = [0, 1, -1, 9, 10_000, -10_000, 123_456_789, 100_000_000, i128::from(i64::MAX), -99_999, 10_i128.pow(30) + 7];
+        let mantissas = [
+            0,
+            1,
+            -1,
+            9,
+            10_000,
+            -10_000,
+            123_456_789,
+            100_000_000,
+            i128::from(i64::MAX),
+            -99_999,
+            10_i128.pow(30) + 7,
+        ];
         for scale in 0..=18 {
             for mantissa in mantissas {
                 let mut fields = Fields::default();
                 fields.numeric(mantissa, scale);
-                assert_eq!(i32::from_be_bytes(fields.0[..4].try_into().unwrap()) + 4, i32::try_from(fields.0.len()).unwrap());
+                assert_eq!(
+                    i32::from_be_bytes(fields.0[..4].try_into().unwrap()) + 4,
+                    i32::try_from(fields.0.len()).unwrap()
+                );
                 assert_eq!(read_numeric(&fields.0), (mantissa, scale));
             }
         }

@@ -103,7 +103,8 @@ impl Checkpoint {
     }
 
     fn from_row(row: &Row) -> Result<Self, PostgresError> {
-        let bad = |what: &str| PostgresError::Schema(format!("the {what} in tickwerk.checkpoint cannot be read"));
+        let bad =
+            |what: &str| PostgresError::Schema(format!("the {what} in tickwerk.checkpoint cannot be read"));
         let id: &str = row.get(0);
         let mut journal = [0; 16];
         for (byte, digits) in journal.iter_mut().zip(id.as_bytes().chunks(2)) {

@@ -86,9 +86,9 @@ impl Counters {
         while waiting.front().is_some_and(|(_, durable)| *durable <= replicated) {
             waiting.pop_front();
         }
-        let is_new = waiting.back().is_none_or(|(since, durable)| {
-            *durable < through.0 && since.elapsed() >= SAMPLE_GAP
-        });
+        let is_new = waiting
+            .back()
+            .is_none_or(|(since, durable)| *durable < through.0 && since.elapsed() >= SAMPLE_GAP);
         if through.0 > replicated && is_new {
             waiting.push_back((Instant::now(), through.0));
         }

@@ -56,7 +56,9 @@ pub enum PostgresError {
     #[error("replication is refused: {0}")]
     Refused(String),
     /// Another replicator is at work.
-    #[error("replication is refused: another replicator ({holder}) is connected to this database; stop it first")]
+    #[error(
+        "replication is refused: another replicator ({holder}) is connected to this database; stop it first"
+    )]
     Taken {
         /// Who holds the lock.
         holder: String,

@@ -4,7 +4,8 @@ use crate::binary::Fields;
 use crate::error::PostgresError;
 use std::fmt::Write;
 use tickwerk_domain::{
-    AccountId, FieldValue, Fields as _, InstrumentId, Payload, Record, Sequence, StrategyId, StreamType, TimeNs,
+    AccountId, FieldValue, Fields as _, InstrumentId, Payload, Record, Sequence, StrategyId, StreamType,
+    TimeNs,
 };
 use tickwerk_journal::JournalId;
 use tickwerk_render::{Dictionary, source_word, write_payload_json};

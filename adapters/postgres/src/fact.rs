@@ -87,7 +87,9 @@ impl<'a> Fact<'a> {
 
     /// An amount of a currency.
     pub fn money(&self, currency: CurrencyId, amount: Money) -> Value {
-        self.dictionary.currency_scale(currency).map_or(Value::Null, |scale| Value::Numeric(amount.get(), scale))
+        self.dictionary
+            .currency_scale(currency)
+            .map_or(Value::Null, |scale| Value::Numeric(amount.get(), scale))
     }
 
     /// An amount of the reference currency.

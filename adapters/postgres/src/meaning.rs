@@ -7,9 +7,7 @@ use crate::changes::Array;
 use crate::error::PostgresError;
 use crate::value::{Type, Value};
 use std::collections::BTreeMap;
-use tickwerk_domain::{
-    AccountId, Envelope, InstrumentId, Kind, OrderId, Record, Sequence, Side, StrategyId,
-};
+use tickwerk_domain::{AccountId, Envelope, InstrumentId, Kind, OrderId, Record, Sequence, Side, StrategyId};
 use tickwerk_journal::format::PAYLOAD_SIZE_MAX;
 use tickwerk_journal::schema;
 use tickwerk_render::{Dictionary, Learnt, ORDERS_KEPT, OrderEntry};
@@ -46,12 +44,14 @@ impl Meaning {
         let failed = || PostgresError::statement("save what names and orders mean");
         for record in &self.definitions {
             let mut space = Aligned([0; PAYLOAD_SIZE_MAX]);
-            let length = schema::encode(&record.payload, &mut space.0).expect("any payload fits its largest size");
+            let length =
+                schema::encode(&record.payload, &mut space.0).expect("any payload fits its largest size");
             let version = match &record.payload {
                 tickwerk_domain::Payload::Command(command) => command.schema_version(),
                 tickwerk_domain::Payload::Event(event) => event.schema_version(),
             };
-            let sql = "INSERT INTO tickwerk.definition (global_position, kind, type_id, schema_version, payload)
+            let sql =
+                "INSERT INTO tickwerk.definition (global_position, kind, type_id, schema_version, payload)
                 VALUES ($1, $2, $3, $4, $5)";
             let values: [&(dyn ToSql + Sync); 5] = [
                 &position(record.envelope.sequence),
@@ -66,8 +66,11 @@ impl Meaning {
             return Ok(());
         }
         let column = |of: Type, value: &dyn Fn(OrderId, &OrderEntry, Sequence) -> Value| {
-            let values: Vec<Value> =
-                self.orders.iter().map(|(order, (entry, sequence))| value(*order, entry, *sequence)).collect();
+            let values: Vec<Value> = self
+                .orders
+                .iter()
+                .map(|(order, (entry, sequence))| value(*order, entry, *sequence))
+                .collect();
             Array::of(of, values.iter())
         };
         let columns = [
@@ -134,9 +137,12 @@ pub(crate) async fn load(
 fn definition(row: &Row) -> Result<Record, PostgresError> {
     let at: i64 = row.get(0);
     let bad = |reason: String| {
-        PostgresError::Schema(format!("the definition at {at} in tickwerk.definition cannot be read: {reason}"))
+        PostgresError::Schema(format!(
+            "the definition at {at} in tickwerk.definition cannot be read: {reason}"
+        ))
     };
-    let kind = if row.get::<_, i16>(1) == i16::from(Kind::Command as u8) { Kind::Command } else { Kind::Event };
+    let kind =
+        if row.get::<_, i16>(1) == i16::from(Kind::Command as u8) { Kind::Command } else { Kind::Event };
     let (type_id, version): (i32, i32) = (row.get(2), row.get(3));
     let bytes: &[u8] = row.get(4);
     let mut space = Aligned([0; PAYLOAD_SIZE_MAX]);

@@ -74,7 +74,11 @@ CREATE TABLE IF NOT EXISTS tickwerk.schema_step (
 
 /// Brings the schema to what this build needs.
 pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
-    let failed = || PostgresError::statement("migrate the schema; the user needs the right to create a schema, and roles unless tickwerk_owner, tickwerk_writer and tickwerk_reader are granted to it");
+    let failed = || {
+        PostgresError::statement(
+            "migrate the schema; the user needs the right to create a schema, and roles unless tickwerk_owner, tickwerk_writer and tickwerk_reader are granted to it",
+        )
+    };
     let transaction = client.transaction().await.map_err(failed())?;
     // Two at once: the second finds everything done.
     transaction
@@ -84,7 +88,8 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
     transaction.batch_execute(ROLES).await.map_err(failed())?;
     let applied = applied_steps(&transaction).await?;
     check(&applied)?;
-    let mut migrated = Migrated { version: STEPS.last().map_or(0, |step| step.version), ..Migrated::default() };
+    let mut migrated =
+        Migrated { version: STEPS.last().map_or(0, |step| step.version), ..Migrated::default() };
     for step in STEPS.iter().skip(applied.len()) {
         transaction.batch_execute(step.sql).await.map_err(failed())?;
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
@@ -162,7 +167,9 @@ fn hash_of(step: &Step) -> String {
 /// Runs `sql` as the owner within a transaction.
 pub(crate) async fn as_owner(transaction: &Transaction<'_>, sql: &str) -> Result<(), PostgresError> {
     let owned = transaction.batch_execute("SET LOCAL ROLE tickwerk_owner").await;
-    owned.map_err(PostgresError::statement("take the role tickwerk_owner; grant it to the user of postgres.url"))?;
+    owned.map_err(PostgresError::statement(
+        "take the role tickwerk_owner; grant it to the user of postgres.url",
+    ))?;
     transaction.batch_execute(sql).await.map_err(PostgresError::statement("change the schema"))
 }
 

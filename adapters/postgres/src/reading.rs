@@ -76,7 +76,8 @@ impl Reading {
         let mut wanted: BTreeMap<TypeId, Vec<usize>> = BTreeMap::new();
         for (index, projection) in projections.iter().enumerate() {
             for word in projection.events() {
-                let id = type_of(word).unwrap_or_else(|| panic!("{} wants {word}, which is no type", projection.name()));
+                let id = type_of(word)
+                    .unwrap_or_else(|| panic!("{} wants {word}, which is no type", projection.name()));
                 wanted.entry(id).or_default().push(index);
             }
         }
@@ -132,7 +133,8 @@ impl Reading {
         match &self.marks {
             Marks::Shared(marks) => Ok(Some(marks.durable_through())),
             Marks::Stored => {
-                let stored = StoredWatermarks::read(&self.dir)?.filter(|stored| stored.journal == self.journal);
+                let stored =
+                    StoredWatermarks::read(&self.dir)?.filter(|stored| stored.journal == self.journal);
                 match stored {
                     Some(stored) => Ok(Some(stored.durable_through)),
                     None if is_live(&self.dir)? => Ok(Some(Sequence::NONE)),
@@ -164,7 +166,8 @@ impl Reading {
     pub(crate) fn fill(&mut self, batch: &mut Batch, records_max: u64) -> Result<bool, PostgresError> {
         let bound = self.bound()?;
         while batch.records() < records_max {
-            let Self { tail, chain, at, dictionary, families, projections, wanted, scratch, journal, .. } = self;
+            let Self { tail, chain, at, dictionary, families, projections, wanted, scratch, journal, .. } =
+                self;
             let Some(frame) = next(tail, bound)? else {
                 return Ok(false);
             };

@@ -73,7 +73,10 @@ pub struct Replicator {
 
 impl std::fmt::Debug for Replicator {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Replicator").field("dir", &self.dir).field("settings", &self.settings).finish_non_exhaustive()
+        out.debug_struct("Replicator")
+            .field("dir", &self.dir)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,7 +111,8 @@ impl Replicator {
             if is_new {
                 (self.callbacks.tell)(&format!("warning: PostgreSQL: {text}; retrying"));
             }
-            let went_on = self.counters.connections() > connections && self.counters.replicated_through() > before;
+            let went_on =
+                self.counters.connections() > connections && self.counters.replicated_through() > before;
             pause = if went_on { RETRY_MIN } else { (pause * 2).min(self.settings.retry_max) };
             if !self.sleep(pause) {
                 return Ok(self.counters.replicated_through());
@@ -141,7 +145,9 @@ impl Replicator {
         let had_trouble = self.counters.trouble().is_some();
         self.counters.note_connection(reached);
         if had_trouble {
-            (self.callbacks.tell)(&format!("PostgreSQL is there again; everything through {reached} is in it"));
+            (self.callbacks.tell)(&format!(
+                "PostgreSQL is there again; everything through {reached} is in it"
+            ));
         }
         (self.callbacks.on_replicated)(reached);
         let ahead = ReadAhead::start(reading, &self.settings, self.until, self.counters.clone())?;

@@ -103,19 +103,22 @@ impl Table {
             writeln!(sql, "    {} {}{not_null},", column.name, column.of.sql()).expect("a string takes all");
         }
         let key = self.key_sql();
-        write!(sql, "    global_position bigint NOT NULL,\n    PRIMARY KEY ({key})\n)").expect("a string takes all");
+        write!(sql, "    global_position bigint NOT NULL,\n    PRIMARY KEY ({key})\n)")
+            .expect("a string takes all");
         // Room on each page, so that an update of a row that is not in an index stays on it.
         let fill = if self.rows == Rows::Current { " WITH (fillfactor = 80)" } else { "" };
         writeln!(sql, "{fill};").expect("a string takes all");
         for index in self.indexes {
             writeln!(sql, "CREATE INDEX ON {name} {index};").expect("a string takes all");
         }
-        writeln!(sql, "GRANT INSERT, UPDATE, DELETE ON {name} TO {SCHEMA}_writer;").expect("a string takes all");
+        writeln!(sql, "GRANT INSERT, UPDATE, DELETE ON {name} TO {SCHEMA}_writer;")
+            .expect("a string takes all");
         sql
     }
 
     fn key_sql(&self) -> String {
-        let mut keys: Vec<&str> = self.columns[..self.key_length()].iter().map(|column| column.name).collect();
+        let mut keys: Vec<&str> =
+            self.columns[..self.key_length()].iter().map(|column| column.name).collect();
         if self.rows == Rows::Appended {
             keys.push("global_position");
         }

@@ -104,7 +104,8 @@ impl Value {
             (Self::Int(left), Self::Int(right)) => left.checked_add(right).map(Self::Int),
             (Self::Numeric(left, left_scale), Self::Numeric(right, right_scale)) => {
                 let scale = left_scale.max(right_scale);
-                let scaled = |mantissa: i128, of: u8| mantissa.checked_mul(power_of_ten(u32::from(scale - of))?);
+                let scaled =
+                    |mantissa: i128, of: u8| mantissa.checked_mul(power_of_ten(u32::from(scale - of))?);
                 scaled(left, left_scale)?
                     .checked_add(scaled(right, right_scale)?)
                     .map(|sum| Self::Numeric(sum, scale))

@@ -91,6 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         book_check: None,
         durable_through: watermarks.durable_through().0,
         upkeep: None,
+        replicated: None,
     };
     if options.json {
         print(&summary.to_json().to_string())?;

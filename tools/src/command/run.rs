@@ -6,6 +6,7 @@ use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{self, Followed, Follower};
+use crate::replication::Replication;
 use crate::session::{self, Session};
 use crate::setup;
 use crate::stop::{Stop, fail_stop};
@@ -81,6 +82,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     })?;
 
     let upkeep = Upkeep::start(&dir, config.journal.upkeep)?;
+    let replication =
+        config.postgres.as_ref().map(|settings| Replication::start(settings, &dir, &watermarks));
+    let replication = replication.transpose()?;
     let lanes = running.lanes;
     let mut health = Health::new(&config, lanes.control, &running.stats, &watermarks);
     drop(lanes.reports);
@@ -126,6 +130,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     }
     let kept = upkeep.counts();
     upkeep.finish();
+    let replicated = replication.map(Replication::finish);
     let Followed { core, book_check } = follower.finish()?;
     anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
     let summary = Summary {
@@ -137,6 +142,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         book_check,
         durable_through: watermarks.durable_through().0,
         upkeep: Some(&kept),
+        replicated: replicated.as_ref(),
     };
     if options.json {
         print(&summary.to_json().to_string())?;

@@ -89,7 +89,12 @@ struct Open {
 
 impl Default for Open {
     fn default() -> Self {
-        Self { status: OrderStatus::PendingNew, is_accepted: false, has_fill: false, is_replace_pending: false }
+        Self {
+            status: OrderStatus::PendingNew,
+            is_accepted: false,
+            has_fill: false,
+            is_replace_pending: false,
+        }
     }
 }
 
@@ -161,7 +166,9 @@ impl Projection for Orders {
     }
 
     fn state(&self) -> &'static [&'static str] {
-        &["SELECT order_id, status, is_accepted, cum_qty > 0, is_replace_pending FROM {orders} WHERE NOT is_done"]
+        &[
+            "SELECT order_id, status, is_accepted, cum_qty > 0, is_replace_pending FROM {orders} WHERE NOT is_done",
+        ]
     }
 
     fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
@@ -186,12 +193,17 @@ impl Projection for Orders {
         let before = self.open.get(&order).copied();
         let after = self.moved(fact, event, order, before);
         let entry = fact.order(order);
-        let instrument =
-            if said.instrument.is_none() { entry.map(|entry| entry.instrument).unwrap_or_default() } else { said.instrument };
-        if fact.dictionary.instrument(instrument).is_none() && (said.qty.is_some() || said.cum_qty.is_some()) {
+        let instrument = if said.instrument.is_none() {
+            entry.map(|entry| entry.instrument).unwrap_or_default()
+        } else {
+            said.instrument
+        };
+        if fact.dictionary.instrument(instrument).is_none() && (said.qty.is_some() || said.cum_qty.is_some())
+        {
             return Err("the instrument of its order is not known".into());
         }
-        let price = |price: Option<Price>| price.map_or(Value::Null, |price| fact.price_or_null(instrument, price));
+        let price =
+            |price: Option<Price>| price.map_or(Value::Null, |price| fact.price_or_null(instrument, price));
         let qty = |qty: Option<Qty>| qty.map_or(Value::Null, |qty| fact.qty(instrument, qty));
         let reason = Reject::from_code(said.reason).map_or(Value::Null, |reason| Value::text(reason.word()));
         let status = after.map_or(Value::Null, |after| Value::text(after.status.word()));
@@ -220,7 +232,9 @@ impl Projection for Orders {
             .set("created_at", Value::Time(fact.time()))
             .set("updated_at", Value::Time(fact.time()));
         if let Some((value, fee)) = said.value_and_fee {
-            row = row.set("cum_value", fact.settled(instrument, value)).set("cum_fee", fact.settled(instrument, fee));
+            row = row
+                .set("cum_value", fact.settled(instrument, value))
+                .set("cum_fee", fact.settled(instrument, fee));
         }
         if let Some(after) = after {
             row = row
@@ -264,7 +278,10 @@ impl Projection for Orders {
                 .set("order_type", Value::text(of.order_type.word()))
                 .set("time_in_force", Value::text(of.time_in_force.word()))
                 .set("venue", Value::text_or_null(fact.dictionary.venue(of.venue)))
-                .set("strategy", if of.strategy == StrategyId::NONE { Value::Null } else { fact.strategy(of.strategy) });
+                .set(
+                    "strategy",
+                    if of.strategy == StrategyId::NONE { Value::Null } else { fact.strategy(of.strategy) },
+                );
         }
         row.done();
         Ok(())
@@ -273,10 +290,17 @@ impl Projection for Orders {
 
 impl Orders {
     /// Moves the order; how it stands from here on, where the event says that at all.
-    fn moved(&mut self, fact: &Fact<'_>, event: &Event, order: OrderId, before: Option<Open>) -> Option<Open> {
+    fn moved(
+        &mut self,
+        fact: &Fact<'_>,
+        event: &Event,
+        order: OrderId,
+        before: Option<Open>,
+    ) -> Option<Open> {
         let mut open = before.unwrap_or_default();
         let is_on_request = |is: fn(&Command) -> bool| {
-            fact.command().is_some_and(|record| matches!(&record.payload, Payload::Command(command) if is(command)))
+            fact.command()
+                .is_some_and(|record| matches!(&record.payload, Payload::Command(command) if is(command)))
         };
         if let Event::OrderSubmitted(_) = event {
             open.status = OrderStatus::PendingNew;
@@ -310,7 +334,9 @@ impl Orders {
         } else if let Event::CancelRejected(_) = event {
             // A request that was refused at once leaves the order as it is.
             before?;
-            if open.status == OrderStatus::PendingCancel && !is_on_request(|of| matches!(of, Command::CancelOrder(_))) {
+            if open.status == OrderStatus::PendingCancel
+                && !is_on_request(|of| matches!(of, Command::CancelOrder(_)))
+            {
                 open.status = open.standing();
             }
         } else if let Event::ReplaceRejected(_) = event {
@@ -369,11 +395,21 @@ fn said(event: &Event) -> Option<(OrderId, Said)> {
     } else if let Event::OrderRejected(of) = event {
         (of.order, Said { instrument: of.instrument, reason: of.reason, leaves_qty: Some(Qty::ZERO), ..none })
     } else if let Event::OrderPartiallyFilled(of) = event {
-        let said = Said { instrument: of.instrument, cum_qty: Some(of.cum_qty), leaves_qty: Some(of.leaves_qty), ..none };
+        let said = Said {
+            instrument: of.instrument,
+            cum_qty: Some(of.cum_qty),
+            leaves_qty: Some(of.leaves_qty),
+            ..none
+        };
         let last = Some((of.last_price, of.last_qty));
         (of.order, Said { last, value_and_fee: Some((of.cum_value, of.cum_fee)), ..said })
     } else if let Event::OrderFilled(of) = event {
-        let said = Said { instrument: of.instrument, cum_qty: Some(of.cum_qty), leaves_qty: Some(of.leaves_qty), ..none };
+        let said = Said {
+            instrument: of.instrument,
+            cum_qty: Some(of.cum_qty),
+            leaves_qty: Some(of.leaves_qty),
+            ..none
+        };
         let last = (of.last_qty > Qty::ZERO).then_some((of.last_price, of.last_qty));
         (of.order, Said { last, value_and_fee: Some((of.cum_value, of.cum_fee)), ..said })
     } else if let Event::CancelSubmitted(of) = event {
@@ -398,8 +434,16 @@ fn said(event: &Event) -> Option<(OrderId, Said)> {
     } else if let Event::OrderExpired(of) = event {
         (of.order, Said { cum_qty: Some(of.cum_qty), leaves_qty: Some(Qty::ZERO), reason: of.reason, ..none })
     } else if let Event::FillRestated(of) = event {
-        let said = Said { instrument: of.instrument, cum_qty: Some(of.cum_qty), leaves_qty: Some(of.leaves_qty), ..none };
-        (of.order, Said { last: Some((of.price, of.qty)), value_and_fee: Some((of.cum_value, of.cum_fee)), ..said })
+        let said = Said {
+            instrument: of.instrument,
+            cum_qty: Some(of.cum_qty),
+            leaves_qty: Some(of.leaves_qty),
+            ..none
+        };
+        (
+            of.order,
+            Said { last: Some((of.price, of.qty)), value_and_fee: Some((of.cum_value, of.cum_fee)), ..said },
+        )
     } else {
         return None;
     })

@@ -1,0 +1,62 @@
+//! `tickwerk db replicate`: ships a journal without a daemon, or beside one that does not do it itself.
+
+use super::Place;
+use crate::command::{print, tell};
+use crate::exit;
+use crate::stop::Stop;
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Instant;
+use tickwerk_postgres::{Callbacks, Counters, Marks, Replicator, Until};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Directory of the journal; a daemon may be writing to it.
+    dir: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// End when everything that is durable is shipped.
+    #[arg(long)]
+    until_caught_up: bool,
+    /// Print the outcome as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<u8> {
+    let settings = options.place.settings()?;
+    let stop = Stop::on_signals()?;
+    let counters = Counters::default();
+    let started = Instant::now();
+    let until = if options.until_caught_up { Until::CaughtUp } else { Until::Stopped };
+    let replicator = Replicator {
+        settings,
+        dir: options.dir.clone(),
+        marks: Marks::Stored,
+        until,
+        is_patient: false,
+        stop: stop.flag(),
+        counters: counters.clone(),
+        callbacks: Callbacks { on_replicated: Box::new(|_| {}), tell: Box::new(tell) },
+    };
+    let through =
+        replicator.run().with_context(|| format!("shipping the journal in {}", options.dir.display()))?;
+    let (elapsed, rows) = (started.elapsed(), counters.rows());
+    if options.json {
+        let outcome = json!({
+            "replicated_through": through.0,
+            "rows": rows,
+            "commits": counters.commits(),
+            "connections": counters.connections(),
+            "elapsed_s": elapsed.as_secs_f64(),
+        });
+        print(&outcome.to_string())?;
+    } else {
+        let seconds = elapsed.as_secs_f64();
+        print(&format!(
+            "everything through {through} is in PostgreSQL; {rows} rows shipped now, in {seconds:.1} s"
+        ))?;
+    }
+    Ok(exit::OK)
+}
