@@ -27,6 +27,7 @@ mod status;
 mod table;
 mod tls;
 mod value;
+mod views;
 
 pub use changes::{Changes, RowChange};
 pub use checkpoint::Checkpoint;
