@@ -209,8 +209,53 @@ fn partitions_go_by_command_only_and_do_not_come_back() {
     db(&place.address, &["drop-partition", "--expired"]).expect(0);
     let database = Database::open(&place.address);
     assert_eq!(database.number("SELECT count(*) FROM tickwerk.events WHERE family = 'market'"), 0);
+    // What went by command is no difference.
+    db(&place.address, &["verify", text(&journal)]).expect(0);
     assert!(database.number("SELECT count(*) FROM tickwerk.events WHERE family = 'order'") > 0);
     db(&place.address, &["drop-partition", "events_none"])
         .expect_told(1, &["there is no partition events_none"]);
     process::run(["db", "status"]).expect_told(78, &["no server is named"]);
+}
+
+#[test]
+fn a_row_that_was_changed_lost_or_added_is_the_first_difference() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(400);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let verify = |code| db(&place.address, &["verify", text(&journal), "--json"]).expect(code).json();
+    let whole = verify(0);
+    assert_eq!((&whole["ok"], &whole["checked"]), (&true.into(), &last_sequence(&journal).into()), "{whole}");
+    assert_eq!(whole["checkpoint"], last_sequence(&journal));
+    let proof = process::run(["verify", text(&journal), "--json"]).expect(0).json();
+    assert_eq!(whole["chain_head"], proof["chain_head"], "{proof}");
+    let database = Database::open(&place.address);
+    let columns = database.value(
+        "SELECT string_agg(column_name, ', ') FROM information_schema.columns
+         WHERE table_schema = 'tickwerk' AND table_name = 'events' AND column_name <> 'global_position'",
+    );
+    let moved = format!(
+        "INSERT INTO tickwerk.events (global_position, {columns}) SELECT 1000000, {columns} FROM tickwerk.events WHERE global_position = 40"
+    );
+    for (change, sequence, words) in [
+        (
+            "UPDATE tickwerk.events SET event_data = event_data || '{\"reason\": \"x\"}' WHERE global_position = 77",
+            77,
+            "differs in event_data",
+        ),
+        ("UPDATE tickwerk.events SET actor = 'mallory' WHERE global_position = 60", 60, "differs in actor"),
+        ("DELETE FROM tickwerk.events WHERE global_position = 50", 50, "is missing"),
+        ("UPDATE tickwerk.chain_block SET head = sha256('x')", 50, "is missing"),
+    ] {
+        database.execute(change);
+        let found = verify(3)["first_difference"].clone();
+        assert_eq!(found["sequence"], sequence, "{change}: {found}");
+        assert!(found["reason"].as_str().expect("a text").contains(words), "{change}: {found}");
+    }
+    let Some(other) = crate::server::database() else { return };
+    migrate(&other.address);
+    ship(&other.address, &journal);
+    Database::open(&other.address).execute(&moved);
+    let found = db(&other.address, &["verify", text(&journal), "--json"]).expect(3).json();
+    assert_eq!(found["first_difference"]["sequence"], 1_000_000, "{found}");
 }
