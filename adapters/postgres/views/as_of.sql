@@ -121,10 +121,9 @@ BEGIN
     PERFORM tickwerk.check_as_of(as_of, 'positions', 'instruments');
     RETURN QUERY
     SELECT p.account_id, p.instrument_id, p.side, p.account, p.symbol, i.settlement,
-        coalesce(p.realized_total, 0), coalesce(p.unrealized, 0), coalesce(p.fees_total, 0),
-        coalesce(p.funding_total, 0),
-        coalesce(p.realized_total, 0) + coalesce(p.unrealized, 0) - coalesce(p.fees_total, 0)
-            + coalesce(p.funding_total, 0),
+        p.realized_total, p.unrealized, p.fees_total,
+        coalesce(p.funding_total, p.realized_total * 0),  -- a zero with the currency's decimals
+        p.realized_total + p.unrealized - p.fees_total + coalesce(p.funding_total, 0),
         p.updated_at, p.global_position
     FROM tickwerk.positions_as_of(as_of) p LEFT JOIN tickwerk.instruments i USING (instrument_id);
 END $$;

@@ -2,6 +2,7 @@
 //!
 //! The server is that of `[postgres]`: the file of `--config`, `TICKWERK__POSTGRES__URL` and the like, or `--set`.
 
+mod as_of;
 mod drop_partition;
 mod migrate;
 mod replicate;
@@ -32,6 +33,8 @@ enum Action {
     Status(status::Options),
     /// Proves that the database holds what the journal holds.
     Verify(verify::Options),
+    /// Says how positions, balances, orders or profit stood at any sequence or time.
+    AsOf(as_of::Options),
     /// Drops partitions of events, by name or by age.
     DropPartition(drop_partition::Options),
 }
@@ -76,6 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::Replicate(options) => replicate::run(options),
         Action::Status(options) => status::run(options),
         Action::Verify(options) => verify::run(options),
+        Action::AsOf(options) => as_of::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
 }
