@@ -161,9 +161,9 @@ fn category(command: &Command) -> &'static str {
     }
 }
 
-/// What is changed: the kind of a limit or breaker, else what is defined.
+/// What is changed: what is defined, else the kind of a limit or breaker, else what a setting is for.
 fn subject(fact: &Fact<'_>) -> Value {
-    let fields = ["kind", "symbol", "name", "code", "venue", "currency", "version", "instrument", "account"];
+    let fields = ["symbol", "name", "code", "kind", "version", "currency", "instrument", "venue", "account"];
     let shown = fields.iter().find_map(|field| field_text(fact.payload(), fact.dictionary, field));
     shown.map_or(Value::Null, Value::text)
 }
