@@ -26,7 +26,7 @@ use tickwerk_journal::{Dependant, DependantKind, write_dependant};
 pub const DEPENDANT: &str = "postgres";
 
 /// The longest that one batch may take; far more than any does on a server that lives.
-const SHIP_LIMIT: Duration = Duration::from_secs(120);
+const SHIP_LIMIT: Duration = Duration::from_mins(2);
 const RETRY_MIN: Duration = Duration::from_millis(50);
 /// How long is waited for the next batch before the stop is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -102,7 +102,9 @@ impl Replicator {
                 Err(error) => error,
             };
             let was_connected = self.counters.connections() > 0;
-            let gives_up = !error.is_temporary() || !(was_connected || self.is_patient);
+            // Who waits for the end wants to hear of what only people can mend.
+            let is_hopeless = self.until == Until::CaughtUp && !error.is_passing();
+            let gives_up = !error.is_temporary() || !(was_connected || self.is_patient) || is_hopeless;
             let text = words(&error);
             let is_new = self.counters.note_trouble(&text);
             if gives_up {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// The longest that setting up may take.
-const SETUP_LIMIT: Duration = Duration::from_secs(60);
+const SETUP_LIMIT: Duration = Duration::from_mins(1);
 /// How long a lock is waited for: the connection of a process that has just died holds it a little longer.
 const LOCK_ATTEMPTS: u32 = 25;
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
@@ -131,8 +131,13 @@ async fn active_projections(
                 && meaning::sequence(known.position) == checkpoint.position
         });
         if is_kept_up {
-            projection::restore(projection.as_mut(), "", client).await?;
-            active.push(projection);
+            match projection::restore(projection.as_mut(), "", client).await? {
+                Ok(()) => active.push(projection),
+                Err(poison) => {
+                    let error = format!("its state cannot be read back: {}", poison.0);
+                    projection::fail(client, projection.name(), &error).await?;
+                }
+            }
         }
     }
     Ok(active)

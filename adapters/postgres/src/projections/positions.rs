@@ -93,11 +93,12 @@ impl Projection for Positions {
             funding_total, mark FROM {positions}"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
-        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).expect("a number");
-        let side = row.get(2).and_then(PositionSide::from_word).expect("a side of positions");
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).ok_or("an id is no number");
+        let side = row.get(2).and_then(PositionSide::from_word).ok_or("a side is none of positions")?;
         let known = std::array::from_fn(|place| row.get(3 + place).map_or(Value::Null, Value::decimal));
-        self.known.insert((AccountId(id(0)), InstrumentId(id(1)), side), known);
+        self.known.insert((AccountId(id(0)?), InstrumentId(id(1)?), side), known);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {

@@ -127,16 +127,17 @@ impl Projection for Profits {
         &["SELECT account_id, instrument_id, side, realized, unrealized, fees, funding FROM {profits}"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
-        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).expect("a number");
-        let side = row.get(2).and_then(PositionSide::from_word).expect("a side of positions");
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).ok_or("an id is no number");
+        let side = row.get(2).and_then(PositionSide::from_word).ok_or("a side is none of positions")?;
         let amount = |place: usize| match Value::decimal(row.get(place).unwrap_or("0")) {
-            Value::Numeric(mantissa, _) => mantissa,
-            other => panic!("{other:?} is no amount"),
+            Value::Numeric(mantissa, _) => Ok(mantissa),
+            other => Err(format!("{other:?} is no amount")),
         };
         let totals =
-            Totals { realized: amount(3), unrealized: amount(4), fees: amount(5), funding: amount(6) };
-        self.totals.insert((AccountId(id(0)), InstrumentId(id(1)), side), totals);
+            Totals { realized: amount(3)?, unrealized: amount(4)?, fees: amount(5)?, funding: amount(6)? };
+        self.totals.insert((AccountId(id(0)?), InstrumentId(id(1)?), side), totals);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {

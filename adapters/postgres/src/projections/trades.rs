@@ -129,30 +129,31 @@ impl Projection for Trades {
             FROM {trades} ORDER BY account_id, instrument_id, position_side, opened_position DESC"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
         let text = |place: usize| row.get(place).unwrap_or("0");
-        let number = |place: usize| text(place).parse().expect("a number");
-        let id = |place: usize| text(place).parse().expect("a number");
+        let number = |place: usize| text(place).parse().map_err(|_| format!("{} is no number", text(place)));
+        let id = |place: usize| text(place).parse().map_err(|_| format!("{} is no id", text(place)));
         let mantissa = |place: usize| match Value::decimal(text(place)) {
-            Value::Numeric(mantissa, _) => mantissa,
-            other => panic!("{other:?} is no decimal"),
+            Value::Numeric(mantissa, _) => Ok(mantissa),
+            other => Err(format!("{other:?} is no decimal")),
         };
-        let qty = |place: usize| i64::try_from(mantissa(place)).expect("a quantity");
-        let side = PositionSide::from_word(text(2)).expect("a side of positions");
+        let qty = |place: usize| i64::try_from(mantissa(place)?).map_err(|error| error.to_string());
+        let side = PositionSide::from_word(text(2)).ok_or("a side is none of positions")?;
         let trade = Trade {
-            opened_position: number(3),
-            opened_us: number(4),
-            strategy: StrategyId(id(5)),
-            qty: qty(6),
-            qty_max: qty(7),
-            changes: text(8).parse().expect("a count"),
-            realized: mantissa(9),
-            fees: mantissa(10),
-            funding: mantissa(11),
-            fees_total: mantissa(12),
-            funding_total: mantissa(13),
+            opened_position: number(3)?,
+            opened_us: number(4)?,
+            strategy: StrategyId(id(5)?),
+            qty: qty(6)?,
+            qty_max: qty(7)?,
+            changes: text(8).parse().map_err(|_| "a count is no number")?,
+            realized: mantissa(9)?,
+            fees: mantissa(10)?,
+            funding: mantissa(11)?,
+            fees_total: mantissa(12)?,
+            funding_total: mantissa(13)?,
         };
-        self.newest.insert((AccountId(id(0)), InstrumentId(id(1)), side), trade);
+        self.newest.insert((AccountId(id(0)?), InstrumentId(id(1)?), side), trade);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
