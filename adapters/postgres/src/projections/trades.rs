@@ -133,10 +133,7 @@ impl Projection for Trades {
         let text = |place: usize| row.get(place).unwrap_or("0");
         let number = |place: usize| text(place).parse().map_err(|_| format!("{} is no number", text(place)));
         let id = |place: usize| text(place).parse().map_err(|_| format!("{} is no id", text(place)));
-        let mantissa = |place: usize| match Value::decimal(text(place)) {
-            Value::Numeric(mantissa, _) => Ok(mantissa),
-            other => Err(format!("{other:?} is no decimal")),
-        };
+        let mantissa = |place: usize| Value::mantissa(text(place));
         let qty = |place: usize| i64::try_from(mantissa(place)?).map_err(|error| error.to_string());
         let side = PositionSide::from_word(text(2)).ok_or("a side is none of positions")?;
         let trade = Trade {
@@ -325,11 +322,11 @@ mod tests {
         let mut desk = Desk::new(Trades::default());
         let opened = desk.sequence + 3;
         desk.trade(&Fill { price: 10_000, qty: 2000, fee: 10, after: 2000, ..Fill::default() });
-        desk.trade(&Fill { price: -11_000, qty: 500, fee: 3, after: 1500, realized: 500, ..Fill::default() });
+        desk.trade(&Fill { price: -11_000, qty: 500, fee: 3, after: 1500, realized: 500 });
         let open = desk.cells("trades", &trade(opened), ["qty", "realized", "fees", "net", "closed_at"]);
         assert_eq!(open, ["1.500", "5.00", "0.13", "4.87", "null"]);
         assert_eq!(desk.changes.rows_of("trade_statistics"), 0);
-        desk.trade(&Fill { price: -9000, qty: 1500, fee: 7, after: 0, realized: -1500, ..Fill::default() });
+        desk.trade(&Fill { price: -9000, qty: 1500, fee: 7, after: 0, realized: -1500 });
         let of = ["direction", "qty_max", "changes", "net", "holding_s"];
         assert_eq!(desk.cells("trades", &trade(opened), of), ["long", "2.000", "3", "-10.20", "2.000000"]);
         let of = ["trades", "wins", "losses", "gross_loss", "largest_loss", "largest_win"];
@@ -342,14 +339,7 @@ mod tests {
         let mut desk = Desk::new(Trades::default());
         desk.trade(&Fill { price: 10_000, qty: 1000, after: 1000, ..Fill::default() });
         let flipped = desk.sequence + 3;
-        desk.trade(&Fill {
-            price: -12_000,
-            qty: 3000,
-            fee: 10,
-            after: -2000,
-            realized: 2000,
-            ..Fill::default()
-        });
+        desk.trade(&Fill { price: -12_000, qty: 3000, fee: 10, after: -2000, realized: 2000 });
         let counted =
             desk.cells("trade_statistics", &ids([1, 1, 0]), ["trades", "wins", "gross_profit", "fees"]);
         assert_eq!(counted, ["1", "1", "19.90", "0.10"]);
