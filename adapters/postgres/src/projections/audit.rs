@@ -20,7 +20,7 @@ static TABLES: &[Table] = &[Table {
     name: "audit_entries",
     rows: Rows::Appended,
     columns: &[
-        Column::set("category", Type::Text),
+        Column::key("category", Type::Text),
         Column::set("action", Type::Text),
         Column::set("subject", Type::Text),
         Column::set("account", Type::Text),
@@ -128,8 +128,7 @@ fn entry<'c>(
     write_payload_json(fact.record, fact.dictionary, &mut details);
     let source = fact.command().map_or(Value::Null, |of| Value::text(source_word(of.envelope.source)));
     changes
-        .row(&TABLES[0], [])
-        .set("category", Value::text(category))
+        .row(&TABLES[0], [Value::text(category)])
         .set("action", Value::text(fact.payload().event_type()))
         .set("subject", subject)
         .set("account", Value::named(fact.dictionary.account(account), account.0))
