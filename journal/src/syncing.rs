@@ -10,6 +10,7 @@ use crate::chain::ChainHead;
 use crate::config::SyncPolicy;
 use crate::directory::{FileError, failed};
 use crate::durable::DurableFile;
+use crate::failpoint::{Failpoint, reach};
 use crate::format::PAGE_SIZE;
 use crate::heads::HeadsFile;
 use crate::mmap::SegmentView;
@@ -193,6 +194,7 @@ impl Syncing {
         else {
             return Ok(());
         };
+        reach(Failpoint::SyncData);
         let synced = segment.sync();
         if synced.is_err() && broken!(SyncAgain) { segment.sync() } else { synced }
     }
@@ -215,7 +217,9 @@ impl Syncing {
         self.segments.drain(..left);
         self.synced_bytes = bytes;
         let through = if broken!(LateWatermark) { self.marks.written_through() } else { through };
+        reach(Failpoint::SyncTell);
         self.marks.set_durable(through);
+        reach(Failpoint::SyncDone);
         self.after_sync(last, left > 0)
     }
 

@@ -10,6 +10,7 @@
 //! 256  durable through u64      384  chained through u64      512  state u64
 //! 520  end of the reserve u64: bytes at 136 from which it is exhausted; 0 while the disk is not full
 //! 640  count of heads u64       704, 768  head slots (count modulo 2): through u64 ‖ head [32]
+//! 896  replicated through u64, which the replicator writes      960  the name of the replicator that is awaited [64]
 //! ```
 
 use crate::chain::{ChainHead, Head};
@@ -26,12 +27,15 @@ use tickwerk_domain::Sequence;
 
 const WRITTEN: usize = 128;
 const BYTES: usize = 136;
-const DURABLE: usize = 256;
+pub(crate) const DURABLE: usize = 256;
 const CHAINED: usize = 384;
-const STATE: usize = 512;
+pub(crate) const STATE: usize = 512;
+pub(crate) const STATE_FAILED: u64 = 2;
 const RESERVE_END: usize = 520;
 const HEAD_COUNT: usize = 640;
 const HEAD_SLOTS: [usize; 2] = [704, 768];
+pub(crate) const REPLICATED: usize = 896;
+pub(crate) const REPLICATOR: usize = 960;
 const READ_ATTEMPTS: usize = 16;
 
 /// What stopped the journal.
@@ -80,12 +84,14 @@ struct Shared {
 }
 
 impl Watermarks {
-    /// Writes the file anew, with everything up to `through` written, durable and, if `head` says so, chained.
+    /// Writes the file anew, with everything up to `through` written, durable and, if `head` says so, chained. A
+    /// replicator that is awaited has said how far it is.
     pub(crate) fn create(
         dir: &Path,
         journal: JournalId,
         through: Sequence,
         head: Option<ChainHead>,
+        replicator: Option<(&str, Sequence)>,
         on_failure: Option<OnFailure>,
     ) -> Result<Self, FileError> {
         let path = dir.join(directory::WATERMARKS);
@@ -96,6 +102,10 @@ impl Watermarks {
         format::put(&mut page, 16, &journal.0);
         format::put(&mut page, WRITTEN, &through.0.to_le_bytes());
         format::put(&mut page, DURABLE, &through.0.to_le_bytes());
+        if let Some((name, replicated)) = replicator {
+            format::put(&mut page, REPLICATED, &replicated.min(through).0.to_le_bytes());
+            format::put(&mut page, REPLICATOR, name.as_bytes());
+        }
         file.set_len(PAGE_SIZE as u64)
             .and_then(|()| file.write_all_at(&page, 0))
             .map_err(failed("write", &path))?;
@@ -119,6 +129,12 @@ impl Watermarks {
     #[inline]
     pub fn durable_through(&self) -> Sequence {
         Sequence(self.counter(DURABLE).load(Ordering::Acquire))
+    }
+
+    /// The last record that its replicator has committed, and that is durable here; 0 without a replicator.
+    #[inline]
+    pub fn replicated_through(&self) -> Sequence {
+        Sequence(self.counter(REPLICATED).load(Ordering::Acquire)).min(self.durable_through())
     }
 
     /// The last record that the hash chain has taken in.
@@ -210,14 +226,14 @@ impl Watermarks {
             *first = Some(failure.clone());
         }
         self.0.failed.store(true, Ordering::Release);
-        self.counter(STATE).store(2, Ordering::Release);
+        self.counter(STATE).store(STATE_FAILED, Ordering::Release);
         if let Some(OnFailure(call)) = &self.0.on_failure {
             call(failure);
         }
     }
 
     #[inline]
-    fn counter(&self, offset: usize) -> &AtomicU64 {
+    pub(crate) fn counter(&self, offset: usize) -> &AtomicU64 {
         self.0.page.counter(offset)
     }
 }
@@ -231,6 +247,8 @@ pub struct StoredWatermarks {
     pub written_through: Sequence,
     /// The last record synced.
     pub durable_through: Sequence,
+    /// The last record that is durable and that the replicator has committed; 0 without one.
+    pub replicated_through: Sequence,
     /// The last record hashed.
     pub chained_through: Sequence,
     /// What the writer says of itself.
@@ -265,13 +283,15 @@ impl StoredWatermarks {
         let state = match format::u64_at(page, STATE) {
             0 => WatermarkState::Open,
             1 => WatermarkState::Closed,
-            2 => WatermarkState::Failed,
+            STATE_FAILED => WatermarkState::Failed,
             _ => return None,
         };
+        let durable_through = Sequence(format::u64_at(page, DURABLE));
         Some(Self {
             journal: JournalId(format::bytes_at(page, 16)),
             written_through: Sequence(format::u64_at(page, WRITTEN)),
-            durable_through: Sequence(format::u64_at(page, DURABLE)),
+            durable_through,
+            replicated_through: Sequence(format::u64_at(page, REPLICATED)).min(durable_through),
             chained_through: Sequence(format::u64_at(page, CHAINED)),
             state,
             space: space_at(format::u64_at(page, RESERVE_END), format::u64_at(page, BYTES)),

@@ -7,6 +7,7 @@
 use crate::chain::ChainHead;
 use crate::crew::{Crew, Works};
 use crate::directory::{FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{
     self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
     OPAQUE_HEADER_SIZE, OPAQUE_SIZE_MAX, PLAIN_FRAME_SIZE_MAX, RECORD_FLAG_OPAQUE, RECORD_HEADER_SIZE,
@@ -328,6 +329,7 @@ impl Writer {
         let length = u32::try_from(size).expect("a frame is shorter than 4 GiB");
         let crc = self.crcs.of(length, frame);
         format::put(frame, 4, &crc.to_le_bytes());
+        reach(Failpoint::FramePublish);
         let is_published = self.segment.publish(size);
         self.bytes += size as u64;
         self.last = header.last_sequence();
@@ -341,7 +343,9 @@ impl Writer {
 
     #[inline]
     fn tell_written(&mut self) {
+        reach(Failpoint::FrameWritten);
         self.marks.set_written(self.last, self.bytes);
+        reach(Failpoint::FrameTold);
         self.crew.written(self.segment.edge());
     }
 
@@ -350,6 +354,7 @@ impl Writer {
         if self.segment.gathered() == 0 {
             return Ok(());
         }
+        reach(Failpoint::FlushWrite);
         let written = self.segment.flush();
         self.or_fail(written)?;
         self.tell_written();
@@ -384,8 +389,10 @@ impl Writer {
         self.segment.finish();
         self.segment = spare.writer;
         self.crcs = FrameCrcs::new(spare.number);
+        reach(Failpoint::RotateActivate);
         let activated = self.segment.activate(&activation.to_page());
         self.or_fail(activated)?;
+        reach(Failpoint::RotateDone);
         self.crew.taken_into_use(spare.view);
         Ok(())
     }
@@ -450,6 +457,7 @@ impl Writer {
             return Ok(());
         }
         let header = FrameHeader::seal(self.next, self.last_time, self.marks.durable_through(), self.epoch);
+        reach(Failpoint::SealWrite);
         self.publish(&header, FRAME_HEADER_SIZE)?;
         self.sealed = true;
         self.flush()
@@ -463,6 +471,7 @@ impl Writer {
         if self.frame.count > 0 {
             return Err(AppendError::Unfinished { next: self.next });
         }
+        reach(Failpoint::CloseSync);
         self.flush()?;
         while self.marks.durable_through() < self.marks.written_through() {
             if let Some(failure) = self.marks.failure() {
@@ -471,8 +480,11 @@ impl Writer {
             self.crew.sync_now();
             std::thread::park_timeout(CLOSE_PAUSE);
         }
+        reach(Failpoint::CloseSeal);
         self.end()?;
+        reach(Failpoint::CloseFinish);
         let chain_head = self.crew.finish()?;
+        reach(Failpoint::CloseDone);
         self.marks.set_closed();
         let last_sequence = Sequence(self.next.0 - 1);
         Ok(Closed { last_sequence, chain_head, bytes: self.bytes_before + self.bytes })
