@@ -82,7 +82,7 @@ pub use backup::set::Rotation;
 pub use backup::{BackupReport, backup};
 pub use beginning::{StartPoint, journal_id};
 pub use blank::BlankSegment;
-pub use chain::{ChainHead, Head};
+pub use chain::{Chain, ChainHead, Head};
 pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress_next};
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;

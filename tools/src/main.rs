@@ -10,7 +10,7 @@ mod feed;
 mod follower;
 mod limit_value;
 mod rebuild;
-mod render;
+mod replication;
 mod session;
 mod setup;
 mod sink;
@@ -62,6 +62,8 @@ enum Command {
     Retain(command::retain::Options),
     /// Rebuilds a real exchange's book from order-by-order data, shows it and checks it.
     Book(command::book::Options),
+    /// Ships a journal into PostgreSQL, and looks after what is there.
+    Db(command::db::Options),
     /// Checks or prints a configuration.
     Config(command::config::Options),
     /// Measures this machine.
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         Command::Compress(options) => command::compress::run(&options),
         Command::Retain(options) => command::retain::run(&options),
         Command::Book(options) => command::book::run(&options),
+        Command::Db(options) => command::db::run(&options),
         Command::Config(options) => command::config::run(&options),
         Command::Bench(options) => command::bench::run(&options),
     };

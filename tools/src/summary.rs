@@ -2,6 +2,7 @@
 
 use crate::config::{Acknowledge, JournalSettings};
 use crate::control::unrealized;
+use crate::replication::Replicated;
 use crate::session::Ended;
 use crate::sink::Counted;
 use crate::upkeep::UpkeepCounts;
@@ -27,6 +28,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) levels: Levels,
     /// What was done for cold segments; `None` where nothing is.
     pub(crate) upkeep: Option<&'a UpkeepCounts>,
+    /// What is in PostgreSQL; `None` where nothing goes there.
+    pub(crate) replicated: Option<&'a Replicated>,
 }
 
 /// What is acknowledged when, and how far each of the watermarks is.
@@ -103,6 +106,9 @@ impl Summary<'_> {
         if let Some(upkeep) = self.upkeep {
             summary["upkeep"] = upkeep.to_json();
         }
+        if let Some(replicated) = self.replicated {
+            summary["postgres"] = replicated.to_json();
+        }
         if let Some(check) = &self.book_check {
             summary["book_check"] = json!({ "matched": check.matched, "total": check.total });
         }
@@ -151,6 +157,13 @@ impl Summary<'_> {
             grouped(&sink.bytes.to_string()),
             self.levels
         )?;
+        if let Some(replicated) = self.replicated {
+            let rest = match replicated.lag_events {
+                0 => String::new(),
+                lag => format!(", {lag} records are still to be shipped"),
+            };
+            writeln!(out, "PostgreSQL  everything through {}{rest}", replicated.through)?;
+        }
         if let Some(head) = sink.chain_head {
             writeln!(out, "Chain head  {}", head.head)?;
         }

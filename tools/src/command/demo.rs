@@ -91,6 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         book_check: None,
         levels: Levels::of(&config.journal, &watermarks),
         upkeep: None,
+        replicated: None,
     };
     if options.json {
         print(&summary.to_json().to_string())?;

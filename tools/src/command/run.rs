@@ -6,8 +6,9 @@ use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{self, Followed, Follower};
-use crate::render::Dictionary;
+use crate::replication::Replication;
 use crate::session::{self, Session};
+use crate::setup;
 use crate::sink::JournalSink;
 use crate::stop::{Stop, fail_stop};
 use crate::summary::{Levels, Summary};
@@ -55,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut opened = session::open(&config)?;
     opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     let names = opened.names.clone();
-    let dictionary = Dictionary::of(&names, &opened.core);
+    let dictionary = setup::dictionary(&names, &opened.core);
     let feed = Feed::open(&config, &names, opened.source_position(SourceId::FIRST_FEED))?;
     if let Some(feed) = &feed {
         opened.plan.stamp(feed.first_time());
@@ -84,6 +85,10 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     })?;
 
     let upkeep = Upkeep::start(&dir, config.journal.upkeep)?;
+    let awaited = config.journal.replicator.as_deref();
+    let start = |settings| Replication::start(settings, &dir, &watermarks, awaited);
+    let replication = config.postgres.as_ref().map(start);
+    let replication = replication.transpose()?;
     let lanes = running.lanes;
     let mut health = Health::new(&config, lanes.control, &running.stats, &watermarks);
     drop(lanes.reports);
@@ -129,6 +134,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     }
     let kept = upkeep.counts();
     upkeep.finish();
+    let replicated = replication.map(Replication::finish);
     let Followed { core, book_check } = follower.finish()?;
     anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
     let summary = Summary {
@@ -140,6 +146,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         book_check,
         levels: Levels::of(&config.journal, &watermarks),
         upkeep: Some(&kept),
+        replicated: replicated.as_ref(),
     };
     if options.json {
         print(&summary.to_json().to_string())?;

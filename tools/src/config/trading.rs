@@ -4,7 +4,7 @@ use super::error::ConfigError;
 use super::instruments::{CurrencySettings, InstrumentSettings};
 use super::lists::{find, keep_list, open_list, read_name};
 use super::section::{Section, Source};
-use crate::limit_value::{LimitScales, LimitValueError, modes, remedy_for, scale_of};
+use crate::limit_value::{LimitScales, UnknownScale, modes, remedy_for, scale_of};
 use std::collections::BTreeMap;
 use tickwerk_domain::{LimitKind, Money, PositionMode, parse_decimal_i128};
 use tickwerk_engine::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
@@ -196,7 +196,7 @@ fn read_limit_value(
     scales: LimitScales,
 ) -> Result<i64, ConfigError> {
     match scale_of(kind, scales) {
-        Err(error @ LimitValueError::NeedsInstrument(_)) => {
+        Err(error @ UnknownScale::NeedsInstrument(_)) => {
             Err(section.missing("instrument", &error.to_string()))
         }
         Err(error) => Err(section.missing("value", &error.to_string())),

@@ -4,13 +4,13 @@ mod refusal;
 
 use super::request::{Compared, Fault};
 use crate::config::Acknowledge;
-use crate::render::{Dictionary, limit_and_observed};
 use refusal::refusal;
 use serde_json::{Value, json};
 use tickwerk_domain::command::{CancelOrder, ReplaceOrder};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{Command, Event, OrderId, OrderStatus, Payload, Sequence};
 use tickwerk_engine::pipeline::Frame;
+use tickwerk_render::{Dictionary, limit_and_observed};
 
 /// What a request came to.
 pub(crate) type Outcome = Result<Value, Fault>;

@@ -7,12 +7,12 @@ mod orders;
 
 use super::request::{LimitScope, Query};
 use crate::config::SIMULATED;
-use crate::render::AVERAGE_SCALE;
 use serde_json::{Value, json};
 use tickwerk_domain::{AccountId, CurrencyId, Instrument, InstrumentId, StrategyId, VenueId, format_decimal};
 use tickwerk_engine::Core;
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::positions::Position;
+use tickwerk_render::AVERAGE_SCALE;
 
 /// What the core says; watermarks and snapshots are not the core's to answer, and [`Query::Order`] nobody's outside.
 pub(crate) fn answer(query: Query, core: &Core) -> Value {

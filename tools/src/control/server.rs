@@ -11,7 +11,6 @@ use super::known_orders::{About, KnownOrders, Place};
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
 use crate::follower;
-use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
 use crate::stop::Stop;
@@ -35,6 +34,7 @@ use tickwerk_domain::{
 use tickwerk_engine::limits::TEXTS_MAX;
 use tickwerk_engine::pipeline::{self, Admission, AdmitKind, EgressReader, LaneProducer, PipelineStats};
 use tickwerk_journal::{Failpoint, Watermarks, reach, releases_unwritten};
+use tickwerk_render::Dictionary;
 
 const CONNECTIONS_MAX: usize = 64;
 const LISTENER: Token = Token(0);
@@ -430,7 +430,9 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    frame.records().iter().for_each(|record| dictionary.watch(record));
+                    frame.records().iter().for_each(|record| {
+                        dictionary.watch(record);
+                    });
                     let outcome = answer::of_frame(frame, &waiting.request, dictionary);
                     let line = answer::line(
                         &waiting.id,

@@ -5,9 +5,9 @@
 //! 2. every unit and integration test of the workspace (by `cargo nextest` where it is installed);
 //! 3. every example in the documentation.
 //!
-//! Nothing outside the workspace is needed. Where it may, the task installs `strace` first, with which some tests make
-//! calls of the kernel fail; without it they say so and are left out. A test that needs a server, such as PostgreSQL, gets a step before 2 that
-//! starts one on a directory of its own, and a step after 3 that stops it.
+//! Where it may, the task installs what some tests need: `strace`, with which calls of the kernel are made to fail, and
+//! PostgreSQL, of which a server is started in a temporary directory before 2 and stopped after 3. Without them tests that
+//! need them say that they were skipped. Nothing else outside the workspace is needed.
 //!
 //! `cargo xtask ci` runs the formatter's check, the lints, the same tests, a check that the targets of the fuzzer still
 //! compile, the documentation, a smoke test of the released binary, and the check of licences and sources. It never edits a
@@ -15,6 +15,7 @@
 //!
 //! `--long` sets `TICKWERK_LONG=1` and `PROPTEST_CASES`: randomised and crash tests then take more seeds.
 
+mod postgres;
 mod report;
 mod smoke;
 
@@ -72,11 +73,26 @@ fn test(report: &mut Report, depth: Depth) -> Result<()> {
         }
     }
     report.step("build", || run(cargo(depth).args(["build", "--workspace", "--bins"])))?;
+    let mut server = None;
+    report.step("PostgreSQL", || {
+        server = postgres::start()?;
+        Ok(())
+    })?;
+    let with_server = |mut command: Command| {
+        if let Some(server) = &server {
+            command.env(postgres::VARIABLE, server.address());
+        }
+        command
+    };
     if is_installed("nextest") {
         report.step("documentation examples", || run(cargo(depth).args(["test", "--workspace", "--doc"])))?;
-        report.step("tests", || run(cargo(depth).args(["nextest", "run", "--workspace", "--no-fail-fast"])))
+        report.step("tests", || {
+            run(with_server(cargo(depth)).args(["nextest", "run", "--workspace", "--no-fail-fast"]))
+        })
     } else {
-        report.step("tests and documentation examples", || run(cargo(depth).args(["test", "--workspace"])))
+        report.step("tests and documentation examples", || {
+            run(with_server(cargo(depth)).args(["test", "--workspace"]))
+        })
     }
 }
 

@@ -7,13 +7,17 @@
 
 mod average;
 mod dictionary;
+mod limit_unit;
 mod payload;
 mod shown;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use average::AVERAGE_SCALE;
-pub(crate) use dictionary::Dictionary;
+pub use average::{AVERAGE_SCALE, Traded};
+pub use dictionary::{Dictionary, InstrumentEntry, Learnt, ORDERS_KEPT, OrderEntry};
+pub use limit_unit::{LimitScales, UnknownScale, scale_of, show_limit};
+
+pub use shown::write_quoted;
 
 use shown::Shown;
 use std::fmt::Write;
@@ -22,7 +26,7 @@ use tickwerk_domain::{Kind, Payload, Record, Sequence, SourceId, TimeNs};
 /// Writes `record` as one JSON object, without the end of the line, after `out`.
 ///
 /// `dictionary` has watched every record of the journal up to this one; `command` is the sequence of the frame's command.
-pub(crate) fn write_json(record: &Record, command: Sequence, dictionary: &Dictionary, out: &mut String) {
+pub fn write_json(record: &Record, command: Sequence, dictionary: &Dictionary, out: &mut String) {
     let envelope = &record.envelope;
     let (kind, schema_version, causation) = match &record.payload {
         Payload::Command(asked) => ("command", asked.schema_version(), Sequence::NONE),
@@ -47,8 +51,13 @@ pub(crate) fn write_json(record: &Record, command: Sequence, dictionary: &Dictio
     .write_json(out);
 }
 
+/// Writes the payload of `record` alone as one JSON object after `out`; `dictionary` as for [`write_json`].
+pub fn write_payload_json(record: &Record, dictionary: &Dictionary, out: &mut String) {
+    payload::show(&record.payload, dictionary).write_json(out);
+}
+
 /// Writes `record` as one line of text, without its end, after `out`. Events stand indented under their command.
-pub(crate) fn write_text(record: &Record, dictionary: &Dictionary, out: &mut String) {
+pub fn write_text(record: &Record, dictionary: &Dictionary, out: &mut String) {
     let envelope = &record.envelope;
     let indent = match record.payload.kind() {
         Kind::Command => "",
@@ -69,28 +78,30 @@ pub(crate) fn write_text(record: &Record, dictionary: &Dictionary, out: &mut Str
 }
 
 /// The limit of a refusal and the value that was seen, in the unit of its rule; `None` where the rule compares nothing.
-pub(crate) fn limit_and_observed(payload: &Payload, dictionary: &Dictionary) -> Option<(String, String)> {
+pub fn limit_and_observed(payload: &Payload, dictionary: &Dictionary) -> Option<(String, String)> {
+    Some((field_text(payload, dictionary, "limit")?, field_text(payload, dictionary, "observed")?))
+}
+
+/// A field of the payload that is a name, a word, a number or an exact decimal; `None` where it is none of these, not
+/// there, or of a scale that is not known.
+pub fn field_text(payload: &Payload, dictionary: &Dictionary, name: &str) -> Option<String> {
     let Shown::Table(fields) = payload::show(payload, dictionary) else {
         return None;
     };
-    let text = |wanted: &str| {
-        let (_, shown) = fields.iter().find(|(name, _)| *name == wanted)?;
-        match shown {
-            Shown::Text(text) => Some(text.clone()),
-            Shown::Number(number) => Some(number.to_string()),
-            Shown::Absent
-            | Shown::Flag(_)
-            | Shown::Real(_)
-            | Shown::Mantissa(_)
-            | Shown::List(_)
-            | Shown::Table(_) => None,
-        }
-    };
-    Some((text("limit")?, text("observed")?))
+    match fields.into_iter().find(|(of, _)| *of == name)?.1 {
+        Shown::Text(text) => Some(text),
+        Shown::Number(number) => Some(number.to_string()),
+        Shown::Absent
+        | Shown::Flag(_)
+        | Shown::Real(_)
+        | Shown::Mantissa(_)
+        | Shown::List(_)
+        | Shown::Table(_) => None,
+    }
 }
 
 /// The word for a source.
-pub(crate) fn source_word(source: SourceId) -> String {
+pub fn source_word(source: SourceId) -> String {
     const WORDS: [(SourceId, &str); 6] = [
         (SourceId::CORE, "core"),
         (SourceId::SIMULATED_VENUE, "simulated_venue"),
@@ -104,7 +115,7 @@ pub(crate) fn source_word(source: SourceId) -> String {
 }
 
 /// A time in words, to the nanosecond, in UTC.
-pub(crate) fn rfc3339(time: TimeNs) -> String {
+pub fn rfc3339(time: TimeNs) -> String {
     // Every u64 of nanoseconds lies before the year 2555, which the calendar knows.
     jiff::Timestamp::from_nanosecond(i128::from(time.0))
         .map_or_else(|_| time.0.to_string(), |time| format!("{time:.9}"))

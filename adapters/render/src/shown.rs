@@ -119,7 +119,8 @@ fn is_plain(text: &str) -> bool {
         && !text.contains(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '=' | ','))
 }
 
-fn write_quoted(text: &str, out: &mut String) {
+/// Writes a text as JSON has it.
+pub fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     for letter in text.chars() {
         match letter {

@@ -5,31 +5,32 @@
 //! serves where not every fill was watched, or one was taken back or corrected. Units: decimals of the instrument's
 //! price and [`AVERAGE_SCALE`] more, rounded half-even. What fails: a sum that an `i128` cannot hold falls back alike.
 
-use super::dictionary::{Dictionary, InstrumentEntry};
-use super::shown::Shown;
+use crate::dictionary::{Dictionary, InstrumentEntry};
+use crate::shown::Shown;
 use tickwerk_domain::event::{FillRestated, OrderFilled, OrderPartiallyFilled};
 use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
 use tickwerk_domain::{Event, InstrumentKind, Payload, Price, Qty, format_decimal};
 
 /// Decimals that an average price has beyond those of its instrument.
-pub(crate) const AVERAGE_SCALE: u8 = 8;
+pub const AVERAGE_SCALE: u8 = 8;
 
 /// Decimals of quantity ÷ price, of which the value of an inverse contract is made.
 const RECIPROCAL_SCALE: u8 = 20;
 
 /// The fills of an order that were watched.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Traded {
-    qty: i64,
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traded {
+    /// All of it.
+    pub qty: i64,
     /// Σ price × quantity; of an inverse contract Σ quantity ÷ price. `None` where it cannot be told.
-    weighted: Option<i128>,
+    pub weighted: Option<i128>,
     /// The price of every fill; 0 where there were several.
-    price: Price,
+    pub price: Price,
 }
 
 impl Traded {
     /// Learns a fill of an order that has `cum_qty` with it.
-    pub(super) fn add(&mut self, kind: InstrumentKind, price: Price, qty: Qty, cum_qty: Qty) {
+    pub(crate) fn add(&mut self, kind: InstrumentKind, price: Price, qty: Qty, cum_qty: Qty) {
         let is_first = cum_qty == qty;
         let is_next = cum_qty.0.checked_sub(qty.0) == Some(self.qty);
         let before = if is_first { Some(0) } else { self.weighted.filter(|_| is_next) };
@@ -39,7 +40,7 @@ impl Traded {
     }
 
     /// A fill is another one now.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.weighted = None;
     }
 
@@ -73,7 +74,7 @@ fn quotient(above: i128, below: i128, up: i32) -> Option<i128> {
 }
 
 /// The average price that a record tells, if it is one of a fill.
-pub(super) fn average_price(payload: &Payload, dictionary: &Dictionary) -> Option<Shown> {
+pub(crate) fn average_price(payload: &Payload, dictionary: &Dictionary) -> Option<Shown> {
     let (order, cum_value, cum_qty, instrument) = match payload {
         Payload::Event(
             Event::OrderPartiallyFilled(OrderPartiallyFilled {

@@ -3,20 +3,16 @@
 //! Invariant: a definition is known from the record that makes it. What was never defined has no name and no scale.
 //! Orders are remembered for as long as the engine remembers them, so that memory stays bounded.
 
-use super::average::Traded;
-use crate::setup::Names;
+use crate::average::Traded;
 use std::collections::{BTreeMap, BTreeSet};
 use tickwerk_domain::{
     AccountId, BreakerKind, BreakerState, Command, CurrencyId, Event, Instrument, InstrumentId,
     InstrumentKind, OrderId, Payload, Price, Qty, Record, Side, StrategyId, TextId, VenueId,
 };
-use tickwerk_engine::Core;
-use tickwerk_engine::limits::ORDERS_MAX;
-use tickwerk_engine::risk::subjects::SubjectId;
 
 /// Names and scales so far.
 #[derive(Debug, Default)]
-pub(crate) struct Dictionary {
+pub struct Dictionary {
     texts: BTreeMap<TextId, String>,
     accounts: BTreeMap<AccountId, TextId>,
     strategies: BTreeMap<StrategyId, StrategyEntry>,
@@ -37,14 +33,16 @@ struct CurrencyEntry {
 
 /// How an instrument counts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct InstrumentEntry {
+pub struct InstrumentEntry {
     symbol: TextId,
-    pub(crate) kind: InstrumentKind,
-    pub(crate) price_scale: u8,
-    pub(crate) quantity_scale: u8,
-    pub(crate) settlement_scale: u8,
-    pub(crate) multiplier: i64,
-    pub(crate) base: CurrencyId,
+    pub kind: InstrumentKind,
+    pub price_scale: u8,
+    pub quantity_scale: u8,
+    pub settlement_scale: u8,
+    pub multiplier: i64,
+    pub base: CurrencyId,
+    pub quote: CurrencyId,
+    pub settlement: CurrencyId,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,48 +51,45 @@ struct StrategyEntry {
     instrument: InstrumentId,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct OrderEntry {
-    instrument: InstrumentId,
+/// What is known of an order by its id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OrderEntry {
+    /// Which market.
+    pub instrument: InstrumentId,
     /// Unknown where only the answer of the venue was seen.
-    side: Option<Side>,
-    traded: Traded,
+    pub side: Option<Side>,
+    /// Whose; none where that was not seen.
+    pub account: AccountId,
+    /// The strategy that asked; none for a client.
+    pub strategy: StrategyId,
+    /// Its fills that were watched.
+    pub traded: Traded,
 }
 
-impl Dictionary {
-    /// The scales of what was configured and the orders that `core` remembers, without a journal to read.
-    pub(crate) fn of(names: &Names, core: &Core) -> Self {
-        let mut dictionary = Self::default();
-        for order in core.machine().orders().remembered() {
-            dictionary.remember(order.id, order.instrument, Some(order.side));
-        }
-        for (account, _) in core.machine().accounts().accounts() {
-            dictionary.note_breakers((account, StrategyId::NONE), SubjectId::Account(account), core);
-        }
-        for (strategy, slot) in core.machine().strategies() {
-            dictionary.note_breakers((slot.account, strategy), SubjectId::Strategy(strategy), core);
-        }
-        for instrument in names.instruments.values() {
-            dictionary.define_instrument(instrument);
-        }
-        for currency in names.currencies.values() {
-            dictionary.define_currency(currency.id, TextId::NONE, currency.scale);
-        }
-        if let Some(reference) = names.reference {
-            dictionary.set_reference(reference.id);
-        }
-        dictionary
-    }
+/// What a record has taught.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Learnt {
+    /// Nothing that was not known.
+    Nothing,
+    /// A name, a scale or a breaker: rare, and needed to read whatever follows.
+    Definition,
+    /// An order.
+    Order(OrderId),
+}
 
+/// Orders that are remembered: as many as the engine remembers.
+pub const ORDERS_KEPT: usize = 65_536;
+
+impl Dictionary {
     /// Learns what `record` defines.
-    pub(crate) fn watch(&mut self, record: &Record) {
+    pub fn watch(&mut self, record: &Record) -> Learnt {
         match &record.payload {
             Payload::Command(command) => self.watch_command(command, OrderId(record.envelope.sequence.0)),
             Payload::Event(event) => self.watch_event(event),
         }
     }
 
-    fn watch_command(&mut self, command: &Command, order: OrderId) {
+    fn watch_command(&mut self, command: &Command, order: OrderId) -> Learnt {
         // Only definitions and orders teach anything.
         if let Command::TextDefined(defined) = command {
             self.texts.insert(defined.text_id, defined.text.as_str().to_owned());
@@ -112,15 +107,29 @@ impl Dictionary {
         } else if let Command::ReferenceCurrencySet(set) = command {
             self.set_reference(set.currency);
         } else if let Command::NewOrder(asked) = command {
-            self.remember(order, asked.instrument, Some(asked.side));
+            return self.remember(
+                order,
+                OrderEntry {
+                    instrument: asked.instrument,
+                    side: Some(asked.side),
+                    account: asked.account,
+                    strategy: StrategyId::NONE,
+                    traded: Traded::default(),
+                },
+            );
+        } else {
+            return Learnt::Nothing;
         }
+        Learnt::Definition
     }
 
-    fn define_currency(&mut self, currency: CurrencyId, code: TextId, scale: u8) {
+    /// A currency and its decimals.
+    pub fn define_currency(&mut self, currency: CurrencyId, code: TextId, scale: u8) {
         self.currencies.insert(currency, CurrencyEntry { code, scale });
     }
 
-    fn define_instrument(&mut self, defined: &Instrument) {
+    /// An instrument and its scales.
+    pub fn define_instrument(&mut self, defined: &Instrument) {
         let entry = InstrumentEntry {
             symbol: defined.symbol,
             kind: defined.kind,
@@ -129,45 +138,59 @@ impl Dictionary {
             settlement_scale: defined.settlement_scale,
             multiplier: defined.multiplier,
             base: defined.base,
+            quote: defined.quote,
+            settlement: defined.settlement,
         };
         self.instruments.insert(defined.instrument, entry);
     }
 
-    fn set_reference(&mut self, currency: CurrencyId) {
+    /// The currency that exposures are counted in.
+    pub fn set_reference(&mut self, currency: CurrencyId) {
         self.reference = currency;
     }
 
-    fn watch_event(&mut self, event: &Event) {
-        if let Event::OrderSubmitted(submitted) = event {
-            self.remember(submitted.order, submitted.instrument, Some(submitted.side));
-        } else if let Event::OrderApproved(approved) = event {
-            self.remember(approved.order, approved.instrument, None);
-        } else if let Event::OrderRefused(refused) = event {
-            self.remember(refused.order, refused.instrument, Some(refused.side));
-        } else if let Event::OrderRejected(rejected) = event {
-            self.remember(rejected.order, rejected.instrument, None);
+    fn watch_event(&mut self, event: &Event) -> Learnt {
+        let entry = |instrument, side, account, strategy| {
+            let traded = Traded::default();
+            OrderEntry { instrument, side, account, strategy, traded }
+        };
+        if let Event::OrderSubmitted(of) = event {
+            self.remember(of.order, entry(of.instrument, Some(of.side), of.account, of.strategy))
+        } else if let Event::OrderApproved(of) = event {
+            self.remember(of.order, entry(of.instrument, None, of.account, StrategyId::NONE))
+        } else if let Event::OrderRefused(of) = event {
+            self.remember(of.order, entry(of.instrument, Some(of.side), of.account, of.strategy))
+        } else if let Event::OrderRejected(of) = event {
+            self.remember(of.order, entry(of.instrument, None, of.account, StrategyId::NONE))
         } else if let Event::OrderPartiallyFilled(fill) = event {
-            self.note_fill(fill.order, fill.last_price, fill.last_qty, fill.cum_qty);
+            self.note_fill(fill.order, fill.last_price, fill.last_qty, fill.cum_qty)
         } else if let Event::OrderFilled(fill) = event {
-            self.note_fill(fill.order, fill.last_price, fill.last_qty, fill.cum_qty);
+            self.note_fill(fill.order, fill.last_price, fill.last_qty, fill.cum_qty)
         } else if let Event::FillRestated(restated) = event {
-            if let Some(entry) = self.orders.get_mut(&restated.order) {
+            self.orders.get_mut(&restated.order).map_or(Learnt::Nothing, |entry| {
                 entry.traded.forget();
-            }
+                Learnt::Order(restated.order)
+            })
         } else if let Event::BreakerChanged(changed) = event {
             self.note_breaker((changed.account, changed.strategy), changed.kind, changed.state);
+            Learnt::Definition
+        } else {
+            Learnt::Nothing
         }
     }
 
-    fn note_fill(&mut self, order: OrderId, price: Price, qty: Qty, cum_qty: Qty) {
+    fn note_fill(&mut self, order: OrderId, price: Price, qty: Qty, cum_qty: Qty) -> Learnt {
         if let Some(entry) = self.orders.get_mut(&order)
             && let Some(of) = self.instruments.get(&entry.instrument)
         {
             entry.traded.add(of.kind, price, qty, cum_qty);
+            return Learnt::Order(order);
         }
+        Learnt::Nothing
     }
 
-    fn note_breaker(
+    /// How a breaker of an account, or of one of its strategies, stands.
+    pub fn note_breaker(
         &mut self,
         (account, strategy): (AccountId, StrategyId),
         kind: BreakerKind,
@@ -181,14 +204,8 @@ impl Dictionary {
         }
     }
 
-    fn note_breakers(&mut self, owner: (AccountId, StrategyId), id: SubjectId, core: &Core) {
-        for kind in BreakerKind::ALL {
-            self.note_breaker(owner, *kind, core.machine().subjects().get(id).breaker(*kind).state);
-        }
-    }
-
     /// The breaker that refuses: the first of the account, else of the strategy.
-    pub(crate) fn tripped(&self, account: AccountId, strategy: StrategyId) -> Option<BreakerKind> {
+    pub fn tripped(&self, account: AccountId, strategy: StrategyId) -> Option<BreakerKind> {
         let first = |strategy| {
             let all = (account, strategy, 0)..=(account, strategy, u8::MAX);
             self.tripped.range(all).next().map(|(_, _, kind)| usize::from(*kind))
@@ -196,74 +213,96 @@ impl Dictionary {
         BreakerKind::ALL.get(first(StrategyId::NONE).or_else(|| first(strategy))?).copied()
     }
 
-    fn remember(&mut self, order: OrderId, instrument: InstrumentId, side: Option<Side>) {
-        let entry =
-            self.orders.entry(order).or_insert(OrderEntry { instrument, side, traded: Traded::default() });
-        entry.side = side.or(entry.side);
-        if self.orders.len() > ORDERS_MAX {
+    /// Remembers an order; what is not known leaves what was known before.
+    pub fn remember(&mut self, order: OrderId, seen: OrderEntry) -> Learnt {
+        let known = self.orders.get(&order).copied();
+        let mut entry = known.unwrap_or(seen);
+        entry.side = seen.side.or(entry.side);
+        if entry.account.is_none() {
+            entry.account = seen.account;
+        }
+        if entry.strategy.is_none() {
+            entry.strategy = seen.strategy;
+        }
+        if known == Some(entry) {
+            return Learnt::Nothing;
+        }
+        self.orders.insert(order, entry);
+        if self.orders.len() > ORDERS_KEPT {
             self.orders.pop_first();
         }
+        Learnt::Order(order)
     }
 
-    pub(crate) fn text(&self, id: TextId) -> Option<&str> {
+    /// What is known of an order.
+    pub fn order(&self, id: OrderId) -> Option<&OrderEntry> {
+        self.orders.get(&id)
+    }
+
+    pub fn text(&self, id: TextId) -> Option<&str> {
         self.texts.get(&id).map(String::as_str)
     }
 
-    pub(crate) fn account(&self, id: AccountId) -> Option<&str> {
+    pub fn account(&self, id: AccountId) -> Option<&str> {
         self.accounts.get(&id).and_then(|name| self.text(*name))
     }
 
-    pub(crate) fn strategy(&self, id: StrategyId) -> Option<&str> {
+    pub fn strategy(&self, id: StrategyId) -> Option<&str> {
         self.strategies.get(&id).and_then(|entry| self.text(entry.name))
     }
 
     /// The instrument that a strategy trades, whose units its limits are in.
-    pub(crate) fn strategy_instrument(&self, id: StrategyId) -> Option<InstrumentId> {
+    pub fn strategy_instrument(&self, id: StrategyId) -> Option<InstrumentId> {
         self.strategies.get(&id).map(|entry| entry.instrument)
     }
 
-    pub(crate) fn currency(&self, id: CurrencyId) -> Option<&str> {
+    pub fn currency(&self, id: CurrencyId) -> Option<&str> {
         self.currencies.get(&id).and_then(|entry| self.text(entry.code))
     }
 
-    pub(crate) fn symbol(&self, id: InstrumentId) -> Option<&str> {
+    pub fn symbol(&self, id: InstrumentId) -> Option<&str> {
         self.instruments.get(&id).and_then(|entry| self.text(entry.symbol))
     }
 
-    pub(crate) fn venue(&self, id: VenueId) -> Option<&str> {
+    pub fn venue(&self, id: VenueId) -> Option<&str> {
         if id == VenueId::SIMULATED {
-            return Some(crate::config::SIMULATED);
+            return Some("simulated");
         }
         self.venues.get(&id).and_then(|name| self.text(*name))
     }
 
+    /// The currency that exposures and losses are counted in.
+    pub fn reference(&self) -> CurrencyId {
+        self.reference
+    }
+
     /// Decimals of the currency that exposures and losses are counted in.
-    pub(crate) fn reference_scale(&self) -> Option<u8> {
+    pub fn reference_scale(&self) -> Option<u8> {
         self.currency_scale(self.reference)
     }
 
     /// Decimals of a currency's amounts.
-    pub(crate) fn currency_scale(&self, id: CurrencyId) -> Option<u8> {
+    pub fn currency_scale(&self, id: CurrencyId) -> Option<u8> {
         self.currencies.get(&id).map(|entry| entry.scale)
     }
 
     /// How an instrument counts.
-    pub(crate) fn instrument(&self, id: InstrumentId) -> Option<&InstrumentEntry> {
+    pub fn instrument(&self, id: InstrumentId) -> Option<&InstrumentEntry> {
         self.instruments.get(&id)
     }
 
     /// The instrument of an order.
-    pub(crate) fn order_instrument(&self, id: OrderId) -> Option<InstrumentId> {
+    pub fn order_instrument(&self, id: OrderId) -> Option<InstrumentId> {
         self.orders.get(&id).map(|entry| entry.instrument)
     }
 
     /// The fills of an order that were watched.
-    pub(super) fn order_traded(&self, id: OrderId) -> Option<&Traded> {
+    pub(crate) fn order_traded(&self, id: OrderId) -> Option<&Traded> {
         self.orders.get(&id).map(|entry| &entry.traded)
     }
 
     /// Which way an order goes.
-    pub(crate) fn order_side(&self, id: OrderId) -> Option<Side> {
+    pub fn order_side(&self, id: OrderId) -> Option<Side> {
         self.orders.get(&id).and_then(|entry| entry.side)
     }
 }

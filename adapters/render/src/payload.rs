@@ -5,10 +5,10 @@
 //! Three values carry a unit of their own, which their record's kind or reason tells: those of limits, and the limit
 //! and the value seen of a refusal.
 
-use super::average::average_price;
-use super::dictionary::Dictionary;
-use super::shown::Shown;
-use crate::limit_value::{LimitScales, scale_of, show_limit};
+use crate::average::average_price;
+use crate::dictionary::Dictionary;
+use crate::limit_unit::{LimitScales, scale_of, show_limit};
+use crate::shown::Shown;
 use std::fmt::Write;
 use tickwerk_domain::book::BookDelta;
 use tickwerk_domain::event::{Leg, OrderRefused, ReplaceRejected};
