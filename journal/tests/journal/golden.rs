@@ -154,7 +154,10 @@ fn aligned_decode(kind: Kind, id: u16, version: u16, bytes: &[u8]) -> Result<Pay
     let mut space = vec![0; bytes.len() + 16];
     let shift = space.as_ptr().align_offset(16);
     space[shift..shift + bytes.len()].copy_from_slice(bytes);
-    schema::decode(kind, id, version, &space[shift..shift + bytes.len()])
+    let bytes = &space[shift..shift + bytes.len()];
+    let decoded = schema::decode(kind, id, version, bytes);
+    assert_eq!(schema::check(kind, id, version, bytes), decoded.map(drop), "who only checks says the same");
+    decoded
 }
 
 fn opaque_frame() -> Vec<Record> {
