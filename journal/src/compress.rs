@@ -78,9 +78,8 @@ pub fn compress_next(dir: &Path, level: i32) -> Result<Option<CompressedSegment>
     };
     reach(Failpoint::CompressCreate);
     let file = files::create_new(&temporary)?;
-    let compressed_bytes = write(&source, &file, info, level)
-        .and_then(|length| file.sync_all().map(|()| length))
-        .map_err(failed("write", &temporary))?;
+    let compressed_bytes = write(&source, &file, info, level).map_err(failed("write", &temporary))?;
+    file.sync_all().map_err(failed("sync", &temporary))?;
     drop(file);
     if !is_equal(&source, &temporary, &info)? {
         let text = format!("{} does not read back equal; nothing was changed", temporary.display());

@@ -134,7 +134,7 @@ pub(crate) fn write_zeros(file: &File, size: u64) -> io::Result<()> {
 pub(crate) fn aside(path: &Path) -> PathBuf {
     let names = (1_u64..).map(|count| {
         let mut name = path.as_os_str().to_owned();
-        name.push(format!(".damaged-{count}"));
+        name.push(format!("{}{count}", directory::ASIDE_MARK));
         PathBuf::from(name)
     });
     names.into_iter().find(|name| !name.exists()).expect("some number is free")

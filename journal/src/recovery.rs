@@ -17,7 +17,7 @@ use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
 use crate::replicated;
-use crate::retention::register::RegisterError;
+use crate::retention::register::{self, RegisterError};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
 use crate::snapshot;
@@ -172,6 +172,13 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
     }
     if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
         let witness = Some(Witness::Snapshot { through: newest.sequence });
+        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
+        let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
+        return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
+    }
+    let through = register::known_through(dir)?;
+    if through > Sequence::NONE {
+        let witness = Some(Witness::Reader { through });
         let place = Place { segment: FIRST_SEGMENT, offset: 0 };
         let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
         return Err(damaged(dir, &Damage { place, sequence, reason, witness }));

@@ -43,6 +43,8 @@ mod process;
 mod reconcile;
 #[path = "daemon/refusals.rs"]
 mod refusals;
+#[path = "daemon/replicated.rs"]
+mod replicated;
 #[path = "daemon/restart.rs"]
 mod restart;
 #[path = "daemon/risk.rs"]

@@ -201,7 +201,8 @@ fn link_beside(dir: &Path, work: &Path) -> Result<(), FileError> {
     for path in files::list(dir)? {
         let name = files::name_of(&path);
         let is_witness = [directory::DURABLE, directory::HEADS, directory::FIRST].contains(&name)
-            || directory::snapshot_sequence(name).is_some();
+            || directory::snapshot_sequence(name).is_some()
+            || directory::is_dependant(name);
         if is_witness {
             std::fs::hard_link(&path, work.join(name)).map_err(failed("link", &path))?;
         }

@@ -7,6 +7,7 @@ use crate::format::FRAMES_OFFSET;
 use crate::keeper::KeepError;
 use crate::repair::Examined;
 use crate::repair::apply::{Change, write_beside};
+use crate::retention::register;
 use crate::scan::Usage;
 use crate::segment::{Opened, SegmentFile};
 use std::os::unix::fs::FileExt;
@@ -39,7 +40,11 @@ pub(crate) fn prepare(dir: &Path, work: &Path, examined: &Examined) -> Result<Ve
     }
     for path in files::list(dir)? {
         let name = files::name_of(&path);
-        let sequence = directory::snapshot_sequence(name);
+        // What a snapshot or a reader knows beyond the cut would be held against the journal for ever.
+        let sequence = match directory::snapshot_sequence(name) {
+            None if directory::is_dependant(name) => register::reader_through(&path)?,
+            sequence => sequence,
+        };
         if sequence.is_some_and(|sequence| sequence > through) {
             changes.push(Change { target: path, replacement: None });
         } else if sequence.is_some() || name == directory::FIRST {

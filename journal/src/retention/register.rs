@@ -1,7 +1,8 @@
 //! The register of dependants: who still needs the journal, and from which record on. One small file each.
 //!
 //! The file `dependant-<name>` is written whole by its owner alone, so owners never wait for each other. A file that
-//! cannot be read keeps everything: what somebody needs is not guessed.
+//! cannot be read keeps everything: what somebody needs is not guessed. A reader is also a witness: it says what it has
+//! done with, and it reads what is durable.
 
 use crate::directory::{self, FileError, failed};
 use crate::files;
@@ -14,7 +15,7 @@ pub(crate) const NAME_LENGTH_MAX: usize = 64;
 /// What keeps records of a journal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DependantKind {
-    /// Somebody reads the journal, and has done with everything up to `through`.
+    /// Somebody reads the journal, only what is durable, and has done with everything up to `through`.
     Reader,
     /// A hold by order: everything after `through` stays until it is released.
     Hold,
@@ -61,7 +62,8 @@ pub type BadDependant = (PathBuf, &'static str);
 pub(crate) fn check_name(name: &str) -> Result<(), RegisterError> {
     let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     let is_name = (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(is_good);
-    if is_name && Path::new(name).extension().is_none_or(|extension| extension != "tmp") {
+    // Others are those of files that are being made, or that a repair has set aside.
+    if is_name && directory::is_dependant(&directory::dependant_name(name)) {
         return Ok(());
     }
     Err(RegisterError::Name(name.to_owned()))
@@ -111,6 +113,28 @@ pub fn list_dependants(dir: &Path) -> Result<(Vec<Dependant>, Vec<BadDependant>)
     Ok((good, bad))
 }
 
+/// What the reader that knows most has done with. Files that cannot be read know nothing.
+pub(crate) fn known_through(dir: &Path) -> Result<Sequence, FileError> {
+    let mut known = Sequence::NONE;
+    for name in directory::list(dir)?.iter().filter(|name| directory::is_dependant(name)) {
+        known = known.max(reader_through(&dir.join(name))?.unwrap_or_default());
+    }
+    Ok(known)
+}
+
+/// What the reader with this file has done with; `None` where it is no reader's, or cannot be read.
+pub(crate) fn reader_through(path: &Path) -> Result<Option<Sequence>, FileError> {
+    let Some(file) = directory::open_for_reading(path)? else {
+        return Ok(None);
+    };
+    let bytes = directory::read_whole(&file).map_err(failed("read", path))?;
+    let found = str::from_utf8(&bytes).ok().and_then(|text| parse(text).ok());
+    let is_reader = |found: &Dependant| {
+        found.kind == DependantKind::Reader
+            && path.ends_with(directory::dependant_path(Path::new(""), &found.name))
+    };
+    Ok(found.filter(is_reader).map(|found| found.through))
+}
 fn parse(text: &str) -> Result<Dependant, &'static str> {
     let body_end = text.rfind("crc ").ok_or("it has no checksum")?;
     let (body, crc) = text.split_at(body_end);

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 use tickwerk_journal::{Failpoint, HAS_FAILPOINTS, inspect};
 use tickwerk_tests::program;
 
+const WRITTEN: &str = "written";
+const DURABLE: &str = "durable";
 const CLIENTS: usize = 2;
 const BATCH: usize = 64;
 /// Answers before a daemon is stopped or killed from outside.
@@ -49,36 +51,46 @@ enum Way {
 fn way(point: Failpoint) -> Way {
     use Failpoint as P;
     match point {
-        P::PrepareCreate | P::PrepareZero | P::PrepareHeader | P::PrepareRename | P::PrepareDone => {
-            Way::Load(1, "written")
-        }
-        P::PrepareAllocate | P::PrepareSync | P::PrepareHeaderSync | P::PrepareDirSync => {
-            Way::Load(1, "durable")
-        }
-        P::FramePublish => Way::Load(700, "written"),
-        P::FrameWritten => Way::Load(30, "durable"),
-        P::FrameTold => Way::Load(500, "written"),
-        P::FlushWrite => Way::Load(40, "durable"),
-        P::RotateActivate => Way::Load(1, "durable"),
-        P::RotateDone => Way::Load(1, "written"),
-        P::SyncData | P::SyncTell | P::SyncDone => Way::Load(30, "durable"),
-        P::HeadsWrite | P::HeadsDone => Way::Load(2, "written"),
-        P::HeadsSync => Way::Load(2, "durable"),
-        P::MarkWrite | P::MarkDone => Way::Load(2, "durable"),
-        P::MarkSync => Way::Load(2, "written"),
-        P::SnapshotCreate | P::SnapshotSync | P::SnapshotDirSync | P::SnapshotRemove => {
-            Way::Load(1, "durable")
-        }
-        P::SnapshotWrite | P::SnapshotRename | P::SnapshotDone | P::SnapshotRemoved => {
-            Way::Load(1, "written")
-        }
-        P::CompressCreate | P::CompressRename => Way::Load(1, "durable"),
-        P::CompressRemove | P::CompressDone => Way::Load(1, "written"),
-        P::RequestTaken | P::ReplyReady => Way::Load(100, "durable"),
-        P::ReplySent => Way::Load(100, "written"),
+        // What happens seldom is come to at once, and half of it with each acknowledgement.
+        P::PrepareCreate
+        | P::PrepareZero
+        | P::PrepareHeader
+        | P::PrepareRename
+        | P::PrepareDone
+        | P::RotateDone
+        | P::SnapshotWrite
+        | P::SnapshotRename
+        | P::SnapshotDone
+        | P::SnapshotRemoved
+        | P::CompressRemove
+        | P::CompressDone => Way::Load(1, WRITTEN),
+        P::PrepareAllocate
+        | P::PrepareSync
+        | P::PrepareHeaderSync
+        | P::PrepareDirSync
+        | P::RotateActivate
+        | P::SnapshotCreate
+        | P::SnapshotSync
+        | P::SnapshotDirSync
+        | P::SnapshotRemove
+        | P::CompressCreate
+        | P::CompressRename => Way::Load(1, DURABLE),
+        // The first is at the start.
+        P::HeadsWrite | P::HeadsDone | P::MarkSync => Way::Load(2, WRITTEN),
+        P::HeadsSync | P::MarkWrite | P::MarkDone => Way::Load(2, DURABLE),
+        // What happens all the time.
+        P::FramePublish | P::FrameTold => Way::Load(700, WRITTEN),
+        P::ReplySent => Way::Load(100, WRITTEN),
+        P::FrameWritten | P::FlushWrite | P::SyncData | P::SyncTell | P::SyncDone => Way::Load(30, DURABLE),
+        P::RequestTaken | P::ReplyReady => Way::Load(100, DURABLE),
         P::SealWrite | P::CloseSync | P::CloseSeal | P::CloseFinish | P::CloseDone => Way::Stop,
-        P::RecoverForget | P::RecoverTemporaries | P::RecoverDirSync | P::RecoverMarks => Way::Start,
-        P::KeptWrite | P::KeptSync | P::KeptDone => Way::Start,
+        P::RecoverForget
+        | P::RecoverTemporaries
+        | P::RecoverDirSync
+        | P::RecoverMarks
+        | P::KeptWrite
+        | P::KeptSync
+        | P::KeptDone => Way::Start,
         P::TornAside | P::TornCopy | P::TornCopySync | P::TornZero | P::TornSync | P::TornDone => Way::Torn,
         P::ActivateFirst | P::ActivateSync | P::ReplaceRename => Way::Birth,
         P::FirstCreate | P::FirstRename | P::FirstDirSync | P::RetainRemove | P::RetainDirSync => Way::Retain,
@@ -145,7 +157,7 @@ impl Drill {
 
     /// A daemon that serves for a while and is then killed from outside.
     fn serve_and_kill(&mut self) {
-        let mut process = self.spawn(None, "written");
+        let mut process = self.spawn(None, WRITTEN);
         let dir = self.daemon.dir.clone();
         self.load(&mut process, |answers| answers >= ANSWERS && has_spare(&dir));
         process.kill();
@@ -167,10 +179,10 @@ impl Drill {
                 if way == Way::Torn {
                     tear(&self.daemon.dir);
                 }
-                self.spawn(Some(name), "durable").finish()
+                self.spawn(Some(name), DURABLE).finish()
             }
             Way::Stop => {
-                let mut process = self.spawn(Some(name), "durable");
+                let mut process = self.spawn(Some(name), DURABLE);
                 self.load(&mut process, |answers| answers >= ANSWERS);
                 // At an idle moment it may have died already.
                 if process.is_running() {
@@ -185,7 +197,7 @@ impl Drill {
 
     /// The last orders that were told keep their numbers, though the records of the first are gone.
     fn prove_by_repeating(&self) {
-        let mut process = self.spawn(None, "durable");
+        let mut process = self.spawn(None, DURABLE);
         process.wait_until_told("control socket");
         let mut client = Client::connect(&self.daemon.dir);
         for (name, number) in self.told.iter().flat_map(|told| told.orders.iter().rev().take(20)) {
@@ -197,7 +209,7 @@ impl Drill {
 
     /// Nothing that was told is missing from the journal.
     fn prove(&mut self) {
-        let mut process = self.spawn(None, "durable");
+        let mut process = self.spawn(None, DURABLE);
         self.load(&mut process, |answers| answers >= ANSWERS);
         process.stop().expect(0);
         let wrong = differences(&self.told, &records(&self.daemon.dir, ""));
@@ -265,12 +277,12 @@ fn drill(wanted: impl Fn(Way) -> bool) {
 
 #[test]
 fn a_daemon_that_dies_at_any_place_of_its_writing_loses_and_doubles_nothing() {
-    drill(|way| matches!(way, Way::Load(_, "written")));
+    drill(|way| matches!(way, Way::Load(_, WRITTEN)));
 }
 
 #[test]
 fn a_daemon_that_dies_at_any_place_of_its_syncing_loses_and_doubles_nothing() {
-    drill(|way| matches!(way, Way::Load(_, "durable")));
+    drill(|way| matches!(way, Way::Load(_, DURABLE)));
 }
 
 #[test]
@@ -307,7 +319,7 @@ fn segments_that_go_may_be_cut_off_at_any_place() {
     let mut drill = Drill::new();
     for (point, way) in points(|way| way == Way::Retain) {
         // Two snapshots behind a segment, so that it may go.
-        let mut process = drill.spawn(None, "written");
+        let mut process = drill.spawn(None, WRITTEN);
         let dir = drill.daemon.dir.clone();
         drill.load(&mut process, |_| may_go(&dir));
         process.stop().expect(0);
@@ -345,7 +357,7 @@ fn a_daemon_that_tells_before_it_has_written_is_found_out() {
             answers > 0 && looks >= STUCK_LOOKS
         });
         process.finish();
-        let mut process = drill.spawn(None, "durable");
+        let mut process = drill.spawn(None, DURABLE);
         process.wait_until_told("control socket");
         process.stop().expect(0);
         let wrong = differences(&drill.told, &records(&drill.daemon.dir, ""));

@@ -165,7 +165,9 @@ impl Drill {
             let orders: Vec<_> = (0..64).map(|index| order(&format!("fill-{count}-{index}"))).collect();
             assert!(client.try_send(&orders), "{}", process.told());
             // Once the account has as many open orders as it may, the rest is refused, and journaled all the same.
-            orders.iter().for_each(|_| drop(client.reply()));
+            for _ in &orders {
+                client.reply();
+            }
         }
     }
 
@@ -222,6 +224,23 @@ fn a_file_that_cannot_be_made_durable_or_named_ends_the_daemon() {
     {
         drill.fails_at(inject, 64);
     }
+    drill.prove();
+}
+
+#[test]
+fn a_sync_that_fails_while_a_segment_is_compressed_ends_the_daemon_too() {
+    let Some(mut drill) = Drill::new() else { return };
+    // A segment that can be compressed.
+    let sealed = drill.daemon.dir.join("000000000004.seg");
+    let mut process = Process::start(drill.daemon.arguments(&[]));
+    while !sealed.exists() {
+        let answers = 64;
+        drill.load(&mut process, 64, answers);
+    }
+    process.stop().expect(0);
+    drill.daemon.reconfigure(|text| text.replace("compress = false", "compress = true"));
+    // It is compressed at once, with three syncs; the start has one, and nothing else needs any so soon.
+    drill.fails_at("fsync:error=EIO:when=3", 1).expect_told(74, &["compressing a segment failed"]);
     drill.prove();
 }
 

@@ -174,7 +174,7 @@ fn an_unknown_key_names_its_path_and_suggests_the_right_one() {
     check(
         parse_with("", &[], &["journal=x"]),
         "unknown key journal (--set journal=x); known: journal.dir, journal.segment_size, journal.acknowledge, \
-         journal.sync_interval_ms, journal.io, journal.scrub_mib_per_s, journal.compress",
+         journal.replicator, journal.sync_interval_ms, journal.io, journal.scrub_mib_per_s, journal.compress",
     );
 }
 
@@ -299,8 +299,13 @@ fn a_decimal_that_does_not_fit_names_its_fault() {
 #[test]
 fn an_unknown_word_or_name_gets_the_known_ones() {
     check(
+        parse("[journal]\nacknowledge = \"acked\""),
+        "journal.acknowledge = \"acked\" (test.toml) is none of the words; write one of written, durable, replicated",
+    );
+    check(
         parse("[journal]\nacknowledge = \"replicated\""),
-        "journal.acknowledge = \"replicated\" (test.toml) is none of the words; write one of written, durable",
+        "journal.acknowledge does not fit here: \"replicated\" needs a replicator; set journal.replicator to the name \
+         under which it registers, or write \"durable\"",
     );
     check(
         parse_with(CAPTURE, &[("TICKWERK__FEED__MARKET", "spott")], &[]),
