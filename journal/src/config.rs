@@ -1,8 +1,8 @@
 //! What a journal is told when it is opened.
 
+use crate::failure::Failure;
 use crate::format::{FRAMES_OFFSET, PAGE_SIZE};
 use crate::retention::register;
-use crate::watermarks::Failure;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,23 +5,22 @@
 //! thread also keeps the `durable` and `HEADS` files, which tell of synced records only. Any error is published, nothing
 //! is tried again and nothing is acknowledged after it: the kernel reports such an error once.
 
-use crate::bell::Bell;
-use crate::chain::ChainHead;
-use crate::config::SyncPolicy;
-use crate::directory::{FileError, failed};
-use crate::durable::DurableFile;
-use crate::failpoint::{Failpoint, reach};
-use crate::format::PAGE_SIZE;
-use crate::heads::HeadsFile;
-use crate::mmap::SegmentView;
-use crate::watermarks::{Failure, Watermarks};
-use crossbeam::channel::Receiver;
-use parking_lot::Mutex;
+use super::bell::Bell;
+use super::chain::ChainHead;
+use super::config::SyncPolicy;
+use super::directory::{FileError, failed};
+use super::durable::DurableFile;
+use super::failpoint::{Failpoint, reach};
+use super::failure::Failure;
+use super::format::PAGE_SIZE;
+use super::heads::HeadsFile;
+use super::mmap::SegmentView;
+use super::sync::{AtomicBool, Mutex, Ordering, Receiver};
+use super::watermarks::Watermarks;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
 
@@ -203,13 +202,20 @@ impl Syncing {
         let last = self.requests.finished.lock().take();
         let through = self.marks.written_through();
         let bytes = self.marks.written_bytes();
-        if bytes == self.synced_bytes {
+        if !self.is_behind(through, bytes) {
             return self.after_sync(last, false);
         }
         // A segment is handed over before anything in it is published, so all of `through` is in these.
         self.segments.extend(self.taken_into_use.try_iter());
         self.stage = Stage::Sync { index: 0, through, bytes, last };
         Progress::Working
+    }
+
+    /// Whether something is written that is not told to be durable.
+    ///
+    /// Seals are bytes without a record, and the bytes of a frame are seen before its sequence is: neither tells alone.
+    fn is_behind(&self, through: Sequence, bytes: u64) -> bool {
+        bytes != self.synced_bytes || (through != self.marks.durable_through() && !broken!(BytesAlone))
     }
 
     fn tell(&mut self, through: Sequence, bytes: u64, last: Option<ChainHead>) -> Progress {
@@ -239,10 +245,9 @@ impl Syncing {
         let SyncRequests { bell, now, .. } = &*self.requests;
         match self.policy {
             SyncPolicy::Continuous => {
-                if self.marks.written_bytes() == self.synced_bytes {
-                    bell.wait(PAUSE, || {
-                        now.load(Ordering::Acquire) || self.marks.written_bytes() != self.synced_bytes
-                    });
+                let is_behind = || self.is_behind(self.marks.written_through(), self.marks.written_bytes());
+                if !is_behind() {
+                    bell.wait(PAUSE, || now.load(Ordering::Acquire) || is_behind());
                 }
             }
             SyncPolicy::Every(interval) => {

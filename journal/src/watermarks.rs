@@ -13,16 +13,16 @@
 //! 896  replicated through u64, which the replicator writes      960  the name of the replicator that is awaited [64]
 //! ```
 
-use crate::chain::{ChainHead, Head};
-use crate::config::OnFailure;
-use crate::directory::{self, FileError, failed};
-use crate::format::{self, FORMAT_VERSION, JournalId, PAGE_SIZE, Page, WATERMARKS_MAGIC};
-use crate::mmap::CounterPage;
-use crate::space::{Space, space_at};
-use parking_lot::Mutex;
+use super::chain::{ChainHead, Head};
+use super::config::OnFailure;
+use super::directory::{self, FileError, failed};
+use super::failure::Failure;
+use super::format::{self, FORMAT_VERSION, JournalId, PAGE_SIZE, Page, WATERMARKS_MAGIC};
+use super::mmap::CounterPage;
+use super::space::{Space, space_at};
+use super::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tickwerk_domain::Sequence;
 
 const WRITTEN: usize = 128;
@@ -37,28 +37,6 @@ const HEAD_SLOTS: [usize; 2] = [704, 768];
 pub(crate) const REPLICATED: usize = 896;
 pub(crate) const REPLICATOR: usize = 960;
 const READ_ATTEMPTS: usize = 16;
-
-/// What stopped the journal.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the {part} of the journal failed: {reason}")]
-pub struct Failure {
-    /// Which thread of it.
-    pub part: &'static str,
-    /// The whole chain of causes.
-    pub reason: String,
-}
-
-impl Failure {
-    pub(crate) fn new(part: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut reason = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            reason = format!("{reason}: {error}");
-            source = error.source();
-        }
-        Self { part, reason }
-    }
-}
 
 /// What the last writer said of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,7 +162,8 @@ impl Watermarks {
     #[inline]
     pub(crate) fn set_written(&self, through: Sequence, bytes: u64) {
         self.counter(BYTES).store(bytes, Ordering::Release);
-        self.counter(WRITTEN).store(through.0, Ordering::Release);
+        let order = if broken!(RelaxedWatermark) { Ordering::Relaxed } else { Ordering::Release };
+        self.counter(WRITTEN).store(through.0, order);
     }
 
     pub(crate) fn set_durable(&self, through: Sequence) {
@@ -199,10 +178,12 @@ impl Watermarks {
     pub(crate) fn set_head(&self, head: ChainHead) {
         let count = self.counter(HEAD_COUNT).load(Ordering::Relaxed) + 1;
         let slot = HEAD_SLOTS[usize::from(count % 2 == 1)];
-        self.counter(slot).store(head.through.0, Ordering::Release);
+        // Whoever reads any of it sees, too, that the other slot counts.
+        let order = if broken!(RelaxedHead) { Ordering::Relaxed } else { Ordering::Release };
+        self.counter(slot).store(head.through.0, order);
         for word in 0..4 {
             let value = format::u64_at(&head.head.0, word * 8);
-            self.counter(slot + 8 + word * 8).store(value, Ordering::Release);
+            self.counter(slot + 8 + word * 8).store(value, order);
         }
         self.counter(HEAD_COUNT).store(count, Ordering::Release);
     }

@@ -4,19 +4,21 @@
 //! the last frame of the segment are zero, so padding need not be written. Appending never syncs and never allocates; it
 //! waits only when no prepared segment is ready. After any error nothing more is accepted: every call says `Poisoned`.
 
-use crate::chain::ChainHead;
-use crate::crew::{Crew, Works};
-use crate::directory::{FileError, failed};
-use crate::failpoint::{Failpoint, reach};
-use crate::format::{
+use super::chain::ChainHead;
+use super::crew::{Crew, Works};
+use super::directory::{FileError, failed};
+use super::failpoint::{Failpoint, reach};
+use super::failure::Failure;
+use super::format::{
     self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
     OPAQUE_HEADER_SIZE, OPAQUE_SIZE_MAX, PLAIN_FRAME_SIZE_MAX, RECORD_FLAG_OPAQUE, RECORD_HEADER_SIZE,
     RECORDS_PER_FRAME_MAX, RecordHeader,
 };
-use crate::mmap::{GATHER_SIZE, SegmentWriter};
-use crate::prepare::Spare;
-use crate::schema;
-use crate::watermarks::{Failure, Watermarks};
+use super::mmap::{GATHER_SIZE, SegmentWriter};
+use super::prepare::Spare;
+use super::schema;
+use super::sync::park_timeout;
+use super::watermarks::Watermarks;
 use std::time::{Duration, Instant};
 use tickwerk_domain::{CorrelationId, Envelope, Kind, Record, Sequence, SourceId, TextId, TimeNs};
 
@@ -329,10 +331,13 @@ impl Writer {
         let length = u32::try_from(size).expect("a frame is shorter than 4 GiB");
         let crc = self.crcs.of(length, frame);
         format::put(frame, 4, &crc.to_le_bytes());
-        reach(Failpoint::FramePublish);
-        let is_published = self.segment.publish(size);
         self.bytes += size as u64;
         self.last = header.last_sequence();
+        if broken!(WatermarkFirst) {
+            self.tell_written();
+        }
+        reach(Failpoint::FramePublish);
+        let is_published = self.segment.publish(size);
         if is_published {
             self.tell_written();
         } else if self.segment.gathered() >= GATHER_SIZE {
@@ -478,7 +483,7 @@ impl Writer {
                 return Err(AppendError::Failed(failure));
             }
             self.crew.sync_now();
-            std::thread::park_timeout(CLOSE_PAUSE);
+            park_timeout(CLOSE_PAUSE);
         }
         reach(Failpoint::CloseSeal);
         self.end()?;
