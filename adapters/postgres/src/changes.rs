@@ -164,6 +164,17 @@ impl ToSql for Array {
 }
 
 #[cfg(test)]
+impl Changes {
+    /// The rows of each table, with the sequences that they reflect.
+    pub(crate) fn into_rows(self) -> Vec<(&'static Table, Vec<(Vec<Value>, i64)>)> {
+        let rows = |changes: TableChanges| {
+            (changes.table, changes.current.into_values().chain(changes.appended).collect())
+        };
+        self.tables.into_iter().map(rows).collect()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::table::Column;

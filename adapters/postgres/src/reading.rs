@@ -198,8 +198,11 @@ impl Reading {
         Ok(true)
     }
 
-    /// Notes where the chain stands behind the batch.
+    /// Lets projections write what they gathered, and notes where the chain stands behind the batch.
     pub(crate) fn finish(&mut self, batch: &mut Batch) {
+        for (projection, folded) in self.projections.iter_mut().zip(&mut batch.projections) {
+            projection.settle(&mut folded.changes);
+        }
         batch.head = self.chain.head();
         batch.block = self.chain.last_block();
     }
