@@ -97,7 +97,9 @@ impl Replication {
     pub(crate) fn finish(self) -> Replicated {
         let deadline = Instant::now() + DRAIN_LIMIT;
         let is_done = || self.counters.replicated_through() >= self.watermarks.durable_through();
-        while !is_done() && !self.thread.is_finished() && Instant::now() < deadline {
+        // A server that is not there is not waited for.
+        let may_go_on = || !self.thread.is_finished() && self.counters.trouble().is_none();
+        while !is_done() && may_go_on() && Instant::now() < deadline {
             std::thread::sleep(LOOK);
         }
         self.stop.store(true, Ordering::Release);

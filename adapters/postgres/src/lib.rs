@@ -27,6 +27,7 @@ mod status;
 mod table;
 mod tls;
 mod value;
+mod verify;
 
 pub use changes::{Changes, RowChange};
 pub use checkpoint::Checkpoint;
@@ -43,3 +44,4 @@ pub use settings::{Server, Settings, Tls};
 pub use status::{Partition, Status, drop_partition, partitions, status};
 pub use table::{Column, Merge, Rows, Table};
 pub use value::{Type, Value};
+pub use verify::{Difference, Verified, verify};

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Command, Event, Family, Sequence, TypeId};
 use tickwerk_journal::{
-    Chain, Follow, FrameRef, JournalId, ReadError, StoredWatermarks, Tail, Watermarks, is_live,
+    Chain, ChainHead, Follow, FrameRef, JournalId, ReadError, StoredWatermarks, Tail, Watermarks, is_live,
 };
 use tickwerk_render::Dictionary;
 
@@ -34,6 +34,8 @@ pub(crate) struct Reading {
     marks: Marks,
     chain: Chain,
     at: Sequence,
+    /// Nothing behind it is read.
+    limit: Option<Sequence>,
     journal: JournalId,
     dictionary: Dictionary,
     families: Vec<Family>,
@@ -53,7 +55,30 @@ impl Reading {
         families: &[Family],
         projections: Vec<Box<dyn Projection>>,
     ) -> Result<Self, PostgresError> {
-        let from = checkpoint.block.through.next();
+        let mut reading =
+            Self::from_block(dir, marks, checkpoint.block, dictionary, families, projections, None)?;
+        if let Some(theirs) = checkpoint.journal.filter(|theirs| *theirs != reading.journal) {
+            return Err(PostgresError::Refused(format!(
+                "the database holds journal {theirs} through sequence {}, this is journal {}; \
+                 give each journal a database of its own",
+                checkpoint.position, reading.journal
+            )));
+        }
+        reading.catch_up_with(checkpoint)?;
+        Ok(reading)
+    }
+
+    /// Reads what follows a block, up to `limit` where there is one.
+    pub(crate) fn from_block(
+        dir: &Path,
+        marks: &Marks,
+        block: ChainHead,
+        dictionary: Dictionary,
+        families: &[Family],
+        projections: Vec<Box<dyn Projection>>,
+        limit: Option<Sequence>,
+    ) -> Result<Self, PostgresError> {
+        let from = block.through.next();
         let tail = match marks {
             Marks::Shared(shared) => Tail::new(dir, from, shared.clone()),
             Marks::Stored => Tail::open(dir, from),
@@ -66,13 +91,6 @@ impl Reading {
             error => error.into(),
         })?;
         let journal = tail.journal_id();
-        if let Some(theirs) = checkpoint.journal.filter(|theirs| *theirs != journal) {
-            return Err(PostgresError::Refused(format!(
-                "the database holds journal {theirs} through sequence {}, this is journal {journal}; \
-                 give each journal a database of its own",
-                checkpoint.position
-            )));
-        }
         let mut wanted: BTreeMap<TypeId, Vec<usize>> = BTreeMap::new();
         for (index, projection) in projections.iter().enumerate() {
             for word in projection.events() {
@@ -81,26 +99,30 @@ impl Reading {
                 wanted.entry(id).or_default().push(index);
             }
         }
-        let mut reading = Self {
+        Ok(Self {
             dir: dir.to_owned(),
             tail,
             marks: marks.clone(),
-            chain: Chain::resume(checkpoint.block),
-            at: checkpoint.block.through,
+            chain: Chain::resume(block),
+            at: block.through,
+            limit,
             journal,
             dictionary,
             families: families.to_vec(),
             projections,
             wanted,
             scratch: Scratch::default(),
-        };
-        reading.catch_up_with(checkpoint)?;
-        Ok(reading)
+        })
     }
 
     /// Which journal it is.
     pub(crate) fn journal(&self) -> JournalId {
         self.journal
+    }
+
+    /// The last record that was read.
+    pub(crate) fn at(&self) -> Sequence {
+        self.at
     }
 
     /// Reads from the block's start to the checkpoint; the chain must be the same there.
@@ -130,6 +152,11 @@ impl Reading {
 
     /// Up to where may be read: `None` for everything that is there.
     fn bound(&self) -> Result<Option<Sequence>, PostgresError> {
+        let bound = self.durable_bound()?;
+        Ok(self.limit.map_or(bound, |limit| Some(bound.map_or(limit, |bound| bound.min(limit)))))
+    }
+
+    fn durable_bound(&self) -> Result<Option<Sequence>, PostgresError> {
         match &self.marks {
             Marks::Shared(marks) => Ok(Some(marks.durable_through())),
             Marks::Stored => {

@@ -43,6 +43,7 @@ pub(crate) async fn begin(
         become_writer(&client).await?;
         check_writable(&client).await?;
         let checkpoint = Checkpoint::load(&client).await?;
+        check_selection(&client, settings).await?;
         let dictionary = meaning::load(&client, checkpoint.position).await?;
         let projections = active_projections(&client, &checkpoint).await?;
         let reading = Reading::begin(dir, marks, &checkpoint, dictionary, &settings.families, projections)?;
@@ -95,6 +96,24 @@ async fn check_writable(client: &Client) -> Result<(), PostgresError> {
         return Ok(());
     };
     Err(PostgresError::Statement { what: "write", reason: reason.to_owned(), code: Some("25006".to_owned()) })
+}
+
+/// What is selected holds for the whole life of a database, as else nobody could tell what should be in it.
+async fn check_selection(client: &Client, settings: &Settings) -> Result<(), PostgresError> {
+    let row = client.query_opt("SELECT families FROM tickwerk.checkpoint", &[]).await;
+    let Some(row) = row.map_err(PostgresError::statement("read what is selected"))? else {
+        return Ok(());
+    };
+    let there: Vec<String> = row.get(0);
+    let wanted: Vec<&str> = settings.families.iter().map(|family| family.word()).collect();
+    if there.len() == wanted.len() && wanted.iter().all(|word| there.iter().any(|known| known == word)) {
+        return Ok(());
+    }
+    Err(PostgresError::Refused(format!(
+        "the database was begun with the families {}, postgres.families names {}; write those, or use an empty database",
+        there.join(", "),
+        wanted.join(", ")
+    )))
 }
 
 /// Projections that are kept up: active, of this build's version, and at the checkpoint.

@@ -6,6 +6,7 @@ mod drop_partition;
 mod migrate;
 mod replicate;
 mod status;
+mod verify;
 
 use crate::config::Config;
 use crate::exit::BadConfig;
@@ -29,6 +30,8 @@ enum Action {
     Replicate(replicate::Options),
     /// Says how far replication and its read models are.
     Status(status::Options),
+    /// Proves that the database holds what the journal holds.
+    Verify(verify::Options),
     /// Drops partitions of events, by name or by age.
     DropPartition(drop_partition::Options),
 }
@@ -72,6 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::Migrate(options) => migrate::run(options),
         Action::Replicate(options) => replicate::run(options),
         Action::Status(options) => status::run(options),
+        Action::Verify(options) => verify::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
 }

@@ -5,14 +5,15 @@
 //! 2. every unit and integration test of the workspace (by `cargo nextest` where it is installed);
 //! 3. every example in the documentation.
 //!
-//! Nothing outside the workspace is needed. A test that needs a server, such as PostgreSQL, gets a step before 2 that
-//! starts one on a directory of its own, and a step after 3 that stops it.
+//! Tests that need PostgreSQL get a server in a temporary directory, which is started before 2 and stopped after 3; where
+//! the programs are missing, Debian's are installed (as root), and else such tests say that they were skipped.
 //!
 //! `cargo xtask ci` runs the formatter's check, the lints, the same tests, the documentation, a smoke test of the
 //! released binary, and the check of licences and sources. It never edits a file, and stops at the first step that fails.
 //!
 //! `--long` sets `TICKWERK_LONG=1` and `PROPTEST_CASES`: randomised and crash tests then take more seeds.
 
+mod postgres;
 mod report;
 mod smoke;
 
@@ -58,11 +59,26 @@ fn main() -> ExitCode {
 
 fn test(report: &mut Report, depth: Depth) -> Result<()> {
     report.step("build", || run(cargo(depth).args(["build", "--workspace", "--bins"])))?;
+    let mut server = None;
+    report.step("PostgreSQL", || {
+        server = postgres::start()?;
+        Ok(())
+    })?;
+    let with_server = |mut command: Command| {
+        if let Some(server) = &server {
+            command.env(postgres::VARIABLE, server.address());
+        }
+        command
+    };
     if is_installed("nextest") {
         report.step("documentation examples", || run(cargo(depth).args(["test", "--workspace", "--doc"])))?;
-        report.step("tests", || run(cargo(depth).args(["nextest", "run", "--workspace", "--no-fail-fast"])))
+        report.step("tests", || {
+            run(with_server(cargo(depth)).args(["nextest", "run", "--workspace", "--no-fail-fast"]))
+        })
     } else {
-        report.step("tests and documentation examples", || run(cargo(depth).args(["test", "--workspace"])))
+        report.step("tests and documentation examples", || {
+            run(with_server(cargo(depth)).args(["test", "--workspace"]))
+        })
     }
 }
 
