@@ -13,6 +13,8 @@ mod process;
 
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/projections.rs"]
+mod projections;
 #[path = "postgres/refusals.rs"]
 mod refusals;
 #[path = "postgres/rows.rs"]

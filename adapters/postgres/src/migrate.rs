@@ -7,6 +7,7 @@
 
 use crate::error::PostgresError;
 use crate::projection;
+use crate::views;
 use tokio_postgres::{Client, Transaction};
 
 /// A step of the schema.
@@ -30,6 +31,7 @@ macro_rules! steps {
 /// Every step, in order.
 const STEPS: &[Step] = steps! {
     1 "events",
+    2 "projections",
 };
 
 /// What `migrate` did.
@@ -99,6 +101,7 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
         migrated.steps.push(format!("V{} {}", step.version, step.name));
     }
     migrated.projections = projection::install(&transaction).await?;
+    views::apply(&transaction).await?;
     transaction.commit().await.map_err(failed())?;
     Ok(migrated)
 }

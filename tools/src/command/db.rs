@@ -4,6 +4,7 @@
 
 mod drop_partition;
 mod migrate;
+mod projections;
 mod replicate;
 mod status;
 mod verify;
@@ -32,6 +33,8 @@ enum Action {
     Status(status::Options),
     /// Proves that the database holds what the journal holds.
     Verify(verify::Options),
+    /// Pauses, resumes and rebuilds read models, and looks after what they could not take.
+    Projections(projections::Options),
     /// Drops partitions of events, by name or by age.
     DropPartition(drop_partition::Options),
 }
@@ -76,6 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::Replicate(options) => replicate::run(options),
         Action::Status(options) => status::run(options),
         Action::Verify(options) => verify::run(options),
+        Action::Projections(options) => projections::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
 }

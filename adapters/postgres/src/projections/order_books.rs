@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use tickwerk_domain::command::{BookOrderObserved, QuoteObserved};
 use tickwerk_domain::{
-    BookAction, BookDelta, Command, Event, InstrumentId, Payload, Sequence, Side, TimeNs, format_decimal,
+    BookAction, BookDelta, Command, Event, InstrumentId, Payload, Sequence, Side, format_decimal,
 };
 use tokio_postgres::SimpleQueryRow;
 
