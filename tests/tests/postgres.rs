@@ -13,6 +13,8 @@ mod process;
 
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/figures.rs"]
+mod figures;
 #[path = "postgres/projections.rs"]
 mod projections;
 #[path = "postgres/refusals.rs"]
