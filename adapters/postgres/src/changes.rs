@@ -45,14 +45,13 @@ impl RowChange<'_> {
             Merge::Key => panic!("{column} is part of the key of {}", self.table.name),
             Merge::Set => value,
             Merge::First if old.is_null() => value,
-            Merge::First => old,
             Merge::Add => old.plus(value).unwrap_or_else(|| {
                 *self.overflow = Some(column);
                 Value::Null
             }),
             Merge::Max if old.is_null() || old.is_below(&value) => value,
             Merge::Min if old.is_null() || value.is_below(&old) => value,
-            Merge::Max | Merge::Min => old,
+            Merge::First | Merge::Max | Merge::Min => old,
         };
         self
     }

@@ -97,9 +97,13 @@ impl PostgresError {
     /// Whether the same may succeed later without anybody changing the journal, the settings or the database.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Late { .. } | Self::Taken { .. } | Self::PasswordFile { .. } => true,
             // A server that refuses a statement may be read-only, full, in recovery or short of rights: people mend that.
-            Self::Statement { .. } | Self::Schema(_) => true,
+            Self::Connect { .. }
+            | Self::Late { .. }
+            | Self::Taken { .. }
+            | Self::PasswordFile { .. }
+            | Self::Statement { .. }
+            | Self::Schema(_) => true,
             Self::Settings(_)
             | Self::Refused(_)
             | Self::Journal(_)

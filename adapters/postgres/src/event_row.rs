@@ -151,12 +151,19 @@ fn metadata(opaque: &[u8]) -> String {
     let text = std::str::from_utf8(opaque).ok().filter(|text| !text.contains('\0'));
     let (encoding, text) = match text {
         Some(text) => ("text", text.to_owned()),
-        None => ("hex", opaque.iter().map(|byte| format!("{byte:02x}")).collect()),
+        None => ("hex", hex(opaque)),
     };
     let mut json = format!("{{\"encoding\":\"{encoding}\",\"opaque\":");
     tickwerk_render::write_quoted(&text, &mut json);
     json.push('}');
     json
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
 }
 
 /// UUID version 7: milliseconds of the stamp, then the sequence, then bits of the journal's id. Derived, never stored in

@@ -87,12 +87,14 @@ impl Reading {
             Marks::Shared(shared) => Tail::new(dir, from, shared.clone()),
             Marks::Stored => Tail::open(dir, from),
         };
-        let tail = tail.map_err(|error| match error {
-            ReadError::Gone { wanted, first } => PostgresError::Refused(format!(
-                "the database needs the journal from sequence {wanted} on, which is kept from {first} on only; \
-                 restore the missing segments from a backup"
-            )),
-            error => error.into(),
+        let tail = tail.map_err(|error| {
+            if let ReadError::Gone { wanted, first } = error {
+                return PostgresError::Refused(format!(
+                    "the database needs the journal from sequence {wanted} on, which is kept from {first} on only; \
+                     restore the missing segments from a backup"
+                ));
+            }
+            error.into()
         })?;
         let journal = tail.journal_id();
         let mut wanted: BTreeMap<TypeId, Vec<usize>> = BTreeMap::new();
@@ -207,12 +209,12 @@ impl Reading {
 
     /// An empty batch behind everything that was read.
     pub(crate) fn new_batch(&self) -> Batch {
-        let folded = |projection: &Box<dyn Projection>| Folded {
+        let folded = |projection: &dyn Projection| Folded {
             name: projection.name(),
             changes: Changes::new(projection.tables()),
             parked: Vec::new(),
         };
-        Batch::new(self.at, self.projections.iter().map(folded).collect())
+        Batch::new(self.at, self.projections.iter().map(|projection| folded(projection.as_ref())).collect())
     }
 
     /// Reads into `batch` until it has `records_max`; whether it has, so that there may be more.

@@ -26,7 +26,7 @@ use tickwerk_journal::{Dependant, DependantKind, write_dependant};
 pub const DEPENDANT: &str = "postgres";
 
 /// The longest that one batch may take; far more than any does on a server that lives.
-const SHIP_LIMIT: Duration = Duration::from_secs(120);
+const SHIP_LIMIT: Duration = Duration::from_mins(2);
 const RETRY_MIN: Duration = Duration::from_millis(50);
 /// How long is waited for the next batch before the stop is looked at.
 const LOOK: Duration = Duration::from_millis(20);

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// The longest that setting up may take.
-const SETUP_LIMIT: Duration = Duration::from_secs(60);
+const SETUP_LIMIT: Duration = Duration::from_mins(1);
 /// How long a lock is waited for: the connection of a process that has just died holds it a little longer.
 const LOCK_ATTEMPTS: u32 = 25;
 const LOCK_PAUSE: Duration = Duration::from_millis(200);

@@ -43,7 +43,9 @@ fn every_record_arrives_once_and_as_the_journal_tells_it() {
             let expected = match &told[*field] {
                 Value::Null => None,
                 Value::String(text) => Some(text.clone()),
-                other => Some(other.to_string()),
+                other @ (Value::Number(_) | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+                    Some(other.to_string())
+                }
             };
             assert_eq!(cell(place), expected.as_deref(), "{field} of {told}");
         }

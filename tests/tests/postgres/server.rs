@@ -12,7 +12,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// A server that was started elsewhere, as a connection string without a database.
 const SHARED: &str = "TICKWERK_TEST_POSTGRES";
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(5);
 /// Who owns the files of a server that root starts, as it does not run as root.
 const SYSTEM_USER: &str = "postgres";
@@ -223,11 +223,9 @@ impl Database {
         let answer = answer.map_err(|error| {
             error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
         })?;
-        let rows = answer.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => {
-                Some((0..row.len()).map(|place| row.get(place).map(ToOwned::to_owned)).collect())
-            }
-            _ => None,
+        let rows = answer.iter().filter_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            Some((0..row.len()).map(|place| row.get(place).map(ToOwned::to_owned)).collect())
         });
         Ok(rows.collect())
     }

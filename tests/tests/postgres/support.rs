@@ -5,11 +5,14 @@ use crate::process::{self, Finished, Process};
 use crate::server::Database;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tickwerk_tests::program;
 
 /// Tables whose rows are the same however a journal was shipped, and the columns that tell of the shipping.
 const HOW_IT_CAME: &[&str] =
     &["updated_at", "created_at", "fence", "commits", "parked_at", "generation", "applied_at"];
+
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A journal of a strategy that trades, and its folder.
 pub(crate) fn traded(steps: u64) -> (Bench, PathBuf) {
@@ -28,7 +31,7 @@ pub(crate) fn last_sequence(journal: &Path) -> u64 {
 pub(crate) fn db_arguments(address: &str, rest: &[&str]) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["db".into()];
     arguments.extend(rest.iter().map(OsString::from));
-    // Not `updated_at`, but a URL without a password may stand on the command line.
+    // A URL without a password may stand on the command line.
     arguments.extend(["--set".into(), format!("postgres.url={address}").into()]);
     arguments.extend(["--set".into(), "postgres.retry_max_ms=200".into()]);
     arguments
@@ -63,18 +66,30 @@ pub(crate) fn text(path: &Path) -> &str {
 
 /// Where the checkpoint is; 0 where there is none or the server is gone.
 pub(crate) fn checkpoint(address: &str) -> u64 {
-    let database = Database::try_open(address);
-    let rows = database
-        .and_then(|database| database.try_rows("SELECT global_position FROM tickwerk.checkpoint").ok());
+    Database::try_open(address).as_ref().map_or(0, checkpoint_in)
+}
+
+fn checkpoint_in(database: &Database) -> u64 {
+    let rows = database.try_rows("SELECT global_position FROM tickwerk.checkpoint").ok();
     rows.and_then(|rows| rows.first()?.first()?.clone()?.parse().ok()).unwrap_or(0)
 }
 
 /// Waits until the checkpoint is at `position` or behind it.
 #[track_caller]
 pub(crate) fn wait_until_shipped(address: &str, position: u64) {
-    process::wait_for(&format!("the checkpoint at {position}"), || {
-        (checkpoint(address) >= position).then_some(())
-    });
+    let deadline = Instant::now() + process::TIMEOUT;
+    let mut database = None;
+    loop {
+        // A connection is kept as long as it lives: each costs the server a process.
+        let open = database.take().or_else(|| Database::try_open(address));
+        let at = open.as_ref().map_or(0, checkpoint_in);
+        if at >= position {
+            return;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for the checkpoint at {position}; it is at {at}");
+        database = open.filter(|open| open.try_rows("SELECT 1").is_ok());
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// A digest of the rows of every table that must not depend on how the journal was shipped.
@@ -86,7 +101,7 @@ pub(crate) fn tables(address: &str) -> Vec<(String, u64, String)> {
     );
     let mut tables = Vec::new();
     for name in names.into_iter().filter_map(|row| row.into_iter().next()?) {
-        let left_out = HOW_IT_CAME.iter().map(|column| format!(" - '{column}'")).collect::<String>();
+        let left_out = format!(" - '{}'", HOW_IT_CAME.join("' - '"));
         let sql = format!(
             "SELECT count(*), md5(COALESCE(string_agg(row, E'\\n' ORDER BY row), '')) FROM
              (SELECT (to_jsonb(t){left_out})::text COLLATE \"C\" AS row FROM tickwerk.{name} t) AS rows"

@@ -10,7 +10,7 @@ use tickwerk_postgres::{Partition, check_schema, drop_partition, partitions};
 pub(super) struct Options {
     /// Partitions to drop, by name; `tickwerk db status` lists them.
     names: Vec<String>,
-    /// Drop every partition that is older than its family is kept (table tickwerk.event_family).
+    /// Drop every partition that is older than its family is kept (the server has a table of that).
     #[arg(long, conflicts_with = "names")]
     expired: bool,
     /// Only say what would go.
