@@ -11,6 +11,8 @@ mod fixture;
 #[path = "daemon/process.rs"]
 mod process;
 
+#[path = "postgres/as_of.rs"]
+mod as_of;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/figures.rs"]

@@ -5,6 +5,7 @@
 //! compares and moves the checkpoint; [`replicator`] begins again wherever a connection is lost.
 //! Everything in the database can be deleted and made again from the journal. This crate knows no ring and no engine.
 
+mod as_of;
 mod batch;
 mod binary;
 mod changes;
@@ -32,7 +33,9 @@ mod tls;
 mod value;
 mod views;
 mod verify;
+mod views;
 
+pub use as_of::{AsOf, AsOfSubject, Moment, as_of};
 pub use changes::{Changes, RowChange};
 pub use checkpoint::Checkpoint;
 pub use connection::{connect, runtime};

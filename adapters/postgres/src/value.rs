@@ -93,6 +93,34 @@ impl Value {
         }
     }
 
+    /// A number, exactly as it is written; `Null` where it is none.
+    pub fn decimal(text: &str) -> Self {
+        let (whole, behind) = text.split_once('.').unwrap_or((text, ""));
+        match (format!("{whole}{behind}").parse(), u8::try_from(behind.len())) {
+            (Ok(mantissa), Ok(scale)) => Self::Numeric(mantissa, scale),
+            _ => Self::Null,
+        }
+    }
+
+    /// A name; the number where there is none; nothing for number 0.
+    pub fn named(name: Option<&str>, number: u32) -> Self {
+        match name {
+            None if number == 0 => Self::Null,
+            None => Self::text(number.to_string()),
+            Some(_) => Self::text_or_null(name),
+        }
+    }
+
+    /// The difference of both; what is not there counts nothing.
+    pub(crate) fn minus(self, other: Self) -> Option<Self> {
+        self.plus(match other {
+            Self::Numeric(mantissa, scale) => Self::Numeric(mantissa.checked_neg()?, scale),
+            Self::Int(number) => Self::Int(number.checked_neg()?),
+            Self::Null => Self::Null,
+            Self::Bool(_) | Self::Text(_) | Self::Time(_) | Self::Json(_) => return None,
+        })
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         *self == Self::Null
     }
@@ -153,6 +181,14 @@ mod tests {
         assert_eq!(Value::Int(i64::MAX).plus(Value::Int(1)), None);
         assert!(Value::Numeric(149, 2).is_below(&Value::Numeric(15, 1)));
         assert!(!Value::Numeric(15, 1).is_below(&Value::Numeric(149, 2)));
+    }
+
+    #[test]
+    fn decimals_are_read_as_they_are_written() {
+        assert_eq!(Value::decimal("-12.50"), Value::Numeric(-1250, 2));
+        assert_eq!(Value::decimal("0.00"), Value::Numeric(0, 2));
+        assert_eq!(Value::decimal("cancel_newest"), Value::Null);
+        assert_eq!(Value::decimal("1.5").minus(Value::decimal("0.25")), Some(Value::Numeric(125, 2)));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 CREATE OR REPLACE VIEW tickwerk.account_risk AS
 SELECT account, equity, gross_exposure, net_exposure, round(gross_exposure / NULLIF(equity, 0), 8) AS leverage,
     peak_equity - equity AS drawdown, round((peak_equity - equity) / NULLIF(peak_equity, 0), 8) AS drawdown_ratio,
-    equity - day_equity AS day_result, recorded_at, global_position
-FROM tickwerk.account_exposure WHERE equity IS NOT NULL;
+    equity - day_equity AS day_result, currency, marked_at, global_position
+FROM tickwerk.accounts WHERE equity IS NOT NULL;
 
 -- What is open, by instrument and account, in the settlement currency at the last mark: cost of what is open plus its
 -- unrealised profit.
@@ -26,7 +26,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
 WITH position AS (
     SELECT account_id, instrument_id, side FROM tickwerk.positions p
     WHERE of_kind = 'instrument' AND symbol = of_name
-        OR of_kind = 'strategy' AND EXISTS (SELECT FROM tickwerk.strategy_position s WHERE s.strategy = of_name
+        OR of_kind = 'strategy' AND EXISTS (SELECT FROM tickwerk.strategies s WHERE s.strategy = of_name
             AND s.account_id = p.account_id AND s.instrument_id = p.instrument_id)
 ), point AS (
     SELECT account_id, instrument_id, side, h.global_position, date_bin(step, h.recorded_at, from_time) AS bin,
@@ -47,17 +47,18 @@ WITH position AS (
     UNION ALL
     SELECT bin, funding FROM point WHERE funding <> 0
 ), worth AS (
-    SELECT DISTINCT ON (bin) date_bin(step, recorded_at, from_time) AS bin, equity, transfers
-    FROM tickwerk.account_exposure_history
-    WHERE of_kind = 'account' AND account = of_name AND recorded_at >= from_time AND recorded_at < to_time
-    ORDER BY bin, global_position DESC
+    SELECT DISTINCT ON (bin) date_bin(step, w.recorded_at, from_time) AS bin, w.equity, w.account_id, w.global_position
+    FROM tickwerk.accounts a JOIN tickwerk.account_worth w USING (account_id)
+    WHERE of_kind = 'account' AND a.account = of_name AND w.recorded_at >= from_time AND w.recorded_at < to_time
+    ORDER BY bin, w.global_position DESC
 ), of_account AS (
-    SELECT bin, equity - lag(equity) OVER w AS change, transfers - lag(transfers) OVER w AS transferred
+    SELECT bin, equity - lag(equity) OVER w AS change, account_id, lag(global_position) OVER w AS after, global_position AS through
     FROM worth WINDOW w AS (ORDER BY bin)
 )
 SELECT bin, sum(change) FROM of_position GROUP BY bin
 UNION ALL
-SELECT bin, change FROM of_account WHERE change IS NOT NULL AND transferred = 0
+SELECT bin, change FROM of_account WHERE change IS NOT NULL AND NOT EXISTS (SELECT FROM tickwerk.cash_transfers t
+    WHERE t.account_id = of_account.account_id AND t.global_position > after AND t.global_position <= through)
 $$;
 
 -- Value at risk and expected shortfall by historical simulation: of the losses of all steps in the window, the quantile at
@@ -100,7 +101,7 @@ RETURNS TABLE (strategy text, other text, observations bigint, correlation doubl
 LANGUAGE sql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
 WITH moved AS (
     SELECT s.strategy, c.started_at, c.change::double precision AS by
-    FROM tickwerk.strategy_position s
+    FROM tickwerk.strategies s
     CROSS JOIN LATERAL tickwerk.profit_changes('strategy', s.strategy, from_time, to_time, step) c
 )
 SELECT a.strategy, b.strategy, regr_count(a.by, b.by), corr(a.by, b.by)

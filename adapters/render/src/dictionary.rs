@@ -40,6 +40,8 @@ pub struct InstrumentEntry {
     pub settlement_scale: u8,
     pub multiplier: i64,
     pub base: CurrencyId,
+    pub quote: CurrencyId,
+    pub settlement: CurrencyId,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +134,8 @@ impl Dictionary {
             settlement_scale: defined.settlement_scale,
             multiplier: defined.multiplier,
             base: defined.base,
+            quote: defined.quote,
+            settlement: defined.settlement,
         };
         self.instruments.insert(defined.instrument, entry);
     }
@@ -239,6 +243,11 @@ impl Dictionary {
             return Some("simulated");
         }
         self.venues.get(&id).and_then(|name| self.text(*name))
+    }
+
+    /// The currency that exposures and losses are counted in.
+    pub fn reference(&self) -> CurrencyId {
+        self.reference
     }
 
     /// Decimals of the currency that exposures and losses are counted in.

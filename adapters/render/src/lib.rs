@@ -82,23 +82,25 @@ pub fn write_text(record: &Record, dictionary: &Dictionary, out: &mut String) {
 
 /// The limit of a refusal and the value that was seen, in the unit of its rule; `None` where the rule compares nothing.
 pub fn limit_and_observed(payload: &Payload, dictionary: &Dictionary) -> Option<(String, String)> {
+    Some((field_text(payload, dictionary, "limit")?, field_text(payload, dictionary, "observed")?))
+}
+
+/// A field of the payload that is a name, a word, a number or an exact decimal; `None` where it is none of these, not
+/// there, or of a scale that is not known.
+pub fn field_text(payload: &Payload, dictionary: &Dictionary, name: &str) -> Option<String> {
     let Shown::Table(fields) = payload::show(payload, dictionary) else {
         return None;
     };
-    let text = |wanted: &str| {
-        let (_, shown) = fields.iter().find(|(name, _)| *name == wanted)?;
-        match shown {
-            Shown::Text(text) => Some(text.clone()),
-            Shown::Number(number) => Some(number.to_string()),
-            Shown::Absent
-            | Shown::Flag(_)
-            | Shown::Real(_)
-            | Shown::Mantissa(_)
-            | Shown::List(_)
-            | Shown::Table(_) => None,
-        }
-    };
-    Some((text("limit")?, text("observed")?))
+    match fields.into_iter().find(|(of, _)| *of == name)?.1 {
+        Shown::Text(text) => Some(text),
+        Shown::Number(number) => Some(number.to_string()),
+        Shown::Absent
+        | Shown::Flag(_)
+        | Shown::Real(_)
+        | Shown::Mantissa(_)
+        | Shown::List(_)
+        | Shown::Table(_) => None,
+    }
 }
 
 /// The word for a source.

@@ -84,9 +84,11 @@ fn risk_figures_are_those_worked_out_by_hand() {
     database.execute("SET timezone = 'UTC'");
     // Equity by hours: a loss of 1, a loss of 4, a deposit of 100, a gain of 2, a loss of 3, a gain of 5.
     database.execute(
-        "INSERT INTO tickwerk.account_exposure_history (account_id, account, equity, gross_exposure, net_exposure, transfers, recorded_at, global_position)
-         SELECT 1, 'desk', equity, 0, 0, transfers, '2026-01-01'::timestamptz + n * interval '1 hour' + interval '5 minutes', n
-         FROM (VALUES (1, 1000.00, 0), (2, 999.00, 0), (3, 995.00, 0), (4, 1095.00, 1), (5, 1097.00, 1), (6, 1094.00, 1), (7, 1099.00, 1)) AS of (n, equity, transfers)",
+        "INSERT INTO tickwerk.accounts (account_id, account, global_position) VALUES (1, 'desk', 1);
+         INSERT INTO tickwerk.account_worth (account_id, equity, recorded_at, global_position)
+         SELECT 1, equity, '2026-01-01'::timestamptz + n * interval '1 hour' + interval '5 minutes', 10 * n
+         FROM (VALUES (1, 1000.00), (2, 999.00), (3, 995.00), (4, 1095.00), (5, 1097.00), (6, 1094.00), (7, 1099.00)) AS of (n, equity);
+         INSERT INTO tickwerk.cash_transfers (account_id, amount, global_position) VALUES (1, 100.00, 35)",
     );
     let window = "'2026-01-01', '2026-01-02', '1 hour'";
     let var = |kind: &str, name: &str, confidence: &str| {
@@ -105,7 +107,7 @@ fn risk_figures_are_those_worked_out_by_hand() {
          INSERT INTO tickwerk.position_history (account_id, instrument_id, side, change, realized_total, unrealized, fees_total, funding, recorded_at, global_position)
             VALUES (1, 1, 'net', 'opened', 0, 0, 1, NULL, '2026-01-01 01:10', 1), (1, 1, 'net', 'marked', 0, 4, 1, NULL, '2026-01-01 01:20', 2),
                 (1, 1, 'net', 'funding', NULL, NULL, NULL, -2, '2026-01-01 02:00', 3), (1, 1, 'net', 'marked', 0, -7, 1, NULL, '2026-01-01 03:00', 4);
-         INSERT INTO tickwerk.strategy_position VALUES (1, 'cross', 1, 1, 1), (2, 'copy', 1, 1, 2)",
+         INSERT INTO tickwerk.strategies (strategy_id, strategy, account_id, instrument_id, global_position) VALUES (1, 'cross', 1, 1, 1), (2, 'copy', 1, 1, 2)",
     );
     let changes = |kind: &str, name: &str| {
         database.rows(&format!("SELECT extract(hour FROM started_at), change FROM tickwerk.profit_changes('{kind}', '{name}', {window}) ORDER BY 1"))

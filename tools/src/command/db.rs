@@ -2,6 +2,7 @@
 //!
 //! The server is that of `[postgres]`: the file of `--config`, `TICKWERK__POSTGRES__URL` and the like, or `--set`.
 
+mod as_of;
 mod drop_partition;
 mod migrate;
 mod projections;
@@ -35,6 +36,8 @@ enum Action {
     Verify(verify::Options),
     /// Pauses, resumes and rebuilds read models, and looks after what they could not take.
     Projections(projections::Options),
+    /// Says how positions, balances, orders or profit stood at any sequence or time.
+    AsOf(as_of::Options),
     /// Drops partitions of events, by name or by age.
     DropPartition(drop_partition::Options),
 }
@@ -80,6 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::Status(options) => status::run(options),
         Action::Verify(options) => verify::run(options),
         Action::Projections(options) => projections::run(options),
+        Action::AsOf(options) => as_of::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
 }

@@ -39,7 +39,7 @@ static TABLES: &[Table] = &[
             Column::set("balance", Type::Numeric),
             Column::set("recorded_at", Type::Timestamp),
         ],
-        indexes: &["(recorded_at)"],
+        indexes: &["(recorded_at, global_position)"],
     },
 ];
 

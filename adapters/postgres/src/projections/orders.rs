@@ -67,14 +67,19 @@ static TABLES: &[Table] = &[
             Column::set("status", Type::Text),
             Column::set("price", Type::Numeric),
             Column::set("qty", Type::Numeric),
+            Column::set("trigger_price", Type::Numeric),
+            Column::set("display_qty", Type::Numeric),
+            Column::set("venue_order_id", Type::Numeric),
             Column::set("last_price", Type::Numeric),
             Column::set("last_qty", Type::Numeric),
             Column::set("cum_qty", Type::Numeric),
             Column::set("leaves_qty", Type::Numeric),
+            Column::set("cum_value", Type::Numeric),
+            Column::set("cum_fee", Type::Numeric),
             Column::set("reason", Type::Text),
             Column::set("recorded_at", Type::Timestamp),
         ],
-        indexes: &[],
+        indexes: &["(recorded_at, global_position)"],
     },
 ];
 
@@ -207,34 +212,53 @@ impl Projection for Orders {
         let qty = |qty: Option<Qty>| qty.map_or(Value::Null, |qty| fact.qty(instrument, qty));
         let reason = Reject::from_code(said.reason).map_or(Value::Null, |reason| Value::text(reason.word()));
         let status = after.map_or(Value::Null, |after| Value::text(after.status.word()));
-        changes
+        // Both tables say the same of its terms; what is said later counts.
+        let asked = asked(fact, order).filter(|_| before.is_none());
+        let mut terms = vec![
+            ("price", price(said.price)),
+            ("qty", qty(said.qty)),
+            ("trigger_price", price(said.trigger_price)),
+            ("display_qty", qty(said.display_qty.filter(|qty| *qty != Qty::ZERO))),
+            ("cum_qty", qty(said.cum_qty)),
+            ("leaves_qty", qty(said.leaves_qty)),
+            ("status", status),
+        ];
+        if let Some((value, fee)) = said.value_and_fee {
+            terms.extend([
+                ("cum_value", fact.settled(instrument, value)),
+                ("cum_fee", fact.settled(instrument, fee)),
+            ]);
+        }
+        if let Event::OrderAccepted(accepted) = event {
+            let id = i128::from(accepted.venue_order_id);
+            terms.push(("venue_order_id", if id == 0 { Value::Null } else { Value::Numeric(id, 0) }));
+        }
+        if let Some(asked) = asked {
+            terms.extend([
+                ("price", fact.price_or_null(instrument, asked.price)),
+                ("trigger_price", fact.price_or_null(instrument, asked.trigger_price)),
+            ]);
+            if said.qty.is_none() && !asked.quantity_in_quote {
+                terms.push(("qty", fact.qty(instrument, asked.qty)));
+            }
+        }
+        let mut history = changes
             .row(&TABLES[1], [Value::unsigned(order.0)])
             .set("event_type", Value::text(event.event_type()))
-            .set("status", status.clone())
-            .set("price", price(said.price))
-            .set("qty", qty(said.qty))
             .set("last_price", price(said.last.map(|(price, _)| price)))
             .set("last_qty", qty(said.last.map(|(_, qty)| qty)))
-            .set("cum_qty", qty(said.cum_qty))
-            .set("leaves_qty", qty(said.leaves_qty))
             .set("reason", reason.clone())
-            .set("recorded_at", Value::Time(fact.time()))
-            .done();
+            .set("recorded_at", Value::Time(fact.time()));
+        for (column, value) in &terms {
+            history = history.set(column, value.clone());
+        }
+        history.done();
         let mut row = changes
             .row(&TABLES[0], [Value::unsigned(order.0)])
-            .set("price", price(said.price))
-            .set("qty", qty(said.qty))
-            .set("trigger_price", price(said.trigger_price))
-            .set("display_qty", qty(said.display_qty.filter(|qty| *qty != Qty::ZERO)))
-            .set("cum_qty", qty(said.cum_qty))
-            .set("leaves_qty", qty(said.leaves_qty))
-            .set("status", status)
             .set("created_at", Value::Time(fact.time()))
             .set("updated_at", Value::Time(fact.time()));
-        if let Some((value, fee)) = said.value_and_fee {
-            row = row
-                .set("cum_value", fact.settled(instrument, value))
-                .set("cum_fee", fact.settled(instrument, fee));
+        for (column, value) in terms {
+            row = row.set(column, value);
         }
         if let Some(after) = after {
             row = row
@@ -242,10 +266,6 @@ impl Projection for Orders {
                 .set("is_accepted", Value::Bool(after.is_accepted))
                 .set("is_replace_pending", Value::Bool(after.is_replace_pending))
                 .set("reason", reason);
-        }
-        if let Event::OrderAccepted(accepted) = event {
-            let id = i128::from(accepted.venue_order_id);
-            row = row.set("venue_order_id", if id == 0 { Value::Null } else { Value::Numeric(id, 0) });
         }
         if before.is_none() {
             if let Some(entry) = entry {
@@ -258,18 +278,13 @@ impl Projection for Orders {
                     .set("strategy", fact.strategy(entry.strategy));
             }
             row = row.set("actor", fact.actor());
-            if let Some(asked) = asked(fact, order) {
+            if let Some(asked) = asked {
                 row = row
                     .set("order_type", Value::text(asked.order_type.word()))
                     .set("time_in_force", Value::text(asked.time_in_force.word()))
-                    .set("price", fact.price_or_null(instrument, asked.price))
-                    .set("trigger_price", fact.price_or_null(instrument, asked.trigger_price))
                     .set("expires_at", Value::time_or_null(asked.expires_at));
                 if !asked.client_order_id.is_none() {
                     row = row.set("client_order_id", Value::text(asked.client_order_id.as_str().to_owned()));
-                }
-                if said.qty.is_none() && !asked.quantity_in_quote {
-                    row = row.set("qty", fact.qty(instrument, asked.qty));
                 }
             }
         }

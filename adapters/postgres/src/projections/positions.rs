@@ -1,13 +1,17 @@
 //! Positions: how each stands, and each change, mark and funding of it.
 //!
 //! Amounts are in the instrument's settlement currency. A flat position keeps its row, as its totals go on.
+//! An event says only some of it; the rest is remembered, so that each row of the history says all of how the position
+//! stood.
 
 use crate::changes::{Changes, RowChange};
 use crate::fact::Fact;
 use crate::projection::{Poison, Projection};
 use crate::table::{Column, Rows, Table};
 use crate::value::{Type, Value};
+use std::collections::BTreeMap;
 use tickwerk_domain::{AccountId, Event, InstrumentId, Payload, PositionSide};
+use tokio_postgres::SimpleQueryRow;
 
 static TABLES: &[Table] = &[POSITIONS, HISTORY];
 
@@ -52,12 +56,20 @@ const HISTORY: Table = Table {
         Column::set("mark", Type::Numeric),
         Column::set("recorded_at", Type::Timestamp),
     ],
-    indexes: &["(recorded_at)"],
+    indexes: &["(recorded_at, global_position)"],
 };
 
-/// Needs no memory: every event says how the position stands.
+/// What is remembered of a position, as columns of both tables.
+const REMEMBERED: [&str; 7] =
+    ["qty", "open_cost", "realized_total", "unrealized", "fees_total", "funding_total", "mark"];
+
+type Key = (AccountId, InstrumentId, PositionSide);
+
+/// Remembers how each position stands.
 #[derive(Debug, Default)]
-pub(crate) struct Positions;
+pub(crate) struct Positions {
+    known: BTreeMap<Key, [Value; REMEMBERED.len()]>,
+}
 
 impl Projection for Positions {
     fn name(&self) -> &'static str {
@@ -76,6 +88,18 @@ impl Projection for Positions {
         &["position.changed", "position.marked", "position.funding_posted"]
     }
 
+    fn state(&self) -> &'static [&'static str] {
+        &["SELECT account_id, instrument_id, side, qty, open_cost, realized_total, unrealized, fees_total,
+            funding_total, mark FROM {positions}"]
+    }
+
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
+        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).expect("a number");
+        let side = row.get(2).and_then(PositionSide::from_word).expect("a side of positions");
+        let known = std::array::from_fn(|place| row.get(3 + place).map_or(Value::Null, Value::decimal));
+        self.known.insert((AccountId(id(0)), InstrumentId(id(1)), side), known);
+    }
+
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
         if let Payload::Event(Event::PositionChanged(of)) = fact.payload() {
             let values = [
@@ -85,7 +109,7 @@ impl Projection for Positions {
                 ("unrealized", fact.settled(of.instrument, of.unrealized)),
                 ("fees_total", fact.settled(of.instrument, of.fees_total)),
             ];
-            let history = both(fact, changes, (of.account, of.instrument, of.side), &values)?;
+            let history = self.both(fact, changes, (of.account, of.instrument, of.side), &values)?;
             history
                 .set("change", Value::text(of.change.word()))
                 .set("realized", fact.settled(of.instrument, of.realized))
@@ -102,14 +126,14 @@ impl Projection for Positions {
                 ("funding_total", fact.settled(of.instrument, of.funding_total)),
                 ("mark", mark),
             ];
-            let history = both(fact, changes, (of.account, of.instrument, of.side), &values)?;
+            let history = self.both(fact, changes, (of.account, of.instrument, of.side), &values)?;
             history.set("change", Value::text("marked")).done();
         } else if let Payload::Event(Event::FundingPosted(of)) = fact.payload() {
             let values = [
                 ("qty", fact.qty(of.instrument, of.qty)),
                 ("funding_total", fact.settled(of.instrument, of.funding_total)),
             ];
-            let history = both(fact, changes, (of.account, of.instrument, of.side), &values)?;
+            let history = self.both(fact, changes, (of.account, of.instrument, of.side), &values)?;
             history
                 .set("change", Value::text("funding"))
                 .set("funding", fact.settled(of.instrument, of.amount))
@@ -119,33 +143,41 @@ impl Projection for Positions {
     }
 }
 
-/// Sets the same in both tables and gives the row of the history.
-fn both<'c>(
-    fact: &Fact<'_>,
-    changes: &'c mut Changes,
-    (account, instrument, side): (AccountId, InstrumentId, PositionSide),
-    values: &[(&'static str, Value)],
-) -> Result<RowChange<'c>, Poison> {
-    if fact.dictionary.instrument(instrument).is_none() {
-        return Err("its instrument is not defined".into());
+impl Positions {
+    /// Sets how the position stands in both tables and gives the row of the history.
+    fn both<'c>(
+        &mut self,
+        fact: &Fact<'_>,
+        changes: &'c mut Changes,
+        (account, instrument, side): Key,
+        values: &[(&'static str, Value)],
+    ) -> Result<RowChange<'c>, Poison> {
+        if fact.dictionary.instrument(instrument).is_none() {
+            return Err("its instrument is not defined".into());
+        }
+        let known = self.known.entry((account, instrument, side)).or_insert([const { Value::Null }; 7]);
+        for (column, value) in values {
+            let place = REMEMBERED.iter().position(|known| known == column).expect("it is remembered");
+            known[place] = value.clone();
+        }
+        let key = || {
+            let ids = [u64::from(account.0), u64::from(instrument.0)].map(Value::unsigned);
+            ids.into_iter().chain([Value::text(side.word())])
+        };
+        let mut row = changes
+            .row(&TABLES[0], key())
+            .set("account", fact.account(account))
+            .set("symbol", fact.symbol(instrument))
+            .set("first_at", Value::Time(fact.time()))
+            .set("updated_at", Value::Time(fact.time()));
+        for (column, value) in REMEMBERED.iter().zip(known.iter()) {
+            row = row.set(column, value.clone());
+        }
+        row.done();
+        let mut row = changes.row(&TABLES[1], key()).set("recorded_at", Value::Time(fact.time()));
+        for (column, value) in REMEMBERED.iter().zip(known.iter()) {
+            row = row.set(column, value.clone());
+        }
+        Ok(row)
     }
-    let key = || {
-        let ids = [u64::from(account.0), u64::from(instrument.0)].map(Value::unsigned);
-        ids.into_iter().chain([Value::text(side.word())])
-    };
-    let mut row = changes
-        .row(&TABLES[0], key())
-        .set("account", fact.account(account))
-        .set("symbol", fact.symbol(instrument))
-        .set("first_at", Value::Time(fact.time()))
-        .set("updated_at", Value::Time(fact.time()));
-    for (column, value) in values {
-        row = row.set(column, value.clone());
-    }
-    row.done();
-    let mut row = changes.row(&TABLES[1], key()).set("recorded_at", Value::Time(fact.time()));
-    for (column, value) in values {
-        row = row.set(column, value.clone());
-    }
-    Ok(row)
 }
