@@ -31,7 +31,6 @@ mod status;
 mod table;
 mod tls;
 mod value;
-mod views;
 mod verify;
 mod views;
 
