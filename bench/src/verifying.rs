@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
 use tickwerk_journal::{
     COMPRESS_LEVEL_DEFAULT, JournalConfig, KeepError, RecoverError, SyncPolicy, VerifyError, compress,
-    recover, verify,
+    recover, verify_bytes,
 };
 
 /// Records that are kept and repeated.
@@ -196,8 +196,8 @@ fn used(dir: &Path) -> Result<Vec<(PathBuf, u64)>, VerifyingError> {
 /// Verifies the journal; gives bytes, frames and records.
 fn prove(dir: &Path) -> Result<(u64, u64, u64), VerifyingError> {
     let mut bytes = 0;
-    let report = verify(dir, &mut |frame| {
-        bytes += frame.bytes.len() as u64;
+    let report = verify_bytes(dir, &mut |_, _, frame| {
+        bytes += frame.len() as u64;
         ControlFlow::Continue(())
     })?;
     match report.first_difference {

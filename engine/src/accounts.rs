@@ -316,7 +316,11 @@ impl Accounts {
             let kept = loaded.accounts[id.0 as usize].row;
             sum.row(("account", id.0.into()), kept, |change| loaded.rehash_account(id, change))?;
             for currency in (0..).take(CURRENCIES_MAX).map(CurrencyId) {
-                let kept = loaded.balance(id, currency).row;
+                let Balance { cash, reserved, row: kept } = *loaded.balance(id, currency);
+                ensure(
+                    cash.checked_sub(reserved).is_some(),
+                    Fault::Broken("more is tied up than can be counted"),
+                )?;
                 let what = ("balance", u64::from(id.0) << 32 | u64::from(currency.0));
                 sum.row(what, kept, |change| loaded.rehash_balance(id, currency, change))?;
             }

@@ -17,6 +17,8 @@ const BATCH_SIZE: usize = 1024 * 1024;
 const STEP_SIZE: usize = 128 * 1024;
 /// Less than this is hashed each time that a head is asked for.
 const SETTLE_SIZE: usize = 64 * 1024;
+/// Less than this is gathered by copying.
+const WORTHWHILE: usize = 16 * 1024;
 
 const _: () = assert!(STEP_SIZE >= format::FRAME_SIZE_MAX, "a step takes in a frame");
 const _: () = assert!(
@@ -109,6 +111,45 @@ impl Chain {
             let taken = self.take(rest, &mut on_block);
             assert!(taken > 0, "frames are whole");
             rest = &rest[taken..];
+        }
+    }
+
+    /// Takes in frames as [`Self::push`] does, of which what depends on timing is zero already, without a copy. The last
+    /// starts at `last`; none before it ends a block, and none is a seal.
+    pub(crate) fn push_cleared(&mut self, frames: &[u8], last: usize, mut on_block: impl FnMut(ChainHead)) {
+        let header = FrameHeader::read(&frames[last..]);
+        if self.is_behind {
+            return self.push(frames, on_block);
+        }
+        let left = RECORDS_PER_BLOCK - (header.first_sequence.0 - 1) % RECORDS_PER_BLOCK;
+        self.through = header.last_sequence();
+        if u64::from(header.record_count) < left {
+            return self.hash(frames);
+        }
+        let mut end = last + FRAME_HEADER_SIZE;
+        for _ in 0..left {
+            end += extent(&frames[end..]);
+        }
+        self.hash(&frames[..end]);
+        on_block(self.end_block(Sequence(header.first_sequence.0 + left - 1)));
+        if end < frames.len() {
+            self.batch.extend_from_slice(&frames[last..last + FRAME_HEADER_SIZE]);
+            self.batch.extend_from_slice(&frames[end..]);
+        }
+    }
+
+    /// Hashes `bytes`, if they are enough to be worth it, else later.
+    fn hash(&mut self, bytes: &[u8]) {
+        if bytes.len() < WORTHWHILE {
+            self.batch.extend_from_slice(bytes);
+            if self.batch.len() >= BATCH_SIZE {
+                self.hash_batch();
+            }
+            return;
+        }
+        self.hash_batch();
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
         }
     }
 
@@ -215,7 +256,8 @@ fn whole_frame(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Puts zeros in place of what depends on timing and place: checksum, synced through, epoch.
-fn clear_timing(frame: &mut [u8]) {
+#[inline]
+pub(crate) fn clear_timing(frame: &mut [u8]) {
     let header = &mut frame[..FRAME_HEADER_SIZE];
     header[4..8].fill(0);
     header[40..48].fill(0);

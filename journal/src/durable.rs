@@ -5,6 +5,7 @@
 
 use crate::chain::{ChainHead, Head};
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{self, DURABLE_MAGIC, JournalId, PAGE_SIZE, Page};
 use crate::storage::File;
 use std::path::{Path, PathBuf};
@@ -117,7 +118,11 @@ impl DurableFile {
             clean,
         };
         let offset = (self.generation % 2) * PAGE_SIZE as u64;
+        reach(Failpoint::MarkWrite);
         self.file.write_all_at(&mark.to_page(), offset).map_err(failed("write", &self.path))?;
-        self.file.sync_data().map_err(failed("sync", &self.path))
+        reach(Failpoint::MarkSync);
+        self.file.sync_data().map_err(failed("sync", &self.path))?;
+        reach(Failpoint::MarkDone);
+        Ok(())
     }
 }

@@ -255,7 +255,28 @@ impl FrameCrcs {
         };
         crc32c::crc32c_append(prefix, &frame[8..])
     }
+
+    /// How many of `bytes` are frames with the right checksum, one behind the other, up to some [`CRCS_AT_ONCE`].
+    ///
+    /// A loop of its own, as the checksum of a frame need not be there before that of the next is begun.
+    pub(crate) fn good(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while at < CRCS_AT_ONCE
+            && let Some(length) = whole_frame(&bytes[at..])
+            && let Ok(word) = u32::try_from(length)
+        {
+            let frame = &bytes[at..at + length];
+            if self.of(word, frame) != u32_at(frame, 4) {
+                break;
+            }
+            at += length;
+        }
+        at
+    }
 }
+
+/// Little enough that what was checked is still near when it is looked at.
+const CRCS_AT_ONCE: usize = 16 * 1024;
 
 /// The fields before a payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -319,20 +340,8 @@ impl<'a> RawRecord<'a> {
 ///
 /// Lengths are bounded before they are used and padding must be zero; the error says what is wrong.
 pub(crate) fn split_record(rest: &[u8]) -> Result<(RawRecord<'_>, &[u8]), &'static str> {
-    if rest.len() < RECORD_HEADER_SIZE {
-        return Err("a record header does not fit its frame");
-    }
+    let end = check_record(rest)?;
     let header = RecordHeader::read(rest);
-    let end = RECORD_HEADER_SIZE + usize::from(header.payload_length);
-    if usize::from(header.payload_length) > PAYLOAD_SIZE_MAX || rest.len() < aligned(end) {
-        return Err("a payload is longer than its frame or than any payload");
-    }
-    if !matches!(header.kind, 1 | 2) || header.flags & !RECORD_FLAG_OPAQUE != 0 {
-        return Err("a record has an unknown kind or flag");
-    }
-    if !is_zero(&rest[end..aligned(end)]) {
-        return Err("padding after a payload is not zero");
-    }
     let (bytes, mut rest) = (&rest[..end], &rest[aligned(end)..]);
     let mut opaque = None;
     if header.flags & RECORD_FLAG_OPAQUE != 0 {
@@ -341,6 +350,52 @@ pub(crate) fn split_record(rest: &[u8]) -> Result<(RawRecord<'_>, &[u8]), &'stat
         rest = after;
     }
     Ok((RawRecord { header, bytes, opaque }, rest))
+}
+
+/// Where the payload of the record that starts `rest` ends.
+#[inline]
+fn check_record(rest: &[u8]) -> Result<usize, &'static str> {
+    if rest.len() < RECORD_HEADER_SIZE {
+        return Err("a record header does not fit its frame");
+    }
+    let [kind, flags, ..] = rest[..8] else { unreachable!("a slice of 8 bytes") };
+    let length = usize::from(u16_at(rest, 6));
+    let end = RECORD_HEADER_SIZE + length;
+    if length > PAYLOAD_SIZE_MAX || rest.len() < aligned(end) {
+        return Err("a payload is longer than its frame or than any payload");
+    }
+    if !matches!(kind, 1 | 2) || flags & !RECORD_FLAG_OPAQUE != 0 {
+        return Err("a record has an unknown kind or flag");
+    }
+    if !is_padding_zero(rest, end) {
+        return Err("padding after a payload is not zero");
+    }
+    Ok(end)
+}
+
+/// What tells how a payload is to be read, and the payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PayloadRef<'a> {
+    pub(crate) kind: u8,
+    pub(crate) type_id: u16,
+    pub(crate) schema_version: u16,
+    pub(crate) payload: &'a [u8],
+}
+
+/// The payloads of a frame that was checked.
+pub(crate) fn payloads(frame: &[u8]) -> impl Iterator<Item = PayloadRef<'_>> {
+    let mut rest = &frame[FRAME_HEADER_SIZE..];
+    std::iter::from_fn(move || {
+        let word = u64_at(rest.get(..8)?, 0);
+        let [kind, flags, ..] = word.to_le_bytes();
+        let end = RECORD_HEADER_SIZE + usize::from((word >> 48) as u16);
+        let payload = &rest[RECORD_HEADER_SIZE..end];
+        rest = &rest[aligned(end)..];
+        if flags & RECORD_FLAG_OPAQUE != 0 {
+            rest = &rest[OPAQUE_HEADER_SIZE + aligned(u32_at(rest, 0) as usize)..];
+        }
+        Some(PayloadRef { kind, type_id: (word >> 16) as u16, schema_version: (word >> 32) as u16, payload })
+    })
 }
 
 fn split_opaque(rest: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
@@ -358,6 +413,13 @@ fn split_opaque(rest: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     Ok((&rest[OPAQUE_HEADER_SIZE..end], &rest[after..]))
 }
 
+/// Whether what follows `end` up to the next aligned place is zero; `bytes` reach so far.
+#[inline]
+fn is_padding_zero(bytes: &[u8], end: usize) -> bool {
+    let over = end % ALIGNMENT;
+    over == 0 || u128::from_le_bytes(bytes_at(bytes, end - over)) >> (8 * over) == 0
+}
+
 /// The length word of a frame that starts `bytes`, if a frame of that length may stand there at all.
 pub(crate) fn plausible_length(bytes: &[u8]) -> Option<usize> {
     let length = usize::try_from(u32_at(bytes, 0)).ok()?;
@@ -365,7 +427,15 @@ pub(crate) fn plausible_length(bytes: &[u8]) -> Option<usize> {
     fits.then_some(length)
 }
 
+/// The length of the frame that starts `bytes`, if one may and all of it is there.
+#[inline]
+pub(crate) fn whole_frame(bytes: &[u8]) -> Option<usize> {
+    let length = plausible_length(bytes.get(..FRAME_HEADER_SIZE)?)?;
+    (length <= bytes.len()).then_some(length)
+}
+
 /// Checks a frame of `segment` by itself: checksum, counts, lengths, padding. `frame` has exactly its length.
+#[inline]
 pub(crate) fn check_frame(segment: u64, frame: &[u8], check_crc: bool) -> Result<FrameHeader, &'static str> {
     let length = u32::try_from(frame.len()).map_err(|_| "the frame is too long")?;
     if check_crc && frame_crc(segment, length, frame) != u32_at(frame, 4) {
@@ -387,11 +457,15 @@ pub(crate) fn check_frame(segment: u64, frame: &[u8], check_crc: bool) -> Result
     }
     let mut rest = &frame[FRAME_HEADER_SIZE..];
     for index in 0..header.record_count {
-        let (record, after) = split_record(rest)?;
-        if (record.header.kind == 1) != (index == 0) {
+        let end = check_record(rest)?;
+        let [kind, flags, ..] = rest[..8] else { unreachable!("a slice of 8 bytes") };
+        if (kind == 1) != (index == 0) {
             return Err("a frame is not a command and its events");
         }
-        rest = after;
+        rest = &rest[aligned(end)..];
+        if flags & RECORD_FLAG_OPAQUE != 0 {
+            rest = split_opaque(rest)?.1;
+        }
     }
     if rest.is_empty() { Ok(header) } else { Err("a frame is longer than its records") }
 }

@@ -13,7 +13,7 @@ use crate::reader::Place;
 use crate::segment::{Activity, Opened, SegmentFile};
 use crate::snapshot::{self, SnapshotHeader};
 use crate::torn::{self, Known, Remains, Witness};
-use crate::walk::{Step, Walker};
+use crate::walk::{Run, RunLimits, Step, Walker};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Sequence, TimeNs};
@@ -230,11 +230,19 @@ impl Scan {
                     if on_frame(&header, place, walker.frame()).is_break() {
                         return Ok(());
                     }
-                    self.count(&header, &walker);
-                    if self.is_in_snapshots_way(&header, place) {
+                    if header.is_seal() {
+                        self.count(&Run::of_one(&header, place), &walker);
+                        continue;
+                    }
+                    let run = walker.run_on(header, self.limits(&header, options), &mut *on_frame);
+                    self.count(&run, &walker);
+                    if self.is_in_snapshots_way(&run.last, run.last_place) {
                         return Ok(());
                     }
-                    if options.chain && self.chain_fault(&header, place, walker.frame(), &mut block_start) {
+                    if options.chain && self.chain_fault(&run, &mut walker, &mut block_start) {
+                        return Ok(());
+                    }
+                    if run.is_broken_off {
                         return Ok(());
                     }
                 }
@@ -270,19 +278,31 @@ impl Scan {
         });
     }
 
-    fn count(&mut self, header: &FrameHeader, walker: &Walker) {
+    fn count(&mut self, run: &Run, walker: &Walker) {
+        let header = &run.last;
         self.next_sequence = header.next_sequence();
         self.epoch = header.epoch;
         self.end = walker.place();
         self.sealed = header.is_seal();
-        self.last_time = self.last_time.max(header.time_ns);
+        self.last_time = self.last_time.max(run.last_time);
         let usage = self.usage.last_mut().expect("a frame lies in a segment that was entered");
         usage.end = self.end.offset;
         if !header.is_seal() {
-            self.frames += 1;
-            usage.frames += 1;
+            self.frames += run.frames;
+            usage.frames += run.frames;
             usage.last_sequence = header.last_sequence();
         }
+    }
+
+    /// How far frames may be taken in behind `first` before something is compared: to the end of its block, to the head
+    /// in the durable file, or to a snapshot.
+    fn limits(&self, first: &FrameHeader, options: ScanOptions) -> RunLimits {
+        let from = first.first_sequence;
+        let block = Sequence(from.0.next_multiple_of(RECORDS_PER_BLOCK));
+        let mark = self.stored_mark.mark.map(|mark| mark.chain.through);
+        let snapshots = self.snapshots.iter().map(|snapshot| snapshot.sequence);
+        let stop = snapshots.chain(mark).filter(|through| *through >= from).fold(block, Sequence::min);
+        RunLimits { stop, bound: options.bound.unwrap_or(Sequence(u64::MAX)), clear_timing: options.chain }
     }
 
     /// Whether the head in the activation page is another than ours; before `sequence`, which is then the damage.
@@ -313,17 +333,13 @@ impl Scan {
         is_false
     }
 
-    /// Hashes a frame; whether a stored head says something else.
-    fn chain_fault(
-        &mut self,
-        header: &FrameHeader,
-        place: Place,
-        frame: &[u8],
-        block_start: &mut Place,
-    ) -> bool {
+    /// Hashes frames, of which only the last may reach what is compared; whether a stored head says something else.
+    fn chain_fault(&mut self, run: &Run, walker: &mut Walker, block_start: &mut Place) -> bool {
+        let (header, place) = (&run.last, run.last_place);
         let (heads, stored) = (&mut self.heads, &self.stored_heads);
         let mut fault = None;
-        self.chain.push(frame, |block| {
+        let (frames, last) = walker.run_bytes(run);
+        self.chain.push_cleared(frames, last, |block| {
             let differs = stored.head_through(block.through).is_some_and(|head| head != block.head.0);
             if differs && fault.is_none() {
                 fault =
@@ -339,7 +355,6 @@ impl Scan {
         let ends_here = self.snapshots.iter().find(|snapshot| snapshot.sequence == header.last_sequence());
         if let Some(snapshot) = ends_here
             && fault.is_none()
-            && !header.is_seal()
             && self.chain.through() == snapshot.sequence
             && self.chain.head().head != snapshot.head
         {
@@ -355,7 +370,7 @@ impl Scan {
         false
     }
 
-    /// Whether a snapshot ends inside the frame that was just taken in.
+    /// Whether a snapshot ends inside the last frame that was taken in.
     fn is_in_snapshots_way(&mut self, header: &FrameHeader, place: Place) -> bool {
         let inside = header.first_sequence..header.last_sequence();
         let found = self.snapshots.iter().find(|snapshot| inside.contains(&snapshot.sequence));

@@ -5,7 +5,8 @@
 
 use crate::chain::ChainHead;
 use crate::directory::{self, FileError};
-use crate::reader::{Decoded, FrameRef, Place, ReadError};
+use crate::format::FrameHeader;
+use crate::reader::{self, Decoded, FrameRef, Place, ReadError};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
 use crate::tail;
 use crate::torn::TornTail;
@@ -68,12 +69,34 @@ pub fn verify(
     dir: &Path,
     on_frame: &mut dyn FnMut(&FrameRef<'_>) -> ControlFlow<()>,
 ) -> Result<VerifyReport, VerifyError> {
+    let mut decoded = Decoded::default();
+    prove(dir, |header, place, bytes| {
+        decoded.decode(header, place, bytes)?;
+        Ok(on_frame(&decoded.frame(*header, place, bytes)))
+    })
+}
+
+/// Verifies the journal in `dir` and finds the same as [`verify`], but leaves frames as they lie on the disk.
+pub fn verify_bytes(
+    dir: &Path,
+    on_frame: &mut dyn FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()>,
+) -> Result<VerifyReport, VerifyError> {
+    prove(dir, |header, place, bytes| {
+        reader::check_records(header, place, bytes)?;
+        Ok(on_frame(header, place, bytes))
+    })
+}
+
+/// Verifies; what `on_frame` cannot read is the first difference.
+fn prove(
+    dir: &Path,
+    mut on_frame: impl FnMut(&FrameHeader, Place, &[u8]) -> Result<ControlFlow<()>, ReadError>,
+) -> Result<VerifyReport, VerifyError> {
     let bound = tail::live_bound(dir)?;
     let numbers = directory::list_segments(dir)?;
     if numbers.is_empty() {
         return Err(VerifyError::NoJournal { dir: dir.to_owned() });
     }
-    let mut decoded = Decoded::default();
     let mut unreadable = None;
     let mut stopped = false;
     let scan = scan::scan(
@@ -84,13 +107,16 @@ pub fn verify(
             if header.is_seal() {
                 return ControlFlow::Continue(());
             }
-            if let Err(error) = decoded.decode(header, place, bytes) {
-                unreadable = Some(difference_of(&error, header.first_sequence, place));
-                return ControlFlow::Break(());
+            match on_frame(header, place, bytes) {
+                Ok(flow) => {
+                    stopped = flow.is_break();
+                    flow
+                }
+                Err(error) => {
+                    unreadable = Some(difference_of(&error, header.first_sequence, place));
+                    ControlFlow::Break(())
+                }
             }
-            let flow = on_frame(&decoded.frame(*header, place, bytes));
-            stopped = flow.is_break();
-            flow
         },
     )?;
     Ok(report(scan, unreadable, stopped))

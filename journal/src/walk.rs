@@ -4,21 +4,17 @@
 //! counts; and is dense, in an epoch that does not fall, in a segment that was activated for it. Seals are frames here.
 //! Bytes are read into a 16-aligned buffer and read again before they are called bad: a live writer may have been at it.
 
+use crate::buffer::Buffer;
+use crate::chain;
 use crate::directory::{FileError, failed};
 use crate::format::{
-    self, ACTIVATION_OFFSET, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAME_SIZE_MAX, FRAMES_OFFSET,
-    FrameCrcs, FrameHeader, JournalId,
+    self, ACTIVATION_OFFSET, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
 };
 use crate::reader::Place;
-use crate::segment::{self, Activity, Content, Opened, SegmentFile};
-use std::io;
+use crate::segment::{self, Activity, Opened, SegmentFile};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use tickwerk_domain::Sequence;
-
-const BUFFER_SIZE: usize = 256 * 1024;
-const READ_SIZE_MIN: usize = 4096;
-
-const _: () = assert!(FRAME_SIZE_MAX <= BUFFER_SIZE, "a frame fits the buffer");
+use tickwerk_domain::{Sequence, TimeNs};
 
 const AFTER_THE_LAST: &str = "there is something after the last frame of a segment";
 
@@ -40,12 +36,9 @@ pub(crate) struct Walker {
     segment: SegmentFile,
     activation: Option<Activation>,
     offset: u64,
-    next: Sequence,
-    epoch: u32,
+    rules: Rules,
     buffer: Buffer,
-    crcs: FrameCrcs,
     frame: usize,
-    check_crc: bool,
     strict: bool,
     alone: bool,
 }
@@ -61,12 +54,9 @@ impl Walker {
             dir: dir.to_owned(),
             activation: None,
             offset: ACTIVATION_OFFSET as u64,
-            next: Sequence::FIRST,
-            epoch: 0,
+            rules: Rules::new(segment.number),
             buffer: Buffer::new(),
-            crcs: FrameCrcs::new(segment.number),
             frame: 0,
-            check_crc: !broken!(NoChecksum),
             strict,
             alone: false,
             segment,
@@ -84,7 +74,7 @@ impl Walker {
 
     /// Goes to a frame of the segment that was seen before: the next step gives it, or tells that it is not there.
     pub(crate) fn skip_to(&mut self, offset: u64, sequence: Sequence) {
-        (self.offset, self.next) = (offset, sequence);
+        (self.offset, self.rules.next) = (offset, sequence);
         self.buffer.forget();
     }
 
@@ -97,21 +87,19 @@ impl Walker {
     /// Leaves the checksum out: a walker that cannot do its work, to show that a test would notice.
     #[cfg(test)]
     pub(crate) fn without_checksum(mut self) -> Self {
-        self.check_crc = false;
+        self.rules.check_crc = false;
         self
     }
 
     fn enter(&mut self, activation: Activation) {
-        self.next = activation.first_sequence;
-        self.epoch = activation.epoch;
+        self.rules.enter(self.segment.number, activation);
         self.activation = Some(activation);
         self.offset = FRAMES_OFFSET as u64;
-        self.crcs = FrameCrcs::new(self.segment.number);
         self.buffer.forget();
     }
 
     pub(crate) fn next_sequence(&self) -> Sequence {
-        self.next
+        self.rules.next
     }
 
     pub(crate) fn journal(&self) -> JournalId {
@@ -144,8 +132,7 @@ impl Walker {
                 Here::Frame(header, length) => {
                     self.offset += length as u64;
                     self.frame = length;
-                    self.next = header.next_sequence();
-                    self.epoch = header.epoch;
+                    self.rules.take(&header);
                     return Ok(Step::Frame(header, place));
                 }
                 Here::Bad(reason) => return Ok(Step::Bad(place, reason)),
@@ -156,6 +143,54 @@ impl Walker {
                 }
             }
         }
+    }
+
+    /// Goes on behind the frame that the last step gave, as long as the next lies whole in the buffer; whatever is not
+    /// just a good frame with records is left to the next step. `on_frame` sees each but the first, which must be none
+    /// but a frame with records, too, and may break off before a frame is taken in.
+    #[inline]
+    pub(crate) fn run_on(
+        &mut self,
+        first: FrameHeader,
+        limits: RunLimits,
+        mut on_frame: impl FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()>,
+    ) -> Run {
+        let start = self.offset - self.frame as u64;
+        let mut run = Run::of_one(&first, Place { segment: self.rules.segment, offset: start });
+        let bytes = self.buffer.from(start);
+        let mut at = self.frame;
+        clear(&mut bytes[..at], limits);
+        let mut good = at;
+        while run.last.last_sequence() < limits.stop && self.rules.next <= limits.bound {
+            if at == good {
+                good += self.rules.good(&bytes[at..]);
+            }
+            let Some(length) = format::whole_frame(&bytes[at..good]) else { break };
+            let Ok(header) = self.rules.check_good(&bytes[at..at + length]) else { break };
+            if header.is_seal() {
+                break;
+            }
+            let place = Place { segment: self.rules.segment, offset: start + at as u64 };
+            if on_frame(&header, place, &bytes[at..at + length]).is_break() {
+                run.is_broken_off = true;
+                break;
+            }
+            clear(&mut bytes[at..at + length], limits);
+            self.rules.take(&header);
+            run.frames += 1;
+            run.last_time = run.last_time.max(header.time_ns);
+            (run.last, run.last_place) = (header, place);
+            (self.frame, at) = (length, at + length);
+        }
+        self.offset = start + at as u64;
+        run
+    }
+
+    /// The bytes of a run that has just ended, and where in them its last frame starts.
+    pub(crate) fn run_bytes(&mut self, run: &Run) -> (&[u8], usize) {
+        let length = self.offset - run.start;
+        let bytes = self.buffer.at(run.start, usize::try_from(length).expect("a run lies in memory"));
+        (bytes, usize::try_from(run.last_place.offset - run.start).expect("a run lies in memory"))
     }
 
     fn frame_here(&mut self) -> Result<Here, FileError> {
@@ -187,19 +222,8 @@ impl Walker {
             return Ok(Here::Bad(segment::UNREADABLE));
         }
         let frame = self.buffer.at(self.offset, length);
-        let crc = u32::try_from(length).map(|length| self.crcs.of(length, frame));
-        if self.check_crc && crc != Ok(format::u32_at(frame, 4)) {
-            return Ok(Here::Bad("checksum of a frame differs"));
-        }
-        Ok(match format::check_frame(self.segment.number, frame, false) {
+        Ok(match self.rules.check(frame) {
             Err(reason) => Here::Bad(reason),
-            Ok(header) if header.first_sequence != self.next => {
-                Here::Bad("the sequence of a frame does not follow")
-            }
-            Ok(header) if header.epoch < self.epoch => Here::Bad("the epoch of a frame falls"),
-            Ok(header) if header.synced_through >= header.first_sequence => {
-                Here::Bad("a frame calls durable what was not yet written")
-            }
             Ok(header) => Here::Frame(header, length),
         })
     }
@@ -250,10 +274,10 @@ impl Walker {
             Activity::Bad(reason) => return Ok(bad(ACTIVATION_OFFSET, reason)),
             Activity::Active(activation) => activation,
         };
-        if self.activation.is_none() || activation.first_sequence != self.next {
+        if self.activation.is_none() || activation.first_sequence != self.rules.next {
             return Ok(Some(Step::Bad(here, "frames are missing before the next segment")));
         }
-        if activation.epoch < self.epoch {
+        if activation.epoch < self.rules.epoch {
             return Ok(bad(ACTIVATION_OFFSET, "the epoch of a segment falls"));
         }
         self.segment = segment;
@@ -262,57 +286,113 @@ impl Walker {
     }
 }
 
+/// How far a run goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunLimits {
+    /// It ends with the frame that holds this record.
+    pub(crate) stop: Sequence,
+    /// No frame is looked at that starts behind this one.
+    pub(crate) bound: Sequence,
+    /// Whether what depends on timing becomes zeros in the buffer, as the chain wants it, behind `on_frame`.
+    pub(crate) clear_timing: bool,
+}
+
+/// Frames with records that lie one behind the other in a walker's buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    start: u64,
+    pub(crate) last: FrameHeader,
+    pub(crate) last_place: Place,
+    pub(crate) frames: u64,
+    pub(crate) last_time: TimeNs,
+    pub(crate) is_broken_off: bool,
+}
+
+impl Run {
+    /// One frame, which may be a seal.
+    pub(crate) fn of_one(header: &FrameHeader, place: Place) -> Self {
+        Self {
+            start: place.offset,
+            last: *header,
+            last_place: place,
+            frames: 1,
+            last_time: header.time_ns,
+            is_broken_off: false,
+        }
+    }
+}
+
+#[inline]
+fn clear(frame: &mut [u8], limits: RunLimits) {
+    if limits.clear_timing {
+        chain::clear_timing(frame);
+    }
+}
+
+/// What a frame must be at its place.
+#[derive(Debug)]
+struct Rules {
+    segment: u64,
+    next: Sequence,
+    epoch: u32,
+    crcs: FrameCrcs,
+    check_crc: bool,
+}
+
+impl Rules {
+    fn new(segment: u64) -> Self {
+        let check_crc = !broken!(NoChecksum);
+        Self { segment, next: Sequence::FIRST, epoch: 0, crcs: FrameCrcs::new(segment), check_crc }
+    }
+
+    fn enter(&mut self, segment: u64, activation: Activation) {
+        self.segment = segment;
+        self.next = activation.first_sequence;
+        self.epoch = activation.epoch;
+        self.crcs = FrameCrcs::new(segment);
+    }
+
+    fn take(&mut self, header: &FrameHeader) {
+        self.next = header.next_sequence();
+        self.epoch = header.epoch;
+    }
+
+    /// Checks a frame that has exactly its length.
+    #[inline]
+    fn check(&mut self, frame: &[u8]) -> Result<FrameHeader, &'static str> {
+        let crc = u32::try_from(frame.len()).map(|length| self.crcs.of(length, frame));
+        if self.check_crc && crc != Ok(format::u32_at(frame, 4)) {
+            return Err("checksum of a frame differs");
+        }
+        self.check_good(frame)
+    }
+
+    /// How many bytes are frames with the right checksum.
+    fn good(&mut self, bytes: &[u8]) -> usize {
+        if self.check_crc { self.crcs.good(bytes) } else { bytes.len() }
+    }
+
+    /// Checks a frame with the right checksum.
+    #[inline]
+    fn check_good(&self, frame: &[u8]) -> Result<FrameHeader, &'static str> {
+        let header = format::check_frame(self.segment, frame, false)?;
+        if header.first_sequence != self.next {
+            return Err("the sequence of a frame does not follow");
+        }
+        if header.epoch < self.epoch {
+            return Err("the epoch of a frame falls");
+        }
+        if header.synced_through >= header.first_sequence {
+            return Err("a frame calls durable what was not yet written");
+        }
+        Ok(header)
+    }
+}
+
 enum Here {
     Frame(FrameHeader, usize),
     Nothing,
     Bad(&'static str),
-}
-
-/// Bytes of one file, 16-aligned in memory as in the file.
-#[derive(Debug)]
-struct Buffer {
-    space: Vec<u8>,
-    shift: usize,
-    start: u64,
-    filled: usize,
-    read_size: usize,
-}
-
-impl Buffer {
-    fn new() -> Self {
-        let space = vec![0; BUFFER_SIZE + ALIGNMENT];
-        let shift = space.as_ptr().align_offset(ALIGNMENT);
-        Self { space, shift, start: 0, filled: 0, read_size: READ_SIZE_MIN }
-    }
-
-    fn forget(&mut self) {
-        self.filled = 0;
-        self.read_size = READ_SIZE_MIN;
-    }
-
-    /// The `length` bytes at `offset` of the file, which were filled before.
-    fn at(&self, offset: u64, length: usize) -> &[u8] {
-        let index = usize::try_from(offset - self.start).expect("the buffer is smaller than memory");
-        &self.space[self.shift..][..self.filled][index..index + length]
-    }
-
-    /// Makes `length` bytes at `offset` readable; reads ahead further the longer the way has been good.
-    fn fill(&mut self, content: &Content, offset: u64, length: usize, left: usize) -> io::Result<()> {
-        let end = self.start + self.filled as u64;
-        if self.start <= offset && offset + length as u64 <= end {
-            return Ok(());
-        }
-        let wanted = self.read_size.max(length).min(left);
-        self.read_size = (self.read_size * 2).min(BUFFER_SIZE);
-        self.start = offset;
-        self.filled = 0;
-        let space = &mut self.space[self.shift..][..wanted];
-        let read = content.read_at(space, offset)?;
-        // A file that was cut short ends in zeros, as far as its header goes.
-        space[read..].fill(0);
-        self.filled = wanted;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

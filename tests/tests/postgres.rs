@@ -4,7 +4,7 @@
 //! where the system has the programs, and else says that it was skipped. Tests that stop or kill a server always have their
 //! own. Moments are chosen by the checkpoint, never by the clock. `TICKWERK_LONG=1` takes more faults.
 
-#[expect(dead_code, reason = "shared with the tests of the daemon")]
+#[expect(dead_code, unused_imports, reason = "shared with the tests of the daemon")]
 #[path = "daemon/fixture.rs"]
 mod fixture;
 #[expect(dead_code, reason = "shared with the tests of the daemon")]

@@ -72,6 +72,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(error) = tickwerk_journal::check_failpoints() {
+        command::tell(&format!("error: {error}"));
+        return ExitCode::from(exit::CONFIG);
+    }
     let done = match cli.command {
         Command::Demo(options) => command::demo::run(&options),
         Command::Run(options) => command::run::run(&options),

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tickwerk_domain::Sequence;
 use tickwerk_journal::Watermarks;
-use tickwerk_postgres::{Callbacks, Counters, Marks, Replicator, Settings, Until};
+use tickwerk_postgres::{Callbacks, Counters, DEPENDANT, Marks, Replicator, Settings, Until};
 
 /// Behind everything that decides.
 const PRIORITY: i32 = 10;
@@ -60,8 +61,13 @@ impl Replicated {
 }
 
 impl Replication {
-    /// Begins to ship the journal in `dir`.
-    pub(crate) fn start(settings: &Settings, dir: &Path, watermarks: &Watermarks) -> Result<Self> {
+    /// Begins to ship the journal in `dir`; `awaited` is the replicator whose commits release acknowledgements.
+    pub(crate) fn start(
+        settings: &Settings,
+        dir: &Path,
+        watermarks: &Watermarks,
+        awaited: Option<&str>,
+    ) -> Result<Self> {
         let (counters, stop) = (Counters::default(), Arc::new(AtomicBool::new(false)));
         let replicator = Replicator {
             settings: settings.clone(),
@@ -71,8 +77,10 @@ impl Replication {
             is_patient: true,
             stop: Arc::clone(&stop),
             counters: counters.clone(),
-            // Whatever is to be released once it is replicated hears of it here.
-            callbacks: Callbacks { on_replicated: Box::new(|_through| {}), tell: Box::new(told) },
+            callbacks: Callbacks {
+                on_replicated: Box::new(publisher(watermarks, awaited == Some(DEPENDANT))),
+                tell: Box::new(told),
+            },
         };
         let run = move || {
             lower_priority(PRIORITY);
@@ -119,6 +127,16 @@ impl Replication {
             connections: self.counters.connections(),
             failures: self.counters.failures(),
             trouble: self.counters.trouble(),
+        }
+    }
+}
+
+/// Publishes what is committed, where it is awaited.
+fn publisher(watermarks: &Watermarks, is_awaited: bool) -> impl FnMut(Sequence) + Send + use<> {
+    let watermarks = watermarks.clone();
+    move |through| {
+        if is_awaited && let Err(error) = watermarks.publish_replicated(through) {
+            tell(&format!("warning: PostgreSQL: {error}"));
         }
     }
 }

@@ -39,7 +39,12 @@ impl Stop {
 
     /// Whether to stop.
     pub(crate) fn is_told(&self) -> bool {
-        self.told.load(Ordering::Acquire) || self.signalled.load(Ordering::Acquire)
+        self.told.load(Ordering::Acquire) || self.is_signalled()
+    }
+
+    /// Whether somebody else wants the process to stop.
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.signalled.load(Ordering::Acquire)
     }
 }
 

@@ -38,7 +38,10 @@ CREATE TABLE tickwerk.order_term (
     side text,
     account_id bigint NOT NULL,
     strategy_id bigint NOT NULL,
-    global_position bigint NOT NULL
+    global_position bigint NOT NULL,
+    traded_qty bigint NOT NULL,               -- its fills so far, in mantissas: what average prices are made of
+    traded_weighted numeric,
+    traded_price bigint NOT NULL
 );
 
 -- All that was asked, observed and decided.

@@ -65,11 +65,11 @@ pub async fn as_of(client: &Client, subject: AsOfSubject, moment: Moment) -> Res
         .map(|column| (column.name().to_owned(), *column.type_() == Type::INT8))
         .collect();
     let answer = client.simple_query(&sql).await.map_err(failed())?;
-    let rows = answer.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => {
-            Some((0..row.len()).map(|place| row.get(place).map(ToOwned::to_owned)).collect())
-        }
-        _ => None,
+    let rows = answer.iter().filter_map(|message| {
+        let SimpleQueryMessage::Row(row) = message else {
+            return None;
+        };
+        Some((0..row.len()).map(|place| row.get(place).map(ToOwned::to_owned)).collect())
     });
     Ok(AsOf { sequence: at, columns, rows: rows.collect() })
 }

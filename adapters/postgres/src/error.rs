@@ -85,6 +85,9 @@ pub enum PostgresError {
     Reading(String),
 }
 
+/// Codes of what passes: connections, the administrator's stops, conflicts, timeouts of locks and idle transactions.
+const PASSING: &[&str] = &["08", "57P", "40", "55P03", "25P03"];
+
 impl PostgresError {
     /// A statement that failed while doing `what`.
     pub(crate) fn statement(what: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Self {
@@ -114,14 +117,14 @@ impl PostgresError {
         }
     }
 
-    /// Whether a connection was lost or never there, so that it is worth to try at once.
-    pub fn is_connection(&self) -> bool {
+    /// Whether it passes by itself: a connection that was lost, or a transaction that another one was in the way of.
+    pub fn is_passing(&self) -> bool {
         match self {
             Self::Connect { is_refused, .. } => !is_refused,
             Self::Late { .. } => true,
-            // Class 08 is connections, 57P the administrator's stops; no code at all is a socket that broke.
+            // No code at all is a socket that broke.
             Self::Statement { code, .. } => {
-                code.as_ref().is_none_or(|code| code.starts_with("08") || code.starts_with("57P"))
+                code.as_ref().is_none_or(|code| PASSING.iter().any(|class| code.starts_with(class)))
             }
             Self::Settings(_)
             | Self::PasswordFile { .. }

@@ -46,7 +46,7 @@ pub use migrate::{Migrated, check_schema, migrate};
 pub use projection::{Poison, Projection, ProjectionStatus, all};
 pub use projection_commands::{ParkedEvent, parked, pause, resume, skip};
 pub use reading::Marks;
-pub use rebuild::{Outcome, Progress, Rebuild, Rebuilt, RebuildStatus, rebuilds};
+pub use rebuild::{Outcome, Progress, Rebuild, RebuildStatus, Rebuilt, rebuilds};
 pub use replicator::{Callbacks, DEPENDANT, Replicator, Until};
 pub use settings::{Server, Settings, Tls};
 pub use status::{Partition, Status, drop_partition, partitions, status};

@@ -7,10 +7,12 @@ use crate::changes::Array;
 use crate::error::PostgresError;
 use crate::value::{Type, Value};
 use std::collections::BTreeMap;
-use tickwerk_domain::{AccountId, Envelope, InstrumentId, Kind, OrderId, Record, Sequence, Side, StrategyId};
+use tickwerk_domain::{
+    AccountId, Envelope, InstrumentId, Kind, OrderId, Price, Record, Sequence, Side, StrategyId,
+};
 use tickwerk_journal::format::PAYLOAD_SIZE_MAX;
 use tickwerk_journal::schema;
-use tickwerk_render::{Dictionary, Learnt, ORDERS_KEPT, OrderEntry};
+use tickwerk_render::{Dictionary, Learnt, ORDERS_KEPT, OrderEntry, Traded};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row};
 
@@ -82,11 +84,20 @@ impl Meaning {
             column(Type::Int8, &|_, entry, _| Value::unsigned(u64::from(entry.account.0))),
             column(Type::Int8, &|_, entry, _| Value::unsigned(u64::from(entry.strategy.0))),
             column(Type::Int8, &|_, _, sequence| Value::Int(position(sequence))),
+            column(Type::Int8, &|_, entry, _| Value::Int(entry.traded.qty)),
+            column(Type::Numeric, &|_, entry, _| {
+                entry.traded.weighted.map_or(Value::Null, |weighted| Value::Numeric(weighted, 0))
+            }),
+            column(Type::Int8, &|_, entry, _| Value::Int(entry.traded.price.0)),
         ];
-        let sql = "INSERT INTO tickwerk.order_term (order_id, instrument_id, side, account_id, strategy_id, global_position)
-            SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+        let sql = "INSERT INTO tickwerk.order_term (order_id, instrument_id, side, account_id, strategy_id, global_position,
+                traded_qty, traded_weighted, traded_price)
+            SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
+                $7::bigint[], $8::numeric[], $9::bigint[])
             ON CONFLICT (order_id) DO UPDATE SET side = EXCLUDED.side, account_id = EXCLUDED.account_id,
-                strategy_id = EXCLUDED.strategy_id, global_position = EXCLUDED.global_position";
+                strategy_id = EXCLUDED.strategy_id, global_position = EXCLUDED.global_position,
+                traded_qty = EXCLUDED.traded_qty, traded_weighted = EXCLUDED.traded_weighted,
+                traded_price = EXCLUDED.traded_price";
         let values: Vec<&(dyn ToSql + Sync)> =
             columns.iter().map(|column| column as &(dyn ToSql + Sync)).collect();
         client.execute(sql, &values).await.map_err(failed())?;
@@ -116,18 +127,22 @@ pub(crate) async fn load(
     for row in client.query(sql, &[&position(through)]).await.map_err(failed())? {
         dictionary.watch(&definition(&row)?);
     }
-    let sql = "SELECT order_id, instrument_id, side, account_id, strategy_id FROM
+    let sql =
+        "SELECT order_id, instrument_id, side, account_id, strategy_id, traded_qty, traded_weighted::text,
+            traded_price FROM
         (SELECT * FROM tickwerk.order_term WHERE order_id <= $1 ORDER BY order_id DESC LIMIT $2) AS newest
         ORDER BY order_id";
     let kept = i64::try_from(ORDERS_KEPT).unwrap_or(i64::MAX);
     for row in client.query(sql, &[&position(through), &kept]).await.map_err(failed())? {
         let id = |place: usize| u32::try_from(row.get::<_, i64>(place)).unwrap_or(0);
         let side: Option<&str> = row.get(2);
+        let weighted = row.get::<_, Option<&str>>(6).and_then(|digits| digits.parse().ok());
         let entry = OrderEntry {
             instrument: InstrumentId(id(1)),
             side: side.and_then(Side::from_word),
             account: AccountId(id(3)),
             strategy: StrategyId(id(4)),
+            traded: Traded { qty: row.get(5), weighted, price: Price(row.get(7)) },
         };
         dictionary.remember(OrderId(sequence(row.get(0)).0), entry);
     }

@@ -44,8 +44,8 @@ pub trait Projection: Send {
     }
 
     /// Takes a row of query number `query`; every value comes as text.
-    fn restore(&mut self, query: usize, row: &SimpleQueryRow) {
-        let _ = (query, row);
+    fn restore(&mut self, query: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        Err(format!("it has no query {query} and takes no row of {} columns", row.len()).into())
     }
 
     /// Says what the record changes.
@@ -101,24 +101,27 @@ pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>
     Ok(made)
 }
 
-/// Reads back what a projection keeps in memory, from its tables with `suffix`.
+/// Reads back what a projection keeps in memory, from its tables with `suffix`. Rows that it cannot take are a reason for it
+/// to fail, and for nobody else.
 pub(crate) async fn restore(
     projection: &mut dyn Projection,
     suffix: &str,
     client: &Client,
-) -> Result<(), PostgresError> {
+) -> Result<Result<(), Poison>, PostgresError> {
     for (number, query) in projection.state().iter().enumerate() {
         let sql = projection.tables().iter().fold((*query).to_owned(), |sql, table| {
             sql.replace(&format!("{{{}}}", table.name), &table.sql_name(suffix))
         });
         let answer = client.simple_query(&sql).await;
         for message in answer.map_err(PostgresError::statement("read back the state of a projection"))? {
-            if let SimpleQueryMessage::Row(row) = message {
-                projection.restore(number, &row);
+            if let SimpleQueryMessage::Row(row) = message
+                && let Err(poison) = projection.restore(number, &row)
+            {
+                return Ok(Err(poison));
             }
         }
     }
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// How all of them stand, by name.
@@ -137,4 +140,43 @@ pub(crate) async fn statuses(client: &impl GenericClient) -> Result<Vec<Projecti
         parked: row.get(5),
     };
     Ok(rows.iter().map(status).collect())
+}
+
+/// Notes that a projection failed, and why.
+pub(crate) async fn fail(client: &impl GenericClient, name: &str, error: &str) -> Result<(), PostgresError> {
+    let sql =
+        "UPDATE tickwerk.projection SET status = 'failed', error = $2, updated_at = now() WHERE name = $1";
+    let noted = client.execute(sql, &[&name, &error]).await;
+    noted.map(drop).map_err(PostgresError::statement("note that a projection failed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::type_of;
+    use crate::table::Merge;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn projections_want_types_that_there_are_and_have_tables_of_their_own() {
+        let (mut names, mut tables) = (BTreeSet::new(), BTreeSet::new());
+        for projection in all() {
+            let name = projection.name();
+            assert!(names.insert(name), "{name} is there twice");
+            for word in projection.events() {
+                assert!(type_of(word).is_some(), "{name} wants {word}, which is no type");
+            }
+            for table in projection.tables() {
+                assert!(tables.insert(table.name), "{} is there twice", table.name);
+                let keys = table.key_length();
+                assert!(keys > 0, "{} has a key", table.name);
+                let rest = &table.columns[keys..];
+                assert!(
+                    rest.iter().all(|column| column.merge != Merge::Key),
+                    "keys come first in {}",
+                    table.name
+                );
+            }
+        }
+    }
 }

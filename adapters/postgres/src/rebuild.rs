@@ -148,7 +148,11 @@ impl Rebuild<'_> {
             noted.map_err(PostgresError::statement("note the progress of a rebuild"))?;
             while refold.at() < target {
                 if self.stop.load(Ordering::Acquire) {
-                    return Err(PostgresError::Statement { what: "rebuild", reason: "it was told to stop".to_owned(), code: None });
+                    return Err(PostgresError::Statement {
+                        what: "rebuild",
+                        reason: "it was told to stop".to_owned(),
+                        code: None,
+                    });
                 }
                 if !refold.step(client, target).await? {
                     return Err(ends_before(refold.at(), target));
@@ -175,7 +179,9 @@ pub(crate) async fn begin(settings: &Settings, name: &str) -> Result<Client, Pos
     // Tables in the making need not survive the server; the swap itself waits for the disk.
     let sql = "SET timezone = 'UTC'; SET search_path = pg_catalog; SET synchronous_commit = off; SET ROLE tickwerk_owner";
     let set = client.batch_execute(sql).await;
-    set.map_err(PostgresError::statement("take the role tickwerk_owner; grant it to the user of postgres.url"))?;
+    set.map_err(PostgresError::statement(
+        "take the role tickwerk_owner; grant it to the user of postgres.url",
+    ))?;
     let sql = "SELECT pg_try_advisory_lock(hashtextextended('tickwerk.projection.' || $1, 0))";
     let row = client.query_one(sql, &[&name]).await;
     let is_alone: bool = row.map_err(PostgresError::statement("lock a projection"))?.get(0);
@@ -255,7 +261,9 @@ pub(crate) fn compare(refold: &Refold, checkpoint: &Checkpoint) -> Result<(), Po
         return Err(ends_before(refold.at(), checkpoint.position));
     }
     let head = refold.head();
-    if checkpoint.position == Sequence::NONE || (head.through, head.head) == (checkpoint.position, checkpoint.head) {
+    if checkpoint.position == Sequence::NONE
+        || (head.through, head.head) == (checkpoint.position, checkpoint.head)
+    {
         return Ok(());
     }
     Err(PostgresError::Refused(format!(
@@ -286,7 +294,8 @@ async fn exchange(transaction: &Transaction<'_>, projection: &dyn Projection) ->
         let sql = format!("DROP TABLE IF EXISTS {}", table.sql_name(OLD));
         transaction.batch_execute(&sql).await.map_err(failed())?;
         // Indexes carry the name of the table that they were made for.
-        let sql = "SELECT format('ALTER INDEX tickwerk.%I RENAME TO %I', c.relname, replace(c.relname, $2, ''))
+        let sql =
+            "SELECT format('ALTER INDEX tickwerk.%I RENAME TO %I', c.relname, replace(c.relname, $2, ''))
             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1)
                 AND c.relname LIKE '%' || $2 || '%'
                 AND to_regclass('tickwerk.' || quote_ident(replace(c.relname, $2, ''))) IS NULL";

@@ -221,7 +221,12 @@ impl Refold {
     }
 
     /// Parks the record that the server refuses.
-    async fn park(&mut self, client: &mut Client, record: Sequence, error: String) -> Result<(), PostgresError> {
+    async fn park(
+        &mut self,
+        client: &mut Client,
+        record: Sequence,
+        error: String,
+    ) -> Result<(), PostgresError> {
         self.refused += 1;
         if self.refused > REFUSED_MAX {
             let reason = format!("the server refused more than {REFUSED_MAX} events, the last for: {error}");

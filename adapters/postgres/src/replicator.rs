@@ -102,7 +102,9 @@ impl Replicator {
                 Err(error) => error,
             };
             let was_connected = self.counters.connections() > 0;
-            let gives_up = !error.is_temporary() || !(was_connected || self.is_patient);
+            // Who waits for the end wants to hear of what only people can mend.
+            let is_hopeless = self.until == Until::CaughtUp && !error.is_passing();
+            let gives_up = !error.is_temporary() || !(was_connected || self.is_patient) || is_hopeless;
             let text = words(&error);
             let is_new = self.counters.note_trouble(&text);
             if gives_up {

@@ -131,8 +131,13 @@ async fn active_projections(
                 && meaning::sequence(known.position) == checkpoint.position
         });
         if is_kept_up {
-            projection::restore(projection.as_mut(), "", client).await?;
-            active.push(projection);
+            match projection::restore(projection.as_mut(), "", client).await? {
+                Ok(()) => active.push(projection),
+                Err(poison) => {
+                    let error = format!("its state cannot be read back: {}", poison.0);
+                    projection::fail(client, projection.name(), &error).await?;
+                }
+            }
         }
     }
     Ok(active)

@@ -5,6 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{PostgresError, is_of_data, reason_of};
 use crate::event_row;
 use crate::meaning::position;
+use crate::projection;
 use futures_util::SinkExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -151,8 +152,7 @@ async fn ship_projection(
         }
         let error = format!("{}: {}", table.name, reason_of(&refused));
         transaction.batch_execute("ROLLBACK TO SAVEPOINT projection").await.map_err(failed())?;
-        let sql = "UPDATE tickwerk.projection SET status = 'failed', error = $2, updated_at = now() WHERE name = $1";
-        transaction.execute(sql, &[&name, &error]).await.map_err(failed())?;
+        projection::fail(transaction, name, &error).await?;
         let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
         transaction.execute(sql, &[]).await.map_err(failed())?;
         return Ok(false);

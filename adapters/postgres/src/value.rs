@@ -111,14 +111,13 @@ impl Value {
         }
     }
 
-    /// The difference of both; what is not there counts nothing.
-    pub(crate) fn minus(self, other: Self) -> Option<Self> {
-        self.plus(match other {
-            Self::Numeric(mantissa, scale) => Self::Numeric(mantissa.checked_neg()?, scale),
-            Self::Int(number) => Self::Int(number.checked_neg()?),
-            Self::Null => Self::Null,
-            Self::Bool(_) | Self::Text(_) | Self::Time(_) | Self::Json(_) => return None,
-        })
+    /// The mantissa of a decimal, at the scale that it is written with.
+    pub(crate) fn mantissa(text: &str) -> Result<i128, String> {
+        if let Self::Numeric(mantissa, _) = Self::decimal(text) {
+            Ok(mantissa)
+        } else {
+            Err(format!("{text} is no decimal"))
+        }
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -188,7 +187,7 @@ mod tests {
         assert_eq!(Value::decimal("-12.50"), Value::Numeric(-1250, 2));
         assert_eq!(Value::decimal("0.00"), Value::Numeric(0, 2));
         assert_eq!(Value::decimal("cancel_newest"), Value::Null);
-        assert_eq!(Value::decimal("1.5").minus(Value::decimal("0.25")), Some(Value::Numeric(125, 2)));
+        assert_eq!((Value::mantissa("1.50"), Value::mantissa("x").is_err()), (Ok(150), true));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Invariant: a definition is known from the record that makes it. What was never defined has no name and no scale.
 //! Orders are remembered for as long as the engine remembers them, so that memory stays bounded.
 
+use crate::average::Traded;
 use std::collections::{BTreeMap, BTreeSet};
 use tickwerk_domain::{
     AccountId, BreakerKind, BreakerState, Command, CurrencyId, Event, Instrument, InstrumentId,
-    InstrumentKind, OrderId, Payload, Record, Side, StrategyId, TextId, VenueId,
+    InstrumentKind, OrderId, Payload, Price, Qty, Record, Side, StrategyId, TextId, VenueId,
 };
 
 /// Names and scales so far.
@@ -61,6 +62,8 @@ pub struct OrderEntry {
     pub account: AccountId,
     /// The strategy that asked; none for a client.
     pub strategy: StrategyId,
+    /// Its fills that were watched.
+    pub traded: Traded,
 }
 
 /// What a record has taught.
@@ -111,6 +114,7 @@ impl Dictionary {
                     side: Some(asked.side),
                     account: asked.account,
                     strategy: StrategyId::NONE,
+                    traded: Traded::default(),
                 },
             );
         } else {
@@ -146,7 +150,10 @@ impl Dictionary {
     }
 
     fn watch_event(&mut self, event: &Event) -> Learnt {
-        let entry = |instrument, side, account, strategy| OrderEntry { instrument, side, account, strategy };
+        let entry = |instrument, side, account, strategy| {
+            let traded = Traded::default();
+            OrderEntry { instrument, side, account, strategy, traded }
+        };
         if let Event::OrderSubmitted(of) = event {
             self.remember(of.order, entry(of.instrument, Some(of.side), of.account, of.strategy))
         } else if let Event::OrderApproved(of) = event {
@@ -155,12 +162,31 @@ impl Dictionary {
             self.remember(of.order, entry(of.instrument, Some(of.side), of.account, of.strategy))
         } else if let Event::OrderRejected(of) = event {
             self.remember(of.order, entry(of.instrument, None, of.account, StrategyId::NONE))
+        } else if let Event::OrderPartiallyFilled(fill) = event {
+            self.note_fill(fill.order, fill.last_price, fill.last_qty, fill.cum_qty)
+        } else if let Event::OrderFilled(fill) = event {
+            self.note_fill(fill.order, fill.last_price, fill.last_qty, fill.cum_qty)
+        } else if let Event::FillRestated(restated) = event {
+            self.orders.get_mut(&restated.order).map_or(Learnt::Nothing, |entry| {
+                entry.traded.forget();
+                Learnt::Order(restated.order)
+            })
         } else if let Event::BreakerChanged(changed) = event {
             self.note_breaker((changed.account, changed.strategy), changed.kind, changed.state);
             Learnt::Definition
         } else {
             Learnt::Nothing
         }
+    }
+
+    fn note_fill(&mut self, order: OrderId, price: Price, qty: Qty, cum_qty: Qty) -> Learnt {
+        if let Some(entry) = self.orders.get_mut(&order)
+            && let Some(of) = self.instruments.get(&entry.instrument)
+        {
+            entry.traded.add(of.kind, price, qty, cum_qty);
+            return Learnt::Order(order);
+        }
+        Learnt::Nothing
     }
 
     /// How a breaker of an account, or of one of its strategies, stands.
@@ -268,6 +294,11 @@ impl Dictionary {
     /// The instrument of an order.
     pub fn order_instrument(&self, id: OrderId) -> Option<InstrumentId> {
         self.orders.get(&id).map(|entry| entry.instrument)
+    }
+
+    /// The fills of an order that were watched.
+    pub(crate) fn order_traded(&self, id: OrderId) -> Option<&Traded> {
+        self.orders.get(&id).map(|entry| &entry.traded)
     }
 
     /// Which way an order goes.

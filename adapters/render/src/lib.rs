@@ -5,6 +5,7 @@
 //! or as their number where they have none; what there is not is `null` in JSON and left out of text.
 //! Invariant: every record can be shown. A value whose scale was never defined shows as its mantissa, marked as such.
 
+mod average;
 mod dictionary;
 mod limit_unit;
 mod payload;
@@ -12,6 +13,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
+pub use average::{AVERAGE_SCALE, Traded};
 pub use dictionary::{Dictionary, InstrumentEntry, Learnt, ORDERS_KEPT, OrderEntry};
 pub use limit_unit::{LimitScales, UnknownScale, scale_of, show_limit};
 

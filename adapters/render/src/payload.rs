@@ -5,18 +5,18 @@
 //! Three values carry a unit of their own, which their record's kind or reason tells: those of limits, and the limit
 //! and the value seen of a refusal.
 
+use crate::average::average_price;
 use crate::dictionary::Dictionary;
 use crate::limit_unit::{LimitScales, scale_of, show_limit};
 use crate::shown::Shown;
 use std::fmt::Write;
 use tickwerk_domain::book::BookDelta;
 use tickwerk_domain::event::{Leg, OrderRefused, ReplaceRejected};
-use tickwerk_domain::numbers::{divide_half_even, power_of_ten};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
     AccountId, Command, Contingency, CurrencyId, DifferenceKind, Event, FieldValue, Fields, InstrumentId,
     InstrumentKind, LimitKind, LimitUnit, Money, OrderType, Payload, PositionEffect, Price, Qty, RATE_SCALE,
-    Reject, Side, StrategyId, format_decimal,
+    Reject, Side, StrategyId, TrailUnit, format_decimal,
 };
 
 /// What the values of one record are counted in.
@@ -50,6 +50,9 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
             (_, FieldValue::Money(amount)) if is_in_reference(payload, name) => {
                 decimal(amount.get(), dictionary.reference_scale())
             }
+            (_, FieldValue::Signed(offset)) if name == "trail_offset" => {
+                trail_offset(offset, payload, scales)
+            }
             (_, FieldValue::Unsigned(digest)) if name == "digest" => Shown::text(format!("{digest:016x}")),
             (_, FieldValue::Unsigned(_)) if name == "count" && is_posting(payload) => return,
             (_, FieldValue::Unsigned(number)) if name == "command_type" => command_type(number),
@@ -61,36 +64,6 @@ pub(super) fn show(payload: &Payload, dictionary: &Dictionary) -> Shown {
         fields.push(("avg_price", average));
     }
     Shown::Table(fields)
-}
-
-/// Decimals that an average price has beyond those of its instrument.
-const AVERAGE_SCALE: u8 = 8;
-
-/// FIX `AvgPx` of an order after a fill: the price at which the filled quantity has the value of all fills, rounded
-/// half-even.
-fn average_price(payload: &Payload, dictionary: &Dictionary) -> Option<Shown> {
-    let (cum_value, cum_qty, instrument) = match payload {
-        Payload::Event(Event::OrderPartiallyFilled(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
-        Payload::Event(Event::OrderFilled(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
-        Payload::Event(Event::FillRestated(fill)) => (fill.cum_value, fill.cum_qty, fill.instrument),
-        Payload::Event(_) | Payload::Command(_) => return None,
-    };
-    let of = dictionary.instrument(instrument)?;
-    let contracts = i128::from(cum_qty.0).checked_mul(i128::from(of.multiplier))?;
-    let scale = of.price_scale + AVERAGE_SCALE;
-    let (above, below, up) = match of.kind {
-        InstrumentKind::Spot | InstrumentKind::Linear => {
-            (cum_value.get(), contracts, i32::from(of.quantity_scale) - i32::from(of.settlement_scale))
-        }
-        InstrumentKind::Inverse => {
-            (contracts, cum_value.get(), i32::from(of.settlement_scale) - i32::from(of.quantity_scale))
-        }
-    };
-    let up = up + i32::from(scale);
-    let ten = power_of_ten(up.unsigned_abs())?;
-    let (above, below) =
-        if up < 0 { (above, below.checked_mul(ten)?) } else { (above.checked_mul(ten)?, below) };
-    (below > 0).then(|| Shown::Text(format_decimal(divide_half_even(above, below), scale)))
 }
 
 /// Whether an amount is counted in the reference currency, whatever else the record names.
@@ -117,6 +90,19 @@ fn is_not_asked_for(payload: &Payload, name: &str, value: FieldValue<'_>) -> boo
         "trail_unit" => order_type != OrderType::TrailingStop,
         "post_only" | "reduce_only" | "quantity_in_quote" => value == FieldValue::Flag(false),
         _ => false,
+    }
+}
+
+/// The distance of a trailing stop, in the unit that was asked for.
+fn trail_offset(offset: i64, payload: &Payload, scales: Scales) -> Shown {
+    let unit = match payload {
+        Payload::Command(Command::NewOrder(order)) => order.trail_unit,
+        Payload::Event(Event::OrderSubmitted(order)) => order.trail_unit,
+        Payload::Command(_) | Payload::Event(_) => return Shown::Number(offset.into()),
+    };
+    match unit {
+        TrailUnit::Price => decimal(offset.into(), scales.price),
+        TrailUnit::BasisPoints | TrailUnit::Ticks => Shown::Number(offset.into()),
     }
 }
 

@@ -13,8 +13,8 @@ use tickwerk_domain::event::{
 };
 use tickwerk_domain::{
     AccountId, ClientOrderId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind,
-    LimitKind, Liquidity, Money, OrderId, PositionMode, Price, Qty, Rate, Real, Reject, Side,
-    SignalDirection, StrategyId, TextBytes, TextId, TimeInForce,
+    LimitKind, Liquidity, Money, OrderId, OrderType, PositionMode, Price, Qty, Rate, Real, Reject, Side,
+    SignalDirection, StrategyId, TextBytes, TextId, TimeInForce, TrailUnit,
 };
 
 const TIME: TimeNs = TimeNs(1_723_161_253_937_085_768);
@@ -227,6 +227,46 @@ fn a_fill_tells_the_average_price_of_its_order() {
     };
     let shown = json_of(&event(21, filled), &dictionary());
     assert_eq!(shown["payload"]["avg_price"], "61837.6300000000");
+}
+
+#[test]
+fn an_average_price_follows_from_the_fills_that_were_watched() {
+    let filled = |cum_qty: i64, cum_value| OrderFilled {
+        // What a single unit is worth has two digits at the scale of the money.
+        cum_value: Money::new(cum_value),
+        cum_fee: Money::ZERO,
+        order: OrderId(20),
+        last_price: Price(6_183_763),
+        last_qty: Qty(1),
+        cum_qty: Qty(cum_qty),
+        leaves_qty: Qty::ZERO,
+        account: AccountId(1),
+        instrument: InstrumentId(1),
+        side: Side::Buy,
+        liquidity: Liquidity::Maker,
+    };
+    let mut dictionary = dictionary();
+    for record in [event(21, filled(1, 618)), event(22, filled(2, 1_236))] {
+        dictionary.watch(&record);
+        assert_eq!(json_of(&record, &dictionary)["payload"]["avg_price"], "61837.6300000000");
+    }
+    // One was missed, so only the value tells.
+    let third = event(24, filled(4, 2_472));
+    dictionary.watch(&third);
+    assert_eq!(json_of(&third, &dictionary)["payload"]["avg_price"], "61800.0000000000");
+}
+
+#[test]
+fn the_distance_of_a_trailing_stop_is_in_the_unit_that_was_asked_for() {
+    for (trail_unit, shown) in [
+        (TrailUnit::Price, json!("10.50")),
+        (TrailUnit::BasisPoints, json!(1_050)),
+        (TrailUnit::Ticks, json!(1_050)),
+    ] {
+        let order_type = OrderType::TrailingStop;
+        let asked = NewOrder { order_type, trail_unit, trail_offset: 1_050, ..new_order(Side::Sell) };
+        assert_eq!(json_of(&command(20, asked), &dictionary())["payload"]["trail_offset"], shown);
+    }
 }
 
 #[test]

@@ -249,7 +249,7 @@ pub const RULES: &[Rule] = &[
         "credit",
         LimitKind::Credit,
         Some(Reject::InsufficientBuyingPower),
-        "The account can pay for the order with all open orders at their worst, from what it has and on this credit.",
+        "The account can pay for the order with all open orders at their worst, from what it has and on this credit. What its contracts have lost at their marks is not there to be spent or withdrawn.",
         "100 USD of cash and a credit of 50: buys for 150 with their fees pass.",
     ),
     Rule::fixed(

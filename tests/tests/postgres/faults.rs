@@ -6,7 +6,7 @@ use crate::is_long;
 use crate::process::{self, Process};
 use crate::server::{Database, Server};
 use crate::support::{
-    checkpoint, last_sequence, migrate, ship, start_shipping, tables, text, traded, wait_until_shipped,
+    checkpoint, db, last_sequence, migrate, ship, start_shipping, tables, text, traded, wait_until_shipped,
 };
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn prepared(journal: &std::path::Path) -> Option<(Server, String, String)> {
 
 #[test]
 fn stops_kills_and_a_hanging_server_leave_every_event_once() {
-    let (_bench, journal) = traded(2_000);
+    let (_bench, journal) = traded(if is_long() { 4_000 } else { 1_000 });
     let Some((mut server, once, often)) = prepared(&journal) else { return };
     let last = last_sequence(&journal);
     let faults: u64 = if is_long() { 40 } else { 8 };
@@ -114,4 +114,33 @@ fn a_daemon_trades_on_without_its_server() {
     assert_eq!(summary["postgres"]["lag_events"], last_sequence(&journal), "{summary}");
     let told = done.stderr.matches("cannot connect to PostgreSQL at /nowhere:5432").count();
     assert_eq!(told, 1, "what goes on is told once: {}", done.stderr);
+}
+
+/// Where a checkpoint is, as the part of an `UPDATE`.
+fn place_of(address: &str) -> String {
+    let sql = "SELECT format('global_position = %s, chain_head = %L, block_position = %s, block_head = %L',
+        global_position, chain_head, block_position, block_head) FROM tickwerk.checkpoint";
+    Database::open(address).value(sql)
+}
+
+/// What a replicator would leave behind that commits its checkpoint and its rows apart: here the harness is tried.
+#[test]
+fn a_checkpoint_apart_from_its_rows_is_caught() {
+    let (_bench, journal) = traded(600);
+    let Some((_server, once, often)) = prepared(&journal) else { return };
+    let replicator = start_shipping(&often, &journal, BATCH);
+    wait_until_shipped(&often, last_sequence(&journal) / 3);
+    replicator.stop().expect(0);
+    let (early, late, reached) = (place_of(&often), place_of(&once), checkpoint(&often));
+    assert!(reached < last_sequence(&journal), "it was stopped in the middle");
+    // Ahead of its rows: nothing is shipped any more, and both the tables and the proof tell.
+    Database::open(&often).execute(&format!("UPDATE tickwerk.checkpoint SET {late}"));
+    ship(&often, &journal);
+    assert_ne!(tables(&often), tables(&once));
+    let found = db(&often, &["verify", text(&journal), "--json"]).expect(3).json();
+    assert_eq!(found["first_difference"]["sequence"], reached + 1, "{found}");
+    // Behind them: the same rows once more are refused.
+    Database::open(&once).execute(&format!("UPDATE tickwerk.checkpoint SET {early}"));
+    let told = db(&once, &["replicate", text(&journal), "--until-caught-up"]);
+    told.expect_told(1, &["cannot copy events", "duplicate key"]);
 }

@@ -73,7 +73,10 @@ fn candles_statistics_and_activity_are_those_of_the_events() {
     let healthy = db(&place.address, &["status", text(&journal), "--json"]).expect(0).json();
     assert_eq!(healthy["parked"], 0, "{healthy}");
     assert!(database.number("SELECT count(*) FROM tickwerk.system_health_unified WHERE component_type = 'projection' AND status = 'ok'") > 5);
-    assert_eq!(database.number("SELECT count(*) FROM tickwerk.system_health_unified WHERE status = 'critical'"), 0);
+    assert_eq!(
+        database.number("SELECT count(*) FROM tickwerk.system_health_unified WHERE status = 'critical'"),
+        0
+    );
 }
 
 #[test]
@@ -112,11 +115,14 @@ fn risk_figures_are_those_worked_out_by_hand() {
     let changes = |kind: &str, name: &str| {
         database.rows(&format!("SELECT extract(hour FROM started_at), change FROM tickwerk.profit_changes('{kind}', '{name}', {window}) ORDER BY 1"))
     };
-    let expected: Vec<Vec<Option<String>>> =
-        [("1", "3"), ("2", "-2"), ("3", "-11")].map(|(hour, change)| vec![Some(hour.to_owned()), Some(change.to_owned())]).to_vec();
+    let expected: Vec<Vec<Option<String>>> = [("1", "3"), ("2", "-2"), ("3", "-11")]
+        .map(|(hour, change)| vec![Some(hour.to_owned()), Some(change.to_owned())])
+        .to_vec();
     assert_eq!(changes("instrument", "A"), expected);
     assert_eq!(changes("strategy", "cross"), expected);
-    let strategies = format!("SELECT strategy, other, observations, round(correlation::numeric, 6) FROM tickwerk.strategy_correlation({window})");
+    let strategies = format!(
+        "SELECT strategy, other, observations, round(correlation::numeric, 6) FROM tickwerk.strategy_correlation({window})"
+    );
     assert_eq!(database.rows(&strategies), row(["copy", "cross", "3", "1.000000"]));
     assert_eq!(
         database.rows("SELECT symbol, long_value, net_value FROM tickwerk.instrument_exposure"),

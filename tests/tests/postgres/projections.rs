@@ -62,7 +62,9 @@ fn rebuilt_rows_are_the_old_ones_and_views_follow() {
         let names = database.rows("SELECT viewname FROM pg_views WHERE schemaname = 'tickwerk' AND viewname <> 'system_health_unified' ORDER BY 1");
         let digest = |row: &Vec<Option<String>>| {
             let name = row[0].as_deref().expect("a name");
-            database.value(&format!("SELECT md5(COALESCE(string_agg(v::text, '' ORDER BY v::text), '')) FROM tickwerk.{name} v"))
+            database.value(&format!(
+                "SELECT md5(COALESCE(string_agg(v::text, '' ORDER BY v::text), '')) FROM tickwerk.{name} v"
+            ))
         };
         names.iter().map(digest).collect::<Vec<_>>()
     };
@@ -71,7 +73,11 @@ fn rebuilt_rows_are_the_old_ones_and_views_follow() {
     for _ in 0..2 {
         let done = rebuild(&place.address, &journal, &["--all", "--parallel", "3"]);
         for of in done["projections"].as_array().expect("a list") {
-            assert_eq!((&of["ok"], &of["position"]), (&true.into(), &last_sequence(&journal).into()), "{done}");
+            assert_eq!(
+                (&of["ok"], &of["position"]),
+                (&true.into(), &last_sequence(&journal).into()),
+                "{done}"
+            );
         }
         assert_eq!((models(&place.address), indexes(&database), views()), before);
     }
@@ -104,7 +110,10 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
         let mut swaps_on_the_way = 0;
         while checkpoint(&often) < last {
             let done = rebuild(&often, &journal, &["orders", "event_statistics"]);
-            assert!(done["projections"].as_array().expect("a list").iter().all(|of| of["ok"] == true), "{done}");
+            assert!(
+                done["projections"].as_array().expect("a list").iter().all(|of| of["ok"] == true),
+                "{done}"
+            );
             swaps_on_the_way += u64::from(checkpoint(&often) < last);
         }
         replicator.stop().expect(0);
@@ -125,7 +134,9 @@ fn poison_is_found_parked_retried_and_stops_nobody_else() {
     let database = Database::open(&often);
     let changes = records_of(&journal, "position.changed");
     let poison = changes[changes.len() / 2]["sequence"].as_u64().expect("a sequence");
-    let constraint = format!("ALTER TABLE tickwerk.position_history ADD CONSTRAINT poison CHECK (global_position <> {poison})");
+    let constraint = format!(
+        "ALTER TABLE tickwerk.position_history ADD CONSTRAINT poison CHECK (global_position <> {poison})"
+    );
     database.execute(&constraint);
     ship(&often, &journal);
     let shown = list(&often);
@@ -133,23 +144,44 @@ fn poison_is_found_parked_retried_and_stops_nobody_else() {
     assert_eq!(positions["status"], "failed", "{shown}");
     assert!(positions["error"].as_str().expect("a text").contains("poison"), "{shown}");
     assert!(positions["position"].as_u64() < Some(poison), "{shown}");
-    let others = shown["projections"].as_array().expect("a list").iter().filter(|of| of["name"] != "positions");
-    others.for_each(|of| assert_eq!((&of["status"], &of["position"]), (&"active".into(), &last_sequence(&journal).into()), "{of}"));
+    let others =
+        shown["projections"].as_array().expect("a list").iter().filter(|of| of["name"] != "positions");
+    others.for_each(|of| {
+        assert_eq!(
+            (&of["status"], &of["position"]),
+            (&"active".into(), &last_sequence(&journal).into()),
+            "{of}"
+        )
+    });
     db(&often, &["projections", "resume", text(&journal), "positions"]).expect(0);
     let shown = list(&often);
     assert_eq!(status_of(&shown, "positions")["status"], "active", "{shown}");
     assert_eq!(status_of(&shown, "positions")["parked"], 1, "{shown}");
     let parked = &shown["parked"][0];
-    assert_eq!((&parked["position"], &parked["event_type"]), (&poison.into(), &"position.changed".into()), "{shown}");
+    assert_eq!(
+        (&parked["position"], &parked["event_type"]),
+        (&poison.into(), &"position.changed".into()),
+        "{shown}"
+    );
     assert_eq!(db(&often, &["status", "--json"]).expect(0).json()["parked"], 1);
-    let rows = |address: &str| Database::open(address).number("SELECT count(*) FROM tickwerk.position_history");
+    let rows =
+        |address: &str| Database::open(address).number("SELECT count(*) FROM tickwerk.position_history");
     assert_eq!(rows(&often), rows(&once) - 1, "only the poison is missing");
     // The new tables have no such constraint.
     db(&often, &["projections", "retry", text(&journal), "--all"]).expect(0);
     let shown = list(&often);
-    assert_eq!((&shown["parked"][0]["resolved"], &status_of(&shown, "positions")["parked"]), (&"retried".into(), &0.into()), "{shown}");
+    assert_eq!(
+        (&shown["parked"][0]["resolved"], &status_of(&shown, "positions")["parked"]),
+        (&"retried".into(), &0.into()),
+        "{shown}"
+    );
     assert_eq!(models(&often), models(&once));
-    assert!(db(&often, &["projections", "retry", text(&journal), "--all"]).expect(0).stdout.contains("nothing is parked"));
+    assert!(
+        db(&often, &["projections", "retry", text(&journal), "--all"])
+            .expect(0)
+            .stdout
+            .contains("nothing is parked")
+    );
 }
 
 #[test]
@@ -172,7 +204,12 @@ fn what_stays_poison_is_skipped_by_command() {
     assert_eq!(models(&often), models(&once));
     let parked = |expected: &[(u64, Option<&str>)]| {
         let shown = list(&often);
-        let found: Vec<_> = shown["parked"].as_array().expect("a list").iter().map(|of| (of["position"].as_u64().unwrap(), of["resolved"].as_str())).collect();
+        let found: Vec<_> = shown["parked"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|of| (of["position"].as_u64().unwrap(), of["resolved"].as_str()))
+            .collect();
         assert_eq!(found, expected, "{shown}");
     };
     let done = rebuild(&often, &journal, &["orders"]);
@@ -200,7 +237,11 @@ fn a_paused_one_keeps_its_rows_and_catches_up_when_it_is_resumed() {
     let at = status_of(&shown, "balances")["position"].as_u64().expect("a position");
     wait_until_shipped(&often, last_sequence(&journal));
     let shown = list(&often);
-    assert_eq!((&status_of(&shown, "balances")["status"], &status_of(&shown, "balances")["position"]), (&"paused".into(), &at.into()), "{shown}");
+    assert_eq!(
+        (&status_of(&shown, "balances")["status"], &status_of(&shown, "balances")["position"]),
+        (&"paused".into(), &at.into()),
+        "{shown}"
+    );
     assert!(db(&often, &["projections", "pause", "balances"]).expect(0).stdout.contains("was not active"));
     db(&often, &["projections", "resume", text(&journal), "balances", "candles"]).expect(0);
     replicator.stop().expect(0);

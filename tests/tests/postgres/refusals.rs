@@ -175,10 +175,12 @@ fn a_projection_that_cannot_be_written_fails_alone() {
         let rows = database.rows("SELECT name, status, error FROM tickwerk.projection ORDER BY name");
         rows.iter().any(|row| row[1].as_deref() == Some("failed")).then_some(rows)
     });
-    let words: Vec<_> =
-        status.iter().map(|row| (row[0].as_deref().unwrap(), row[1].as_deref().unwrap())).collect();
-    assert_eq!(words, [("balances", "active"), ("orders", "active"), ("positions", "failed")]);
-    assert!(status[2][2].as_ref().unwrap().contains("never"), "{status:?}");
+    let failed: Vec<_> = status.iter().filter(|row| row[1].as_deref() != Some("active")).collect();
+    assert_eq!(
+        (failed.len(), failed[0][0].as_deref(), failed[0][1].as_deref()),
+        (1, Some("positions"), Some("failed"))
+    );
+    assert!(failed[0][2].as_ref().is_some_and(|error| error.contains("never")), "{failed:?}");
     assert_eq!(database.number("SELECT count(*) FROM tickwerk.events"), last_sequence(&journal));
     let shown = db(&place.address, &["status", text(&journal), "--json"]).expect(0).json();
     assert_eq!(

@@ -11,7 +11,16 @@ use std::collections::BTreeMap;
 pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     (
         "journal",
-        &["dir", "segment_size", "acknowledge", "sync_interval_ms", "io", "scrub_mib_per_s", "compress"],
+        &[
+            "dir",
+            "segment_size",
+            "acknowledge",
+            "replicator",
+            "sync_interval_ms",
+            "io",
+            "scrub_mib_per_s",
+            "compress",
+        ],
     ),
     ("engine", &["mode", "batch", "egress_max", "egress_reserve", "wait", "pin", "ring"]),
     ("engine.wait", &["core", "journal", "source"]),

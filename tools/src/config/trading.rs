@@ -241,7 +241,7 @@ pub(crate) fn read_strategies(
     Ok(strategies)
 }
 
-/// Parameters in the order of `kind`. Whether they make sense together is for the strategy to say.
+/// Parameters in the order of `kind`. Whether they make sense together the strategy says.
 fn read_parameters(
     section: &mut Section<'_>,
     kind: &StrategyKind,
@@ -265,6 +265,10 @@ fn read_parameters(
         let value = value.or(parameter.default);
         *place = value.ok_or_else(|| inner.missing(name, "write it among the parameters"))?;
     }
+    (kind.check)(&parameters).map_err(|name| {
+        let remedy = format!("{} cannot be made of it beside the other parameters and defaults", kind.name);
+        inner.refused(name, &remedy)
+    })?;
     section.keep("parameters", inner.finish());
     Ok(parameters)
 }

@@ -4,7 +4,7 @@ use super::Names;
 use tickwerk_domain::{AccountId, BreakerKind, StrategyId, TextId};
 use tickwerk_engine::Core;
 use tickwerk_engine::risk::subjects::SubjectId;
-use tickwerk_render::{Dictionary, OrderEntry};
+use tickwerk_render::{Dictionary, OrderEntry, Traded};
 
 /// The scales of what was configured, and the orders and breakers that `core` remembers.
 pub(crate) fn dictionary(names: &Names, core: &Core) -> Dictionary {
@@ -17,6 +17,7 @@ pub(crate) fn dictionary(names: &Names, core: &Core) -> Dictionary {
                 side: Some(order.side),
                 account: order.account,
                 strategy: StrategyId::NONE,
+                traded: Traded::default(),
             },
         );
     }

@@ -5,8 +5,9 @@
 //! 2. every unit and integration test of the workspace (by `cargo nextest` where it is installed);
 //! 3. every example in the documentation.
 //!
-//! Tests that need PostgreSQL get a server in a temporary directory, which is started before 2 and stopped after 3; where
-//! the programs are missing, Debian's are installed (as root), and else such tests say that they were skipped.
+//! Where it may, the task installs what some tests need: `strace`, with which calls of the kernel are made to fail, and
+//! PostgreSQL, of which a server is started in a temporary directory before 2 and stopped after 3. Without them tests that
+//! need them say that they were skipped. Nothing else outside the workspace is needed.
 //!
 //! `cargo xtask ci` runs the formatter's check, the lints, the same tests, the documentation, a smoke test of the
 //! released binary, and the check of licences and sources. It never edits a file, and stops at the first step that fails.
@@ -58,6 +59,18 @@ fn main() -> ExitCode {
 }
 
 fn test(report: &mut Report, depth: Depth) -> Result<()> {
+    if !is_program("strace") {
+        match installer() {
+            Some(mut install) => report.step("strace for the tests", || {
+                // Without it some tests are left out, and say so.
+                if let Err(error) = run(&mut install) {
+                    report::say(&format!("{error:#}; going on without it"));
+                }
+                Ok(())
+            })?,
+            None => report.skip("strace for the tests", "it is not installed and cannot be here"),
+        }
+    }
     report.step("build", || run(cargo(depth).args(["build", "--workspace", "--bins"])))?;
     let mut server = None;
     report.step("PostgreSQL", || {
@@ -132,6 +145,39 @@ fn is_installed(subcommand: &str) -> bool {
     let asked =
         plain_cargo().args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
+}
+
+/// Whether a program can be started.
+fn is_program(name: &str) -> bool {
+    let asked = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// How strace is installed: by a root, or by one who may become it without being asked.
+fn installer() -> Option<Command> {
+    if !is_program("apt-get") {
+        return None;
+    }
+    let succeeds = |command: &mut Command| {
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .output()
+            .ok()
+            .filter(|output| output.status.success())
+    };
+    let is_root =
+        succeeds(Command::new("id").arg("-u")).is_some_and(|output| output.stdout.trim_ascii() == b"0");
+    let mut install = if is_root {
+        Command::new("apt-get")
+    } else {
+        succeeds(Command::new("sudo").args(["-n", "true"]))?;
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "apt-get"]);
+        sudo
+    };
+    install.args(["install", "--yes", "--no-install-recommends", "strace"]);
+    Some(install)
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -102,7 +102,15 @@ impl Server {
         ]);
         crate::run(made.arg(&data))?;
         let mut started = program(&programs.join("postgres"));
-        started.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c", "max_connections=200", "-k"]);
+        started.arg("-D").arg(&data).args([
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "max_connections=200",
+            "-c",
+            "fsync=off",
+            "-k",
+        ]);
         let process = started.arg(&folder).spawn().context("cannot start PostgreSQL")?;
         let server = Self { folder, process };
         let deadline = Instant::now() + START_LIMIT;

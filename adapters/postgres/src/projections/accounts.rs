@@ -100,9 +100,10 @@ impl Projection for Accounts {
         &["SELECT account_id FROM {accounts} WHERE state IS NOT NULL"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
-        let id = row.get(0).and_then(|id| id.parse().ok()).expect("an account's number");
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        let id = row.get(0).and_then(|id| id.parse().ok()).ok_or("an account has no number")?;
         self.known.insert(AccountId(id));
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {

@@ -182,15 +182,20 @@ mod tests {
         journal.event(DAY, OrderAccepted { order, venue_order_id: 9 });
         let reason = Reject::CancelRequested.code();
         journal.event(DAY, OrderCanceled { order, cum_qty: Qty::ZERO, reason });
-        let columns = ["category", "title", "actor", "visibility", "order_id", "account", "symbol", "description"];
+        let columns =
+            ["category", "title", "actor", "visibility", "order_id", "account", "symbol", "description"];
         let rows = folded::<Activity>(&journal).rows(&TABLES[0], &columns);
         let told: Vec<&String> = rows.iter().filter(|row| row.starts_with("trading")).collect();
         let number = before + 1;
         assert_eq!(
             told,
             [
-                &format!("trading Order accepted ops account {number} desk BTCUSDT order={number} venue_order_id=9"),
-                &format!("trading Order cancelled ops account {number} desk BTCUSDT order={number} cum_qty=0.000 reason=cancel_requested"),
+                &format!(
+                    "trading Order accepted ops account {number} desk BTCUSDT order={number} venue_order_id=9"
+                ),
+                &format!(
+                    "trading Order cancelled ops account {number} desk BTCUSDT order={number} cum_qty=0.000 reason=cancel_requested"
+                ),
             ]
         );
     }

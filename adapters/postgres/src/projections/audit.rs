@@ -20,7 +20,7 @@ static TABLES: &[Table] = &[Table {
     name: "audit_entries",
     rows: Rows::Appended,
     columns: &[
-        Column::set("category", Type::Text),
+        Column::key("category", Type::Text),
         Column::set("action", Type::Text),
         Column::set("subject", Type::Text),
         Column::set("account", Type::Text),
@@ -128,8 +128,7 @@ fn entry<'c>(
     write_payload_json(fact.record, fact.dictionary, &mut details);
     let source = fact.command().map_or(Value::Null, |of| Value::text(source_word(of.envelope.source)));
     changes
-        .row(&TABLES[0], [])
-        .set("category", Value::text(category))
+        .row(&TABLES[0], [Value::text(category)])
         .set("action", Value::text(fact.payload().event_type()))
         .set("subject", subject)
         .set("account", Value::named(fact.dictionary.account(account), account.0))
@@ -161,9 +160,9 @@ fn category(command: &Command) -> &'static str {
     }
 }
 
-/// What is changed: the kind of a limit or breaker, else what is defined.
+/// What is changed: what is defined, else the kind of a limit or breaker, else what a setting is for.
 fn subject(fact: &Fact<'_>) -> Value {
-    let fields = ["kind", "symbol", "name", "code", "venue", "currency", "version", "instrument", "account"];
+    let fields = ["symbol", "name", "code", "kind", "version", "currency", "instrument", "venue", "account"];
     let shown = fields.iter().find_map(|field| field_text(fact.payload(), fact.dictionary, field));
     shown.map_or(Value::Null, Value::text)
 }

@@ -72,13 +72,14 @@ impl Projection for Balances {
         &["SELECT account_id, currency_id, book, scale, balance FROM {balances}"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
         let text = |place: usize| row.get(place).unwrap_or("");
-        let id = |place: usize| text(place).parse().unwrap_or(0);
-        let book = LedgerBook::from_word(text(2)).expect("a book of the ledger");
-        let scale = text(3).parse().expect("a scale");
-        let held = parse_decimal_i128(text(4), scale).expect("a balance of this scale");
-        self.held.insert((AccountId(id(0)), CurrencyId(id(1)), book), held);
+        let id = |place: usize| text(place).parse().map_err(|_| "an id is no number");
+        let book = LedgerBook::from_word(text(2)).ok_or("a book is none of the ledger's")?;
+        let scale = text(3).parse().map_err(|_| "a scale is no number")?;
+        let held = parse_decimal_i128(text(4), scale).map_err(|error| error.to_string())?;
+        self.held.insert((AccountId(id(0)?), CurrencyId(id(1)?), book), held);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {

@@ -182,20 +182,21 @@ impl Candles {
         let entry = fact.dictionary.instrument(instrument).ok_or("its instrument is not defined")?;
         for (period, (_, length)) in PERIODS.iter().enumerate() {
             let start = fact.time().0 / length * length;
-            let candle = self.gathered.entry((instrument, period, start, is_of_trades)).or_insert_with(|| Candle {
-                symbol: fact.symbol(instrument),
-                price_scale: entry.price_scale,
-                quantity_scale: entry.quantity_scale,
-                open: price,
-                high: price,
-                low: price,
-                close: price,
-                volume: 0,
-                value: 0,
-                count: 0,
-                time: fact.time(),
-                at: fact.sequence(),
-            });
+            let candle =
+                self.gathered.entry((instrument, period, start, is_of_trades)).or_insert_with(|| Candle {
+                    symbol: fact.symbol(instrument),
+                    price_scale: entry.price_scale,
+                    quantity_scale: entry.quantity_scale,
+                    open: price,
+                    high: price,
+                    low: price,
+                    close: price,
+                    volume: 0,
+                    value: 0,
+                    count: 0,
+                    time: fact.time(),
+                    at: fact.sequence(),
+                });
             candle.high = candle.high.max(price);
             candle.low = candle.low.min(price);
             candle.close = price;
@@ -247,7 +248,8 @@ mod tests {
             journal.command(DAY + seconds * SECOND, trade(price, qty));
         }
         journal.command(DAY + 62 * SECOND, quote(100, 103));
-        let columns = ["period", "started_at", "source", "open", "high", "low", "close", "volume", "value", "count"];
+        let columns =
+            ["period", "started_at", "source", "open", "high", "low", "close", "volume", "value", "count"];
         let rows = folded::<Candles>(&journal).rows(&TABLES[0], &columns);
         assert_eq!(
             rows,

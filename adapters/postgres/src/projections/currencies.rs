@@ -85,7 +85,7 @@ mod tests {
     use tickwerk_domain::Rate;
     use tickwerk_domain::command::ConversionSet;
     use tickwerk_domain::event::CommandRefused;
-    use tickwerk_domain::{Event, Reject, TextId};
+    use tickwerk_domain::{Event, InstrumentId, Reject, TextId};
 
     #[test]
     fn a_currency_is_what_was_defined_and_what_it_is_worth() {
@@ -100,13 +100,13 @@ mod tests {
             command_type: 0,
             text: TextId::NONE,
         };
-        desk.frame(rate(150_000_000, Default::default()), [Event::CommandRefused(refused)]);
+        desk.frame(rate(150_000_000, InstrumentId::NONE), [Event::CommandRefused(refused)]);
         assert_eq!(
             desk.cell("currencies", &ids([2]), "rate_symbol"),
             "BTCEUR",
             "what is refused changes nothing"
         );
-        desk.command(rate(150_000_000, Default::default()));
+        desk.command(rate(150_000_000, InstrumentId::NONE));
         assert_eq!(desk.cells("currencies", &ids([2]), ["rate", "rate_symbol"]), ["1.50000000", ""]);
     }
 }

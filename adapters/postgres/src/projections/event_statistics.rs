@@ -157,7 +157,10 @@ impl Projection for EventStatistics {
         }
         if is_refusal {
             changes
-                .row(&TABLES[1], [Value::Time(TimeNs(day)), Value::text(event_type), Value::text(reason(fact))])
+                .row(
+                    &TABLES[1],
+                    [Value::Time(TimeNs(day)), Value::text(event_type), Value::text(reason(fact))],
+                )
                 .set("count", Value::Int(1))
                 .set("last_at", Value::Time(time))
                 .done();
@@ -225,7 +228,8 @@ impl EventStatistics {
             actor.commands += 1;
             if let Payload::Command(command) = fact.payload() {
                 actor.orders += i64::from(matches!(command, Command::NewOrder(_)));
-                actor.cancels += i64::from(matches!(command, Command::CancelOrder(_) | Command::MassCancel(_)));
+                actor.cancels +=
+                    i64::from(matches!(command, Command::CancelOrder(_) | Command::MassCancel(_)));
             }
         }
         actor.refusals += i64::from(is_refusal);
@@ -268,7 +272,14 @@ mod tests {
         journal.event(DAY + 86_400 * SECOND, refused);
         let tables = folded::<EventStatistics>(&journal);
         let columns = [
-            "day", "event_type", "source", "count", "refusals", "measured", "processing_ns", "processing_min_ns",
+            "day",
+            "event_type",
+            "source",
+            "count",
+            "refusals",
+            "measured",
+            "processing_ns",
+            "processing_min_ns",
             "processing_max_ns",
         ];
         let rows = tables.rows(&TABLES[0], &columns);

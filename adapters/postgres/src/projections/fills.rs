@@ -209,3 +209,90 @@ fn realized(fact: &Fact<'_>, instrument: InstrumentId) -> Value {
     });
     fact.settled(instrument, Money::new(sum))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projections::testing::{ALICE, BTCEUR, Desk, Trade};
+    use tickwerk_domain::command::{TradeBusted, TradeCorrected};
+    use tickwerk_domain::{Liquidity, Reject};
+
+    fn key(execution: i128) -> [Value; 2] {
+        [Value::Int(1), Value::Numeric(execution, 0)]
+    }
+
+    fn restated(price: i64, qty: i64, fee: i128, state: FillState) -> FillRestated {
+        FillRestated {
+            cum_value: Money::ZERO,
+            cum_fee: Money::ZERO,
+            fee: Money::new(fee),
+            order: OrderId(1),
+            execution_id: 1,
+            price: Price(price),
+            qty: Qty(qty),
+            cum_qty: Qty(qty),
+            leaves_qty: Qty(1),
+            account: ALICE,
+            instrument: BTCEUR,
+            state,
+        }
+    }
+
+    #[test]
+    fn a_fill_is_booked_corrected_and_taken_back() {
+        let mut desk = Desk::new(Fills);
+        desk.trade(&Trade { price: -10_000, qty: 2500, fee: 10, after: -2500, realized: 700 });
+        let of = ["side", "price", "qty", "value", "fee", "fee_currency", "liquidity", "state", "realized"];
+        let booked = desk.cells("fills", &key(1), of);
+        assert_eq!(booked, ["sell", "100.00", "2.500", "250.00", "0.10", "EUR", "maker", "booked", "7.00"]);
+
+        let changed = |desk: &Desk<Fills>, realized| {
+            let of = Trade { after: -2000, realized, ..Trade::default() };
+            Event::PositionChanged(desk.changed(&of))
+        };
+        let (back, again) = (changed(&desk, -700), changed(&desk, 500));
+        let (order, execution_id, fee) = (OrderId(1), 1, Money::new(8));
+        let (price, qty) = (Price(9900), Qty(2000));
+        let corrected = Event::FillRestated(restated(9900, 2000, 8, FillState::Corrected));
+        desk.frame(TradeCorrected { order, execution_id, price, qty, fee }, [corrected, back, again]);
+        let of = ["price", "qty", "value", "fee", "state", "realized", "first_price", "first_qty"];
+        let now = desk.cells("fills", &key(1), of);
+        assert_eq!(now, ["99.00", "2.000", "198.00", "0.08", "corrected", "5.00", "100.00", "2.500"]);
+
+        let busted = Event::FillRestated(restated(9900, 0, 0, FillState::Busted));
+        let back = changed(&desk, -500);
+        desk.frame(TradeBusted { order, execution_id }, [busted, back]);
+        let now = desk.cells("fills", &key(1), ["qty", "value", "state", "realized"]);
+        assert_eq!(now, ["0.000", "0.00", "busted", "0.00"]);
+    }
+
+    #[test]
+    fn one_that_fits_no_order_is_kept_and_one_without_a_report_is_poison() {
+        let mut desk = Desk::new(Fills);
+        let (order, execution_id, price, qty) = (OrderId(1), 9, Price(10_000), Qty(1));
+        let reason = Reject::FillUnmatched.code();
+        let fee_currency = tickwerk_domain::CurrencyId::NONE;
+        let (fee, liquidity) = (Money::ZERO, Liquidity::Taker);
+        let report = FillReported { order, execution_id, price, qty, fee, fee_currency, liquidity };
+        let unmatched = FillUnmatched { order, execution_id, price, qty, reason };
+        desk.frame(report, [Event::FillUnmatched(unmatched)]);
+        assert_eq!(desk.cells("fills", &key(9), ["state", "reason"]), ["unmatched", "fill_unmatched"]);
+
+        let filled = tickwerk_domain::event::OrderFilled {
+            cum_value: Money::ZERO,
+            cum_fee: Money::ZERO,
+            order,
+            last_price: price,
+            last_qty: qty,
+            cum_qty: qty,
+            leaves_qty: Qty::ZERO,
+            account: ALICE,
+            instrument: BTCEUR,
+            side: Side::Buy,
+            liquidity,
+        };
+        desk.frame(TradeBusted { order, execution_id }, [Event::OrderFilled(filled)]);
+        assert_eq!(desk.poisoned, ["no fill was reported in its frame"]);
+        assert_eq!(desk.changes.rows_of("fills"), 1);
+    }
+}

@@ -7,10 +7,13 @@ use crate::projection::Projection;
 use crate::table::{Merge, Rows, Table};
 use crate::value::Value;
 use std::collections::BTreeMap;
-use tickwerk_domain::command::{AccountDefined, CurrencyDefined, ReferenceCurrencySet, StrategyDefined, TextDefined};
+use tickwerk_domain::command::{
+    AccountDefined, CurrencyDefined, ReferenceCurrencySet, StrategyDefined, TextDefined,
+};
 use tickwerk_domain::{
-    AccountId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind, Money, Payload,
-    PositionMode, Price, Qty, Rate, Record, Sequence, SourceId, StrategyId, TextBytes, TextId, TimeNs,
+    AccountId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind, Money,
+    Payload, PositionMode, Price, Qty, Rate, Record, Sequence, SourceId, StrategyId, TextBytes, TextId,
+    TimeNs,
 };
 use tickwerk_render::Dictionary;
 
@@ -153,7 +156,9 @@ impl Tables {
                     std::collections::btree_map::Entry::Vacant(entry) => {
                         entry.insert(values);
                     }
-                    std::collections::btree_map::Entry::Occupied(mut entry) => merge(table, entry.get_mut(), values),
+                    std::collections::btree_map::Entry::Occupied(mut entry) => {
+                        merge(table, entry.get_mut(), values)
+                    }
                 }
             }
         }
@@ -180,8 +185,20 @@ fn merge(table: &Table, old: &mut [Value], new: Vec<Value>) {
             Merge::Key | Merge::Set => new,
             Merge::First => before,
             Merge::Add => before.plus(new).unwrap(),
-            Merge::Max => if before.is_below(&new) { new } else { before },
-            Merge::Min => if new.is_below(&before) { new } else { before },
+            Merge::Max => {
+                if before.is_below(&new) {
+                    new
+                } else {
+                    before
+                }
+            }
+            Merge::Min => {
+                if new.is_below(&before) {
+                    new
+                } else {
+                    before
+                }
+            }
         };
     }
 }
@@ -193,7 +210,9 @@ fn show(value: &Value) -> String {
         Value::Bool(flag) => flag.to_string(),
         Value::Text(text) => text.to_string(),
         Value::Numeric(mantissa, scale) => tickwerk_domain::format_decimal(*mantissa, *scale),
-        Value::Time(time) => format!("+{}s", i128::from(time.0) / i128::from(SECOND) - i128::from(DAY / SECOND)),
+        Value::Time(time) => {
+            format!("+{}s", i128::from(time.0) / i128::from(SECOND) - i128::from(DAY / SECOND))
+        }
         Value::Json(json) => json.clone(),
     }
 }

@@ -94,7 +94,13 @@ impl Projection for OrderBooks {
     }
 
     fn events(&self) -> &'static [&'static str] {
-        &["market.quote", "market.book_delta", "market.book_order", "market.book_stale", "market.book_restored"]
+        &[
+            "market.quote",
+            "market.book_delta",
+            "market.book_order",
+            "market.book_stale",
+            "market.book_restored",
+        ]
     }
 
     fn state(&self) -> &'static [&'static str] {
@@ -118,7 +124,11 @@ impl Projection for OrderBooks {
             let book = self.book(fact, delta.instrument)?;
             book.source = BOOK;
             book.take_delta(delta);
-            if delta.is_last() { self.sample(fact, delta.instrument, delta.update_id, changes) } else { Ok(()) }
+            if delta.is_last() {
+                self.sample(fact, delta.instrument, delta.update_id, changes)
+            } else {
+                Ok(())
+            }
         } else if let Payload::Command(Command::BookOrderObserved(told)) = fact.payload() {
             let book = self.book(fact, told.instrument)?;
             book.source = ORDERS;
@@ -165,12 +175,7 @@ impl OrderBooks {
         Ok(book)
     }
 
-    fn quote(
-        &mut self,
-        fact: &Fact<'_>,
-        quote: &QuoteObserved,
-        changes: &mut Changes,
-    ) -> Result<(), Poison> {
+    fn quote(&mut self, fact: &Fact<'_>, quote: &QuoteObserved, changes: &mut Changes) -> Result<(), Poison> {
         let known = self.books.get(&quote.instrument);
         // Where there is a book, its own touch says more.
         if known.is_some_and(|book| book.source == BOOK || book.source == ORDERS) {
@@ -208,7 +213,8 @@ impl OrderBooks {
             Value::Numeric(levels.iter().map(|(_, qty)| i128::from(*qty)).sum(), entry.quantity_scale)
         };
         let count = |side: usize| Value::unsigned(book.levels[side].len() as u64);
-        let json = |levels: &[(i64, i64)]| Value::Json(to_json(levels, entry.price_scale, entry.quantity_scale));
+        let json =
+            |levels: &[(i64, i64)]| Value::Json(to_json(levels, entry.price_scale, entry.quantity_scale));
         let mut row = changes
             .row(&TABLES[0], [Value::unsigned(u64::from(instrument.0))])
             .set("symbol", fact.symbol(instrument))
@@ -358,11 +364,13 @@ mod tests {
     use tickwerk_domain::event::BookStale;
     use tickwerk_domain::{Level, Price, Qty, StaleReason};
 
-    const COLUMNS: [&str; 8] = ["source", "best_bid", "best_ask", "mid", "spread", "bids", "asks", "recorded_at"];
+    const COLUMNS: [&str; 8] =
+        ["source", "best_bid", "best_ask", "mid", "spread", "bids", "asks", "recorded_at"];
 
     fn delta(levels: &[(Side, i64, i64)], is_snapshot: bool) -> BookDelta {
         let mut made = None;
-        let levels = levels.iter().map(|(side, price, qty)| (*side, Level { price: Price(*price), qty: Qty(*qty) }));
+        let levels =
+            levels.iter().map(|(side, price, qty)| (*side, Level { price: Price(*price), qty: Qty(*qty) }));
         BookDelta::split(INSTRUMENT, 7, is_snapshot, levels, |part| made = Some(part));
         made.unwrap()
     }

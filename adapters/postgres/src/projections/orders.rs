@@ -176,12 +176,13 @@ impl Projection for Orders {
         ]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
-        let id = row.get(0).and_then(|id| id.parse().ok()).expect("an order's number");
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        let id = row.get(0).and_then(|id| id.parse().ok()).ok_or("an order has no number")?;
         let is = |place: usize| row.get(place) == Some("t");
-        let status = row.get(1).and_then(OrderStatus::from_word).expect("a state of orders");
+        let status = row.get(1).and_then(OrderStatus::from_word).ok_or("a state is none of orders")?;
         let open = Open { status, is_accepted: is(2), has_fill: is(3), is_replace_pending: is(4) };
         self.open.insert(OrderId(id), open);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {

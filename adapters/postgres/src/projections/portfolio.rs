@@ -142,6 +142,7 @@ fn flow(fact: &Fact<'_>, changes: &mut Changes, day: &Value, account: AccountId,
 
 #[cfg(test)]
 mod tests {
+    use super::LedgerBook::{Client, External, Fee, Venue};
     use super::*;
     use crate::projections::testing::{ALICE, Desk, EUR, SECOND};
     use tickwerk_domain::command::TimeAdvanced;
@@ -167,7 +168,6 @@ mod tests {
         let snapshot = desk.cells("portfolio_snapshots", &[day.clone(), Value::Int(1)], of);
         assert_eq!(snapshot, ["alice", "900.00", "1200.00", "900.00", "3"]);
 
-        use LedgerBook::{Client, External, Fee, Venue};
         let leg = |amount, from, to| Leg { amount: Money::new(amount), currency: EUR, from, to };
         let legs = [
             leg(500, External, Client),

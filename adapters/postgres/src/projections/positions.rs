@@ -93,11 +93,12 @@ impl Projection for Positions {
             funding_total, mark FROM {positions}"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
-        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).expect("a number");
-        let side = row.get(2).and_then(PositionSide::from_word).expect("a side of positions");
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).ok_or("an id is no number");
+        let side = row.get(2).and_then(PositionSide::from_word).ok_or("a side is none of positions")?;
         let known = std::array::from_fn(|place| row.get(3 + place).map_or(Value::Null, Value::decimal));
-        self.known.insert((AccountId(id(0)), InstrumentId(id(1)), side), known);
+        self.known.insert((AccountId(id(0)?), InstrumentId(id(1)?), side), known);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
@@ -179,5 +180,54 @@ impl Positions {
             row = row.set(column, value.clone());
         }
         Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projections::testing::{ALICE, BTCEUR, Desk, Trade};
+    use tickwerk_domain::command::TimeAdvanced;
+    use tickwerk_domain::event::{FundingPosted, PositionMarked};
+    use tickwerk_domain::{Money, Price, Qty, Rate, TimeNs};
+
+    #[test]
+    fn each_row_of_the_history_says_all_of_how_the_position_stood() {
+        let mut desk = Desk::new(Positions::default());
+        desk.trade(&Trade { price: 10_000, qty: 2000, fee: 10, after: 2000, realized: 0 });
+        let (account, instrument, side) = (ALICE, BTCEUR, PositionSide::Net);
+        let marked = PositionMarked {
+            realized_total: Money::ZERO,
+            unrealized: Money::new(-300),
+            fees_total: Money::new(10),
+            funding_total: Money::ZERO,
+            mark_twice: 19_701,
+            qty: Qty(2000),
+            account,
+            instrument,
+            side,
+        };
+        let time = TimeAdvanced { due: TimeNs(1) };
+        desk.frame(time, [Event::PositionMarked(marked)]);
+        let funding = FundingPosted {
+            amount: Money::new(-7),
+            funding_total: Money::new(-7),
+            qty: Qty(2000),
+            rate: Rate(0),
+            price: Price(10_000),
+            account,
+            instrument,
+            side,
+        };
+        desk.frame(time, [Event::FundingPosted(funding)]);
+        let key = [Value::Int(1), Value::Int(1), Value::text("net")];
+        let of = ["qty", "unrealized", "fees_total", "funding_total", "mark"];
+        for table in ["positions", "position_history"] {
+            let stood = desk.cells(table, &key, of);
+            assert_eq!(stood, ["2.000", "-3.00", "0.10", "-0.07", "98.505"], "{table}");
+        }
+        let told = desk.cells("position_history", &key, ["change", "funding", "realized"]);
+        assert_eq!(told, ["funding", "-0.07", "null"]);
+        assert_eq!(desk.changes.rows_of("position_history"), 3);
     }
 }

@@ -127,16 +127,14 @@ impl Projection for Profits {
         &["SELECT account_id, instrument_id, side, realized, unrealized, fees, funding FROM {profits}"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
-        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).expect("a number");
-        let side = row.get(2).and_then(PositionSide::from_word).expect("a side of positions");
-        let amount = |place: usize| match Value::decimal(row.get(place).unwrap_or("0")) {
-            Value::Numeric(mantissa, _) => mantissa,
-            other => panic!("{other:?} is no amount"),
-        };
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        let id = |place: usize| row.get(place).and_then(|id| id.parse().ok()).ok_or("an id is no number");
+        let side = row.get(2).and_then(PositionSide::from_word).ok_or("a side is none of positions")?;
+        let amount = |place: usize| Value::mantissa(row.get(place).unwrap_or("0"));
         let totals =
-            Totals { realized: amount(3), unrealized: amount(4), fees: amount(5), funding: amount(6) };
-        self.totals.insert((AccountId(id(0)), InstrumentId(id(1)), side), totals);
+            Totals { realized: amount(3)?, unrealized: amount(4)?, fees: amount(5)?, funding: amount(6)? };
+        self.totals.insert((AccountId(id(0)?), InstrumentId(id(1)?), side), totals);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
@@ -269,14 +267,7 @@ mod tests {
         let minute = desk.time.0 / (60 * SECOND) * (60 * SECOND);
         let day = desk.time.0 / (86_400 * SECOND) * (86_400 * SECOND);
         desk.trade(&Trade { price: 10_000, qty: 2000, fee: 10, after: 2000, ..Trade::default() });
-        desk.trade(&Trade {
-            price: -11_000,
-            qty: 1000,
-            fee: 5,
-            after: 1000,
-            realized: 1000,
-            ..Trade::default()
-        });
+        desk.trade(&Trade { price: -11_000, qty: 1000, fee: 5, after: 1000, realized: 1000 });
         for (period, bucket) in [("minute", minute), ("day", day)] {
             let sums = ["realized", "fees", "volume", "fills", "currency"];
             let sums = desk.cells("profit_series", &series(period, bucket, 0), sums);

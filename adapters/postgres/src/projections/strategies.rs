@@ -92,7 +92,10 @@ mod tests {
         of.kind = 9;
         journal.command(DAY + 2 * SECOND, of);
         let reason = Reject::UnknownStrategyKind.code();
-        journal.event(DAY + 2 * SECOND, CommandRefused { value: 9, reason, command_type: 0x0201, text: TextId::NONE });
+        journal.event(
+            DAY + 2 * SECOND,
+            CommandRefused { value: 9, reason, command_type: 0x0201, text: TextId::NONE },
+        );
         let columns = ["strategy", "account", "symbol", "kind", "is_enabled", "defined_at", "updated_at"];
         let rows = folded::<Strategies>(&journal).rows(&TABLES[0], &columns);
         assert_eq!(rows, ["cross desk BTCUSDT 1 false +0s +1s"]);

@@ -152,7 +152,13 @@ fn part_of_command(fact: &Fact<'_>, command: &Command) -> Option<Part> {
     } else if let Command::SessionSet(of) = command {
         let status = if of.state == SessionState::Halted { WARNING } else { OK };
         let component = symbol(fact, of.instrument);
-        Some(Part { component_type: "session", component, status, state: of.state.word(), detail: Value::Null })
+        Some(Part {
+            component_type: "session",
+            component,
+            status,
+            state: of.state.word(),
+            detail: Value::Null,
+        })
     } else if let Command::AccountStateSet(of) = command {
         let status = if of.state == AccountState::Suspended { WARNING } else { OK };
         let (component, detail) = (account(fact, of.account), fact.text(of.reason));
@@ -175,8 +181,15 @@ fn part_of_event(fact: &Fact<'_>, event: &Event) -> Option<Part> {
             BreakerState::Cooling => WARNING,
             BreakerState::Tripped => CRITICAL,
         };
-        let component = format!("{} {}", of.kind.word(), scope(fact, of.account, InstrumentId::NONE, of.strategy));
-        Some(Part { component_type: "breaker", component, status, state: of.state.word(), detail: Value::Null })
+        let component =
+            format!("{} {}", of.kind.word(), scope(fact, of.account, InstrumentId::NONE, of.strategy));
+        Some(Part {
+            component_type: "breaker",
+            component,
+            status,
+            state: of.state.word(),
+            detail: Value::Null,
+        })
     } else if let Event::KillSwitchChanged(of) = event {
         let (status, state) = if of.engaged { (CRITICAL, "engaged") } else { (OK, "released") };
         let component = scope(fact, of.account, of.instrument, of.strategy);
@@ -188,7 +201,13 @@ fn part_of_event(fact: &Fact<'_>, event: &Event) -> Option<Part> {
             TradingState::Halted => CRITICAL,
         };
         let component = scope(fact, of.account, of.instrument, of.strategy);
-        Some(Part { component_type: "trading", component, status, state: of.state.word(), detail: Value::Null })
+        Some(Part {
+            component_type: "trading",
+            component,
+            status,
+            state: of.state.word(),
+            detail: Value::Null,
+        })
     } else if let Event::ReconcileCompleted(of) = event {
         let (status, state) = if of.differences == 0 { (OK, "equal") } else { (WARNING, "different") };
         let detail = Value::text(format!("{} differences in run {}", of.differences, of.run));
@@ -226,9 +245,9 @@ fn scope(fact: &Fact<'_>, of: AccountId, instrument: InstrumentId, strategy: Str
 mod tests {
     use super::*;
     use crate::projections::fixture::{ACCOUNT, DAY, Journal, SECOND, folded};
+    use tickwerk_domain::VenueId;
     use tickwerk_domain::command::VenueStateObserved;
     use tickwerk_domain::event::KillSwitchChanged;
-    use tickwerk_domain::VenueId;
 
     #[test]
     fn a_minute_keeps_the_worst_and_a_part_its_last_state() {
@@ -255,7 +274,8 @@ mod tests {
         }
         for (account, engaged) in [(AccountId::NONE, true), (ACCOUNT, true), (ACCOUNT, false)] {
             let (instrument, strategy) = (InstrumentId::NONE, StrategyId::NONE);
-            journal.event(DAY, KillSwitchChanged { limits_version: 1, account, instrument, strategy, engaged });
+            journal
+                .event(DAY, KillSwitchChanged { limits_version: 1, account, instrument, strategy, engaged });
         }
         let tables = folded::<SystemHealth>(&journal);
         let health = tables.rows(&TABLES[0], &["minute", "samples", "outcome_depth", "memory_bytes"]);
@@ -263,7 +283,11 @@ mod tests {
         let parts = tables.rows(&TABLES[1], &["component_type", "component", "status", "state"]);
         assert_eq!(
             parts,
-            ["kill_switch all critical engaged", "kill_switch desk ok released", "venue simulated critical disconnected"]
+            [
+                "kill_switch all critical engaged",
+                "kill_switch desk ok released",
+                "venue simulated critical disconnected"
+            ]
         );
     }
 }

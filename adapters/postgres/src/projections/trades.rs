@@ -129,30 +129,28 @@ impl Projection for Trades {
             FROM {trades} ORDER BY account_id, instrument_id, position_side, opened_position DESC"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
         let text = |place: usize| row.get(place).unwrap_or("0");
-        let number = |place: usize| text(place).parse().expect("a number");
-        let id = |place: usize| text(place).parse().expect("a number");
-        let mantissa = |place: usize| match Value::decimal(text(place)) {
-            Value::Numeric(mantissa, _) => mantissa,
-            other => panic!("{other:?} is no decimal"),
-        };
-        let qty = |place: usize| i64::try_from(mantissa(place)).expect("a quantity");
-        let side = PositionSide::from_word(text(2)).expect("a side of positions");
+        let number = |place: usize| text(place).parse().map_err(|_| format!("{} is no number", text(place)));
+        let id = |place: usize| text(place).parse().map_err(|_| format!("{} is no id", text(place)));
+        let mantissa = |place: usize| Value::mantissa(text(place));
+        let qty = |place: usize| i64::try_from(mantissa(place)?).map_err(|error| error.to_string());
+        let side = PositionSide::from_word(text(2)).ok_or("a side is none of positions")?;
         let trade = Trade {
-            opened_position: number(3),
-            opened_us: number(4),
-            strategy: StrategyId(id(5)),
-            qty: qty(6),
-            qty_max: qty(7),
-            changes: text(8).parse().expect("a count"),
-            realized: mantissa(9),
-            fees: mantissa(10),
-            funding: mantissa(11),
-            fees_total: mantissa(12),
-            funding_total: mantissa(13),
+            opened_position: number(3)?,
+            opened_us: number(4)?,
+            strategy: StrategyId(id(5)?),
+            qty: qty(6)?,
+            qty_max: qty(7)?,
+            changes: text(8).parse().map_err(|_| "a count is no number")?,
+            realized: mantissa(9)?,
+            fees: mantissa(10)?,
+            funding: mantissa(11)?,
+            fees_total: mantissa(12)?,
+            funding_total: mantissa(13)?,
         };
-        self.newest.insert((AccountId(id(0)), InstrumentId(id(1)), side), trade);
+        self.newest.insert((AccountId(id(0)?), InstrumentId(id(1)?), side), trade);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
@@ -324,11 +322,11 @@ mod tests {
         let mut desk = Desk::new(Trades::default());
         let opened = desk.sequence + 3;
         desk.trade(&Fill { price: 10_000, qty: 2000, fee: 10, after: 2000, ..Fill::default() });
-        desk.trade(&Fill { price: -11_000, qty: 500, fee: 3, after: 1500, realized: 500, ..Fill::default() });
+        desk.trade(&Fill { price: -11_000, qty: 500, fee: 3, after: 1500, realized: 500 });
         let open = desk.cells("trades", &trade(opened), ["qty", "realized", "fees", "net", "closed_at"]);
         assert_eq!(open, ["1.500", "5.00", "0.13", "4.87", "null"]);
         assert_eq!(desk.changes.rows_of("trade_statistics"), 0);
-        desk.trade(&Fill { price: -9000, qty: 1500, fee: 7, after: 0, realized: -1500, ..Fill::default() });
+        desk.trade(&Fill { price: -9000, qty: 1500, fee: 7, after: 0, realized: -1500 });
         let of = ["direction", "qty_max", "changes", "net", "holding_s"];
         assert_eq!(desk.cells("trades", &trade(opened), of), ["long", "2.000", "3", "-10.20", "2.000000"]);
         let of = ["trades", "wins", "losses", "gross_loss", "largest_loss", "largest_win"];
@@ -341,14 +339,7 @@ mod tests {
         let mut desk = Desk::new(Trades::default());
         desk.trade(&Fill { price: 10_000, qty: 1000, after: 1000, ..Fill::default() });
         let flipped = desk.sequence + 3;
-        desk.trade(&Fill {
-            price: -12_000,
-            qty: 3000,
-            fee: 10,
-            after: -2000,
-            realized: 2000,
-            ..Fill::default()
-        });
+        desk.trade(&Fill { price: -12_000, qty: 3000, fee: 10, after: -2000, realized: 2000 });
         let counted =
             desk.cells("trade_statistics", &ids([1, 1, 0]), ["trades", "wins", "gross_profit", "fees"]);
         assert_eq!(counted, ["1", "1", "19.90", "0.10"]);

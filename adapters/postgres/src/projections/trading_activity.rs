@@ -113,7 +113,9 @@ impl Projection for TradingActivity {
     }
 
     fn state(&self) -> &'static [&'static str] {
-        &["SELECT order_id, cum_qty, cum_value, cum_fee FROM {trading_activity_order} ORDER BY order_id DESC LIMIT 65536"]
+        &[
+            "SELECT order_id, cum_qty, cum_value, cum_fee FROM {trading_activity_order} ORDER BY order_id DESC LIMIT 65536",
+        ]
     }
 
     fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
@@ -130,11 +132,14 @@ impl Projection for TradingActivity {
             return Ok(());
         };
         let entry = fact.order(counted.order).ok_or("its order is not known")?;
-        let instrument = fact.dictionary.instrument(entry.instrument).ok_or("the instrument of its order is not known")?;
-        let strategy = if entry.strategy == StrategyId::NONE { Value::Null } else { fact.strategy(entry.strategy) };
+        let instrument =
+            fact.dictionary.instrument(entry.instrument).ok_or("the instrument of its order is not known")?;
+        let strategy =
+            if entry.strategy == StrategyId::NONE { Value::Null } else { fact.strategy(entry.strategy) };
         let moved = counted.sums.map(|sums| self.move_to(counted.order, sums));
         let day = fact.time().0 / DAY_NS * DAY_NS;
-        let ids = [entry.instrument.0, entry.account.0, entry.strategy.0].map(|id| Value::unsigned(u64::from(id)));
+        let ids =
+            [entry.instrument.0, entry.account.0, entry.strategy.0].map(|id| Value::unsigned(u64::from(id)));
         let mut row = changes
             .row(&TABLES[0], [Value::Time(TimeNs(day))].into_iter().chain(ids))
             .set("symbol", fact.symbol(entry.instrument))
@@ -276,7 +281,18 @@ mod tests {
             state: FillState::Busted,
         };
         journal.event(DAY + 86_400 * SECOND, busted);
-        let columns = ["day", "symbol", "account", "submitted", "filled", "fills", "restated", "sell_qty", "sell_value", "fees"];
+        let columns = [
+            "day",
+            "symbol",
+            "account",
+            "submitted",
+            "filled",
+            "fills",
+            "restated",
+            "sell_qty",
+            "sell_value",
+            "fees",
+        ];
         assert_eq!(
             folded::<TradingActivity>(&journal).rows(&TABLES[0], &columns),
             [

@@ -75,6 +75,8 @@ payloads! {
         durable_lag: u64,
         /// Resident memory.
         memory_bytes: u64,
+        /// Records written but not yet in the hash chain; 0 where schema 1 did not tell.
+        chained_lag: u64,
     }
     /// A free-form event, whose content lies out of line.
     StreamAppended {

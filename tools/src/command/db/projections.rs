@@ -180,7 +180,8 @@ fn rebuild(making: &Making, names: Vec<String>) -> Result<u8> {
         for (name, outcome) in &outcomes {
             if let Ok(done) = outcome {
                 let rows = grouped(&done.rows.to_string());
-                let parked = if done.parked > 0 { format!(", {} events parked", done.parked) } else { String::new() };
+                let parked =
+                    if done.parked > 0 { format!(", {} events parked", done.parked) } else { String::new() };
                 print(&format!("{name} was rebuilt through {}, {rows} rows written{parked}", done.position))?;
             }
         }
@@ -199,7 +200,9 @@ fn rebuild(making: &Making, names: Vec<String>) -> Result<u8> {
 
 fn outcome_json((name, outcome): &Outcome) -> Value {
     match outcome {
-        Ok(done) => json!({ "name": name, "ok": true, "position": done.position.0, "rows": done.rows, "parked": done.parked }),
+        Ok(done) => {
+            json!({ "name": name, "ok": true, "position": done.position.0, "rows": done.rows, "parked": done.parked })
+        }
         Err(error) => json!({ "name": name, "ok": false, "error": error.to_string() }),
     }
 }
@@ -229,7 +232,10 @@ fn list(place: &Place, all: bool, as_json: bool) -> Result<u8> {
     }
     for of in &parked {
         let resolved = of.resolved.as_ref().map_or_else(String::new, |how| format!(" ({how})"));
-        print(&format!("parked by {}: {} {}{resolved}: {}", of.projection, of.position, of.event_type, of.error))?;
+        print(&format!(
+            "parked by {}: {} {}{resolved}: {}",
+            of.projection, of.position, of.event_type, of.error
+        ))?;
     }
     Ok(exit::OK)
 }

@@ -6,9 +6,14 @@ use crate::exit;
 use crate::stop::Stop;
 use anyhow::{Context, Result};
 use serde_json::json;
-use std::path::PathBuf;
-use std::time::Instant;
-use tickwerk_postgres::{Callbacks, Counters, Marks, Replicator, Until};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tickwerk_domain::Sequence;
+use tickwerk_journal::ReplicatedMark;
+use tickwerk_postgres::{Callbacks, Counters, DEPENDANT, Marks, Replicator, Until};
+
+/// Between two looks for a daemon that awaits what is committed.
+const ATTACH_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -38,7 +43,7 @@ pub(super) fn run(options: &Options) -> Result<u8> {
         is_patient: false,
         stop: stop.flag(),
         counters: counters.clone(),
-        callbacks: Callbacks { on_replicated: Box::new(|_| {}), tell: Box::new(tell) },
+        callbacks: Callbacks { on_replicated: Box::new(publisher(&options.dir)), tell: Box::new(tell) },
     };
     let through =
         replicator.run().with_context(|| format!("shipping the journal in {}", options.dir.display()))?;
@@ -59,4 +64,22 @@ pub(super) fn run(options: &Options) -> Result<u8> {
         ))?;
     }
     Ok(exit::OK)
+}
+
+/// Publishes what is committed to a daemon that awaits it.
+fn publisher(dir: &Path) -> impl FnMut(Sequence) + Send + use<> {
+    let dir = dir.to_owned();
+    let mut mark: Option<ReplicatedMark> = None;
+    let mut tried: Option<Instant> = None;
+    move |through| {
+        if mark.is_none() && tried.is_none_or(|tried| tried.elapsed() >= ATTACH_EVERY) {
+            tried = Some(Instant::now());
+            // Nobody writes, or whoever does awaits somebody else: then nothing waits for this.
+            mark = ReplicatedMark::attach(&dir, DEPENDANT).ok();
+        }
+        if mark.as_ref().is_some_and(|mark| mark.publish(through).is_err()) {
+            // Another writer has come, perhaps.
+            mark = None;
+        }
+    }
 }
