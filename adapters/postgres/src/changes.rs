@@ -179,10 +179,14 @@ impl ToSql for Array {
     to_sql_checked!();
 }
 
+/// A table and its rows, with the sequences that they reflect.
+#[cfg(test)]
+pub(crate) type TableRows = (&'static Table, Vec<(Vec<Value>, i64)>);
+
 #[cfg(test)]
 impl Changes {
-    /// The rows of each table, with the sequences that they reflect.
-    pub(crate) fn into_rows(self) -> Vec<(&'static Table, Vec<(Vec<Value>, i64)>)> {
+    /// The rows of each table.
+    pub(crate) fn into_rows(self) -> Vec<TableRows> {
         let rows = |changes: TableChanges| {
             (changes.table, changes.current.into_values().chain(changes.appended).collect())
         };

@@ -251,7 +251,11 @@ async fn open(
     at: Sequence,
 ) -> Result<Reading, PostgresError> {
     let mut projection = named(name)?;
-    projection::restore(projection.as_mut(), target.suffix(), client).await?;
+    let restored = projection::restore(projection.as_mut(), target.suffix(), client).await?;
+    restored.map_err(|poison| {
+        let reason = format!("its tables cannot be read back ({}); rebuild it", poison.0);
+        PostgresError::Statement { what: "go on with a projection", reason, code: None }
+    })?;
     let sql = "SELECT block_position, head FROM tickwerk.chain_block WHERE block_position <= $1
         ORDER BY block_position DESC LIMIT 1";
     let row = client.query_opt(sql, &[&position(at)]).await.map_err(failed())?;

@@ -19,8 +19,8 @@ static TABLES: &[Table] = &[Table {
     name: "activity_feed",
     rows: Rows::Appended,
     columns: &[
+        Column::key("category", Type::Text),
         Column::set("recorded_at", Type::Timestamp),
-        Column::set("category", Type::Text),
         Column::set("event_type", Type::Text),
         Column::set("title", Type::Text),
         Column::set("description", Type::Text),
@@ -36,7 +36,7 @@ static TABLES: &[Table] = &[Table {
         "(account, global_position) WHERE account IS NOT NULL",
         "(symbol, global_position) WHERE symbol IS NOT NULL",
         "(strategy, global_position) WHERE strategy IS NOT NULL",
-        "(category, global_position) WHERE category <> 'trading'",
+        "(global_position)",
         "USING brin (recorded_at)",
     ],
 }];
@@ -139,9 +139,8 @@ impl Projection for Activity {
         let mut description = String::new();
         write_payload_text(fact.record, fact.dictionary, &mut description);
         changes
-            .row(&TABLES[0], [])
+            .row(&TABLES[0], [Value::text(*category)])
             .set("recorded_at", Value::Time(fact.time()))
-            .set("category", Value::text(*category))
             .set("event_type", Value::text(event_type))
             .set("title", Value::text(*title))
             .set("description", Value::text(description))

@@ -100,9 +100,10 @@ impl Projection for Candles {
         &["SELECT instrument_id FROM {candle_source} WHERE source = 'trades'"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
-        let id = row.get(0).and_then(|id| id.parse().ok()).expect("an instrument's number");
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        let id = row.get(0).and_then(|id| id.parse().ok()).ok_or("an instrument without a number")?;
         self.trading.insert(InstrumentId(id));
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {

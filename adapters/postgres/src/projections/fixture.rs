@@ -157,7 +157,7 @@ impl Tables {
                         entry.insert(values);
                     }
                     std::collections::btree_map::Entry::Occupied(mut entry) => {
-                        merge(table, entry.get_mut(), values)
+                        merge(table, entry.get_mut(), values);
                     }
                 }
             }

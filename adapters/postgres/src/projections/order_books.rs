@@ -107,14 +107,15 @@ impl Projection for OrderBooks {
         &["SELECT instrument_id, source, sampled_second, is_stale, book FROM {orderbook_state}"]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
         let text = |place: usize| row.get(place).unwrap_or("");
-        let id = text(0).parse().expect("an instrument's number");
+        let id = text(0).parse().map_err(|_| "a book without an instrument")?;
         let source = [QUOTE, BOOK, ORDERS].into_iter().find(|source| *source == text(1)).unwrap_or("");
-        let sampled = text(2).parse().unwrap_or(0);
+        let sampled = text(2).parse().map_err(|_| "a book without the second of its last sample")?;
         let mut book = Book { source, sampled, is_stale: text(3) == "t", ..Book::default() };
-        book.read(text(4));
+        book.read(text(4)).ok_or_else(|| format!("the book of instrument {id} cannot be read"))?;
         self.books.insert(InstrumentId(id), book);
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
@@ -333,27 +334,30 @@ impl Book {
         };
         if self.orders.is_empty() {
             for (side, levels) in SIDES.into_iter().zip(&self.levels) {
-                levels.iter().for_each(|(price, qty)| entry(side, *price, *qty, 0));
+                for (price, qty) in levels {
+                    entry(side, *price, *qty, 0);
+                }
             }
         } else {
-            self.orders.iter().for_each(|(id, (side, price, qty))| entry(*side, *price, *qty, *id));
+            for (id, (side, price, qty)) in &self.orders {
+                entry(*side, *price, *qty, *id);
+            }
         }
         text
     }
 
     /// Reads what [`Self::write`] wrote.
-    fn read(&mut self, text: &str) {
+    fn read(&mut self, text: &str) -> Option<()> {
         for entry in text.split_terminator(';') {
-            let mut fields = entry.split(',');
-            let mut next = || fields.next().expect("an entry of a book");
-            let side = if next() == "1" { Side::Buy } else { Side::Sell };
-            let [price, qty] = [next(), next()].map(|field| field.parse::<i64>().expect("a level of a book"));
-            let id: u64 = next().parse().expect("an order of a book");
+            let [side, price, qty, id] = <[&str; 4]>::try_from(entry.split(',').collect::<Vec<_>>()).ok()?;
+            let side = if side == "1" { Side::Buy } else { Side::Sell };
+            let (price, qty, id) = (price.parse().ok()?, qty.parse().ok()?, id.parse().ok()?);
             if id != 0 {
                 self.orders.insert(id, (side, price, qty));
             }
             self.rest(side, price, qty);
         }
+        Some(())
     }
 }
 
@@ -422,7 +426,8 @@ mod tests {
         let both = |book: &Book| SIDES.map(|side| book.best(side));
         assert_eq!(both(&book), [vec![(100, 12)], vec![(103, 9)]]);
         let mut back = Book::default();
-        back.read(&book.write());
+        back.read(&book.write()).unwrap();
+        assert_eq!(Book::default().read("1,5;"), None);
         assert_eq!((both(&back), &back.orders), (both(&book), &book.orders));
     }
 }

@@ -30,6 +30,7 @@ static TABLES: &[Table] = &[
             Column::max("egress_depth", Type::Int8),
             Column::max("written_lag", Type::Int8),
             Column::max("durable_lag", Type::Int8),
+            Column::max("chained_lag", Type::Int8),
             Column::max("memory_bytes", Type::Int8),
             Column::set("refusals", Type::Int8),
             Column::set("last_at", Type::Timestamp),
@@ -135,6 +136,7 @@ fn health(fact: &Fact<'_>, seen: &HealthObserved, changes: &mut Changes) {
         .set("egress_depth", small(seen.egress_depth))
         .set("written_lag", Value::unsigned(seen.written_lag))
         .set("durable_lag", Value::unsigned(seen.durable_lag))
+        .set("chained_lag", Value::unsigned(seen.chained_lag))
         .set("memory_bytes", Value::unsigned(seen.memory_bytes))
         .set("refusals", Value::unsigned(seen.refusals))
         .set("last_at", Value::Time(fact.time()))
@@ -265,6 +267,7 @@ mod tests {
                     refusals: 0,
                     written_lag: 0,
                     durable_lag: 0,
+                    chained_lag: 0,
                     memory_bytes: memory,
                 },
             );

@@ -118,10 +118,15 @@ impl Projection for TradingActivity {
         ]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) {
-        let number = |place: usize| row.get(place).and_then(|text| text.parse::<i128>().ok()).expect("a sum");
-        let id = u64::try_from(number(0)).expect("an order's number");
-        self.orders.insert(OrderId(id), Sums { qty: number(1), value: number(2), fee: number(3) });
+    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+        let number = |place: usize| -> Result<i128, Poison> {
+            row.get(place)
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| "an order without its sums".into())
+        };
+        let id = u64::try_from(number(0)?).map_err(|_| "an order with a negative number")?;
+        self.orders.insert(OrderId(id), Sums { qty: number(1)?, value: number(2)?, fee: number(3)? });
+        Ok(())
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
