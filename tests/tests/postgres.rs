@@ -15,6 +15,10 @@ mod process;
 mod as_of;
 #[path = "postgres/faults.rs"]
 mod faults;
+#[path = "postgres/figures.rs"]
+mod figures;
+#[path = "postgres/projections.rs"]
+mod projections;
 #[path = "postgres/refusals.rs"]
 mod refusals;
 #[path = "postgres/rows.rs"]

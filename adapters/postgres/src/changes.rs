@@ -179,6 +179,21 @@ impl ToSql for Array {
     to_sql_checked!();
 }
 
+/// A table and its rows, with the sequences that they reflect.
+#[cfg(test)]
+pub(crate) type TableRows = (&'static Table, Vec<(Vec<Value>, i64)>);
+
+#[cfg(test)]
+impl Changes {
+    /// The rows of each table.
+    pub(crate) fn into_rows(self) -> Vec<TableRows> {
+        let rows = |changes: TableChanges| {
+            (changes.table, changes.current.into_values().chain(changes.appended).collect())
+        };
+        self.tables.into_iter().map(rows).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

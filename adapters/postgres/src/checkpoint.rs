@@ -51,6 +51,10 @@ impl Checkpoint {
         if there == *self {
             return Ok(());
         }
+        if there.position == self.position {
+            let reason = "read models were paused, resumed or swapped meanwhile".to_owned();
+            return Err(PostgresError::Statement { what: "ship a batch", reason, code: None });
+        }
         Err(PostgresError::Statement {
             what: "ship a batch",
             reason: format!(

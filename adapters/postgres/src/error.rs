@@ -140,6 +140,11 @@ impl PostgresError {
     }
 }
 
+/// Whether the server refused a row for what is in it, so that another one may pass: data, constraints, limits of size.
+pub(crate) fn is_of_data(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)))
+}
+
 /// What the server said, or the chain of causes.
 pub(crate) fn reason_of(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {

@@ -31,6 +31,7 @@ macro_rules! steps {
 /// Every step, in order.
 const STEPS: &[Step] = steps! {
     1 "events",
+    2 "projections",
 };
 
 /// What `migrate` did.

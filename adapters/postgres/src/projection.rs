@@ -50,6 +50,12 @@ pub trait Projection: Send {
 
     /// Says what the record changes.
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison>;
+
+    /// Writes what it has gathered since the last time, where its rows are sums over many records. Called behind the last
+    /// record of a batch.
+    fn settle(&mut self, changes: &mut Changes) {
+        let _ = changes;
+    }
 }
 
 /// Every projection, without any memory.

@@ -1,21 +1,30 @@
 //! The read models, one file each.
 
 mod accounts;
+mod activity;
 mod audit;
 mod balances;
+mod candles;
 mod currencies;
 mod decisions;
+mod event_statistics;
 mod fills;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod instruments;
 mod limits;
+mod order_books;
 mod orders;
 mod portfolio;
 mod positions;
 mod profits;
 mod signals;
+mod strategies;
+mod system_health;
 #[cfg(test)]
 mod testing;
 mod trades;
+mod trading_activity;
 
 use crate::projection::Projection;
 
@@ -29,6 +38,13 @@ pub(crate) fn all() -> Vec<Box<dyn Projection>> {
         Box::new(fills::Fills),
         Box::new(positions::Positions::default()),
         Box::new(balances::Balances::default()),
+        Box::new(candles::Candles::default()),
+        Box::new(order_books::OrderBooks::default()),
+        Box::new(activity::Activity),
+        Box::new(trading_activity::TradingActivity::default()),
+        Box::new(event_statistics::EventStatistics::default()),
+        Box::new(system_health::SystemHealth),
+        Box::new(strategies::Strategies),
         Box::new(profits::Profits::default()),
         Box::new(trades::Trades::default()),
         Box::new(portfolio::Portfolio),

@@ -36,6 +36,10 @@ pub(crate) struct Reading {
     at: Sequence,
     /// Nothing behind it is read.
     limit: Option<Sequence>,
+    /// Only records behind the first and through the second are folded; the others are known to be.
+    folded: (Sequence, Sequence),
+    /// The type of the record that was folded last.
+    folded_type: &'static str,
     journal: JournalId,
     dictionary: Dictionary,
     families: Vec<Family>,
@@ -108,6 +112,8 @@ impl Reading {
             chain: Chain::resume(block),
             at: block.through,
             limit,
+            folded: (Sequence::NONE, Sequence(u64::MAX)),
+            folded_type: "",
             journal,
             dictionary,
             families: families.to_vec(),
@@ -120,6 +126,26 @@ impl Reading {
     /// Which journal it is.
     pub(crate) fn journal(&self) -> JournalId {
         self.journal
+    }
+
+    /// Folds nothing but what lies behind `after` and not behind `through`.
+    pub(crate) fn fold_only(&mut self, after: Sequence, through: Sequence) {
+        self.folded = (after, through);
+    }
+
+    /// The type of the record that was folded last.
+    pub(crate) fn folded_type(&self) -> &'static str {
+        self.folded_type
+    }
+
+    /// Reads up to `limit` from here on.
+    pub(crate) fn set_limit(&mut self, limit: Sequence) {
+        self.limit = Some(limit);
+    }
+
+    /// Where the chain stands behind what was read.
+    pub(crate) fn head(&self) -> ChainHead {
+        self.chain.head()
     }
 
     /// The last record that was read.
@@ -213,9 +239,12 @@ impl Reading {
                     let opaque = frame.opaque(index);
                     event_row::encode(record, opaque, command, *journal, dictionary, scratch, batch.row())?;
                 }
-                let Some(takers) = wanted.get(&type_id) else {
+                let (after, through) = self.folded;
+                let is_folded = record.envelope.sequence > after && record.envelope.sequence <= through;
+                let Some(takers) = wanted.get(&type_id).filter(|_| is_folded) else {
                     continue;
                 };
+                self.folded_type = record.payload.event_type();
                 let fact = Fact { record, frame: frame.records, dictionary };
                 for taker in takers {
                     fold(&fact, projections[*taker].as_mut(), &mut batch.projections[*taker]);
@@ -227,8 +256,11 @@ impl Reading {
         Ok(true)
     }
 
-    /// Notes where the chain stands behind the batch.
+    /// Lets projections write what they gathered, and notes where the chain stands behind the batch.
     pub(crate) fn finish(&mut self, batch: &mut Batch) {
+        for (projection, folded) in self.projections.iter_mut().zip(&mut batch.projections) {
+            projection.settle(&mut folded.changes);
+        }
         batch.head = self.chain.head();
         batch.block = self.chain.last_block();
     }

@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, Folded};
 use crate::checkpoint::Checkpoint;
-use crate::error::{PostgresError, reason_of};
+use crate::error::{PostgresError, is_of_data, reason_of};
 use crate::event_row;
 use crate::meaning::position;
 use crate::projection;
@@ -146,7 +146,8 @@ async fn ship_projection(
         let Err(refused) = transaction.execute(&upserts[table.name], &values).await else {
             continue;
         };
-        if refused.as_db_error().is_none() {
+        // What is not about the rows (a full disk, a lock, the administrator) is nobody's failure and tried again.
+        if !is_of_data(&refused) {
             return Err(failed()(refused));
         }
         let error = format!("{}: {}", table.name, reason_of(&refused));

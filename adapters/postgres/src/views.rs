@@ -8,7 +8,13 @@ use crate::migrate::as_owner;
 use tokio_postgres::Transaction;
 
 /// In order; a later one may use an earlier one.
-const VIEWS: &[&str] = &[include_str!("../views/as_of.sql"), include_str!("../views/trading.sql")];
+const VIEWS: &[&str] = &[
+    include_str!("../views/as_of.sql"),
+    include_str!("../views/trading.sql"),
+    include_str!("../views/activity.sql"),
+    include_str!("../views/system.sql"),
+    include_str!("../views/risk.sql"),
+];
 
 /// Makes them, or binds them to the tables that have their names now.
 pub(crate) async fn apply(transaction: &Transaction<'_>) -> Result<(), PostgresError> {

@@ -56,6 +56,11 @@ pub fn write_payload_json(record: &Record, dictionary: &Dictionary, out: &mut St
     payload::show(&record.payload, dictionary).write_json(out);
 }
 
+/// Writes the payload of `record` alone as words of text after `out`; `dictionary` as for [`write_json`].
+pub fn write_payload_text(record: &Record, dictionary: &Dictionary, out: &mut String) {
+    payload::show(&record.payload, dictionary).write_text(out);
+}
+
 /// Writes `record` as one line of text, without its end, after `out`. Events stand indented under their command.
 pub fn write_text(record: &Record, dictionary: &Dictionary, out: &mut String) {
     let envelope = &record.envelope;

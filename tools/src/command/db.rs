@@ -5,6 +5,7 @@
 mod as_of;
 mod drop_partition;
 mod migrate;
+mod projections;
 mod replicate;
 mod status;
 mod verify;
@@ -33,6 +34,8 @@ enum Action {
     Status(status::Options),
     /// Proves that the database holds what the journal holds.
     Verify(verify::Options),
+    /// Pauses, resumes and rebuilds read models, and looks after what they could not take.
+    Projections(projections::Options),
     /// Says how positions, balances, orders or profit stood at any sequence or time.
     AsOf(as_of::Options),
     /// Drops partitions of events, by name or by age.
@@ -79,6 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::Replicate(options) => replicate::run(options),
         Action::Status(options) => status::run(options),
         Action::Verify(options) => verify::run(options),
+        Action::Projections(options) => projections::run(options),
         Action::AsOf(options) => as_of::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
