@@ -12,7 +12,8 @@ use crate::storage::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-const ZERO_CHECK_SIZE: usize = 1024 * 1024;
+/// Little enough for a cache.
+const ZERO_CHECK_SIZE: usize = 128 * 1024;
 
 /// The bytes of a segment, as they were written.
 #[derive(Debug)]
