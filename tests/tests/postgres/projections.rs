@@ -151,7 +151,7 @@ fn poison_is_found_parked_retried_and_stops_nobody_else() {
             (&of["status"], &of["position"]),
             (&"active".into(), &last_sequence(&journal).into()),
             "{of}"
-        )
+        );
     });
     db(&often, &["projections", "resume", text(&journal), "positions"]).expect(0);
     let shown = list(&often);
