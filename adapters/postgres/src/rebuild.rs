@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
@@ -64,6 +64,15 @@ pub struct Rebuilt {
     pub rows: u64,
     /// Events that could not be taken and that nobody has skipped.
     pub parked: i64,
+    pub elapsed: Duration,
+}
+
+impl Rebuilt {
+    /// Records of the journal that were gone through in a second.
+    pub fn records_per_second(&self) -> u64 {
+        let milliseconds = self.elapsed.as_millis().max(1);
+        u64::try_from(u128::from(self.position.0) * 1_000 / milliseconds).unwrap_or(u64::MAX)
+    }
 }
 
 /// What became of one.
@@ -114,14 +123,15 @@ impl Rebuild<'_> {
         name: &str,
         on_progress: &(dyn Fn(&Progress) + Sync),
     ) -> Result<Rebuilt, PostgresError> {
-        let projection = named(name)?;
+        let (projection, started) = (named(name)?, Instant::now());
         prepare(client, projection.as_ref()).await?;
         let mut refold = Refold::begin(client, &self.dir, name, Target::Shadow, Sequence::NONE).await?;
         for _ in 0..SWAPS_MAX {
             self.catch_up(client, &mut refold, name, on_progress).await?;
             if let Some(position) = swap(client, &mut refold, projection.as_ref()).await? {
                 let parked = count_parked(client, name).await?;
-                return Ok(Rebuilt { position, rows: refold.rows, parked });
+                let elapsed = started.elapsed();
+                return Ok(Rebuilt { position, rows: refold.rows, parked, elapsed });
             }
             refold.reopen(client).await?;
             tokio::time::sleep(LOCK_PAUSE).await;

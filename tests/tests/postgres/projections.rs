@@ -106,7 +106,7 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
             }
             looks
         });
-        let replicator = start_shipping(&often, &journal, 20);
+        let replicator = start_shipping(&often, &journal, 60);
         let mut swaps_on_the_way = 0;
         while checkpoint(&often) < last {
             let done = rebuild(&often, &journal, &["orders", "event_statistics"]);
@@ -146,13 +146,10 @@ fn poison_is_found_parked_retried_and_stops_nobody_else() {
     assert!(positions["position"].as_u64() < Some(poison), "{shown}");
     let others =
         shown["projections"].as_array().expect("a list").iter().filter(|of| of["name"] != "positions");
-    others.for_each(|of| {
-        assert_eq!(
-            (&of["status"], &of["position"]),
-            (&"active".into(), &last_sequence(&journal).into()),
-            "{of}"
-        );
-    });
+    for of in others {
+        let at = (&of["status"], &of["position"]);
+        assert_eq!(at, (&"active".into(), &last_sequence(&journal).into()), "{of}");
+    }
     db(&often, &["projections", "resume", text(&journal), "positions"]).expect(0);
     let shown = list(&often);
     assert_eq!(status_of(&shown, "positions")["status"], "active", "{shown}");

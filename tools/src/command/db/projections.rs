@@ -180,9 +180,13 @@ fn rebuild(making: &Making, names: Vec<String>) -> Result<u8> {
         for (name, outcome) in &outcomes {
             if let Ok(done) = outcome {
                 let rows = grouped(&done.rows.to_string());
+                let rate = grouped(&done.records_per_second().to_string());
                 let parked =
                     if done.parked > 0 { format!(", {} events parked", done.parked) } else { String::new() };
-                print(&format!("{name} was rebuilt through {}, {rows} rows written{parked}", done.position))?;
+                print(&format!(
+                    "{name} was rebuilt through {}, {rows} rows written, {rate} records a second{parked}",
+                    done.position
+                ))?;
             }
         }
     }
@@ -201,7 +205,8 @@ fn rebuild(making: &Making, names: Vec<String>) -> Result<u8> {
 fn outcome_json((name, outcome): &Outcome) -> Value {
     match outcome {
         Ok(done) => {
-            json!({ "name": name, "ok": true, "position": done.position.0, "rows": done.rows, "parked": done.parked })
+            json!({ "name": name, "ok": true, "position": done.position.0, "rows": done.rows,
+            "parked": done.parked, "elapsed_s": done.elapsed.as_secs_f64(), "records_per_second": done.records_per_second() })
         }
         Err(error) => json!({ "name": name, "ok": false, "error": error.to_string() }),
     }
