@@ -87,6 +87,15 @@ fn rebuilt_rows_are_the_old_ones_and_views_follow() {
     ship(&place.address, &journal);
 }
 
+/// Ends the reader also where an assertion fails.
+struct RaisedAtLast<'a>(&'a AtomicBool);
+
+impl Drop for RaisedAtLast<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 #[test]
 fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
     let Some(server) = Server::start() else { return };
@@ -95,6 +104,7 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
     let last = last_sequence(&journal);
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let over = RaisedAtLast(&is_over);
         // Old rows, then new ones: never fewer, never none, never an error.
         let reader = scope.spawn(|| {
             let database = Database::open(&often);
@@ -117,7 +127,7 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
             swaps_on_the_way += u64::from(checkpoint(&often) < last);
         }
         replicator.stop().expect(0);
-        is_over.store(true, Ordering::Release);
+        drop(over);
         assert!(reader.join().expect("the reader saw no gap") > 0);
         assert!(swaps_on_the_way > 0, "the journal was too short to be shipped during a rebuild");
     });
