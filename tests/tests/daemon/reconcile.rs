@@ -257,7 +257,7 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
     assert_eq!(
         ended["differences"],
         json!([{
-            "kind": "order_missing", "action": "ended", "order_id": missing, "instrument": "SOLUSDT", "currency": null,
+            "kind": "order_missing", "action": "ended", "order_id": missing, "instrument": "SOLUSDT",
         }])
     );
     assert_eq!(ended["completed"], json!({ "orders": 3, "figures": 4, "differences": 5 }));

@@ -250,7 +250,6 @@ impl<'r> Answer<'r> {
                 "action": differed.action.word(),
                 "order_id": (!differed.order.is_none()).then_some(differed.order.0),
                 "instrument": dictionary.symbol(differed.instrument),
-                "currency": dictionary.currency(differed.currency),
             }));
         } else if let Event::ReconcileCompleted(completed) = event {
             self.set(

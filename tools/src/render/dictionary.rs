@@ -62,7 +62,7 @@ struct OrderEntry {
 }
 
 impl Dictionary {
-    /// The scales of what was configured and the orders that `core` remembers, without a journal to read.
+    /// The scales of what was configured, the symbols of its instruments and the orders that `core` remembers, without a journal to read.
     pub(crate) fn of(names: &Names, core: &Core) -> Self {
         let mut dictionary = Self::default();
         for order in core.machine().orders().remembered() {
@@ -74,7 +74,8 @@ impl Dictionary {
         for (strategy, slot) in core.machine().strategies() {
             dictionary.note_breakers((slot.account, strategy), SubjectId::Strategy(strategy), core);
         }
-        for instrument in names.instruments.values() {
+        for (symbol, instrument) in &names.instruments {
+            dictionary.texts.insert(instrument.symbol, symbol.clone());
             dictionary.define_instrument(instrument);
         }
         for currency in names.currencies.values() {

@@ -77,7 +77,9 @@ impl Machine {
         if !sides.contains(&stated.side) {
             // Which side is meant is not known, so neither is left out.
             self.reconciliations.change(account, &mut self.digest, |row| {
-                sides.iter().for_each(|side| row.spare_position(instrument, *side));
+                for side in sides {
+                    row.spare_position(instrument, *side);
+                }
             });
             self.refuse(&(*stated).into(), Reject::PositionModeInvalid, i64::from(instrument.0), out);
             return version;
