@@ -87,6 +87,15 @@ fn rebuilt_rows_are_the_old_ones_and_views_follow() {
     ship(&place.address, &journal);
 }
 
+/// Tells when it goes.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 #[test]
 fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
     let Some(server) = Server::start() else { return };
@@ -106,6 +115,8 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
             }
             looks
         });
+        // Also where something fails here, as else the reader would be waited for.
+        let over = Over(&is_over);
         let replicator = start_shipping(&often, &journal, 60);
         let mut swaps_on_the_way = 0;
         while checkpoint(&often) < last {
@@ -117,7 +128,7 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
             swaps_on_the_way += u64::from(checkpoint(&often) < last);
         }
         replicator.stop().expect(0);
-        is_over.store(true, Ordering::Release);
+        drop(over);
         assert!(reader.join().expect("the reader saw no gap") > 0);
         assert!(swaps_on_the_way > 0, "the journal was too short to be shipped during a rebuild");
     });
