@@ -87,10 +87,10 @@ fn rebuilt_rows_are_the_old_ones_and_views_follow() {
     ship(&place.address, &journal);
 }
 
-/// Ends the reader also where an assertion fails.
-struct RaisedAtLast<'a>(&'a AtomicBool);
+/// Tells when it goes.
+struct Over<'a>(&'a AtomicBool);
 
-impl Drop for RaisedAtLast<'_> {
+impl Drop for Over<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }
@@ -104,7 +104,6 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
     let last = last_sequence(&journal);
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let over = RaisedAtLast(&is_over);
         // Old rows, then new ones: never fewer, never none, never an error.
         let reader = scope.spawn(|| {
             let database = Database::open(&often);
@@ -116,6 +115,8 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
             }
             looks
         });
+        // Also where something fails here, as else the reader would be waited for.
+        let over = Over(&is_over);
         let replicator = start_shipping(&often, &journal, 60);
         let mut swaps_on_the_way = 0;
         while checkpoint(&often) < last {
