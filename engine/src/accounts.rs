@@ -316,7 +316,11 @@ impl Accounts {
             let kept = loaded.accounts[id.0 as usize].row;
             sum.row(("account", id.0.into()), kept, |change| loaded.rehash_account(id, change))?;
             for currency in (0..).take(CURRENCIES_MAX).map(CurrencyId) {
-                let kept = loaded.balance(id, currency).row;
+                let Balance { cash, reserved, row: kept } = *loaded.balance(id, currency);
+                ensure(
+                    cash.checked_sub(reserved).is_some(),
+                    Fault::Broken("more is tied up than can be counted"),
+                )?;
                 let what = ("balance", u64::from(id.0) << 32 | u64::from(currency.0));
                 sum.row(what, kept, |change| loaded.rehash_balance(id, currency, change))?;
             }
@@ -338,3 +342,19 @@ const TAG_CURRENCY: u64 = 0x0702;
 const TAG_BALANCE: u64 = 0x0703;
 const TAG_BOOKS: u64 = 0x0704;
 const _: () = assert!(CURRENCIES_MAX <= 64, "a set of them is one 64-bit word");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balance_that_cannot_be_counted_is_refused_and_no_panic() {
+        let mut accounts = Accounts::new();
+        *accounts.balance_mut(AccountId(1), CurrencyId(1)) = Balance { cash: i128::MIN, reserved: 1, row: 1 };
+        let mut image = ImageWriter::default();
+        accounts.save(&mut image);
+        let image = image.into_bytes();
+        let fault = Accounts::load(&mut ImageReader::new(&image), &mut RowSum::default()).unwrap_err();
+        assert_eq!(fault, Fault::Broken("more is tied up than can be counted"));
+    }
+}

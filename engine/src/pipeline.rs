@@ -209,6 +209,11 @@ impl<D: Decider, S: FrameSink> PipelineThreads<D, S> {
         })
     }
 
+    /// Whether everything was written, so that joining does not wait.
+    pub fn is_finished(&self) -> bool {
+        self.core.is_finished() && self.journal.is_finished()
+    }
+
     /// Whether the pipeline has failed, and why.
     pub fn failure(&self) -> Option<&str> {
         self.state.failure()

@@ -11,6 +11,7 @@
 //! the remainder, and what postings and realised profit differ by then goes to the rounding book.
 
 mod table;
+mod venues;
 
 pub use table::Positions;
 pub(crate) use table::bits;
@@ -156,6 +157,24 @@ impl Position {
     /// Cost of what is open in settlement units, rounded half-even where it is finer.
     pub fn open_cost_posted(&self, instrument: &Instrument) -> i128 {
         cost_unit(instrument).map_or(0, |unit| divide_half_even(self.open_cost, unit))
+    }
+
+    /// Average price of what is open, with `decimals` more than the instrument's prices have, rounded half-even. `None`
+    /// where nothing is open or a value does not fit.
+    pub fn average_price(&self, instrument: &Instrument, decimals: u8) -> Option<i128> {
+        let contracts = i128::from(self.qty).abs().checked_mul(instrument.multiplier.into())?;
+        let cost = signed(self.open_cost, self.qty);
+        let [price, quantity, settlement] =
+            [instrument.price_scale, instrument.quantity_scale, instrument.settlement_scale].map(u32::from);
+        let (above, below, up, down) = match instrument.kind {
+            InstrumentKind::Spot | InstrumentKind::Linear => {
+                (cost, contracts, 0, settlement.saturating_sub(price + quantity))
+            }
+            InstrumentKind::Inverse => (contracts, cost, settlement + price, quantity),
+        };
+        let above = above.checked_mul(power_of_ten(up + u32::from(decimals))?)?;
+        let below = below.checked_mul(power_of_ten(down)?)?;
+        (below > 0).then(|| divide_half_even(above, below))
     }
 
     /// Profit of what is open at the mean of two prices, in settlement units, rounded half-even.

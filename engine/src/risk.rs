@@ -50,8 +50,6 @@ pub struct View<'a> {
     pub position: &'a Position,
     /// What the account has of the settlement currency.
     pub settlement: &'a Balance,
-    /// What the account has of the base currency.
-    pub base: &'a Balance,
     /// Base-currency units in one quantity unit; spot only.
     pub base_factor: i128,
     /// The limits that apply to the account in the instrument, and those of the strategy for a single order.

@@ -100,6 +100,8 @@ pub struct StrategyKind {
     pub name: &'static str,
     /// Its parameters.
     pub parameters: &'static [Parameter],
+    /// Whether it can be made of these values; else the parameter that is out of range.
+    pub check: fn(&Parameters) -> Result<(), &'static str>,
 }
 
 macro_rules! strategies {
@@ -115,6 +117,7 @@ macro_rules! strategies {
             kind: <$strategy>::KIND,
             name: <$strategy>::NAME,
             parameters: <$strategy>::PARAMETERS,
+            check: |parameters| <$strategy>::new(parameters).map(drop),
         }),*];
 
         impl AnyStrategy {

@@ -6,7 +6,10 @@
 //! older ones go. A source that is damaged is told, and changes nothing.
 //! Units: sequences are inclusive. A copy carries the file `BACKUP`, and no daemon opens it: it is restored.
 
-use crate::backup_set::{self, CopySet, Manifest, Rotation};
+pub(crate) mod restore;
+pub(crate) mod set;
+
+use self::set::{CopySet, Manifest, Rotation};
 use crate::chain::ChainHead;
 use crate::directory::{self, FileError};
 use crate::durable::DurableFile;
@@ -208,7 +211,7 @@ fn copy_all(
         report.copied_segments += 1;
         report.copied_bytes += last.end;
     }
-    for name in backup_set::beside(dir, report.through)? {
+    for name in set::beside(dir, report.through)? {
         files::copy(&dir.join(&name), &copy.join(&name))?;
     }
     copy_heads(dir, copy, source, report.through)?;

@@ -45,9 +45,9 @@ pub struct ChainHead {
     pub head: Head,
 }
 
-/// The chain up to some record.
+/// The chain up to some record, for whoever reads all frames and holds heads of its own.
 #[derive(Clone, Debug)]
-pub(crate) struct Chain {
+pub struct Chain {
     previous: [u8; 32],
     through: Sequence,
     /// What of the unfinished block is not hashed yet; begins with `previous` while `hasher` is `None`.
@@ -63,8 +63,9 @@ impl Chain {
         Self::resume(ChainHead::default())
     }
 
-    /// The chain behind a complete block; what is known already may be pushed again.
-    pub(crate) fn resume(block: ChainHead) -> Self {
+    /// The chain behind a complete block (or [`ChainHead::default`] for the beginning); what is known already may be pushed
+    /// again.
+    pub fn resume(block: ChainHead) -> Self {
         assert!(block.through.0.is_multiple_of(RECORDS_PER_BLOCK), "a chain goes on behind a whole block");
         let previous = block.head.0;
         let mut batch = Vec::with_capacity(BATCH_SIZE + STEP_SIZE);
@@ -74,18 +75,18 @@ impl Chain {
     }
 
     /// The last record taken in.
-    pub(crate) fn through(&self) -> Sequence {
+    pub fn through(&self) -> Sequence {
         self.through
     }
 
     /// The head of the last complete block.
-    pub(crate) fn last_block(&self) -> ChainHead {
+    pub fn last_block(&self) -> ChainHead {
         let through = self.through.0 - self.through.0 % RECORDS_PER_BLOCK;
         ChainHead { through: Sequence(through), head: Head(self.previous) }
     }
 
     /// The head of everything so far.
-    pub(crate) fn head(&self) -> ChainHead {
+    pub fn head(&self) -> ChainHead {
         if self.through.0.is_multiple_of(RECORDS_PER_BLOCK) {
             return self.last_block();
         }
@@ -104,7 +105,7 @@ impl Chain {
     }
 
     /// Takes in whole frames that lie one behind the other; `on_block` hears of each block that is complete.
-    pub(crate) fn push(&mut self, frames: &[u8], mut on_block: impl FnMut(ChainHead)) {
+    pub fn push(&mut self, frames: &[u8], mut on_block: impl FnMut(ChainHead)) {
         let mut rest = if self.is_behind { self.skip_known(frames) } else { frames };
         while !rest.is_empty() {
             let taken = self.take(rest, &mut on_block);

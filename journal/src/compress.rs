@@ -7,6 +7,7 @@
 
 use crate::compressed::{self, BLOCK_SIZE, BLOCKS_OFFSET, Compressed, INFO_FRAME_MAGIC, Info};
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::files;
 use crate::format::{self, PAGE_SIZE};
 use crate::keeper::{self, Keep, KeepError, Sealed};
@@ -75,19 +76,22 @@ pub fn compress_next(dir: &Path, level: i32) -> Result<Option<CompressedSegment>
         block_size: u32::try_from(BLOCK_SIZE).expect("a block is small"),
         table_crc: 0,
     };
+    reach(Failpoint::CompressCreate);
     let file = files::create_new(&temporary)?;
-    let compressed_bytes = write(&source, &file, info, level)
-        .and_then(|length| file.sync_all().map(|()| length))
-        .map_err(failed("write", &temporary))?;
+    let compressed_bytes = write(&source, &file, info, level).map_err(failed("write", &temporary))?;
+    file.sync_all().map_err(failed("sync", &temporary))?;
     drop(file);
     if !is_equal(&source, &temporary, &info)? {
         let text = format!("{} does not read back equal; nothing was changed", temporary.display());
         return Err(KeepError::Refused(text));
     }
+    reach(Failpoint::CompressRename);
     files::rename(&temporary, &target)?;
     directory::sync_dir(dir)?;
+    reach(Failpoint::CompressRemove);
     files::remove(&plain)?;
     directory::sync_dir(dir)?;
+    reach(Failpoint::CompressDone);
     let Sealed { number, first_sequence, last_sequence, .. } = segment;
     let plain_bytes = source.size();
     Ok(Some(CompressedSegment { number, first_sequence, last_sequence, plain_bytes, compressed_bytes }))

@@ -1,7 +1,8 @@
 //! What a journal is told when it is opened.
 
+use crate::failure::Failure;
 use crate::format::{FRAMES_OFFSET, PAGE_SIZE};
-use crate::watermarks::Failure;
+use crate::retention::register;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +68,8 @@ pub struct JournalConfig {
     /// Whether the hash chain is kept up while writing. Without it no head is published or stored, and recovery does
     /// not check old ones.
     pub chain: bool,
+    /// The name under which the replicator registers whose position [`crate::Watermarks::replicated_through`] tells.
+    pub replicator: Option<String>,
     /// What to do at the first failure of any thread of the journal.
     pub on_failure: Option<OnFailure>,
 }
@@ -82,6 +85,7 @@ impl JournalConfig {
             prefault_bytes: 0,
             spare_segments: 2,
             chain: true,
+            replicator: None,
             on_failure: None,
         }
     }
@@ -92,6 +96,9 @@ impl JournalConfig {
         if !(SEGMENT_SIZE_MIN..=SEGMENT_SIZE_MAX).contains(&size) || !size.is_multiple_of(PAGE_SIZE as u64) {
             let rule = "must be a multiple of 4096 from 65536 to 68719476736";
             return Some(("segment_size", format!("is {size}; it {rule}")));
+        }
+        if let Some(Err(error)) = self.replicator.as_deref().map(register::check_name) {
+            return Some(("replicator", format!("cannot be awaited: {error}")));
         }
         (self.spare_segments == 0).then(|| ("spare_segments", "is 0; at least 1 is needed".to_owned()))
     }

@@ -23,6 +23,15 @@ pub struct FileError {
     pub source: io::Error,
 }
 
+impl FileError {
+    /// Whether a sync or a rename failed, and not for lack of space. The system tells of that once, and the next to be
+    /// told might have been the journal: the process must stop.
+    pub fn is_lost_write(&self) -> bool {
+        let is_full = matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        !is_full && (self.operation.starts_with("sync") || self.operation == "rename")
+    }
+}
+
 /// Adds place and operation to an I/O error.
 pub(crate) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
     let path = path.to_owned();
@@ -43,6 +52,8 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 const SNAPSHOT_PREFIX: &str = "snapshot-";
 const SNAPSHOT_SUFFIX: &str = ".snap";
 const SNAPSHOT_DIGITS: usize = 20;
+/// In the names of files that a repair has set aside.
+pub(crate) const ASIDE_MARK: &str = ".damaged-";
 const DEPENDANT_PREFIX: &str = "dependant-";
 const SEGMENT_DIGITS: usize = 12;
 const LOCK_ATTEMPTS: u32 = 10;
@@ -73,12 +84,17 @@ pub(crate) fn snapshot_sequence(name: &str) -> Option<Sequence> {
 
 /// Where the register keeps what dependant `name` needs.
 pub(crate) fn dependant_path(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!("{DEPENDANT_PREFIX}{name}"))
+    dir.join(dependant_name(name))
+}
+
+/// How that file is called.
+pub(crate) fn dependant_name(name: &str) -> String {
+    format!("{DEPENDANT_PREFIX}{name}")
 }
 
 /// Whether `name` is that of a file of the register.
 pub(crate) fn is_dependant(name: &str) -> bool {
-    name.starts_with(DEPENDANT_PREFIX) && !name.ends_with(TEMPORARY_SUFFIX)
+    name.starts_with(DEPENDANT_PREFIX) && !name.ends_with(TEMPORARY_SUFFIX) && !name.contains(ASIDE_MARK)
 }
 
 /// The name under which a file is made.

@@ -5,6 +5,7 @@
 
 use crate::chain::{ChainHead, Head};
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{self, DURABLE_MAGIC, JournalId, PAGE_SIZE, Page};
 use crate::storage::File;
 use std::path::{Path, PathBuf};
@@ -40,13 +41,15 @@ impl DurableMark {
         let journal = format::check_page(page, DURABLE_MAGIC)?;
         let chain =
             ChainHead { through: Sequence(format::u64_at(page, 56)), head: Head(format::bytes_at(page, 64)) };
-        Ok(Self {
+        let mark = Self {
             journal,
             generation: format::u64_at(page, 32),
             durable_through: Sequence(format::u64_at(page, 40)),
             chain,
             clean: format::u32_at(page, 48) != 0,
-        })
+        };
+        format::check_sequences([mark.durable_through, mark.chain.through, Sequence(mark.generation)])?;
+        Ok(mark)
     }
 }
 
@@ -117,7 +120,11 @@ impl DurableFile {
             clean,
         };
         let offset = (self.generation % 2) * PAGE_SIZE as u64;
+        reach(Failpoint::MarkWrite);
         self.file.write_all_at(&mark.to_page(), offset).map_err(failed("write", &self.path))?;
-        self.file.sync_data().map_err(failed("sync", &self.path))
+        reach(Failpoint::MarkSync);
+        self.file.sync_data().map_err(failed("sync", &self.path))?;
+        reach(Failpoint::MarkDone);
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing is ever written over; what is made is synced before it gets its name.
 
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use rustix::fs::{FallocateFlags, FlockOperation};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -82,6 +83,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     remove_if_there(&temporary)?;
     let file = create_new(&temporary)?;
     file.write_all_at(content, 0).and_then(|()| file.sync_all()).map_err(failed("write", &temporary))?;
+    reach(Failpoint::ReplaceRename);
     rename(&temporary, path)?;
     path.parent().map_or(Ok(()), directory::sync_dir)
 }
@@ -132,7 +134,7 @@ pub(crate) fn write_zeros(file: &File, size: u64) -> io::Result<()> {
 pub(crate) fn aside(path: &Path) -> PathBuf {
     let names = (1_u64..).map(|count| {
         let mut name = path.as_os_str().to_owned();
-        name.push(format!(".damaged-{count}"));
+        name.push(format!("{}{count}", directory::ASIDE_MARK));
         PathBuf::from(name)
     });
     names.into_iter().find(|name| !name.exists()).expect("some number is free")

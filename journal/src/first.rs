@@ -4,6 +4,7 @@
 //! segment 1, so that a segment that was lost is never taken for one that was let go.
 
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{self, FIRST_MAGIC, JournalId, Page};
 use std::path::Path;
 use tickwerk_domain::Sequence;
@@ -30,6 +31,7 @@ impl FirstKept {
     fn from_page(page: &Page) -> Result<Self, &'static str> {
         let journal = format::check_page(page, FIRST_MAGIC)?;
         let (segment, sequence) = (format::u64_at(page, 32), Sequence(format::u64_at(page, 40)));
+        format::check_sequences([sequence])?;
         Ok(Self { journal, segment, sequence })
     }
 
@@ -48,11 +50,14 @@ impl FirstKept {
         let path = dir.join(directory::FIRST);
         let temporary = directory::temporary_path(&path);
         directory::remove_if_there(&temporary)?;
+        reach(Failpoint::FirstCreate);
         let file = directory::create_new(&temporary)?;
         file.write_all_at(&self.to_page(), 0)
             .and_then(|()| file.sync_all())
             .map_err(failed("write", &temporary))?;
+        reach(Failpoint::FirstRename);
         directory::rename(&temporary, &path)?;
+        reach(Failpoint::FirstDirSync);
         directory::sync_dir(dir)
     }
 }

@@ -392,9 +392,7 @@ pub(crate) fn check_content(
     if header.flags & !FRAME_FLAG_SEAL != 0 {
         return Err("a frame has an unknown flag");
     }
-    if header.first_sequence == Sequence::NONE
-        || header.first_sequence.0.checked_add(u64::from(header.record_count)).is_none()
-    {
+    if header.first_sequence == Sequence::NONE || header.first_sequence.0 > SEQUENCE_MAX {
         return Err("a frame has an impossible sequence");
     }
     if header.is_seal() != (header.record_count == 0)
@@ -490,6 +488,15 @@ impl SegmentHeader {
     }
 }
 
+/// The highest sequence that is believed: what is damaged may claim any, and counting on from it must not overflow.
+const SEQUENCE_MAX: u64 = 1 << 62;
+
+/// Checks sequences that a file claims; none may be impossible.
+pub(crate) fn check_sequences<const N: usize>(claimed: [Sequence; N]) -> Result<(), &'static str> {
+    let is_impossible = claimed.iter().any(|sequence| sequence.0 > SEQUENCE_MAX);
+    if is_impossible { Err("the page has an impossible sequence") } else { Ok(()) }
+}
+
 /// What is written when a segment is taken into use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Activation {
@@ -514,13 +521,18 @@ impl Activation {
 
     pub(crate) fn from_page(page: &Page) -> Result<Self, &'static str> {
         let journal = check_page(page, ACTIVATION_MAGIC)?;
-        Ok(Self {
+        let activation = Self {
             journal,
             segment: u64_at(page, 32),
             first_sequence: Sequence(u64_at(page, 40)),
             epoch: u32_at(page, 48),
             chain_through: Sequence(u64_at(page, 56)),
             head: bytes_at(page, 64),
-        })
+        };
+        check_sequences([activation.first_sequence, activation.chain_through])?;
+        if activation.first_sequence == Sequence::NONE {
+            return Err("the page has an impossible sequence");
+        }
+        Ok(activation)
     }
 }

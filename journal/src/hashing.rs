@@ -6,10 +6,11 @@
 use crate::bell::Bell;
 use crate::chain::{Chain, ChainHead};
 use crate::directory::failed;
+use crate::failure::Failure;
 use crate::format;
 use crate::mmap::SegmentView;
 use crate::syncing::Progress;
-use crate::watermarks::{Failure, Watermarks};
+use crate::watermarks::Watermarks;
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use parking_lot::Mutex;
 use std::io;

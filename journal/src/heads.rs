@@ -4,6 +4,7 @@
 //! ahead of what is durable. A good entry that differs from recomputation is damage; a bad or missing one is rebuilt.
 
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{self, HEADS_ENTRY_SIZE, JournalId, RECORDS_PER_BLOCK};
 use crate::space;
 use crate::storage::File;
@@ -119,13 +120,16 @@ impl HeadsFile {
         let first = self.blocks;
         let entries: Vec<u8> =
             (first..).zip(heads).flat_map(|(block, head)| entry_of(self.journal, block, head)).collect();
+        reach(Failpoint::HeadsWrite);
         self.file.write_all_at(&entries, first * HEADS_ENTRY_SIZE as u64).map_err(failed("write", &self.path))
     }
 
     fn sync(&mut self, count: usize) -> Result<(), FileError> {
         if count > 0 {
+            reach(Failpoint::HeadsSync);
             self.file.sync_data().map_err(failed("sync", &self.path))?;
             self.blocks += count as u64;
+            reach(Failpoint::HeadsDone);
         }
         Ok(())
     }

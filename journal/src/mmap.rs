@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "shared mappings cannot be had without it")]
 
 use crate::config::Io;
+use crate::edge::Edge;
 use crate::format::{
     ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAME_SIZE_MAX, FRAMES_OFFSET, PAGE_SIZE, Page,
 };
@@ -17,7 +18,7 @@ use crate::storage::File;
 use memmap2::{Advice, MmapMut, MmapRaw, UncheckedAdvice};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// How far ahead of the edge memory is asked for: longer than it takes to come, and not past the caches.
 const FETCH_DISTANCE: usize = 2048;
@@ -79,8 +80,7 @@ struct Segment {
     /// The whole file, where frames go there by mapping.
     map: Option<Memory>,
     size: usize,
-    edge: AtomicUsize,
-    finished: AtomicBool,
+    edge: Edge,
 }
 
 /// The one writer of a segment.
@@ -111,8 +111,8 @@ pub(crate) fn open_segment(file: File, edge: usize, io: Io) -> io::Result<(Segme
         }
         Io::Pwrite => (Memory::anonymous(GATHER_SPACE)?, None, edge),
     };
-    let (is_mapped, finished) = (map.is_some(), AtomicBool::new(false));
-    let segment = Arc::new(Segment { file, map, size, edge: AtomicUsize::new(edge), finished });
+    let is_mapped = map.is_some();
+    let segment = Arc::new(Segment { file, map, size, edge: Edge::new(edge) });
     let view = SegmentView(Arc::clone(&segment));
     Ok((SegmentWriter { segment, space, start, edge, is_mapped }, view))
 }
@@ -159,7 +159,7 @@ impl SegmentWriter {
         self.edge += length;
         if self.is_mapped {
             fetch_ahead(start, length);
-            self.segment.edge.store(self.edge, Ordering::Release);
+            self.segment.edge.publish(self.edge);
         }
         self.is_mapped
     }
@@ -180,7 +180,7 @@ impl SegmentWriter {
         self.segment.file.write_all_at(gathered, self.start as u64)?;
         gathered.fill(0);
         self.start = self.edge;
-        self.segment.edge.store(self.edge, Ordering::Release);
+        self.segment.edge.publish(self.edge);
         Ok(())
     }
 
@@ -199,7 +199,7 @@ impl SegmentWriter {
 
     /// Tells the views that the edge will not move again.
     pub(crate) fn finish(&mut self) {
-        self.segment.finished.store(true, Ordering::Release);
+        self.segment.edge.finish();
     }
 }
 
@@ -224,7 +224,7 @@ impl SegmentView {
     /// Frames that are published, from `offset` on: all of them from a mapping, else as many whole ones as `buffer` has
     /// room for, which is at least one.
     pub(crate) fn published<'a>(&'a self, offset: usize, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
-        let edge = self.0.edge.load(Ordering::Acquire);
+        let edge = self.0.edge.get();
         assert!((FRAMES_OFFSET..=edge).contains(&offset), "a view reads published frames only");
         let Some(map) = &self.0.map else {
             let wanted = buffer.len().min(edge - offset);
@@ -243,12 +243,12 @@ impl SegmentView {
 
     /// Where the published frames end.
     pub(crate) fn edge(&self) -> usize {
-        self.0.edge.load(Ordering::Acquire)
+        self.0.edge.get()
     }
 
     /// Whether the edge has moved for the last time; ask before looking at the edge.
     pub(crate) fn is_finished(&self) -> bool {
-        self.0.finished.load(Ordering::Acquire)
+        self.0.edge.is_finished()
     }
 
     /// Size of the segment.

@@ -8,12 +8,14 @@
 use crate::bell::Bell;
 use crate::config::Io;
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
+use crate::failure::Failure;
 use crate::format::{FRAMES_OFFSET, HEADER_COPY_OFFSET, JournalId, PAGE_SIZE, SegmentHeader};
 use crate::mmap::{self, SegmentView, SegmentWriter};
 use crate::space::{self, Room, SPARES_MIN};
 use crate::storage::File;
 use crate::syncing::Progress;
-use crate::watermarks::{Failure, Watermarks};
+use crate::watermarks::Watermarks;
 use crossbeam::channel::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -65,8 +67,11 @@ pub(crate) fn prepare_segment(
 
 /// Takes the room for a segment; an error that says that the disk is full leaves nothing that is lost by trying again.
 fn allocate_segment(temporary: &Path, size: u64) -> Result<File, FileError> {
+    reach(Failpoint::PrepareCreate);
     let file = directory::create_new(temporary)?;
+    reach(Failpoint::PrepareAllocate);
     file.allocate(size).map_err(failed("allocate", temporary))?;
+    reach(Failpoint::PrepareZero);
     write_zeros(&file, 0, size).map_err(failed("fill with zeros", temporary))?;
     Ok(file)
 }
@@ -81,16 +86,23 @@ fn finish_segment(
 ) -> Result<(), FileError> {
     let path = directory::segment_path(dir, number);
     let temporary = directory::temporary_path(&path);
+    reach(Failpoint::PrepareSync);
     file.sync_all().map_err(failed("sync the zeros of", &temporary))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let created = TimeNs(u64::try_from(now).unwrap_or(u64::MAX));
     let page = SegmentHeader { journal, segment: number, created, size }.to_page();
+    reach(Failpoint::PrepareHeader);
     file.write_all_at(&page, 0)
         .and_then(|()| file.write_all_at(&page, HEADER_COPY_OFFSET as u64))
-        .and_then(|()| file.sync_all())
         .map_err(failed("write the header of", &temporary))?;
+    reach(Failpoint::PrepareHeaderSync);
+    file.sync_all().map_err(failed("sync the header of", &temporary))?;
+    reach(Failpoint::PrepareRename);
     directory::rename(&temporary, &path)?;
-    directory::sync_dir(dir)
+    reach(Failpoint::PrepareDirSync);
+    directory::sync_dir(dir)?;
+    reach(Failpoint::PrepareDone);
+    Ok(())
 }
 
 /// Writes real zeros from `from` up to `end`.

@@ -10,11 +10,14 @@ use crate::chain::ChainHead;
 use crate::config::JournalConfig;
 use crate::directory::{self, FileError, failed};
 use crate::durable::{self, DurableFile};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK};
 use crate::heads::HeadsFile;
 use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
+use crate::replicated;
+use crate::retention::register::{self, RegisterError};
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
 use crate::snapshot;
@@ -75,6 +78,15 @@ pub enum RecoverError {
     File(#[from] FileError),
 }
 
+impl From<RegisterError> for RecoverError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::File(error) => Self::File(error),
+            RegisterError::Name(_) => Self::Config { field: "replicator", problem: error.to_string() },
+        }
+    }
+}
+
 /// A journal that is whole, locked and synced, before it is opened for writing.
 #[derive(Debug)]
 pub struct Recovered {
@@ -108,7 +120,9 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
     }
     directory::create_dir(&dir)?;
     let lock = directory::lock(&dir)?.ok_or_else(|| RecoverError::Locked { dir: dir.clone() })?;
+    reach(Failpoint::RecoverForget);
     forget_watermarks(&dir)?;
+    reach(Failpoint::RecoverTemporaries);
     directory::remove_temporaries(&dir)?;
     let numbers = directory::list_segments(&dir)?;
     if numbers.is_empty() {
@@ -118,6 +132,7 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
         scan_and_cut(&dir, ScanOptions { chain: config.chain, bound: None, from, payloads: false })?;
     lengthen_short(&dir, &scan)?;
     sync_kept(&dir, &scan)?;
+    reach(Failpoint::KeptDone);
     let last = Sequence(scan.next_sequence.0 - 1);
     let generation = scan.stored_mark.mark.map_or(0, |mark| mark.generation);
     let mut durable = DurableFile::open(&dir, scan.journal, generation)?;
@@ -129,9 +144,15 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
         block = scan.chain.last_block();
     }
     durable.write(last, block, false)?;
+    reach(Failpoint::RecoverDirSync);
     directory::sync_dir(&dir)?;
+    reach(Failpoint::RecoverMarks);
     let head = config.chain.then(|| scan.chain.head());
-    let marks = Watermarks::create(&dir, scan.journal, last, head, config.on_failure.clone())?;
+    let replicator = match &config.replicator {
+        Some(name) => Some((name.as_str(), replicated::registered(&dir, name)?)),
+        None => None,
+    };
+    let marks = Watermarks::create(&dir, scan.journal, last, head, replicator, config.on_failure.clone())?;
     Ok(Recovered { config, lock, scan, torn, durable, heads, marks })
 }
 
@@ -152,6 +173,13 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
     }
     if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
         let witness = Some(Witness::Snapshot { through: newest.sequence });
+        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
+        let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
+        return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
+    }
+    let through = register::known_through(dir)?;
+    if through > Sequence::NONE {
+        let witness = Some(Witness::Reader { through });
         let place = Place { segment: FIRST_SEGMENT, offset: 0 };
         let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
         return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
@@ -236,9 +264,11 @@ fn sync_kept(dir: &Path, scan: &Scan) -> Result<(), FileError> {
         let path = directory::segment_path(dir, usage.number);
         let file = directory::open_for_writing(&path)?;
         if !is_clean && !broken!(KeptInMemory) {
+            reach(Failpoint::KeptWrite);
             write_again(&file, ACTIVATION_OFFSET as u64, usage.end).map_err(failed("write again", &path))?;
         }
         if !broken!(KeptUnsynced) {
+            reach(Failpoint::KeptSync);
             file.sync_data().map_err(failed("sync", &path))?;
         }
     }
@@ -329,8 +359,10 @@ impl Recovered {
                 chain_through: Sequence::NONE,
                 head: [0; 32],
             };
-            let activated = spare.writer.activate(&activation.to_page());
-            activated.and_then(|()| spare.view.sync()).map_err(failed("activate", &path))?;
+            reach(Failpoint::ActivateFirst);
+            spare.writer.activate(&activation.to_page()).map_err(failed("activate", &path))?;
+            reach(Failpoint::ActivateSync);
+            spare.view.sync().map_err(failed("activate", &path))?;
         }
         let start = Start {
             active: spare,

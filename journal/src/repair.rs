@@ -1,17 +1,24 @@
 //! Names what is damaged in a journal and what each way out of it would lose.
 //!
 //! A way out is a second copy ([`repair_from`](crate::repair_from)) or a cut before the damage
-//! ([`repair_cut`](crate::repair_cut)). Looking changes nothing. A torn tail is no damage: recovery cuts it by itself.
+//! ([`repair_cut`](crate::repair::cut)). Looking changes nothing. A torn tail is no damage: recovery cuts it by itself.
 //! Units: sequences are inclusive; offsets count from the start of a segment's plain file.
 
+pub(crate) mod apply;
+mod cut;
+mod donor;
+mod findings;
+mod rebuild;
+mod survey;
+
+use self::findings::findings;
+use self::survey::Survey;
 use crate::directory;
 use crate::first::FirstKept;
 use crate::format::JournalId;
 use crate::heads;
 use crate::keeper::KeepError;
 use crate::reader::Place;
-use crate::repair_findings::findings;
-use crate::repair_survey::{self, Survey};
 use crate::scan::{self, Damage, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
 use crate::snapshot;
@@ -152,7 +159,7 @@ fn survey_all(
     let is_start = numbers.first().is_none_or(|first| place.segment <= *first);
     let first = if is_start { kept.min(place.segment.max(1)) } else { place.segment };
     let last = numbers.last().copied().unwrap_or(first).max(first);
-    let surveys = (first..=last).map(|number| repair_survey::survey(dir, journal, number));
+    let surveys = (first..=last).map(|number| survey::survey(dir, journal, number));
     Ok(surveys.collect::<Result<Vec<Survey>, _>>()?)
 }
 

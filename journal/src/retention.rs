@@ -5,12 +5,15 @@
 //! Without two good snapshots nothing goes, as one that turns out bad must have another behind it.
 //! Units: sequences are inclusive; times are stamps of frames, in nanoseconds since 1970.
 
+pub(crate) mod register;
+
+use self::register::{BadDependant, Dependant, DependantKind, list_dependants};
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::files;
 use crate::first::FirstKept;
 use crate::format::{self, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId};
 use crate::keeper::{self, Keep, KeepError, Sealed};
-use crate::retention_register::{BadDependant, Dependant, DependantKind, list_dependants};
 use crate::segment::{Opened, SegmentFile, is_damage};
 use crate::snapshot::{self, SnapshotError, SnapshotHeader};
 use std::path::{Path, PathBuf};
@@ -130,9 +133,11 @@ pub fn apply_retention(dir: &Path, rule: RetentionRule) -> Result<RetentionPlan,
     for segment in plan.segments.iter().filter(|segment| segment.goes) {
         let forms =
             [directory::segment_path(dir, segment.number), directory::compressed_path(dir, segment.number)];
+        reach(Failpoint::RetainRemove);
         for path in forms {
             files::remove_if_there(&path)?;
         }
+        reach(Failpoint::RetainDirSync);
         // One after another also on the disk, so that a crash leaves no hole.
         directory::sync_dir(dir)?;
     }

@@ -1,9 +1,15 @@
 //! Payloads to and from bytes: one archived struct a type, chosen by type id and schema version.
 //!
-//! Only the current schema, 1, exists. A later one leaves the shapes of the old beside this file, as `schema/v1.rs`,
-//! with an upcast; the match below then has an arm a version.
+//! Records are written in the current version of their type, which is in `tickwerk_domain`, and read in any version: a
+//! shape that is no longer written stays as it was in `schema/v1.rs` and so on, and is *upcast* to the one after it until it
+//! is the current one. To give a type another version: copy its struct into the file of the version that it has, change
+//! it in `tickwerk_domain` and raise its number there, and name both in [`older`] with an upcast. Golden files hold every
+//! version to its bytes, and a test that none is left out.
 //! Invariant: rkyv checks that bytes are valid, not what they are; type id and version come from the record header.
 //! Encoding cannot fail but for a buffer that is too small; decoding fails on anything that is not exactly the type.
+
+mod older;
+mod v1;
 
 use rkyv::api::low::LowValidator;
 use rkyv::bytecheck::CheckBytes;
@@ -23,9 +29,9 @@ pub enum SchemaError {
         /// Its type id.
         type_id: u16,
     },
-    /// The type is known in older versions only.
+    /// The type is known, but not in this version.
     #[error(
-        "{name} (type {type_id:#06x}) has schema version {found}, this build knows {known}; read the journal with a newer one"
+        "{name} (type {type_id:#06x}) has schema version {found}, this build knows 1 to {known}; read the journal with a newer one"
     )]
     UnknownVersion {
         /// The type in words.
@@ -34,7 +40,7 @@ pub enum SchemaError {
         type_id: u16,
         /// Version in the journal.
         found: u16,
-        /// Version of this build.
+        /// The newest that this build knows.
         known: u16,
     },
     /// The bytes are not a value of the type.
@@ -53,11 +59,27 @@ pub enum SchemaError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoSpace;
 
+/// The struct that lies in `bytes`, which are exactly its own.
+macro_rules! decode_struct {
+    ($payload:ty, $bytes:expr) => {
+        if $bytes.len() == size_of::<Archived<$payload>>() {
+            api::low::access::<Archived<$payload>, Failure>($bytes)
+                .and_then(api::low::deserialize::<$payload, Failure>)
+                .ok()
+        } else {
+            None
+        }
+    };
+}
+use decode_struct;
+
 macro_rules! codec {
     ($(#[$meta:meta])* $enum:ident {
         $($(#[$variant_meta:meta])* $variant:ident($payload:ty) = $type_id:literal $version:literal $name:literal,)*
     }) => {
         impl Coded for $enum {
+            const CURRENT: &[(TypeId, u16, &'static str)] = Self::TYPES;
+
             #[inline]
             fn encode(&self, space: &mut [u8]) -> Result<usize, NoSpace> {
                 match self {
@@ -68,16 +90,11 @@ macro_rules! codec {
             fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Self, SchemaError> {
                 match (type_id, version) {
                     $(($type_id, $version) => {
-                        let invalid = SchemaError::Invalid { name: $name, type_id, length: bytes.len() };
-                        if bytes.len() != size_of::<Archived<$payload>>() {
-                            return Err(invalid);
-                        }
-                        api::low::access::<Archived<$payload>, Failure>(bytes)
-                            .and_then(api::low::deserialize::<$payload, Failure>)
-                            .map(Self::$variant)
-                            .map_err(|Failure| invalid)
+                        let length = bytes.len();
+                        let payload = decode_struct!($payload, bytes);
+                        payload.map(Self::$variant).ok_or(SchemaError::Invalid { name: $name, type_id, length })
                     })*
-                    (_, found) => Err(unknown(Self::TYPES, kind, type_id, found)),
+                    (_, found) => Err(not_current::<Self>(kind, type_id, found)),
                 }
             }
         }
@@ -99,7 +116,11 @@ macro_rules! codec {
 
 /// What [`Command`] and [`Event`] share; the macro writes it for both.
 trait Coded: Sized {
+    /// Type id, current version and name of each type.
+    const CURRENT: &[(TypeId, u16, &'static str)];
+
     fn encode(&self, space: &mut [u8]) -> Result<usize, NoSpace>;
+    /// Reads a payload in the current version of its type.
     fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Self, SchemaError>;
 }
 
@@ -129,19 +150,19 @@ where
     api::low::access::<Archived<T>, Failure>(bytes).is_ok()
 }
 
-/// Why nothing of a kind has this type id and version.
+/// Why a payload is not in the current version of any type.
 #[cold]
-fn unknown(types: &[(TypeId, u16, &'static str)], kind: Kind, type_id: u16, found: u16) -> SchemaError {
-    types.iter().find(|(known, _, _)| *known == TypeId(type_id)).map_or(
-        SchemaError::UnknownType { kind, type_id },
-        |&(_, known, name)| SchemaError::UnknownVersion { name, type_id, found, known },
-    )
+fn not_current<T: Coded>(kind: Kind, type_id: u16, found: u16) -> SchemaError {
+    match T::CURRENT.iter().find(|(known, ..)| *known == TypeId(type_id)) {
+        None => SchemaError::UnknownType { kind, type_id },
+        Some(&(_, known, name)) => SchemaError::UnknownVersion { name, type_id, found, known },
+    }
 }
 
 mod commands {
     use super::{
-        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, api, encode_struct,
-        is_valid_struct, unknown,
+        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, TypeId, api, encode_struct,
+        is_valid_struct, not_current,
     };
     #[cfg_attr(
         not(test),
@@ -154,8 +175,8 @@ mod commands {
 
 mod events {
     use super::{
-        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, api, encode_struct,
-        is_valid_struct, unknown,
+        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, TypeId, api, encode_struct,
+        is_valid_struct, not_current,
     };
     #[cfg_attr(
         not(test),
@@ -185,24 +206,51 @@ pub fn encode(payload: &Payload, space: &mut [u8]) -> Result<usize, NoSpace> {
     }
 }
 
-/// Reads a payload; `bytes` is 16-aligned and has exactly its length.
+/// Reads a payload, whichever version of its type it is in; `bytes` is 16-aligned and has exactly its length.
 pub fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Payload, SchemaError> {
-    match kind {
+    let current = match kind {
         Kind::Command => Command::decode(kind, type_id, version, bytes).map(Payload::Command),
         Kind::Event => Event::decode(kind, type_id, version, bytes).map(Payload::Event),
-    }
+    };
+    current.or_else(|error| older::decode(kind, type_id, version, bytes).unwrap_or(Err(error)))
 }
 
-/// Whether [`decode`] would read a payload of the current schema.
+/// Whether [`decode`] would read a payload of a record of this kind.
 #[inline]
 pub fn is_valid(kind: u8, type_id: u16, version: u16, bytes: &[u8]) -> bool {
     match CHECKS.get(usize::from(type_id)) {
-        Some(Some(check)) => {
-            check.kind == kind
-                && check.version == version
-                && check.size == bytes.len()
-                && (check.is_valid)(bytes)
+        Some(Some(check)) if check.kind == kind && check.version == version => {
+            check.size == bytes.len() && (check.is_valid)(bytes)
         }
-        Some(None) | None => false,
+        Some(_) | None => is_valid_in_older(kind, type_id, version, bytes),
+    }
+}
+
+#[cold]
+fn is_valid_in_older(kind: u8, type_id: u16, version: u16, bytes: &[u8]) -> bool {
+    let kind = [Kind::Command, Kind::Event].into_iter().find(|known| *known as u8 == kind);
+    kind.and_then(|kind| older::decode(kind, type_id, version, bytes)).is_some_and(|decoded| decoded.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_that_was_ever_written_is_read_and_no_other() {
+        let types = Command::TYPES.iter().chain(Event::TYPES);
+        let versions = types.flat_map(|(type_id, current, _)| (1..*current).map(|old| (type_id.0, old)));
+        assert_eq!(older::VERSIONS, versions.collect::<Vec<_>>(), "what schema/older.rs keeps");
+    }
+
+    #[test]
+    fn an_older_version_is_looked_for_among_types_of_its_kind_only() {
+        assert!(older::decode(Kind::Command, 0x0805, 1, &[]).is_some());
+        assert!(older::decode(Kind::Event, 0x0805, 1, &[]).is_none());
+        assert!(older::decode(Kind::Command, 0x0805, 2, &[]).is_none());
+        assert_eq!(
+            decode(Kind::Event, 0x0805, 1, &[]),
+            Err(SchemaError::UnknownType { kind: Kind::Event, type_id: 0x0805 })
+        );
     }
 }

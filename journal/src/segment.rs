@@ -174,7 +174,8 @@ impl SegmentFile {
     /// Where the last byte that is not zero lies, from `offset` on.
     pub(crate) fn last_non_zero(&self, offset: u64) -> Result<Option<u64>, FileError> {
         let mut found = None;
-        let mut buffer = vec![0; ZERO_CHECK_SIZE];
+        let left = self.size().saturating_sub(offset);
+        let mut buffer = vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(ZERO_CHECK_SIZE)];
         let mut at = offset;
         while at < self.size() {
             let count = match self.content.read_at(&mut buffer, at) {

@@ -12,7 +12,7 @@
 //! ```
 
 pub(crate) mod broken;
-mod disk;
+pub(crate) mod disk;
 mod inode;
 mod life;
 mod model;

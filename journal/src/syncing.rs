@@ -5,22 +5,22 @@
 //! thread also keeps the `durable` and `HEADS` files, which tell of synced records only. Any error is published, nothing
 //! is tried again and nothing is acknowledged after it: the kernel reports such an error once.
 
-use crate::bell::Bell;
-use crate::chain::ChainHead;
-use crate::config::SyncPolicy;
-use crate::directory::{FileError, failed};
-use crate::durable::DurableFile;
-use crate::format::PAGE_SIZE;
-use crate::heads::HeadsFile;
-use crate::mmap::SegmentView;
-use crate::watermarks::{Failure, Watermarks};
-use crossbeam::channel::Receiver;
-use parking_lot::Mutex;
+use super::bell::Bell;
+use super::chain::ChainHead;
+use super::config::SyncPolicy;
+use super::directory::{FileError, failed};
+use super::durable::DurableFile;
+use super::failpoint::{Failpoint, reach};
+use super::failure::Failure;
+use super::format::PAGE_SIZE;
+use super::heads::HeadsFile;
+use super::mmap::SegmentView;
+use super::sync::{AtomicBool, Mutex, Ordering, Receiver};
+use super::watermarks::Watermarks;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
 
@@ -193,6 +193,7 @@ impl Syncing {
         else {
             return Ok(());
         };
+        reach(Failpoint::SyncData);
         let synced = segment.sync();
         if synced.is_err() && broken!(SyncAgain) { segment.sync() } else { synced }
     }
@@ -201,7 +202,7 @@ impl Syncing {
         let last = self.requests.finished.lock().take();
         let through = self.marks.written_through();
         let bytes = self.marks.written_bytes();
-        if bytes == self.synced_bytes {
+        if !self.is_behind(through, bytes) {
             return self.after_sync(last, false);
         }
         // A segment is handed over before anything in it is published, so all of `through` is in these.
@@ -210,12 +211,21 @@ impl Syncing {
         Progress::Working
     }
 
+    /// Whether something is written that is not told to be durable.
+    ///
+    /// Seals are bytes without a record, and the bytes of a frame are seen before its sequence is: neither tells alone.
+    fn is_behind(&self, through: Sequence, bytes: u64) -> bool {
+        bytes != self.synced_bytes || (through != self.marks.durable_through() && !broken!(BytesAlone))
+    }
+
     fn tell(&mut self, through: Sequence, bytes: u64, last: Option<ChainHead>) -> Progress {
         let left = self.segments.len().saturating_sub(1);
         self.segments.drain(..left);
         self.synced_bytes = bytes;
         let through = if broken!(LateWatermark) { self.marks.written_through() } else { through };
+        reach(Failpoint::SyncTell);
         self.marks.set_durable(through);
+        reach(Failpoint::SyncDone);
         self.after_sync(last, left > 0)
     }
 
@@ -235,10 +245,9 @@ impl Syncing {
         let SyncRequests { bell, now, .. } = &*self.requests;
         match self.policy {
             SyncPolicy::Continuous => {
-                if self.marks.written_bytes() == self.synced_bytes {
-                    bell.wait(PAUSE, || {
-                        now.load(Ordering::Acquire) || self.marks.written_bytes() != self.synced_bytes
-                    });
+                let is_behind = || self.is_behind(self.marks.written_through(), self.marks.written_bytes());
+                if !is_behind() {
+                    bell.wait(PAUSE, || now.load(Ordering::Acquire) || is_behind());
                 }
             }
             SyncPolicy::Every(interval) => {

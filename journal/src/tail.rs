@@ -3,10 +3,10 @@
 //! A tail reads no further than a watermark that it has seen, so it never meets the writing edge; `None` means "not
 //! yet". Damage before the watermark is an error.
 
-use crate::directory::{self, FileError};
-use crate::format::JournalId;
-use crate::reader::{FrameRef, ReadError, Reader};
-use crate::watermarks::{StoredWatermarks, Watermarks};
+use super::directory::{self, FileError};
+use super::format::JournalId;
+use super::reader::{FrameRef, ReadError, Reader};
+use super::watermarks::{StoredWatermarks, Watermarks};
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 

@@ -2,12 +2,15 @@
 //!
 //! At the first place that is no good frame, where sequence X should be: if a witness knows X, acknowledged data is
 //! damaged and nothing may be cut. If none does, nobody was ever told of X, and what lies there is copied and cut.
-//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file, the `HEADS` file and snapshots.
+//! Witnesses are later good frames whose `synced_through` reaches X, the `durable` file, the `HEADS` file, snapshots and
+//! the readers of the register.
 
 use crate::compressed;
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
 use crate::reader::Place;
+use crate::retention::register;
 use crate::segment::{Opened, SegmentFile, is_damage, last_non_zero_unused};
 use crate::storage::File;
 use std::path::{Path, PathBuf};
@@ -48,6 +51,11 @@ pub enum Witness {
         /// The last record in it.
         through: Sequence,
     },
+    /// A reader of the register (a database, a standby, an archive) has done with it.
+    Reader {
+        /// The last record that it has done with.
+        through: Sequence,
+    },
     /// The watermark of the living writer.
     Writer {
         /// What it has written.
@@ -67,6 +75,7 @@ impl std::fmt::Display for Witness {
                 write!(out, "segment {segment} was compressed when {through} was durable")
             }
             Self::Snapshot { through } => write!(out, "a snapshot knows {through}"),
+            Self::Reader { through } => write!(out, "a reader of the register has done with {through}"),
             Self::Writer { written_through } => write!(out, "the writer has written {written_through}"),
         }
     }
@@ -153,6 +162,10 @@ pub(crate) fn witness(
     if let Some(witness) = compressed(dir, sequence)? {
         return Ok(Some(witness));
     }
+    let through = register::known_through(dir)?;
+    if through >= sequence {
+        return Ok(Some(Witness::Reader { through }));
+    }
     later_frame(dir, remains, sequence)
 }
 
@@ -232,6 +245,7 @@ pub(crate) fn cut(
     for number in
         numbers.iter().rev().copied().filter(|number| spoilt.is_some_and(|spoilt| *number >= spoilt))
     {
+        reach(Failpoint::TornAside);
         let path = directory::segment_path(dir, number);
         if remains.iter().any(|part| part.number == number) {
             let copy = free_name(dir, &format!("{number:012}"));
@@ -245,13 +259,17 @@ pub(crate) fn cut(
         let path = directory::segment_path(dir, part.number);
         let file = directory::open_for_writing(&path)?;
         let copy = free_name(dir, &format!("{:012}-{}", part.number, part.from));
+        reach(Failpoint::TornCopy);
         copy_range(&file, &path, part, &copy)?;
         directory::sync_dir(dir)?;
         torn.copies.push(copy);
+        reach(Failpoint::TornZero);
         zero_range(&file, part).map_err(failed("zero", &path))?;
+        reach(Failpoint::TornSync);
         file.sync_data().map_err(failed("sync", &path))?;
     }
     directory::sync_dir(dir)?;
+    reach(Failpoint::TornDone);
     Ok(torn)
 }
 
@@ -295,6 +313,7 @@ fn copy_range(from: &File, path: &Path, part: &Remains, copy: &Path) -> Result<(
         target.write_all_at(&buffer[..read], done).map_err(failed("write", copy))?;
         done += read as u64;
     }
+    reach(Failpoint::TornCopySync);
     target.sync_all().map_err(failed("sync", copy))
 }
 

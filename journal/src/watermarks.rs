@@ -10,51 +10,33 @@
 //! 256  durable through u64      384  chained through u64      512  state u64
 //! 520  end of the reserve u64: bytes at 136 from which it is exhausted; 0 while the disk is not full
 //! 640  count of heads u64       704, 768  head slots (count modulo 2): through u64 ‖ head [32]
+//! 896  replicated through u64, which the replicator writes      960  the name of the replicator that is awaited [64]
 //! ```
 
-use crate::chain::{ChainHead, Head};
-use crate::config::OnFailure;
-use crate::directory::{self, FileError, failed};
-use crate::format::{self, FORMAT_VERSION, JournalId, PAGE_SIZE, Page, WATERMARKS_MAGIC};
-use crate::mmap::CounterPage;
-use crate::space::{Space, space_at};
-use parking_lot::Mutex;
+use super::chain::{ChainHead, Head};
+use super::config::OnFailure;
+use super::directory::{self, FileError, failed};
+use super::failure::Failure;
+use super::format::{self, FORMAT_VERSION, JournalId, PAGE_SIZE, Page, WATERMARKS_MAGIC};
+use super::mmap::CounterPage;
+use super::space::{Space, space_at};
+use super::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tickwerk_domain::Sequence;
 
 const WRITTEN: usize = 128;
 const BYTES: usize = 136;
-const DURABLE: usize = 256;
+pub(crate) const DURABLE: usize = 256;
 const CHAINED: usize = 384;
-const STATE: usize = 512;
+pub(crate) const STATE: usize = 512;
+pub(crate) const STATE_FAILED: u64 = 2;
 const RESERVE_END: usize = 520;
 const HEAD_COUNT: usize = 640;
 const HEAD_SLOTS: [usize; 2] = [704, 768];
+pub(crate) const REPLICATED: usize = 896;
+pub(crate) const REPLICATOR: usize = 960;
 const READ_ATTEMPTS: usize = 16;
-
-/// What stopped the journal.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the {part} of the journal failed: {reason}")]
-pub struct Failure {
-    /// Which thread of it.
-    pub part: &'static str,
-    /// The whole chain of causes.
-    pub reason: String,
-}
-
-impl Failure {
-    pub(crate) fn new(part: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut reason = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            reason = format!("{reason}: {error}");
-            source = error.source();
-        }
-        Self { part, reason }
-    }
-}
 
 /// What the last writer said of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,12 +62,14 @@ struct Shared {
 }
 
 impl Watermarks {
-    /// Writes the file anew, with everything up to `through` written, durable and, if `head` says so, chained.
+    /// Writes the file anew, with everything up to `through` written, durable and, if `head` says so, chained. A
+    /// replicator that is awaited has said how far it is.
     pub(crate) fn create(
         dir: &Path,
         journal: JournalId,
         through: Sequence,
         head: Option<ChainHead>,
+        replicator: Option<(&str, Sequence)>,
         on_failure: Option<OnFailure>,
     ) -> Result<Self, FileError> {
         let path = dir.join(directory::WATERMARKS);
@@ -96,6 +80,10 @@ impl Watermarks {
         format::put(&mut page, 16, &journal.0);
         format::put(&mut page, WRITTEN, &through.0.to_le_bytes());
         format::put(&mut page, DURABLE, &through.0.to_le_bytes());
+        if let Some((name, replicated)) = replicator {
+            format::put(&mut page, REPLICATED, &replicated.min(through).0.to_le_bytes());
+            format::put(&mut page, REPLICATOR, name.as_bytes());
+        }
         file.set_len(PAGE_SIZE as u64)
             .and_then(|()| file.write_all_at(&page, 0))
             .map_err(failed("write", &path))?;
@@ -119,6 +107,12 @@ impl Watermarks {
     #[inline]
     pub fn durable_through(&self) -> Sequence {
         Sequence(self.counter(DURABLE).load(Ordering::Acquire))
+    }
+
+    /// The last record that its replicator has committed, and that is durable here; 0 without a replicator.
+    #[inline]
+    pub fn replicated_through(&self) -> Sequence {
+        Sequence(self.counter(REPLICATED).load(Ordering::Acquire)).min(self.durable_through())
     }
 
     /// The last record that the hash chain has taken in.
@@ -168,7 +162,8 @@ impl Watermarks {
     #[inline]
     pub(crate) fn set_written(&self, through: Sequence, bytes: u64) {
         self.counter(BYTES).store(bytes, Ordering::Release);
-        self.counter(WRITTEN).store(through.0, Ordering::Release);
+        let order = if broken!(RelaxedWatermark) { Ordering::Relaxed } else { Ordering::Release };
+        self.counter(WRITTEN).store(through.0, order);
     }
 
     pub(crate) fn set_durable(&self, through: Sequence) {
@@ -183,10 +178,12 @@ impl Watermarks {
     pub(crate) fn set_head(&self, head: ChainHead) {
         let count = self.counter(HEAD_COUNT).load(Ordering::Relaxed) + 1;
         let slot = HEAD_SLOTS[usize::from(count % 2 == 1)];
-        self.counter(slot).store(head.through.0, Ordering::Release);
+        // Whoever reads any of it sees, too, that the other slot counts.
+        let order = if broken!(RelaxedHead) { Ordering::Relaxed } else { Ordering::Release };
+        self.counter(slot).store(head.through.0, order);
         for word in 0..4 {
             let value = format::u64_at(&head.head.0, word * 8);
-            self.counter(slot + 8 + word * 8).store(value, Ordering::Release);
+            self.counter(slot + 8 + word * 8).store(value, order);
         }
         self.counter(HEAD_COUNT).store(count, Ordering::Release);
     }
@@ -210,14 +207,14 @@ impl Watermarks {
             *first = Some(failure.clone());
         }
         self.0.failed.store(true, Ordering::Release);
-        self.counter(STATE).store(2, Ordering::Release);
+        self.counter(STATE).store(STATE_FAILED, Ordering::Release);
         if let Some(OnFailure(call)) = &self.0.on_failure {
             call(failure);
         }
     }
 
     #[inline]
-    fn counter(&self, offset: usize) -> &AtomicU64 {
+    pub(crate) fn counter(&self, offset: usize) -> &AtomicU64 {
         self.0.page.counter(offset)
     }
 }
@@ -231,6 +228,8 @@ pub struct StoredWatermarks {
     pub written_through: Sequence,
     /// The last record synced.
     pub durable_through: Sequence,
+    /// The last record that is durable and that the replicator has committed; 0 without one.
+    pub replicated_through: Sequence,
     /// The last record hashed.
     pub chained_through: Sequence,
     /// What the writer says of itself.
@@ -265,13 +264,15 @@ impl StoredWatermarks {
         let state = match format::u64_at(page, STATE) {
             0 => WatermarkState::Open,
             1 => WatermarkState::Closed,
-            2 => WatermarkState::Failed,
+            STATE_FAILED => WatermarkState::Failed,
             _ => return None,
         };
+        let durable_through = Sequence(format::u64_at(page, DURABLE));
         Some(Self {
             journal: JournalId(format::bytes_at(page, 16)),
             written_through: Sequence(format::u64_at(page, WRITTEN)),
-            durable_through: Sequence(format::u64_at(page, DURABLE)),
+            durable_through,
+            replicated_through: Sequence(format::u64_at(page, REPLICATED)).min(durable_through),
             chained_through: Sequence(format::u64_at(page, CHAINED)),
             state,
             space: space_at(format::u64_at(page, RESERVE_END), format::u64_at(page, BYTES)),

@@ -4,19 +4,22 @@
 //! the last frame of the segment are zero, so padding need not be written. Appending never syncs and never allocates; it
 //! waits only when no prepared segment is ready. After any error nothing more is accepted: every call says `Poisoned`.
 
-use crate::chain::ChainHead;
-use crate::crcs::FrameCrcs;
-use crate::crew::{Crew, Works};
-use crate::directory::{FileError, failed};
-use crate::format::{
+use super::chain::ChainHead;
+use super::crcs::FrameCrcs;
+use super::crew::{Crew, Works};
+use super::directory::{FileError, failed};
+use super::failpoint::{Failpoint, reach};
+use super::failure::Failure;
+use super::format::{
     self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId,
     OPAQUE_HEADER_SIZE, OPAQUE_SIZE_MAX, PLAIN_FRAME_SIZE_MAX, RECORD_FLAG_OPAQUE, RECORD_HEADER_SIZE,
     RECORDS_PER_FRAME_MAX, RecordHeader,
 };
-use crate::mmap::{GATHER_SIZE, SegmentWriter};
-use crate::prepare::Spare;
-use crate::schema;
-use crate::watermarks::{Failure, Watermarks};
+use super::mmap::{GATHER_SIZE, SegmentWriter};
+use super::prepare::Spare;
+use super::schema;
+use super::sync::park_timeout;
+use super::watermarks::Watermarks;
 use std::time::{Duration, Instant};
 use tickwerk_domain::{CorrelationId, Envelope, Kind, Record, Sequence, SourceId, TextId, TimeNs};
 
@@ -329,9 +332,13 @@ impl Writer {
         let length = u32::try_from(size).expect("a frame is shorter than 4 GiB");
         let crc = self.crcs.of(length, frame);
         format::put(frame, 4, &crc.to_le_bytes());
-        let is_published = self.segment.publish(size);
         self.bytes += size as u64;
         self.last = header.last_sequence();
+        if broken!(WatermarkFirst) {
+            self.tell_written();
+        }
+        reach(Failpoint::FramePublish);
+        let is_published = self.segment.publish(size);
         if is_published {
             self.tell_written();
         } else if self.segment.gathered() >= GATHER_SIZE {
@@ -342,7 +349,9 @@ impl Writer {
 
     #[inline]
     fn tell_written(&mut self) {
+        reach(Failpoint::FrameWritten);
         self.marks.set_written(self.last, self.bytes);
+        reach(Failpoint::FrameTold);
         self.crew.written(self.segment.edge());
     }
 
@@ -351,6 +360,7 @@ impl Writer {
         if self.segment.gathered() == 0 {
             return Ok(());
         }
+        reach(Failpoint::FlushWrite);
         let written = self.segment.flush();
         self.or_fail(written)?;
         self.tell_written();
@@ -385,8 +395,10 @@ impl Writer {
         self.segment.finish();
         self.segment = spare.writer;
         self.crcs = FrameCrcs::new(spare.number);
+        reach(Failpoint::RotateActivate);
         let activated = self.segment.activate(&activation.to_page());
         self.or_fail(activated)?;
+        reach(Failpoint::RotateDone);
         self.crew.taken_into_use(spare.view);
         Ok(())
     }
@@ -451,6 +463,7 @@ impl Writer {
             return Ok(());
         }
         let header = FrameHeader::seal(self.next, self.last_time, self.marks.durable_through(), self.epoch);
+        reach(Failpoint::SealWrite);
         self.publish(&header, FRAME_HEADER_SIZE)?;
         self.sealed = true;
         self.flush()
@@ -464,16 +477,20 @@ impl Writer {
         if self.frame.count > 0 {
             return Err(AppendError::Unfinished { next: self.next });
         }
+        reach(Failpoint::CloseSync);
         self.flush()?;
         while self.marks.durable_through() < self.marks.written_through() {
             if let Some(failure) = self.marks.failure() {
                 return Err(AppendError::Failed(failure));
             }
             self.crew.sync_now();
-            std::thread::park_timeout(CLOSE_PAUSE);
+            park_timeout(CLOSE_PAUSE);
         }
+        reach(Failpoint::CloseSeal);
         self.end()?;
+        reach(Failpoint::CloseFinish);
         let chain_head = self.crew.finish()?;
+        reach(Failpoint::CloseDone);
         self.marks.set_closed();
         let last_sequence = Sequence(self.next.0 - 1);
         Ok(Closed { last_sequence, chain_head, bytes: self.bytes_before + self.bytes })

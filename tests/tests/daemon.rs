@@ -17,8 +17,12 @@ mod determinism;
 mod disk_full;
 #[path = "daemon/exchange.rs"]
 mod exchange;
+#[path = "daemon/failpoints.rs"]
+mod failpoints;
 #[path = "daemon/fixture.rs"]
 mod fixture;
+#[path = "daemon/kernel_faults.rs"]
+mod kernel_faults;
 #[path = "daemon/kills.rs"]
 mod kills;
 #[path = "daemon/live.rs"]
@@ -39,12 +43,16 @@ mod process;
 mod reconcile;
 #[path = "daemon/refusals.rs"]
 mod refusals;
+#[path = "daemon/replicated.rs"]
+mod replicated;
 #[path = "daemon/restart.rs"]
 mod restart;
 #[path = "daemon/risk.rs"]
 mod risk;
 #[path = "daemon/snapshots.rs"]
 mod snapshots;
+#[path = "daemon/told.rs"]
+mod told;
 #[path = "daemon/upkeep.rs"]
 mod upkeep;
 

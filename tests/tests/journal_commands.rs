@@ -6,6 +6,8 @@
 mod config;
 #[path = "journal_commands/inspect.rs"]
 mod inspect;
+#[path = "journal_commands/old_journals.rs"]
+mod old_journals;
 #[path = "journal_commands/replay.rs"]
 mod replay;
 #[path = "journal_commands/support.rs"]

@@ -6,6 +6,7 @@ pub(crate) mod book;
 mod client;
 pub(crate) mod compress;
 pub(crate) mod config;
+pub(crate) mod db;
 pub(crate) mod demo;
 pub(crate) mod follow;
 pub(crate) mod inspect;

@@ -9,6 +9,7 @@ mod error;
 mod instruments;
 mod lists;
 mod overrides;
+mod postgres;
 mod section;
 mod settings;
 mod simulation;
@@ -39,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) feed: FeedSettings,
     pub(crate) control: ControlSettings,
     pub(crate) snapshot: SnapshotSettings,
+    pub(crate) postgres: Option<tickwerk_postgres::Settings>,
     pub(crate) currencies: Vec<CurrencySettings>,
     pub(crate) venues: Vec<venues::VenueSettings>,
     pub(crate) instruments: Vec<InstrumentSettings>,
@@ -98,6 +100,7 @@ impl Config {
             engine: settings::read_engine(file, &mut dump, source, &feed)?,
             control: settings::read_control(file, &mut dump, source)?,
             snapshot: snapshots::read_snapshots(file, &mut dump, source)?,
+            postgres: postgres::read_postgres(file, &mut dump, source)?,
             limits: trading::read_limits(
                 file,
                 &mut dump,

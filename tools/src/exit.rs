@@ -5,6 +5,7 @@ use crate::session::NoBeginning;
 use tickwerk_engine::replay::ReplayError;
 use tickwerk_feeds::CaptureError;
 use tickwerk_journal::{InspectError, KeepError, ReadError, RecoverError, VerifyError};
+use tickwerk_postgres::PostgresError;
 
 pub(crate) const OK: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
@@ -68,6 +69,20 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             ReadError::Damaged { .. } | ReadError::Schema { .. } => DIFFERENT,
             ReadError::File(_) | ReadError::NoJournal { .. } | ReadError::Gone { .. } => IO,
         });
+    }
+    if let Some(error) = cause.downcast_ref::<PostgresError>() {
+        return match error {
+            PostgresError::Settings(_) | PostgresError::PasswordFile { .. } => Some(CONFIG),
+            PostgresError::Refused(_) => Some(DIFFERENT),
+            PostgresError::Connect { .. } | PostgresError::Late { .. } => Some(IO),
+            PostgresError::Statement { .. }
+            | PostgresError::Schema(_)
+            | PostgresError::Taken { .. }
+            | PostgresError::Row { .. }
+            | PostgresError::Reading(_) => Some(FAILED),
+            // The cause says more.
+            PostgresError::Journal(_) | PostgresError::File(_) | PostgresError::Register(_) => None,
+        };
     }
     let is_io = cause.is::<VerifyError>() || cause.is::<InspectError>() || cause.is::<std::io::Error>();
     is_io.then_some(IO)

@@ -186,7 +186,8 @@ impl Attached {
             }
             self.answer();
         }
-        while self.follow_some()? {}
+        // Nobody asks any more, so nothing is told too early: everything that is durable is proved.
+        while self.follow_to(self.watermarks.durable_through())? {}
         self.answer();
         self.snapshots.finish();
         let (core, book_check) = self.following.finish()?;
@@ -194,7 +195,10 @@ impl Attached {
     }
 
     fn follow_some(&mut self) -> Result<bool> {
-        let bound = released_through(&self.watermarks, self.acknowledge);
+        self.follow_to(released_through(&self.watermarks, self.acknowledge))
+    }
+
+    fn follow_to(&mut self, bound: Sequence) -> Result<bool> {
         let moved = self.following.follow_some(Some(bound))?;
         if self.following.is_snapshot_due() && !self.snapshots.is_busy() {
             self.snapshots.take(self.following.image(), None);

@@ -3,32 +3,16 @@
 //! Fractions and money are decimals, durations are seconds, counts are whole numbers, and the self-trade mode is a
 //! word. Errors say what is missing or wrong; the caller knows the name of the field.
 
-use tickwerk_domain::{LimitKind, LimitUnit, RATE_SCALE, SelfTradePrevention, format_decimal, parse_decimal};
+use tickwerk_domain::{LimitKind, LimitUnit, SelfTradePrevention, parse_decimal};
 use tickwerk_engine::risk::scopes::values_of;
-
-/// Decimals of a duration in seconds.
-const SECOND_SCALE: u8 = 9;
-
-/// The scales that values may be counted at, where they are known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct LimitScales {
-    /// Of the instrument's quantity.
-    pub(crate) quantity: Option<u8>,
-    /// Of the instrument's settlement currency.
-    pub(crate) settlement: Option<u8>,
-    /// Of the reference currency.
-    pub(crate) reference: Option<u8>,
-}
+pub(crate) use tickwerk_render::{LimitScales, UnknownScale, scale_of, show_limit};
 
 /// Why a text is no value of a limit.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum LimitValueError {
-    /// The value is in the unit of an instrument.
-    #[error("{0} is in the instrument's own unit; name the instrument")]
-    NeedsInstrument(LimitKind),
-    /// The value is in the reference currency.
-    #[error("{0} is in the reference currency; configure one under [reference]")]
-    NeedsReference(LimitKind),
+    /// The scale is not known.
+    #[error(transparent)]
+    Scale(#[from] UnknownScale),
     /// The text is no decimal of the scale.
     #[error(transparent)]
     Decimal(#[from] tickwerk_domain::DecimalError),
@@ -44,27 +28,6 @@ pub(crate) fn parse_limit(kind: LimitKind, text: &str, scales: LimitScales) -> R
         return Ok(mode as i64);
     }
     Ok(parse_decimal(text, scale_of(kind, scales)?)?)
-}
-
-/// What a value of the kind says; a plain number where its scale is not known.
-pub(crate) fn show_limit(kind: LimitKind, value: i128, scales: LimitScales) -> String {
-    if kind.unit() == LimitUnit::SelfTrade {
-        let mode = usize::try_from(value).ok().and_then(|place| SelfTradePrevention::ALL.get(place));
-        return mode.map_or_else(|| value.to_string(), ToString::to_string);
-    }
-    format_decimal(value, scale_of(kind, scales).unwrap_or(0))
-}
-
-/// Decimals of the kind's values.
-pub(crate) fn scale_of(kind: LimitKind, scales: LimitScales) -> Result<u8, LimitValueError> {
-    match kind.unit() {
-        LimitUnit::Quantity => scales.quantity.ok_or(LimitValueError::NeedsInstrument(kind)),
-        LimitUnit::Settlement => scales.settlement.ok_or(LimitValueError::NeedsInstrument(kind)),
-        LimitUnit::Reference => scales.reference.ok_or(LimitValueError::NeedsReference(kind)),
-        LimitUnit::Fraction => Ok(RATE_SCALE),
-        LimitUnit::Duration => Ok(SECOND_SCALE),
-        LimitUnit::Count | LimitUnit::SelfTrade => Ok(0),
-    }
 }
 
 /// The modes of self-trade prevention that the core knows; a venue may know more.
@@ -107,9 +70,9 @@ mod tests {
             assert_eq!(parse_limit(kind, &show_limit(kind, i128::from(value), scales), scales), Ok(value));
         }
         let none = LimitScales::default();
-        let needs = LimitValueError::NeedsInstrument(LimitKind::OrderQuantity);
+        let needs = LimitValueError::Scale(UnknownScale::NeedsInstrument(LimitKind::OrderQuantity));
         assert_eq!(parse_limit(LimitKind::OrderQuantity, "1", none), Err(needs));
-        let needs = LimitValueError::NeedsReference(LimitKind::DailyLoss);
+        let needs = LimitValueError::Scale(UnknownScale::NeedsReference(LimitKind::DailyLoss));
         assert_eq!(parse_limit(LimitKind::DailyLoss, "1", none), Err(needs));
         assert_eq!(parse_limit(LimitKind::SelfTrade, "maybe", none), Err(LimitValueError::UnknownMode));
     }

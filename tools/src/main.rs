@@ -10,7 +10,7 @@ mod feed;
 mod follower;
 mod limit_value;
 mod rebuild;
-mod render;
+mod replication;
 mod session;
 mod setup;
 mod sink;
@@ -62,6 +62,8 @@ enum Command {
     Retain(command::retain::Options),
     /// Rebuilds a real exchange's book from order-by-order data, shows it and checks it.
     Book(command::book::Options),
+    /// Ships a journal into PostgreSQL, and looks after what is there.
+    Db(command::db::Options),
     /// Checks or prints a configuration.
     Config(command::config::Options),
     /// Measures this machine.
@@ -70,6 +72,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(error) = tickwerk_journal::check_failpoints() {
+        command::tell(&format!("error: {error}"));
+        return ExitCode::from(exit::CONFIG);
+    }
     let done = match cli.command {
         Command::Demo(options) => command::demo::run(&options),
         Command::Run(options) => command::run::run(&options),
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
         Command::Compress(options) => command::compress::run(&options),
         Command::Retain(options) => command::retain::run(&options),
         Command::Book(options) => command::book::run(&options),
+        Command::Db(options) => command::db::run(&options),
         Command::Config(options) => command::config::run(&options),
         Command::Bench(options) => command::bench::run(&options),
     };

@@ -173,6 +173,7 @@ pub(crate) fn released_through(watermarks: &Watermarks, acknowledge: Acknowledge
     match acknowledge {
         Acknowledge::Written => watermarks.written_through(),
         Acknowledge::Durable => watermarks.durable_through(),
+        Acknowledge::Replicated => watermarks.replicated_through(),
     }
 }
 
@@ -192,8 +193,9 @@ fn journal_config(config: &Config) -> JournalConfig {
         // Where syncs are rare it pays to make pages writable ahead.
         prefault_bytes: match settings.acknowledge {
             Acknowledge::Written => PREFAULT_BYTES,
-            Acknowledge::Durable => 0,
+            Acknowledge::Durable | Acknowledge::Replicated => 0,
         },
+        replicator: settings.replicator.clone(),
         on_failure: Some(OnFailure(Arc::new(|failure| fail_stop(&failure.to_string())))),
         ..JournalConfig::new(&settings.dir)
     }

@@ -5,11 +5,13 @@
 //! goes on where it stopped, and a limit that was changed by hand since then stays as it is.
 
 mod applied;
+mod dictionary;
 mod latency_file;
 mod simulation;
 mod try_out;
 
 pub(crate) use applied::Applied;
+pub(crate) use dictionary::dictionary;
 
 use crate::config::{Config, MarkSettings, RouteSettings, SIMULATED};
 use anyhow::{Context, Result};

@@ -32,9 +32,19 @@ impl Stop {
         self.told.store(true, Ordering::Release);
     }
 
+    /// What a signal sets, for whoever looks at a flag.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.signalled)
+    }
+
     /// Whether to stop.
     pub(crate) fn is_told(&self) -> bool {
-        self.told.load(Ordering::Acquire) || self.signalled.load(Ordering::Acquire)
+        self.told.load(Ordering::Acquire) || self.is_signalled()
+    }
+
+    /// Whether somebody else wants the process to stop.
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.signalled.load(Ordering::Acquire)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a run came to: for a program as JSON, for a person as text.
 
+use crate::config::{Acknowledge, JournalSettings};
 use crate::control::unrealized;
+use crate::replication::Replicated;
 use crate::session::Ended;
 use crate::sink::Counted;
 use crate::upkeep::UpkeepCounts;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use tickwerk_domain::{AccountId, CurrencyId, PositionSide, format_decimal};
 use tickwerk_engine::Core;
 use tickwerk_feeds::BookCheckResult;
+use tickwerk_journal::Watermarks;
 
 /// What is summed up.
 #[derive(Debug)]
@@ -22,9 +25,43 @@ pub(crate) struct Summary<'a> {
     pub(crate) ended: &'a Ended,
     pub(crate) dir: &'a Path,
     pub(crate) book_check: Option<BookCheckResult>,
-    pub(crate) durable_through: u64,
+    pub(crate) levels: Levels,
     /// What was done for cold segments; `None` where nothing is.
     pub(crate) upkeep: Option<&'a UpkeepCounts>,
+    /// What is in PostgreSQL; `None` where nothing goes there.
+    pub(crate) replicated: Option<&'a Replicated>,
+}
+
+/// What is acknowledged when, and how far each of the watermarks is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Levels {
+    acknowledge: Acknowledge,
+    written_through: u64,
+    durable_through: u64,
+    /// `None` where no replicator is awaited.
+    replicated_through: Option<u64>,
+}
+
+impl Levels {
+    pub(crate) fn of(settings: &JournalSettings, watermarks: &Watermarks) -> Self {
+        Self {
+            acknowledge: settings.acknowledge,
+            written_through: watermarks.written_through().0,
+            durable_through: watermarks.durable_through().0,
+            replicated_through: settings.replicator.as_ref().map(|_| watermarks.replicated_through().0),
+        }
+    }
+}
+
+impl std::fmt::Display for Levels {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { acknowledge, written_through, durable_through, replicated_through } = self;
+        write!(out, "written through {written_through}, durable through {durable_through}")?;
+        if let Some(replicated_through) = replicated_through {
+            write!(out, ", replicated through {replicated_through}")?;
+        }
+        write!(out, ", acknowledged when {}", acknowledge.word())
+    }
 }
 
 /// The histogram of one latency.
@@ -56,6 +93,10 @@ impl Summary<'_> {
             "journal": {
                 "dir": self.dir.display().to_string(),
                 "last_sequence": self.ended.sink.last_sequence.0,
+                "acknowledge": self.levels.acknowledge.word(),
+                "written_through": self.levels.written_through,
+                "durable_through": self.levels.durable_through,
+                "replicated_through": self.levels.replicated_through,
                 "bytes": self.ended.sink.bytes,
                 "chain_head": self.ended.sink.chain_head.map(|head| head.head.to_string()),
             },
@@ -64,6 +105,9 @@ impl Summary<'_> {
         });
         if let Some(upkeep) = self.upkeep {
             summary["upkeep"] = upkeep.to_json();
+        }
+        if let Some(replicated) = self.replicated {
+            summary["postgres"] = replicated.to_json();
         }
         if let Some(check) = &self.book_check {
             summary["book_check"] = json!({ "matched": check.matched, "total": check.total });
@@ -108,12 +152,18 @@ impl Summary<'_> {
         let sink = &self.ended.sink;
         writeln!(
             out,
-            "Journal     {}: {} bytes, written through {}, durable through {}",
+            "Journal     {}: {} bytes, {}",
             self.dir.display(),
             grouped(&sink.bytes.to_string()),
-            sink.last_sequence,
-            self.durable_through
+            self.levels
         )?;
+        if let Some(replicated) = self.replicated {
+            let rest = match replicated.lag_events {
+                0 => String::new(),
+                lag => format!(", {lag} records are still to be shipped"),
+            };
+            writeln!(out, "PostgreSQL  everything through {}{rest}", replicated.through)?;
+        }
         if let Some(head) = sink.chain_head {
             writeln!(out, "Chain head  {}", head.head)?;
         }

@@ -2,10 +2,12 @@
 //!
 //! A thread of the lowest priority, which the core never waits for. Rot in a cold segment does not stop trading, as
 //! nothing that trades reads it: it is told at once as an error, is counted where watermarks are queried and in the
-//! summary, and the daemon ends with exit code 3, so that whoever watches it notices. Rates are in bytes of frames.
+//! summary, and the daemon ends with exit code 3, so that whoever watches it notices. A sync or a rename that fails while
+//! it compresses ends the process like any other. Rates are in bytes of frames.
 
 use crate::command::tell;
 use crate::snapshot::lower_priority;
+use crate::stop::fail_stop;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -172,6 +174,9 @@ impl Work {
             // Nothing is to be done, or somebody else is at it; there is no hurry.
             Ok(None) | Err(KeepError::Busy { .. }) => {
                 self.next_compression = Instant::now() + COMPRESS_PAUSE;
+            }
+            Err(KeepError::File(error)) if error.is_lost_write() => {
+                fail_stop(&format!("compressing a segment failed: {}", in_words(&error)));
             }
             Err(error) => {
                 self.fail(&format!("compressing: {}", in_words(&error)));

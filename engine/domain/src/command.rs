@@ -115,7 +115,7 @@ macro_rules! for_each_command {
                 /// A long effect goes on.
                 Continue(Continue) = 0x0804 1 "system.continue",
                 /// How the process is.
-                HealthObserved(HealthObserved) = 0x0805 1 "system.health",
+                HealthObserved(HealthObserved) = 0x0805 2 "system.health",
                 /// A timer is due.
                 TimerFired(TimerFired) = 0x0806 1 "system.timer_fired",
                 /// The venue's view begins.

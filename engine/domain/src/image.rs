@@ -17,6 +17,11 @@ pub(crate) use values::{load_padded, save_padded};
 /// Longest name of a section.
 const NAME_LENGTH_MAX: usize = 16;
 
+/// How much a store holds: little where a fuzzer restores images by the million.
+pub const fn capacity(full: usize, fuzzed: usize) -> usize {
+    if cfg!(fuzzing) { fuzzed } else { full }
+}
+
 /// What is wrong with a store's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Fault {
@@ -317,7 +322,8 @@ impl RowSum {
             rehash(&mut change);
         }
         self.add(kept);
-        ensure(change == Digest::default(), Fault::Hash { what, found })
+        // A fuzzer never guesses a hash, and would see nothing behind it.
+        ensure(cfg!(fuzzing) || change == Digest::default(), Fault::Hash { what, found })
     }
 
     /// Counts a hash that was worked out anew.
@@ -327,7 +333,7 @@ impl RowSum {
 
     /// Compares the sum with the digest that the rows should have.
     pub fn check(&self, digest: Digest) -> Result<(), Fault> {
-        ensure(self.0 == digest, Fault::Broken("its digest is not that of the rows"))
+        ensure(cfg!(fuzzing) || self.0 == digest, Fault::Broken("its digest is not that of the rows"))
     }
 }
 

@@ -229,9 +229,7 @@ impl Machine {
         } else if amount > 0 && is_closed {
             // What a closed account still has may leave.
             self.refuse(&(*transfer).into(), Reject::AccountNotActive, shown, out);
-        } else if amount < 0
-            && self.accounts.balance(transfer.account, transfer.currency).available() + amount < 0
-        {
+        } else if amount < 0 && self.spendable(transfer.account, transfer.currency) + amount < 0 {
             self.refuse(&(*transfer).into(), Reject::InsufficientBuyingPower, shown, out);
         } else {
             let (from, to) = if amount < 0 {

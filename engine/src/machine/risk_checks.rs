@@ -140,7 +140,6 @@ impl Machine {
             account,
             position,
             settlement: self.accounts.balance(asked.account, settlement),
-            base: self.accounts.balance(asked.account, slot.definition.base),
             base_factor: slot.base_factor,
             limits,
             subject: self.subjects.get(SubjectId::Account(asked.account)),
@@ -177,12 +176,23 @@ impl Machine {
         if kind == InstrumentKind::Spot {
             return 0;
         }
+        self.contracts_profit(account, settlement)
+    }
+
+    fn contracts_profit(&self, account: AccountId, settlement: CurrencyId) -> i128 {
         let is_counted = |instrument: &InstrumentId| {
             let definition = self.instrument(*instrument).map(|slot| &slot.definition);
             definition.is_some_and(|of| of.settlement == settlement && of.kind != InstrumentKind::Spot)
         };
         let counted = self.positions.open(account).filter(is_counted);
         counted.map(|instrument| self.unrealized(account, instrument)).sum()
+    }
+
+    /// What an account may take out of a currency or spend on the spot: what is free, less what its contracts have lost
+    /// at their marks. Their profit is no cash before it is realised.
+    pub(crate) fn spendable(&self, account: AccountId, currency: CurrencyId) -> i128 {
+        let lost = self.contracts_profit(account, currency).min(0);
+        self.accounts.balance(account, currency).available() + lost
     }
 
     /// The account, where it is known, and then the strategy, where there is one.

@@ -105,6 +105,30 @@ fn the_remainder_of_a_partial_close_is_released_by_the_last_one() {
 }
 
 #[test]
+fn the_average_price_follows_from_the_exact_cost() {
+    // Settlement scales on either side of those of price and quantity.
+    for settlement_scale in [0, 2, 8] {
+        for kind in [InstrumentKind::Spot, InstrumentKind::Linear] {
+            let of = instrument(kind, 3, 1, settlement_scale);
+            let mut position = Position::default();
+            assert_eq!(position.average_price(&of, 8), None, "nothing is open");
+            for (price, qty) in [(1_001, 10), (1_004, 5)] {
+                position.book(&of, Side::Sell, Price(price), Qty(qty)).expect("fits");
+            }
+            assert_eq!(position.average_price(&of, 8), Some(100_200_000_000), "{kind:?} {settlement_scale}");
+            position.book(&of, Side::Buy, Price(1_000), Qty(16)).expect("fits");
+            assert_eq!(position.average_price(&of, 0), Some(1_000), "turned around");
+        }
+    }
+    let of = instrument(InstrumentKind::Inverse, 1, 0, 8);
+    let mut position = Position::default();
+    position.book(&of, Side::Buy, Price(500_000), Qty(100)).expect("fits");
+    assert_eq!(position.average_price(&of, 8), Some(50_000_000_000_000));
+    let huge = Position { qty: i64::MAX, open_cost: COST_MAX, ..Position::default() };
+    assert_eq!(huge.average_price(&instrument(InstrumentKind::Linear, 3, 1, 2), 18), None, "it does not fit");
+}
+
+#[test]
 fn what_postings_and_profit_differ_by_goes_to_the_rounding_book() {
     use PositionChange::{Closed, Increased, Opened};
     // Cents, with prices in hundredths of a cent: 10.006 is posted as 10.01 twice, then 20.012 comes back as 20.01.

@@ -2,7 +2,8 @@
 //!
 //! Credit is what orders may tie up beyond what the account has, in the reference currency: everything that is tied up
 //! beyond what there is, over all currencies, this order included. It pays for what is bought and for margin; an asset
-//! that is not there cannot be sold on credit.
+//! that is not there cannot be sold on credit. What contracts have lost at their marks is not there for a spot order;
+//! what they have gained counts as margin of contracts alone.
 
 use super::exposure::{OrderValue, Reservation, buy_reservation, margin, margin_mark, spot_reservation};
 use super::{Refusal, View};
@@ -34,9 +35,12 @@ fn check_spot(
     };
     let reservation = reservation.ok_or_else(|| Refusal::plain(Reject::ValueOverflow))?;
     match order.side {
-        Side::Buy => afford(order, view, reservation.amount, view.settlement.available())?,
+        Side::Buy => {
+            let available = view.machine.spendable(order.account, view.instrument.settlement);
+            afford(order, view, reservation.amount, available)?;
+        }
         Side::Sell => {
-            let available = view.base.available();
+            let available = view.machine.spendable(order.account, view.instrument.base);
             if reservation.amount > available {
                 return Err(short(available, reservation.amount));
             }

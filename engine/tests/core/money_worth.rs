@@ -1,9 +1,12 @@
 //! Conversion between currencies, equity, exposure and buying power, and the states of an account.
 
 use super::desk::{
-    ALICE, BOB, BTC, BTC_START, Desk, INVERSE, LINEAR, SPOT, USD, USD_START, cancel, quote, report, transfer,
+    ALICE, BOB, BTC, BTC_START, Desk, INVERSE, LINEAR, SPOT, USD, USD_START, cancel, limit_order, quote,
+    report, transfer,
 };
-use super::money_kit::{BNB, BNB_RATE, HEDGER, accept, desk, equity, move_to, order, refused, state, trade};
+use super::money_kit::{
+    BNB, BNB_RATE, HEDGER, accept, desk, equity, move_to, order, order_reason, refused, state, trade,
+};
 use tickwerk_domain::AccountState::{Active, Closed, Suspended};
 use tickwerk_domain::PositionEffect::{Auto, Open};
 use tickwerk_domain::Side::{Buy, Sell};
@@ -200,4 +203,40 @@ fn an_instrument_that_no_longer_fits_the_reference_currency_is_no_rate() {
         None,
         "there is no way through a third currency"
     );
+}
+
+#[test]
+fn what_contracts_have_lost_can_neither_leave_nor_be_spent() {
+    let mut desk = desk();
+    let short = Some(Reject::InsufficientBuyingPower.code());
+    let cash = |desk: &Desk| desk.machine().accounts().balance(ALICE, USD).available();
+    trade(&mut desk, (ALICE, LINEAR), (Buy, Auto), 10_000, 1_000);
+    let free = cash(&desk);
+    move_to(&mut desk, LINEAR, 9_000);
+    let lost = desk.machine().unrealized(ALICE, LINEAR);
+    assert!(lost < 0, "{lost}");
+    assert_eq!(cash(&desk), free, "a mark moves no cash");
+    assert_eq!(refused(&mut desk, transfer(ALICE, USD, -(free + lost) - 1)), Reject::InsufficientBuyingPower);
+    accept(&mut desk, transfer(ALICE, USD, -(free + lost)));
+    let spot = |side| limit_order(SPOT, side, 10_000, 1_000);
+    assert_eq!(order_reason(&desk.apply(spot(Buy))), short);
+    assert_eq!(order_reason(&desk.apply(spot(Sell))), None, "the loss is in dollars");
+    // A profit is no cash either, and a loss that is made good binds nothing.
+    move_to(&mut desk, LINEAR, 11_000);
+    assert_eq!(refused(&mut desk, transfer(ALICE, USD, lost - 1)), Reject::InsufficientBuyingPower);
+    accept(&mut desk, transfer(ALICE, USD, lost));
+}
+
+#[test]
+fn what_inverse_contracts_have_lost_is_missing_in_their_own_currency() {
+    let mut desk = desk();
+    trade(&mut desk, (ALICE, INVERSE), (Buy, Auto), 10_000, 100);
+    move_to(&mut desk, INVERSE, 8_000);
+    let lost = desk.machine().unrealized(ALICE, INVERSE);
+    let free = desk.machine().accounts().balance(ALICE, BTC).available();
+    assert!(lost < 0 && free + lost > 0, "{free} {lost}");
+    assert_eq!(refused(&mut desk, transfer(ALICE, BTC, -(free + lost) - 1)), Reject::InsufficientBuyingPower);
+    accept(&mut desk, transfer(ALICE, BTC, -(free + lost)));
+    let sell = limit_order(SPOT, Sell, 10_000, 1_000);
+    assert_eq!(order_reason(&desk.apply(sell)), Some(Reject::InsufficientBuyingPower.code()));
 }

@@ -390,6 +390,7 @@ impl Workload {
                 written_lag: 8,
                 durable_lag: 9,
                 memory_bytes: 10,
+                chained_lag: 11,
             }
             .into(),
         }

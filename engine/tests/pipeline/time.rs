@@ -85,6 +85,7 @@ fn the_core_thread_numbers_what_comes_from_the_clock() {
         written_lag: 0,
         durable_lag: 0,
         memory_bytes: 0,
+        chained_lag: 0,
     };
     let record = Record {
         envelope: Envelope { source: SourceId::CLOCK, ..Envelope::default() },

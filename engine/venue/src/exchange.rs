@@ -30,7 +30,7 @@ use tickwerk_domain::{
 /// Instruments that can have an exchange of their own.
 pub const EXCHANGES_MAX: usize = 4;
 /// Orders that may rest on one such exchange.
-pub const EXCHANGE_ORDERS_MAX: usize = 8192;
+pub const EXCHANGE_ORDERS_MAX: usize = tickwerk_domain::image::capacity(8192, 64);
 /// Effects of one order on others that happen at a time.
 pub const EFFECTS_PER_STEP: usize = 256;
 

@@ -18,7 +18,7 @@ use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, ensure};
 use tickwerk_domain::{Digest, DurationNs, InstrumentId, LatencyModel, Rate, TimeNs};
 
 /// Measured latencies, of all instruments together: more than one a second for a day.
-pub const LATENCIES_MAX: usize = 131_072;
+pub const LATENCIES_MAX: usize = tickwerk_domain::image::capacity(131_072, 64);
 
 /// An instrument's model.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, ensure};
 use tickwerk_domain::{Digest, Level, Price, Qty, Side};
 
 /// Levels of one side that the venue knows.
-pub const VENUE_LEVELS_MAX: usize = 1024;
+pub const VENUE_LEVELS_MAX: usize = tickwerk_domain::image::capacity(1024, 64);
 
 /// One side's levels.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tickwerk_domain::{
 };
 
 /// Orders that the venue holds; not fewer than the core may have open.
-pub const VENUE_ORDERS_MAX: usize = 32_768;
+pub const VENUE_ORDERS_MAX: usize = tickwerk_domain::image::capacity(32_768, 64);
 
 /// Where an order is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use tickwerk_domain::{Level, Price, Qty, Side};
 
 /// Orders that may rest on one side of one instrument.
-pub const RESTING_PER_SIDE_MAX: usize = 4096;
+pub const RESTING_PER_SIDE_MAX: usize = tickwerk_domain::image::capacity(4096, 64);
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {

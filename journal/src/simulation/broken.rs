@@ -21,6 +21,18 @@ pub(crate) enum Broken {
     CutOnce,
     /// Recovery serves what it kept without a sync.
     KeptUnsynced,
+    /// The written watermark moves without release order.
+    RelaxedWatermark,
+    /// The written watermark moves before the frame is published.
+    WatermarkFirst,
+    /// The sync thread knows by the bytes alone whether there is something to sync.
+    BytesAlone,
+    /// The edge of a segment moves without release order.
+    RelaxedEdge,
+    /// The head of the chain is stored without release order.
+    RelaxedHead,
+    /// Who rings does not wait until the work can be seen.
+    NoFence,
 }
 
 thread_local! {

@@ -5,6 +5,7 @@
 
 use super::{Body, Section, SnapshotError, SnapshotHeader, join_sections, read_snapshot_header};
 use crate::directory::{self, FileError, failed};
+use crate::failpoint::{Failpoint, reach};
 use crate::format::{JournalId, PAGE_SIZE};
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -73,8 +74,11 @@ pub fn write_snapshot(
         drop(directory::remove_if_there(&temporary));
     }
     written?;
+    reach(Failpoint::SnapshotRename);
     directory::rename(&temporary, &path)?;
+    reach(Failpoint::SnapshotDirSync);
     directory::sync_dir(dir)?;
+    reach(Failpoint::SnapshotDone);
     Ok(path)
 }
 
@@ -82,10 +86,13 @@ fn write_temporary(path: &Path, header: SnapshotHeader, sections: &[Section]) ->
     let body = join_sections(sections);
     let hash = *blake3::hash(&body).as_bytes();
     let page = header.to_page(Body { length: body.len() as u64, hash });
+    reach(Failpoint::SnapshotCreate);
     let file = directory::create_new(path)?;
+    reach(Failpoint::SnapshotWrite);
     file.write_all_at(&page, 0)
         .and_then(|()| file.write_all_at(&body, PAGE_SIZE as u64))
         .map_err(failed("write", path))?;
+    reach(Failpoint::SnapshotSync);
     file.sync_all().map_err(failed("sync", path))
 }
 
@@ -94,9 +101,11 @@ pub fn remove_old_snapshots(dir: &Path, keep: usize) -> Result<usize, FileError>
     let files = list_snapshots(dir)?;
     let old = files.get(keep..).unwrap_or_default();
     for file in old {
+        reach(Failpoint::SnapshotRemove);
         directory::remove_if_there(&file.path)?;
     }
     if !old.is_empty() {
+        reach(Failpoint::SnapshotRemoved);
         directory::sync_dir(dir)?;
     }
     Ok(old.len())

@@ -1,12 +1,15 @@
-//! Bytes that must never change: payloads of schema 1, a frame with an opaque part, a whole journal.
+//! Bytes that must never change: payloads of every schema version, a frame with an opaque part, a whole journal.
 //!
-//! `UPDATE_GOLDEN=1` writes them anew; whoever does so reads the difference.
+//! `payloads-vN.txt` has a line for each type that had version N. `UPDATE_GOLDEN=1` writes lines of the versions that
+//! this build writes anew, and leaves those of older ones alone; whoever does so reads the difference.
 
 use crate::samples;
 use crate::support::*;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use tickwerk_domain::{Kind, Payload, Record, Sequence};
+use tickwerk_domain::command::HealthObserved;
+use tickwerk_domain::{Command, Event, Kind, Payload, Record, Sequence};
 use tickwerk_journal::{Reader, recover, schema};
 
 fn fixture(name: &str) -> PathBuf {
@@ -68,41 +71,83 @@ fn payloads() -> Vec<(Payload, Vec<u8>)> {
     payloads
 }
 
-#[test]
-fn payloads_of_schema_1_have_the_bytes_they_always_had() {
-    let mut listing = String::from("# type id, schema version, name, payload in hex\n");
-    for (payload, bytes) in payloads() {
-        let version = match payload {
-            Payload::Command(command) => command.schema_version(),
-            Payload::Event(event) => event.schema_version(),
-        };
-        let (id, name) = (payload.type_id().0, payload.event_type());
-        writeln!(listing, "{id:#06x} {version} {name} {}", hex(&bytes)).unwrap();
-    }
-    check("payloads-v1.txt", &listing);
+/// Type id, current version and name of every type.
+fn types() -> impl Iterator<Item = (u16, u16, &'static str)> {
+    Command::TYPES.iter().chain(Event::TYPES).map(|(type_id, version, name)| (type_id.0, *version, *name))
+}
+
+fn versions() -> std::ops::RangeInclusive<u16> {
+    1..=types().map(|(_, version, _)| version).max().unwrap()
+}
+
+/// The lines of a version's golden file by type id; none where there is no file yet.
+fn golden_lines(version: u16) -> BTreeMap<u16, String> {
+    let text = std::fs::read_to_string(fixture(&format!("payloads-v{version}.txt"))).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| (u16::from_str_radix(&line[2..6], 16).unwrap(), line.to_owned())).collect()
 }
 
 #[test]
-fn the_golden_payloads_decode_to_the_samples() {
+fn payloads_of_every_schema_have_the_bytes_they_always_had() {
+    let payloads = payloads();
+    for written in versions() {
+        let mut listing = String::from("# type id, schema version, name, payload in hex\n");
+        let kept = golden_lines(written);
+        for ((payload, bytes), (type_id, version, name)) in payloads.iter().zip(types()) {
+            assert_eq!((payload.type_id().0, payload.event_type()), (type_id, name));
+            if version == written {
+                writeln!(listing, "{type_id:#06x} {version} {name} {}", hex(bytes)).unwrap();
+            } else if version > written {
+                let line = kept.get(&type_id).expect("every older version has its line for ever");
+                writeln!(listing, "{line}").unwrap();
+            }
+        }
+        check(&format!("payloads-v{written}.txt"), &listing);
+    }
+}
+
+/// The sample of a type as it is read from an older version: without what that version did not tell.
+fn told_by(version: u16, sample: Payload) -> Payload {
+    match (version, sample) {
+        (1, Payload::Command(Command::HealthObserved(health))) => {
+            Payload::Command(HealthObserved { chained_lag: 0, ..health }.into())
+        }
+        (_, sample) => sample,
+    }
+}
+
+#[test]
+fn the_golden_payloads_of_every_schema_decode_to_the_samples() {
     if updating() {
         return;
     }
-    let text = std::fs::read_to_string(fixture("payloads-v1.txt")).unwrap();
     let commands = samples::commands().into_iter().map(|sample| (Kind::Command, Payload::Command(sample)));
     let events = samples::events().into_iter().map(|sample| (Kind::Event, Payload::Event(sample)));
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    for (line, (kind, sample)) in lines.zip(commands.chain(events)) {
-        let fields: Vec<&str> = line.split(' ').collect();
-        let id = u16::from_str_radix(fields[0].trim_start_matches("0x"), 16).unwrap();
-        let bytes = unhex(fields[3]);
-        let decoded = aligned_decode(kind, id, fields[1].parse().unwrap(), &bytes);
-        assert_eq!(decoded, Ok(sample), "{line}");
-        assert!(aligned_decode(kind, id, 2, &bytes).unwrap_err().to_string().contains(fields[2]));
-        assert!(aligned_decode(kind, id, 1, &bytes[1..]).is_err(), "a shorter payload is another payload");
-        for at in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[at] ^= 0xa5;
-            aligned_decode(kind, id, 1, &changed).ok();
+    let samples: Vec<_> = commands.chain(events).zip(types()).collect();
+    for written in versions() {
+        let golden = golden_lines(written);
+        for ((kind, sample), (id, newest, name)) in &samples {
+            let Some(line) = golden.get(id) else {
+                assert!(*newest < written, "{name} has no line of version {written}");
+                continue;
+            };
+            let fields: Vec<&str> = line.split(' ').collect();
+            assert_eq!(fields[1..3], [written.to_string().as_str(), name], "{line}");
+            let bytes = unhex(fields[3]);
+            let expected = if written < *newest { told_by(written, *sample) } else { *sample };
+            assert_eq!(aligned_decode(*kind, *id, written, &bytes), Ok(expected), "{line}");
+            let newer = aligned_decode(*kind, *id, newest + 1, &bytes).unwrap_err().to_string();
+            assert!(newer.contains(name) && newer.contains("read the journal with a newer one"), "{newer}");
+            assert!(aligned_decode(*kind, *id, 0, &bytes).is_err(), "there is no version 0");
+            assert!(
+                aligned_decode(*kind, *id, written, &bytes[1..]).is_err(),
+                "a shorter payload is another payload"
+            );
+            for at in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[at] ^= 0xa5;
+                aligned_decode(*kind, *id, written, &changed).ok();
+            }
         }
     }
     let error = aligned_decode(Kind::Event, 0x7777, 1, &[]).unwrap_err();

@@ -3,10 +3,10 @@
 use crate::support::*;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use tickwerk_domain::{Record, Sequence};
+use tickwerk_domain::{Record, Sequence, TimeNs};
 use tickwerk_journal::{
-    JournalConfig, KeepError, RecoverError, Rotation, backup, compress, diagnose, recover, repair_cut,
-    repair_from,
+    Dependant, DependantKind, JournalConfig, KeepError, RecoverError, Rotation, backup, compress, diagnose,
+    list_dependants, recover, repair_cut, repair_from, write_dependant,
 };
 
 const FRAMES_START: usize = 16 * 1024;
@@ -339,6 +339,10 @@ fn a_cut_is_made_only_by_its_number_and_keeps_the_bytes() {
     let good = diagnose(&scene.dir).unwrap().good_through;
     let error = repair_cut(&scene.dir, Sequence(good.0 + 1), true).unwrap_err();
     assert!(matches!(&error, KeepError::Refused(text) if text.contains(&good.to_string())), "{error}");
+    // A reader that knows more than is left would be held against the journal at each start.
+    let name = "database".to_owned();
+    let kind = DependantKind::Reader;
+    write_dependant(&scene.dir, &Dependant { name, kind, through: scene.last, time: TimeNs(5) }).unwrap();
     let tried = repair_cut(&scene.dir, good, false).unwrap();
     assert_eq!(tried.lost, Some((good.next(), scene.last)));
     assert_eq!(std::fs::read(scene.path(2)).unwrap(), damaged, "a trial changes nothing");
@@ -348,6 +352,7 @@ fn a_cut_is_made_only_by_its_number_and_keeps_the_bytes() {
     let kept = report.set_aside.iter().map(|path| std::fs::read(path).unwrap());
     assert!(kept.into_iter().any(|bytes| bytes == damaged && bytes != original), "the old bytes are there");
     assert!(diagnose(&scene.dir).unwrap().is_healthy());
+    assert_eq!(list_dependants(&scene.dir).unwrap(), (Vec::new(), Vec::new()), "it is set aside");
     let mut journal = open(config(&scene.dir));
     assert_eq!(journal.writer.next_sequence(), good.next());
     push_frames(&mut journal.writer, 50);

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_journal::{
-    BlockStart, RecoverError, Section, SnapshotError, SnapshotHeader, Witness, chain_at, inspect,
-    list_snapshots, read_snapshot, read_snapshot_header, recover, recover_from, remove_old_snapshots,
-    write_snapshot,
+    BlockStart, Dependant, DependantKind, RecoverError, Section, SnapshotError, SnapshotHeader, Witness,
+    chain_at, inspect, list_snapshots, read_snapshot, read_snapshot_header, recover, recover_from,
+    remove_old_snapshots, write_dependant, write_snapshot,
 };
 
 const FRAMES: usize = 5_000;
@@ -248,6 +248,29 @@ fn a_snapshot_knows_what_was_durable() {
     assert!(verified(dir.path()).0.first_difference.is_some());
     // Without the snapshot nobody was told.
     fs::remove_file(&list_snapshots(dir.path()).unwrap()[0].path).unwrap();
+    assert_eq!(recover(config(dir.path())).unwrap().next_sequence(), sequence);
+}
+
+#[test]
+fn a_reader_knows_what_was_durable() {
+    let (dir, ends) = journal();
+    let last = *ends.last().unwrap();
+    let reader = |kind| Dependant { name: "database".to_owned(), kind, through: last, time: TimeNs(5) };
+    write_dependant(dir.path(), &reader(DependantKind::Reader)).unwrap();
+    for file in ["durable", "HEADS"] {
+        fs::remove_file(dir.path().join(file)).unwrap();
+    }
+    let place = {
+        let mut reader = tickwerk_journal::Reader::open(dir.path(), last).unwrap();
+        reader.next().unwrap().unwrap().place
+    };
+    patch(&segment_path(dir.path(), place.segment), |bytes| {
+        bytes[usize::try_from(place.offset).unwrap()..].fill(0);
+    });
+    let (sequence, _, witness) = damage(dir.path());
+    assert_eq!(witness, Some(Witness::Reader { through: last }));
+    // A hold says nothing of what there was.
+    write_dependant(dir.path(), &reader(DependantKind::Hold)).unwrap();
     assert_eq!(recover(config(dir.path())).unwrap().next_sequence(), sequence);
 }
 

@@ -19,7 +19,15 @@ impl Client {
     #[track_caller]
     pub(crate) fn connect(dir: &Path) -> Self {
         let path = dir.join("control.sock");
-        let stream = wait_for("the control socket", || UnixStream::connect(&path).ok());
+        Self::over(wait_for("the control socket", || UnixStream::connect(&path).ok()))
+    }
+
+    /// Connects to the daemon of `dir`, which has opened its socket; `None` if it has died since.
+    pub(crate) fn try_connect(dir: &Path) -> Option<Self> {
+        UnixStream::connect(dir.join("control.sock")).ok().map(Self::over)
+    }
+
+    fn over(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         stream.set_write_timeout(Some(TIMEOUT)).expect("a timeout can be set");
         let replies = BufReader::new(stream.try_clone().expect("a socket can be shared"));
@@ -69,12 +77,15 @@ impl Client {
         self.reply()
     }
 
-    /// Asks; `None` when the daemon dies before it answers.
-    pub(crate) fn try_ask(&mut self, request: &Value) -> Option<Value> {
-        self.stream.write_all(format!("{request}\n").as_bytes()).ok()?;
+    /// Sends; `false` when the daemon has died.
+    pub(crate) fn try_send(&mut self, requests: &[Value]) -> bool {
+        self.stream.write_all(lines(requests.iter().cloned()).as_bytes()).is_ok()
+    }
+
+    /// The next reply; `None` when the daemon has died before it was whole.
+    pub(crate) fn try_reply(&mut self) -> Option<Value> {
         let mut line = String::new();
         self.replies.read_line(&mut line).ok()?;
-        // It may die within a line.
         line.ends_with('\n').then(|| serde_json::from_str(&line).expect("a reply is JSON"))
     }
 

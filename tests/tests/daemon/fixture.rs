@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
+pub(crate) use tickwerk_tests::{tell, tell_skipped};
 
 /// The folder of the shipped configurations.
 pub(crate) fn examples() -> PathBuf {
@@ -17,17 +18,6 @@ pub(crate) fn examples() -> PathBuf {
         .parent()
         .expect("tests/ lies in the root folder")
         .join("tools/examples")
-}
-
-/// Says in a line that a test cannot run here.
-pub(crate) fn tell_skipped(why: &str) {
-    tell(&format!("skipped: {why}"));
-}
-
-/// Says in a line how a test runs here.
-#[expect(clippy::print_stdout, reason = "what is left out or done in another way must be seen")]
-pub(crate) fn tell(how: &str) {
-    println!("{how}");
 }
 
 /// Arguments of `run` with a configuration and values over it.

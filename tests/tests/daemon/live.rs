@@ -4,6 +4,7 @@ use crate::client::{Client, order};
 use crate::fixture::{examples, run_arguments};
 use crate::process::{Finished, Process, records, reexecute, wait_for};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -42,13 +43,26 @@ impl LiveDaemon {
         daemon
     }
 
-    /// Starts it over the same journal.
-    #[track_caller]
-    pub(crate) fn start_again(&mut self, sets: &[(&str, &str)]) {
+    /// Not started yet, with a configuration of this text.
+    pub(crate) fn asleep(config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("live.toml");
+        std::fs::write(&path, config).expect("a file can be written");
+        Self { process: None, dir: folder.path().join("journal"), config: path, folder }
+    }
+
+    /// What it is started with over the same journal.
+    pub(crate) fn arguments(&self, sets: &[(&str, &str)]) -> Vec<OsString> {
         let dir = self.dir.to_str().expect("temporary folders have plain names");
         let mut all = vec![("journal.dir", dir), ("journal.segment_size", "1MiB")];
         all.extend_from_slice(sets);
-        let mut process = Process::start(run_arguments(&self.config, &all));
+        run_arguments(&self.config, &all)
+    }
+
+    /// Starts it over the same journal.
+    #[track_caller]
+    pub(crate) fn start_again(&mut self, sets: &[(&str, &str)]) {
+        let mut process = Process::start(self.arguments(sets));
         process.wait_until_told("control socket");
         self.process = Some(process);
     }

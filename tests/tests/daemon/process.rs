@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -79,7 +79,12 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-        let mut child = program::command(&arguments).spawn().expect("the binary starts");
+        Self::spawn(&mut program::command(&arguments))
+    }
+
+    /// Starts what was put together, its output piped.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the binary starts");
         let (sender, stdout) = channel();
         let mut pipe = child.stdout.take().expect("stdout is piped");
         thread::spawn(move || {
@@ -133,6 +138,11 @@ impl Process {
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a child can be signalled");
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_now(&mut self) {
+        self.child.kill().expect("a child can be killed");
     }
 
     /// SIGKILL, and the end of it.

@@ -63,9 +63,15 @@ pub(crate) struct Found {
 impl Demo {
     #[track_caller]
     pub(crate) fn new() -> Self {
+        Self::of("20000")
+    }
+
+    /// Of so many commands.
+    #[track_caller]
+    pub(crate) fn of(commands: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("journal");
-        let arguments = ["demo", "--commands", "20000", "--seed", "7", "--json", "--dir"].map(OsStr::new);
+        let arguments = ["demo", "--commands", commands, "--seed", "7", "--json", "--dir"].map(OsStr::new);
         let summary = call_for(0, &[&arguments[..], &[dir.as_os_str()]].concat()).json();
         Self { folder, summary }
     }

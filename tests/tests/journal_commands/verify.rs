@@ -2,8 +2,11 @@
 
 use crate::support::{Called, Demo, call_for, text};
 use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command as Process;
 use tickwerk_domain::{Command, Event, Payload, Record, Sequence};
 use tickwerk_journal::{JournalConfig, Reader, recover};
+use tickwerk_tests::tell_skipped;
 
 #[test]
 fn a_journal_of_a_demo_is_proven_and_every_decision_comes_out_the_same() {
@@ -189,4 +192,27 @@ fn a_directory_without_a_journal_is_an_error_of_input() {
         assert!(stderr.contains(text(&missing)) && stderr.contains("No such file"), "{stderr}");
         call_for(2, &[subcommand]);
     }
+}
+
+/// `journal/tests/verifier.py` knows `FORMAT.md` and none of our code.
+#[test]
+fn a_verifier_written_from_the_format_alone_agrees() {
+    let demo = Demo::of("6000");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../journal/tests/verifier.py");
+    let verify = || Process::new("python3").arg(&script).arg(demo.dir()).output();
+    let Ok(found) = verify() else {
+        return tell_skipped("there is no python3");
+    };
+    let expected = demo.call_for(0, "verify", &["--json"]).json();
+    let told = format!("{} {}\n", demo.last_sequence(), expected["chain_head"].as_str().unwrap());
+    assert_eq!(String::from_utf8_lossy(&found.stdout), told, "{}", String::from_utf8_lossy(&found.stderr));
+
+    let frames = demo.frames();
+    let middle = frames[frames.len() / 2];
+    demo.flip(middle.place.segment, middle.place.offset + middle.size / 2);
+    let found = verify().unwrap();
+    let place = format!("segment {} offset {}", middle.place.segment, middle.place.offset);
+    assert_eq!(found.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&found.stderr);
+    assert!(said.contains(&place), "{said}");
 }

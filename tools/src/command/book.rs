@@ -2,7 +2,8 @@
 //!
 //! Prices and quantities are exact. A time of LOBSTER counts from midnight of the day in the file's name, of the others
 //! from 1970. The exit code is 3 when the reference differs where the data leave nothing open; rows that the data cannot
-//! determine, as they start in the middle or see only the best levels, are counted apart and are no difference.
+//! determine, as they start in the middle or see only the best levels, are counted apart and are no difference. A
+//! reference of which no row could be compared has shown nothing, and is a failure.
 
 mod shown;
 mod when;
@@ -84,6 +85,12 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     advance(&mut rebuild, items, &mut reference, until)?;
     let shown = Shown::new(&rebuild, options, reference.first_difference());
     print(&if options.json { shown.json()? } else { shown.text() })?;
+    if options.check.is_some() && rebuild.counts().rows == 0 {
+        tell(
+            "error: no row of the --check file belongs to an item; name the book of the same instrument and day",
+        );
+        return Ok(exit::FAILED);
+    }
     Ok(if rebuild.counts().differing > 0 { exit::DIFFERENT } else { exit::OK })
 }
 

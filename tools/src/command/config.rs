@@ -5,7 +5,7 @@
 //! the files that a configuration names, nor changes anything.
 
 use super::print;
-use crate::config::{Acknowledge, Config, FeedSettings};
+use crate::config::{Config, FeedSettings};
 use crate::exit::BadConfig;
 use crate::setup::{self, Applied};
 use anyhow::{Context, Error, Result};
@@ -77,10 +77,7 @@ pub(super) fn environment(
 
 /// What a configuration does, in a few lines.
 fn summary(config: &Config) -> String {
-    let acknowledge = match config.journal.acknowledge {
-        Acknowledge::Written => "written",
-        Acknowledge::Durable => "durable",
-    };
+    let acknowledge = config.journal.acknowledge.word();
     let strategies = config.strategies.iter().map(|strategy| {
         let off = if strategy.enabled { "" } else { ", off" };
         format!("{} ({} for {}{off})", strategy.name, strategy.instrument, strategy.account)

@@ -7,7 +7,7 @@ use crate::feed::{Feed, FeedEnd, Pace};
 use crate::session::{self, Session};
 use crate::sink::Counts;
 use crate::stop::Stop;
-use crate::summary::Summary;
+use crate::summary::{Levels, Summary};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -89,8 +89,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         ended: &ended,
         dir: &dir,
         book_check: None,
-        durable_through: watermarks.durable_through().0,
+        levels: Levels::of(&config.journal, &watermarks),
         upkeep: None,
+        replicated: None,
     };
     if options.json {
         print(&summary.to_json().to_string())?;

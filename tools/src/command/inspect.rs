@@ -303,7 +303,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A size to three or four digits: 12.3 MB.
-pub(super) fn size_in_words(bytes: u64) -> String {
+pub(crate) fn size_in_words(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] =
         [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     let Some((unit, size)) = UNITS.iter().find(|(_, size)| *size <= bytes) else {

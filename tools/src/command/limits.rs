@@ -129,7 +129,7 @@ fn shown(result: &Value) -> String {
         let (observed, limit) =
             (with_unit(&row["observed"], &Value::Null), with_unit(&row["limit"], &Value::Null));
         let until = row["until_ns"].as_u64().map_or_else(String::new, |until| {
-            format!(", armed again at {}", crate::render::rfc3339(TimeNs(until)))
+            format!(", armed again at {}", tickwerk_render::rfc3339(TimeNs(until)))
         });
         let value = format!("{}: {observed} of {limit}{until}", plain(&row["state"]));
         line(&mut text, &format!("breaker {}", plain(&row["breaker"])), &value, &scope_text(&row));

@@ -9,7 +9,7 @@ mod position;
 
 use super::tell;
 use crate::exit;
-use crate::render::{self, Dictionary};
+
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -21,6 +21,7 @@ use tickwerk_domain::{Family, Record, Sequence};
 use tickwerk_engine::replay::unknown_rules;
 use tickwerk_engine::rules::RULES;
 use tickwerk_journal::{FrameRef, Reader};
+use tickwerk_render::{self as render, Dictionary};
 
 /// Usage, as `clap` has it.
 const USAGE: u8 = 2;

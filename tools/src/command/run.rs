@@ -6,10 +6,12 @@ use crate::control::{self, Control, Door, SOCKET};
 use crate::exit;
 use crate::feed::{self, Feed, FeedEnd, Pace};
 use crate::follower::{self, Followed, Follower};
-use crate::render::Dictionary;
+use crate::replication::Replication;
 use crate::session::{self, Session};
+use crate::setup;
+use crate::sink::JournalSink;
 use crate::stop::{Stop, fail_stop};
-use crate::summary::Summary;
+use crate::summary::{Levels, Summary};
 use crate::upkeep::Upkeep;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -17,7 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tickwerk_domain::command::HealthObserved;
 use tickwerk_domain::{Envelope, Mode, Payload, Record, Sequence, SourceId};
-use tickwerk_engine::pipeline::{Lane, LaneProducer, PipelineStats, clock};
+use tickwerk_engine::Core;
+use tickwerk_engine::pipeline::{Lane, LaneProducer, PipelineStats, PipelineThreads, clock};
 use tickwerk_journal::{Space, Watermarks};
 
 /// Options of `run`.
@@ -38,6 +41,7 @@ const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 /// Time for room to appear on a full disk once the daemon was told to stop.
 const FULL_DISK_GRACE: Duration = Duration::from_secs(5);
 const WATCH_PAUSE: Duration = Duration::from_millis(20);
+const DRAIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Runs until the feed ends or a signal comes.
 pub(crate) fn run(options: &Options) -> Result<u8> {
@@ -52,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut opened = session::open(&config)?;
     opened.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     let names = opened.names.clone();
-    let dictionary = Dictionary::of(&names, &opened.core);
+    let dictionary = setup::dictionary(&names, &opened.core);
     let feed = Feed::open(&config, &names, opened.source_position(SourceId::FIRST_FEED))?;
     if let Some(feed) = &feed {
         opened.plan.stamp(feed.first_time());
@@ -81,6 +85,10 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     })?;
 
     let upkeep = Upkeep::start(&dir, config.journal.upkeep)?;
+    let awaited = config.journal.replicator.as_deref();
+    let start = |settings| Replication::start(settings, &dir, &watermarks, awaited);
+    let replication = config.postgres.as_ref().map(start);
+    let replication = replication.transpose()?;
     let lanes = running.lanes;
     let mut health = Health::new(&config, lanes.control, &running.stats, &watermarks);
     drop(lanes.reports);
@@ -90,6 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
             names,
             dictionary,
             acknowledge: config.journal.acknowledge,
+            replicator: config.journal.replicator.clone(),
             lane: lanes.orders,
             egress: running.egress,
             admission: running.admission,
@@ -117,8 +126,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         }
     };
     stop.tell();
-    drop(health);
-    refuse_to_hang(&running.stats, &watermarks);
+    drain(&running.threads, &running.stats, health.into_watch(), &stop);
     let ended = running.threads.join()?;
     let elapsed = started.elapsed();
     if let Some(control) = control {
@@ -126,6 +134,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     }
     let kept = upkeep.counts();
     upkeep.finish();
+    let replicated = replication.map(Replication::finish);
     let Followed { core, book_check } = follower.finish()?;
     anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
     let summary = Summary {
@@ -135,8 +144,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         ended: &ended,
         dir: &dir,
         book_check,
-        durable_through: watermarks.durable_through().0,
+        levels: Levels::of(&config.journal, &watermarks),
         upkeep: Some(&kept),
+        replicated: replicated.as_ref(),
     };
     if options.json {
         print(&summary.to_json().to_string())?;
@@ -147,20 +157,33 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     Ok(if kept.findings() > 0 { exit::DIFFERENT } else { exit::OK })
 }
 
-/// A writer that waits for room on a full disk would never drain. What it has not written nobody was told of.
-fn refuse_to_hang(stats: &PipelineStats, watermarks: &Watermarks) {
-    let deadline = Instant::now() + FULL_DISK_GRACE;
-    while watermarks.space() == Space::Exhausted && watermarks.written_through() < stats.decided_through() {
-        if Instant::now() >= deadline {
+/// Waits until everything that was taken in is written; the lanes are closed.
+///
+/// The disk may fill up only now, as a whole feed may wait in the rings. The end of a feed waits for room like the feed
+/// itself; who was told to stop does not: what is not written nobody was told of.
+fn drain(
+    threads: &PipelineThreads<Core, JournalSink>,
+    stats: &PipelineStats,
+    mut watch: SpaceWatch,
+    stop: &Stop,
+) {
+    let mut stuck_since = None;
+    while !threads.is_finished() && threads.failure().is_none() {
+        let is_stuck = watch.look() == Space::Exhausted
+            && stop.is_signalled()
+            && watch.watermarks.written_through() < stats.decided_through();
+        if !is_stuck {
+            stuck_since = None;
+        } else if stuck_since.get_or_insert_with(Instant::now).elapsed() >= FULL_DISK_GRACE {
             fail_stop("the disk of the journal is full, and what was decided last cannot be written");
         }
-        std::thread::sleep(WATCH_PAUSE);
+        std::thread::sleep(DRAIN_PAUSE);
     }
 }
 
 /// Reads the feed on a thread of its own. A fault of the input is told after everything before it was journaled.
 fn read_feed(mut feed: Feed, mut lane: LaneProducer, stop: &Stop, health: &mut Health) -> Result<Result<()>> {
-    let (told, marks) = (stop.clone(), health.watermarks.clone());
+    let (told, marks) = (stop.clone(), health.watch.watermarks.clone());
     // On a full disk the file waits, so that what is left is for cancels.
     let is_told = move || {
         while marks.space() != Space::Ample && !told.is_told() {
@@ -214,23 +237,14 @@ fn serve(stop: &Stop, health: &mut Health) {
     }
 }
 
-/// Observes the process each second in live mode, so that health has a history like everything else, and tells when the
-/// disk is full and when there is room again.
-struct Health {
-    lane: LaneProducer,
-    stats: Arc<PipelineStats>,
+/// Tells when the disk is full and when there is room again.
+struct SpaceWatch {
     watermarks: Watermarks,
-    next: Option<Instant>,
     space: Space,
 }
 
-impl Health {
-    fn new(config: &Config, lane: LaneProducer, stats: &Arc<PipelineStats>, watermarks: &Watermarks) -> Self {
-        let next = (config.engine.mode == Mode::Live).then(Instant::now);
-        Self { lane, stats: Arc::clone(stats), watermarks: watermarks.clone(), next, space: Space::Ample }
-    }
-
-    fn look(&mut self) {
+impl SpaceWatch {
+    fn look(&mut self) -> Space {
         let space = self.watermarks.space();
         if space != self.space {
             self.space = space;
@@ -244,9 +258,35 @@ impl Health {
                 }
             });
         }
-        if space != Space::Exhausted {
+        space
+    }
+}
+
+/// Observes the process each second in live mode, so that health has a history like everything else, and watches the
+/// room on the disk.
+struct Health {
+    lane: LaneProducer,
+    stats: Arc<PipelineStats>,
+    watch: SpaceWatch,
+    next: Option<Instant>,
+}
+
+impl Health {
+    fn new(config: &Config, lane: LaneProducer, stats: &Arc<PipelineStats>, watermarks: &Watermarks) -> Self {
+        let next = (config.engine.mode == Mode::Live).then(Instant::now);
+        let watch = SpaceWatch { watermarks: watermarks.clone(), space: Space::Ample };
+        Self { lane, stats: Arc::clone(stats), watch, next }
+    }
+
+    fn look(&mut self) {
+        if self.watch.look() != Space::Exhausted {
             self.observe_when_due();
         }
+    }
+
+    /// Observes no more, and closes its lane.
+    fn into_watch(self) -> SpaceWatch {
+        self.watch
     }
 
     fn observe_when_due(&mut self) {
@@ -265,7 +305,10 @@ impl Health {
     fn observation(&self) -> HealthObserved {
         let stats = &self.stats;
         let depth = |lane| u32::try_from(stats.lane(lane).depth()).unwrap_or(u32::MAX);
-        let (written, durable) = (self.watermarks.written_through().0, self.watermarks.durable_through().0);
+        let watermarks = &self.watch.watermarks;
+        let (durable, chained) = (watermarks.durable_through().0, watermarks.chained_through().0);
+        // Read last, as it is never behind the others.
+        let written = watermarks.written_through().0;
         HealthObserved {
             outcome_depth: u32::try_from(stats.outcome().depth()).unwrap_or(u32::MAX),
             control_depth: depth(Lane::Control),
@@ -277,6 +320,7 @@ impl Health {
             written_lag: stats.decided_through().0.saturating_sub(written),
             durable_lag: written.saturating_sub(durable),
             memory_bytes: resident_bytes(),
+            chained_lag: written.saturating_sub(chained),
         }
     }
 }

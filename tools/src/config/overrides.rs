@@ -11,7 +11,16 @@ use std::collections::BTreeMap;
 pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     (
         "journal",
-        &["dir", "segment_size", "acknowledge", "sync_interval_ms", "io", "scrub_mib_per_s", "compress"],
+        &[
+            "dir",
+            "segment_size",
+            "acknowledge",
+            "replicator",
+            "sync_interval_ms",
+            "io",
+            "scrub_mib_per_s",
+            "compress",
+        ],
     ),
     ("engine", &["mode", "batch", "egress_max", "egress_reserve", "wait", "pin", "ring"]),
     ("engine.wait", &["core", "journal", "source"]),
@@ -37,6 +46,20 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
     ("control", &["enabled"]),
     ("snapshot", &["every_frames", "every_s", "keep"]),
     ("reference", &["currency"]),
+    (
+        "postgres",
+        &[
+            "url",
+            "password_file",
+            "tls",
+            "root_cert_file",
+            "families",
+            "batch_events",
+            "batch_wait_ms",
+            "retry_max_ms",
+            "alarm_lag_s",
+        ],
+    ),
 ];
 
 /// The lists of tables.
@@ -50,6 +73,8 @@ const PREFIX: &str = "TICKWERK__";
 pub(crate) struct Override {
     pub(crate) text: String,
     pub(crate) origin: String,
+    /// Others cannot see it, as they see a command line.
+    pub(crate) is_of_environment: bool,
 }
 
 /// All of them, by full key.
@@ -66,16 +91,18 @@ impl Overrides {
         for (name, text) in env {
             if let Some(rest) = name.strip_prefix(PREFIX) {
                 let key = rest.to_lowercase().replace("__", ".");
-                all.insert(key, Override { text, origin: format!("environment variable {name}") })?;
+                let origin = format!("environment variable {name}");
+                all.insert(key, Override { text, origin, is_of_environment: true })?;
             }
         }
         for set in sets {
             let (key, text) =
                 set.split_once('=').ok_or_else(|| ConfigError::SetWithoutValue { text: set.clone() })?;
-            all.insert(
-                key.trim().to_owned(),
-                Override { text: text.to_owned(), origin: format!("--set {set}") },
-            )?;
+            let key = key.trim().to_owned();
+            // A connection string may hold a password.
+            let is_secret = key.starts_with("postgres");
+            let origin = if is_secret { format!("--set {key}=…") } else { format!("--set {set}") };
+            all.insert(key, Override { text: text.to_owned(), origin, is_of_environment: false })?;
         }
         Ok(all)
     }

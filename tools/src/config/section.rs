@@ -146,6 +146,19 @@ impl<'a> Section<'a> {
         Ok(Some(text))
     }
 
+    /// A text that is neither kept to be dumped nor repeated in an error, and whether the environment gave it.
+    pub(crate) fn secret(&mut self, name: &str) -> Result<Option<(String, bool)>, ConfigError> {
+        let above = self.source.overrides.get(&self.key(name));
+        let is_of_environment = above.is_some_and(|above| above.is_of_environment);
+        match self.find(name) {
+            None => Ok(None),
+            Some(Found::Text(text) | Found::Toml(Value::String(text))) if !text.is_empty() => {
+                Ok(Some((text, is_of_environment)))
+            }
+            Some(Found::Text(_) | Found::Toml(_)) => Err(self.missing(name, "write it as a text in quotes")),
+        }
+    }
+
     /// A text that must be there.
     pub(crate) fn required_text(&mut self, name: &str, remedy: &str) -> Result<String, ConfigError> {
         self.text(name)?.ok_or_else(|| self.missing(name, remedy))

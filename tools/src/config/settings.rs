@@ -24,6 +24,8 @@ pub(crate) struct JournalSettings {
     pub(crate) segment_size_bytes: u64,
     /// What must have happened to a frame before anybody hears of it.
     pub(crate) acknowledge: Acknowledge,
+    /// The name of the replicator that is awaited.
+    pub(crate) replicator: Option<String>,
     /// Pause between two syncs; 0 for one after the other.
     pub(crate) sync_interval_ms: u64,
     /// How frames get into their file.
@@ -39,17 +41,21 @@ pub(crate) enum Acknowledge {
     Written,
     /// Survives loss of power.
     Durable,
+    /// Is committed by the replicator, too.
+    Replicated,
 }
 
 impl Acknowledge {
     /// The words for them in configuration and requests.
-    pub(crate) const WORDS: &[(&str, Self)] = &[("written", Self::Written), ("durable", Self::Durable)];
+    pub(crate) const WORDS: &[(&str, Self)] =
+        &[("written", Self::Written), ("durable", Self::Durable), ("replicated", Self::Replicated)];
 
     /// The word for this one.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Written => "written",
             Self::Durable => "durable",
+            Self::Replicated => "replicated",
         }
     }
 }
@@ -185,16 +191,26 @@ pub(crate) fn read_journal(
     section.keep("dir", dir.clone());
     let segment_size_bytes = read_size(&mut section, "segment_size", "64MiB")?;
     let acknowledge = section.word_or("acknowledge", Acknowledge::WORDS, "durable")?;
+    let replicator = section.text("replicator")?;
+    if let Some(name) = &replicator {
+        section.keep("replicator", name.clone());
+    } else if acknowledge == Acknowledge::Replicated {
+        let key = section.key("acknowledge");
+        let reason = "\"replicated\" needs a replicator; set journal.replicator to the name under which it registers, \
+                      or write \"durable\"";
+        return Err(ConfigError::Conflict { key, reason: reason.to_owned() });
+    }
     let interval = match acknowledge {
         Acknowledge::Written => SYNC_INTERVAL_MS_WRITTEN,
-        Acknowledge::Durable => 0,
+        Acknowledge::Durable | Acknowledge::Replicated => 0,
     };
     let sync_interval_ms = section.integer_or("sync_interval_ms", 0..=SYNC_INTERVAL_MS_MAX, interval)?;
     let io = section.word_or("io", IO_WORDS, default_io(acknowledge))?;
     let scrub_mib_per_s = section.integer_or("scrub_mib_per_s", 0..=SCRUB_MIB_MAX, SCRUB_MIB_DEFAULT)?;
     let upkeep = UpkeepSettings { scrub_mib_per_s, compress: section.flag_or("compress", false)? };
     dump.insert("journal".to_owned(), section.finish().into());
-    Ok(JournalSettings { dir: dir.into(), segment_size_bytes, acknowledge, sync_interval_ms, io, upkeep })
+    let dir = dir.into();
+    Ok(JournalSettings { dir, segment_size_bytes, acknowledge, replicator, sync_interval_ms, io, upkeep })
 }
 
 /// Whichever `tickwerk bench journal` found better: with rare syncs a store to the mapping beats a call, and with one sync
@@ -202,7 +218,7 @@ pub(crate) fn read_journal(
 fn default_io(acknowledge: Acknowledge) -> &'static str {
     match acknowledge {
         Acknowledge::Written => "mapped",
-        Acknowledge::Durable => "pwrite",
+        Acknowledge::Durable | Acknowledge::Replicated => "pwrite",
     }
 }
 

@@ -174,7 +174,7 @@ fn an_unknown_key_names_its_path_and_suggests_the_right_one() {
     check(
         parse_with("", &[], &["journal=x"]),
         "unknown key journal (--set journal=x); known: journal.dir, journal.segment_size, journal.acknowledge, \
-         journal.sync_interval_ms, journal.io, journal.scrub_mib_per_s, journal.compress",
+         journal.replicator, journal.sync_interval_ms, journal.io, journal.scrub_mib_per_s, journal.compress",
     );
 }
 
@@ -299,8 +299,13 @@ fn a_decimal_that_does_not_fit_names_its_fault() {
 #[test]
 fn an_unknown_word_or_name_gets_the_known_ones() {
     check(
+        parse("[journal]\nacknowledge = \"acked\""),
+        "journal.acknowledge = \"acked\" (test.toml) is none of the words; write one of written, durable, replicated",
+    );
+    check(
         parse("[journal]\nacknowledge = \"replicated\""),
-        "journal.acknowledge = \"replicated\" (test.toml) is none of the words; write one of written, durable",
+        "journal.acknowledge does not fit here: \"replicated\" needs a replicator; set journal.replicator to the name \
+         under which it registers, or write \"durable\"",
     );
     check(
         parse_with(CAPTURE, &[("TICKWERK__FEED__MARKET", "spott")], &[]),
@@ -414,6 +419,20 @@ fn strategies_know_their_parameters() {
         capture_with("source = \"mid\"", "source = \"bid\""),
         "strategy[trend].parameters.source = \"bid\" (test.toml) is none of the words; write one of mid, trades",
     );
+    for (right, wrong, told) in [
+        ("fast = 50", "fast = 0", "fast = 0"),
+        ("fast = 50", "fast = 200", "slow = 200"),
+        ("slow = 200, ", "", "slow = nothing"),
+        (" size = \"0.01\"", " size = \"0\"", "size = \"0\""),
+    ] {
+        check(
+            capture_with(right, wrong),
+            &format!(
+                "strategy[trend].parameters.{told} (test.toml) is out of range; ema_cross cannot be made of it \
+                 beside the other parameters and defaults"
+            ),
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::error::ConfigError;
 use super::instruments::{CurrencySettings, InstrumentSettings};
 use super::lists::{find, keep_list, open_list, read_name};
 use super::section::{Section, Source};
-use crate::limit_value::{LimitScales, LimitValueError, modes, remedy_for, scale_of};
+use crate::limit_value::{LimitScales, UnknownScale, modes, remedy_for, scale_of};
 use std::collections::BTreeMap;
 use tickwerk_domain::{LimitKind, Money, PositionMode, parse_decimal_i128};
 use tickwerk_engine::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX, STRATEGIES_MAX};
@@ -196,7 +196,7 @@ fn read_limit_value(
     scales: LimitScales,
 ) -> Result<i64, ConfigError> {
     match scale_of(kind, scales) {
-        Err(error @ LimitValueError::NeedsInstrument(_)) => {
+        Err(error @ UnknownScale::NeedsInstrument(_)) => {
             Err(section.missing("instrument", &error.to_string()))
         }
         Err(error) => Err(section.missing("value", &error.to_string())),
@@ -241,7 +241,7 @@ pub(crate) fn read_strategies(
     Ok(strategies)
 }
 
-/// Parameters in the order of `kind`. Whether they make sense together is for the strategy to say.
+/// Parameters in the order of `kind`. Whether they make sense together the strategy says.
 fn read_parameters(
     section: &mut Section<'_>,
     kind: &StrategyKind,
@@ -265,6 +265,10 @@ fn read_parameters(
         let value = value.or(parameter.default);
         *place = value.ok_or_else(|| inner.missing(name, "write it among the parameters"))?;
     }
+    (kind.check)(&parameters).map_err(|name| {
+        let remedy = format!("{} cannot be made of it beside the other parameters and defaults", kind.name);
+        inner.refused(name, &remedy)
+    })?;
     section.keep("parameters", inner.finish());
     Ok(parameters)
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use tickwerk_domain::Sequence;
+use tickwerk_journal::{Failpoint, reach};
 
 /// Longest request.
 pub(crate) const LINE_SIZE_MAX: usize = 64 * 1024;
@@ -185,6 +186,7 @@ impl Connection {
                 Ok(count) => {
                     self.output.drain(..count);
                     moved = true;
+                    reach(Failpoint::ReplySent);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

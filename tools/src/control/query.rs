@@ -12,6 +12,7 @@ use tickwerk_domain::{AccountId, CurrencyId, Instrument, InstrumentId, StrategyI
 use tickwerk_engine::Core;
 use tickwerk_engine::machine::Machine;
 use tickwerk_engine::positions::Position;
+use tickwerk_render::AVERAGE_SCALE;
 
 /// What the core says; watermarks and snapshots are not the core's to answer, and [`Query::Order`] nobody's outside.
 pub(crate) fn answer(query: Query, core: &Core) -> Value {
@@ -85,6 +86,7 @@ fn positions(asked: AccountId, machine: &Machine) -> Vec<Value> {
             "instrument": machine.text(instrument.symbol),
             "position_side": side.word(),
             "quantity": format_decimal(i128::from(position.qty), instrument.quantity_scale),
+            "average_price": average_price(position, instrument),
             "open_cost": money(position.open_cost_posted(instrument)),
             "realized": money(position.realized),
             "unrealized": money(unrealized(position, instrument, machine)),
@@ -94,6 +96,12 @@ fn positions(asked: AccountId, machine: &Machine) -> Vec<Value> {
         }))
     });
     shown.collect()
+}
+
+/// Average price of what is open, from its exact cost; `None` where nothing is.
+fn average_price(position: &Position, instrument: &Instrument) -> Option<String> {
+    let average = position.average_price(instrument, AVERAGE_SCALE)?;
+    Some(format_decimal(average, instrument.price_scale + AVERAGE_SCALE))
 }
 
 /// Profit of a position at its mark; 0 without a mark.
@@ -118,6 +126,7 @@ fn balances(asked: AccountId, machine: &Machine) -> Vec<Value> {
                 "cash": money(balance.cash),
                 "reserved": money(balance.reserved),
                 "available": money(balance.available()),
+                "buying_power": machine.buying_power(account, id).map(money),
             }));
         }
     }

@@ -2,6 +2,7 @@
 
 mod queries;
 mod space;
+mod watermarks;
 
 use super::SOCKET;
 use super::answer::{self, Outcome};
@@ -10,7 +11,6 @@ use super::known_orders::{About, KnownOrders, Place};
 use super::request::{Asked, Fault, Query, Request, give_reason, parse};
 use crate::config::Acknowledge;
 use crate::follower;
-use crate::render::Dictionary;
 use crate::session::released_through;
 use crate::setup::Names;
 use crate::stop::Stop;
@@ -32,10 +32,9 @@ use tickwerk_domain::{
     Command, CorrelationId, Envelope, Payload, Record, Sequence, SourceId, TextBytes, TextId,
 };
 use tickwerk_engine::limits::TEXTS_MAX;
-use tickwerk_engine::pipeline::{
-    self, Admission, AdmitKind, EgressReader, Lane, LaneProducer, PipelineStats,
-};
-use tickwerk_journal::Watermarks;
+use tickwerk_engine::pipeline::{self, Admission, AdmitKind, EgressReader, LaneProducer, PipelineStats};
+use tickwerk_journal::{Failpoint, Watermarks, reach, releases_unwritten};
+use tickwerk_render::Dictionary;
 
 const CONNECTIONS_MAX: usize = 64;
 const LISTENER: Token = Token(0);
@@ -55,6 +54,8 @@ pub(crate) struct Door {
     pub(crate) names: Names,
     pub(crate) dictionary: Dictionary,
     pub(crate) acknowledge: Acknowledge,
+    /// The replicator that is awaited.
+    pub(crate) replicator: Option<String>,
     pub(crate) lane: LaneProducer,
     pub(crate) egress: EgressReader,
     pub(crate) admission: Admission,
@@ -96,6 +97,11 @@ impl Control {
         // It may be gone already.
         std::fs::remove_file(&self.path).ok();
     }
+}
+
+/// The watermark that answers wait for; a test may break it, to see that it would notice.
+fn answered_through(watermarks: &Watermarks, acknowledge: Acknowledge) -> Sequence {
+    if releases_unwritten() { Sequence(u64::MAX) } else { released_through(watermarks, acknowledge) }
 }
 
 fn bind(path: &Path) -> Result<UnixListener> {
@@ -147,6 +153,7 @@ struct DoorRest {
     /// What the numbers of a refusal mean; it learns the orders that are answered here.
     dictionary: Dictionary,
     acknowledge: Acknowledge,
+    replicator: Option<String>,
     egress: EgressReader,
     admission: Admission,
     stats: Arc<PipelineStats>,
@@ -166,6 +173,7 @@ impl Server {
             names,
             dictionary,
             acknowledge,
+            replicator,
             lane,
             egress,
             admission,
@@ -197,6 +205,7 @@ impl Server {
                 names,
                 dictionary,
                 acknowledge,
+                replicator,
                 egress,
                 admission,
                 stats,
@@ -303,6 +312,11 @@ impl Server {
             }
         };
         let Request { id, acknowledge, mut asked, about, reason, object } = request;
+        if acknowledge == Acknowledge::Replicated && self.door.replicator.is_none() {
+            let message = "no replicator is configured (journal.replicator); ask for durable at most";
+            let fault = Fault::new("invalid_value", "ack", json!(acknowledge.word()), message);
+            return self.reply(token, answer::line(&id, None, None, Err(fault)));
+        }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         if let (Asked::Command(command), Some(about)) = (&asked, about) {
@@ -391,18 +405,20 @@ impl Server {
         }
         self.position = source_sequence;
         self.under_way.push_back((source_sequence, token, ticket));
+        reach(Failpoint::RequestTaken);
         Ok(())
     }
 
     fn take_replies(&mut self) -> bool {
-        let released = released_through(&self.door.watermarks, self.door.acknowledge);
+        let released = answered_through(&self.door.watermarks, self.door.acknowledge);
         let mut moved = false;
         while let Some(reply) = self.door.egress.next(released) {
             moved = true;
+            reach(Failpoint::ReplyReady);
             let Some((_, token, ticket)) = self.under_way.pop_front() else {
                 continue;
             };
-            let (acknowledge, durable) = (self.door.acknowledge, self.door.watermarks.durable_through());
+            let (acknowledge, watermarks) = (self.door.acknowledge, &self.door.watermarks);
             let dictionary = &mut self.door.dictionary;
             if let pipeline::Reply::Frame(frame) = &reply {
                 self.known.watch(frame.records());
@@ -414,7 +430,9 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    frame.records().iter().for_each(|record| dictionary.watch(record));
+                    frame.records().iter().for_each(|record| {
+                        dictionary.watch(record);
+                    });
                     let outcome = answer::of_frame(frame, &waiting.request, dictionary);
                     let line = answer::line(
                         &waiting.id,
@@ -422,7 +440,7 @@ impl Server {
                         Some(reached),
                         outcome,
                     );
-                    if reached == Acknowledge::Durable && through > durable {
+                    if answered_through(watermarks, reached) < through {
                         Reply::Held { line, acknowledge: reached, through }
                     } else {
                         Reply::Ready(line)
@@ -443,7 +461,7 @@ impl Server {
 
     fn flush_all(&mut self) -> bool {
         let watermarks = &self.door.watermarks;
-        let has_reached = |acknowledge, through| released_through(watermarks, acknowledge) >= through;
+        let has_reached = |acknowledge, through| answered_through(watermarks, acknowledge) >= through;
         let mut moved = false;
         let checked = &mut self.checked;
         self.connections.retain(|_, connection| {
@@ -461,33 +479,5 @@ impl Server {
         if let Some(connection) = self.connections.get_mut(&token) {
             connection.replies.push_back(Reply::Ready(line));
         }
-    }
-
-    fn watermarks_json(&self) -> Value {
-        let stats = &self.door.stats;
-        let ring = |gauge: &pipeline::stats::RingGauge| {
-            json!({
-                "depth": gauge.depth(),
-                "depth_max": gauge.depth_max(),
-                "capacity": gauge.capacity(),
-                "refused": gauge.refused(),
-            })
-        };
-        let mut rings = json!({ "outcome": ring(stats.outcome()) });
-        for lane in Lane::ALL {
-            rings[lane.word()] = ring(stats.lane(lane));
-        }
-        json!({
-            "decided_through": stats.decided_through().0,
-            "written_through": self.door.watermarks.written_through().0,
-            "durable_through": self.door.watermarks.durable_through().0,
-            "chained_through": self.door.watermarks.chained_through().0,
-            "acknowledge": self.door.acknowledge.word(),
-            "space": self.door.watermarks.space().word(),
-            "in_flight": stats.egress_in_flight(),
-            "refusals": stats.refusals(),
-            "rings": rings,
-            "upkeep": self.door.upkeep.to_json(),
-        })
     }
 }

@@ -206,6 +206,9 @@ fn a_databento_book_is_checked_against_its_best_levels() {
     let checked = book(3, &["--format", "databento", &orders, "--check", &wrong]);
     assert_eq!(counts(&checked, CHECK), [3, 3, 2, 1]);
     assert_eq!(checked["first_difference"]["sequence"].as_u64(), Some(6));
+    let other = file("other.dbn", &[mbp((100, 5), (102, 7), 90), mbp((100, 5), (102, 4), 91)]);
+    let checked = book(1, &["--format", "databento", &orders, "--check", &other]);
+    assert_eq!(counts(&checked, CHECK), [0; 4], "a check that compared nothing is none");
 }
 
 const MESSAGES: &str = "34200.1,1,1,100,5853300,1\n34200.2,1,2,50,5853300,1\n34200.3,1,3,70,5853400,-1\n34201,4,1,40,5853300,1\n";

@@ -5,14 +5,17 @@
 //! 2. every unit and integration test of the workspace (by `cargo nextest` where it is installed);
 //! 3. every example in the documentation.
 //!
-//! Nothing outside the workspace is needed. A test that needs a server, such as PostgreSQL, gets a step before 2 that
-//! starts one on a directory of its own, and a step after 3 that stops it.
+//! Where it may, the task installs what some tests need: `strace`, with which calls of the kernel are made to fail, and
+//! PostgreSQL, of which a server is started in a temporary directory before 2 and stopped after 3. Without them tests that
+//! need them say that they were skipped. Nothing else outside the workspace is needed.
 //!
-//! `cargo xtask ci` runs the formatter's check, the lints, the same tests, the documentation, a smoke test of the
-//! released binary, and the check of licences and sources. It never edits a file, and stops at the first step that fails.
+//! `cargo xtask ci` runs the formatter's check, the lints, the same tests, a check that the targets of the fuzzer still
+//! compile, the documentation, a smoke test of the released binary, and the check of licences and sources. It never edits a
+//! file, and stops at the first step that fails.
 //!
 //! `--long` sets `TICKWERK_LONG=1` and `PROPTEST_CASES`: randomised and crash tests then take more seeds.
 
+mod postgres;
 mod report;
 mod smoke;
 
@@ -57,12 +60,39 @@ fn main() -> ExitCode {
 }
 
 fn test(report: &mut Report, depth: Depth) -> Result<()> {
+    if !is_program("strace") {
+        match installer() {
+            Some(mut install) => report.step("strace for the tests", || {
+                // Without it some tests are left out, and say so.
+                if let Err(error) = run(&mut install) {
+                    report::say(&format!("{error:#}; going on without it"));
+                }
+                Ok(())
+            })?,
+            None => report.skip("strace for the tests", "it is not installed and cannot be here"),
+        }
+    }
     report.step("build", || run(cargo(depth).args(["build", "--workspace", "--bins"])))?;
+    let mut server = None;
+    report.step("PostgreSQL", || {
+        server = postgres::start()?;
+        Ok(())
+    })?;
+    let with_server = |mut command: Command| {
+        if let Some(server) = &server {
+            command.env(postgres::VARIABLE, server.address());
+        }
+        command
+    };
     if is_installed("nextest") {
         report.step("documentation examples", || run(cargo(depth).args(["test", "--workspace", "--doc"])))?;
-        report.step("tests", || run(cargo(depth).args(["nextest", "run", "--workspace", "--no-fail-fast"])))
+        report.step("tests", || {
+            run(with_server(cargo(depth)).args(["nextest", "run", "--workspace", "--no-fail-fast"]))
+        })
     } else {
-        report.step("tests and documentation examples", || run(cargo(depth).args(["test", "--workspace"])))
+        report.step("tests and documentation examples", || {
+            run(with_server(cargo(depth)).args(["test", "--workspace"]))
+        })
     }
 }
 
@@ -72,6 +102,9 @@ fn ci(report: &mut Report, depth: Depth) -> Result<()> {
         run(cargo(depth).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     })?;
     test(report, depth)?;
+    report.step("fuzz targets", || {
+        run(cargo(depth).args(["check", "--manifest-path", "tests/fuzz/Cargo.toml", "--no-default-features"]))
+    })?;
     report.step("documentation", || {
         run(cargo(depth).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
@@ -116,6 +149,39 @@ fn is_installed(subcommand: &str) -> bool {
     let asked =
         plain_cargo().args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     asked.is_ok_and(|status| status.success())
+}
+
+/// Whether a program can be started.
+fn is_program(name: &str) -> bool {
+    let asked = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// How strace is installed: by a root, or by one who may become it without being asked.
+fn installer() -> Option<Command> {
+    if !is_program("apt-get") {
+        return None;
+    }
+    let succeeds = |command: &mut Command| {
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .output()
+            .ok()
+            .filter(|output| output.status.success())
+    };
+    let is_root =
+        succeeds(Command::new("id").arg("-u")).is_some_and(|output| output.stdout.trim_ascii() == b"0");
+    let mut install = if is_root {
+        Command::new("apt-get")
+    } else {
+        succeeds(Command::new("sudo").args(["-n", "true"]))?;
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "apt-get"]);
+        sudo
+    };
+    install.args(["install", "--yes", "--no-install-recommends", "strace"]);
+    Some(install)
 }
 
 fn run(command: &mut Command) -> Result<()> {

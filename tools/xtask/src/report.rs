@@ -67,7 +67,7 @@ impl Outcome {
     }
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // With stderr closed there is nobody to tell; the exit code still says how it went.
     drop(writeln!(std::io::stderr(), "{line}"));
 }

@@ -114,16 +114,15 @@ impl Model {
     ) -> Result<Pass, No> {
         let of = instrument(order.instrument);
         let settlement = of.settlement;
-        let available = self.available(order.account, settlement);
         if of.kind != InstrumentKind::Spot {
             return self.check_margin(order, &of, price, gross);
         }
         if order.side == Side::Buy {
             let amount = spot_cost(&of, price, order.qty.0);
-            self.afford(scope, settlement, amount, available)?;
+            self.afford(scope, settlement, amount, self.spendable(order.account, settlement))?;
             return Ok(Pass { amount, currency: of.quote, price, gross });
         }
-        let (amount, has) = (i128::from(order.qty.0) * BASE_FACTOR, self.available(order.account, of.base));
+        let (amount, has) = (i128::from(order.qty.0) * BASE_FACTOR, self.spendable(order.account, of.base));
         if amount > has {
             return Err(no(Reject::InsufficientBuyingPower, has, amount));
         }

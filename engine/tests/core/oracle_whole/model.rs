@@ -315,6 +315,11 @@ impl Model {
         self.cash(account, currency) - self.reserved(account, currency)
     }
 
+    /// What is free, less what contracts have lost.
+    pub(super) fn spendable(&self, account: AccountId, currency: CurrencyId) -> i128 {
+        self.available(account, currency) + self.profit_in(account, currency).min(0)
+    }
+
     /// Margin of what a position is at worst, at a price.
     pub(super) fn margin_of(of: &Instrument, (long, short): (i64, i64), price: i64) -> i128 {
         match long.abs().max(short.abs()) {

@@ -47,7 +47,7 @@ impl Workload {
 
     fn transfer(&mut self, model: &Model) -> Command {
         let (account, currency) = (self.random.pick(&[ALICE, BOB, CAROL]), self.random.pick(&[USD, BTC]));
-        let available = model.available(account, currency);
+        let available = model.spendable(account, currency);
         let amount = match self.random.below(6) {
             0 => -available - 1,
             1 => -available,

@@ -177,7 +177,7 @@ impl Model {
         };
         if amount > 0 && state == AccountState::Closed {
             self.refuse(&(*transfer).into(), Reject::AccountNotActive, shown);
-        } else if amount < 0 && self.available(account, currency) + amount < 0 {
+        } else if amount < 0 && self.spendable(account, currency) + amount < 0 {
             self.refuse(&(*transfer).into(), Reject::InsufficientBuyingPower, shown);
         } else {
             self.post(account, &[(currency, LedgerBook::External, amount)]);

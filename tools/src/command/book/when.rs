@@ -1,8 +1,8 @@
 //! Times of day and of history, as the formats count them, from text and back.
 
-use crate::render;
 use tickwerk_domain::{TimeNs, format_decimal, parse_decimal};
 use tickwerk_feeds::order_by_order::OrderFormat;
+use tickwerk_render as render;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const NS_SCALE: u8 = 9;

@@ -79,7 +79,7 @@ fn field_of(reject: Reject, request: &Value) -> &'static str {
         Reject::DisplayQuantityInvalid => &["display_quantity"],
         Reject::ExpiryInvalid => &["expires_at", "time_in_force"],
         Reject::LinkInvalid => &["link"],
-        Reject::TermsInvalid => &["order_type"],
+        Reject::TermsInvalid => &["order_type", "instrument"],
         Reject::IllegalMove => &["breaker", "state", "client_order_id", "order_id"],
         Reject::ValueOutOfRange => &["value", "amount", "rate", "run"],
         Reject::UnknownStrategyKind
@@ -140,6 +140,12 @@ fn remedy(reject: Reject, request: &Value) -> Option<String> {
             let from = SessionState::ALL.iter().filter(|from| lifecycle::session::is_allowed(**from, to));
             let from: Vec<&str> = from.map(|from| from.word()).collect();
             Some(format!("a market comes to {to} from: {}", from.join(", ")))
+        }
+        (Reject::TermsInvalid, "market.funding") => {
+            Some("only linear and inverse contracts pay funding".to_owned())
+        }
+        (Reject::ValueOutOfRange, "market.funding") => {
+            Some("funding takes a fraction from -1 to 1".to_owned())
         }
         (Reject::IllegalMove, "breaker.reset") => Some("the breaker has not tripped".to_owned()),
         (_, _) => REMEDIES.iter().find(|(known, _)| *known == reject).map(|(_, remedy)| (*remedy).to_owned()),

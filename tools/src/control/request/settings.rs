@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::{Fault, missing};
-use crate::limit_value::{LimitScales, LimitValueError, parse_limit, remedy_for};
+use crate::limit_value::{LimitScales, LimitValueError, UnknownScale, parse_limit, remedy_for};
 use serde_json::{Value, json};
 use tickwerk_domain::command::{AccountStateSet, BreakerReset, KillSwitchSet, LimitSet, TradingStateSet};
 use tickwerk_domain::{AccountState, BreakerKind, InstrumentId, LimitKind, TextId, TradingState};
@@ -83,12 +83,12 @@ impl Fields<'_> {
 /// A value as the command has it; only null, and no number, takes a limit away.
 fn limit_value(kind: LimitKind, text: &str, scales: LimitScales) -> Result<i64, Fault> {
     let value = parse_limit(kind, text, scales).map_err(|error| match &error {
-        LimitValueError::NeedsInstrument(_) => {
+        LimitValueError::Scale(UnknownScale::NeedsInstrument(_)) => {
             Fault::new("missing_field", "instrument", Value::Null, error.to_string())
         }
-        LimitValueError::NeedsReference(_) | LimitValueError::Decimal(_) | LimitValueError::UnknownMode => {
-            Fault::invalid("value", json!(text), error.to_string())
-        }
+        LimitValueError::Scale(UnknownScale::NeedsReference(_))
+        | LimitValueError::Decimal(_)
+        | LimitValueError::UnknownMode => Fault::invalid("value", json!(text), error.to_string()),
     })?;
     if value < 0 {
         let message = "must not be negative; null (on the command line: none) takes the limit away";

@@ -1,0 +1,236 @@
+//! What a batch changes in the tables of one projection, folded to one change a row.
+
+use crate::binary::{Fields, array_header};
+use crate::table::{Merge, Rows, Table};
+use crate::value::{Type, Value};
+use bytes::BytesMut;
+use std::collections::BTreeMap;
+use tickwerk_domain::Sequence;
+use tokio_postgres::types::{IsNull, ToSql, to_sql_checked};
+
+/// The rows of one projection that a batch changes.
+#[derive(Debug)]
+pub struct Changes {
+    tables: Vec<TableChanges>,
+    position: i64,
+    /// Sums that no column can hold; they park the event.
+    overflow: Option<&'static str>,
+}
+
+#[derive(Debug)]
+struct TableChanges {
+    table: &'static Table,
+    current: BTreeMap<Vec<Value>, (Vec<Value>, i64)>,
+    appended: Vec<(Vec<Value>, i64)>,
+}
+
+/// A row that is being changed.
+#[derive(Debug)]
+pub struct RowChange<'a> {
+    table: &'static Table,
+    values: &'a mut Vec<Value>,
+    overflow: &'a mut Option<&'static str>,
+}
+
+impl RowChange<'_> {
+    /// Gives a column a value, which meets an earlier one of the batch as it will meet that of the table.
+    #[must_use]
+    pub fn set(self, column: &'static str, value: Value) -> Self {
+        if value.is_null() {
+            return self;
+        }
+        let place = self.table.place(column);
+        let old = std::mem::replace(&mut self.values[place], Value::Null);
+        self.values[place] = match self.table.columns[place].merge {
+            Merge::Key => panic!("{column} is part of the key of {}", self.table.name),
+            Merge::Set => value,
+            Merge::First if old.is_null() => value,
+            Merge::Add => old.plus(value).unwrap_or_else(|| {
+                *self.overflow = Some(column);
+                Value::Null
+            }),
+            Merge::Max if old.is_null() || old.is_below(&value) => value,
+            Merge::Min if old.is_null() || value.is_below(&old) => value,
+            Merge::First | Merge::Max | Merge::Min => old,
+        };
+        self
+    }
+
+    /// Ends a change; there for the reader's eye.
+    pub fn done(self) {}
+}
+
+impl Changes {
+    /// Nothing changed yet in `tables`.
+    pub fn new(tables: &'static [Table]) -> Self {
+        let empty = |table| TableChanges { table, current: BTreeMap::new(), appended: Vec::new() };
+        Self { tables: tables.iter().map(empty).collect(), position: 0, overflow: None }
+    }
+
+    /// What follows reflects this sequence.
+    pub fn at(&mut self, sequence: Sequence) {
+        self.position = i64::try_from(sequence.0).unwrap_or(i64::MAX);
+        self.overflow = None;
+    }
+
+    /// The column that could not hold a sum since [`Self::at`].
+    pub(crate) fn overflow(&self) -> Option<&'static str> {
+        self.overflow
+    }
+
+    /// The row of `table` with this key: the one that is there, or a new one. Of a table of what happened it is always a
+    /// new one.
+    pub fn row(&mut self, table: &'static Table, key: impl IntoIterator<Item = Value>) -> RowChange<'_> {
+        let Self { tables, position, overflow } = self;
+        let changes = tables.iter_mut().find(|changes| changes.table.name == table.name);
+        let changes = changes.unwrap_or_else(|| panic!("{} is no table of this projection", table.name));
+        let key: Vec<Value> = key.into_iter().collect();
+        assert_eq!(key.len(), table.key_length(), "the key of {}", table.name);
+        let blank = |key: Vec<Value>| {
+            let rest = table.columns.len() - key.len();
+            key.into_iter().chain(std::iter::repeat_n(Value::Null, rest)).collect::<Vec<_>>()
+        };
+        let values = match table.rows {
+            Rows::Current => {
+                let (values, at) = changes.current.entry(key.clone()).or_insert_with(|| (blank(key), 0));
+                *at = *position;
+                values
+            }
+            Rows::Appended => {
+                changes.appended.push((blank(key), *position));
+                &mut changes.appended.last_mut().expect("it was just pushed").0
+            }
+        };
+        RowChange { table, values, overflow }
+    }
+
+    /// What a column of a row holds, by table and key; of a table of what happened, in its last row with this key.
+    #[cfg(test)]
+    pub(crate) fn cell(&self, table: &str, key: &[Value], column: &str) -> Value {
+        let changes = self.tables.iter().find(|changes| changes.table.name == table).expect("a table");
+        let current = changes.current.get(key).map(|(values, _)| values);
+        let appended = || changes.appended.iter().rev().find(|(values, _)| values.starts_with(key));
+        let values = current.or_else(|| appended().map(|(values, _)| values));
+        values.map_or(Value::Null, |values| values[changes.table.place(column)].clone())
+    }
+
+    /// How many rows of a table are changed.
+    #[cfg(test)]
+    pub(crate) fn rows_of(&self, table: &str) -> usize {
+        let changes = self.tables.iter().find(|changes| changes.table.name == table).expect("a table");
+        changes.current.len() + changes.appended.len()
+    }
+
+    /// The tables of the projection.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        self.tables.iter().map(|changes| changes.table)
+    }
+
+    /// How many rows are changed.
+    pub fn row_count(&self) -> usize {
+        self.tables.iter().map(|changes| changes.current.len() + changes.appended.len()).sum()
+    }
+
+    /// One upsert for each table that has changes: the table and an array a column.
+    pub(crate) fn into_upserts(self) -> Vec<(&'static Table, Vec<Array>)> {
+        let upserts = self.tables.into_iter().filter_map(|changes| {
+            let rows: Vec<_> = changes.current.into_values().chain(changes.appended).collect();
+            if rows.is_empty() {
+                return None;
+            }
+            let mut arrays: Vec<Array> = Vec::with_capacity(changes.table.columns.len() + 1);
+            for (place, column) in changes.table.columns.iter().enumerate() {
+                arrays.push(Array::of(column.of, rows.iter().map(|(values, _)| &values[place])));
+            }
+            let positions: Vec<Value> = rows.iter().map(|(_, position)| Value::Int(*position)).collect();
+            arrays.push(Array::of(Type::Int8, positions.iter()));
+            Some((changes.table, arrays))
+        });
+        upserts.collect()
+    }
+}
+
+/// An array parameter, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Array(Vec<u8>);
+
+impl Array {
+    pub(crate) fn of<'v>(of: Type, values: impl ExactSizeIterator<Item = &'v Value>) -> Self {
+        let mut fields = Fields(array_header(of.oid(), values.len()));
+        values.for_each(|value| value.encode(of, &mut fields));
+        Self(fields.0)
+    }
+}
+
+impl ToSql for Array {
+    fn to_sql(
+        &self,
+        _: &tokio_postgres::types::Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.extend_from_slice(&self.0);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &tokio_postgres::types::Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// A table and its rows, with the sequences that they reflect.
+#[cfg(test)]
+pub(crate) type TableRows = (&'static Table, Vec<(Vec<Value>, i64)>);
+
+#[cfg(test)]
+impl Changes {
+    /// The rows of each table.
+    pub(crate) fn into_rows(self) -> Vec<TableRows> {
+        let rows = |changes: TableChanges| {
+            (changes.table, changes.current.into_values().chain(changes.appended).collect())
+        };
+        self.tables.into_iter().map(rows).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Column;
+
+    static TABLE: Table = Table {
+        name: "t",
+        rows: Rows::Current,
+        columns: &[
+            Column::key("id", Type::Int8),
+            Column::set("last", Type::Int8),
+            Column::first("first", Type::Int8),
+            Column::add("sum", Type::Int8),
+            Column::max("high", Type::Int8),
+            Column::min("low", Type::Int8),
+        ],
+        indexes: &[],
+    };
+
+    #[test]
+    fn a_batch_folds_to_one_change_a_row() {
+        static TABLES: &[Table] = &[TABLE];
+        let mut changes = Changes::new(TABLES);
+        for (sequence, number) in [(1, 5), (2, 9), (3, 2)] {
+            changes.at(Sequence(sequence));
+            let mut row = changes.row(&TABLES[0], [Value::Int(7)]);
+            for column in ["last", "first", "sum", "high", "low"] {
+                row = row.set(column, Value::Int(number));
+            }
+            row.set("last", Value::Null).done();
+        }
+        let (values, position) = changes.tables[0].current.values().next().unwrap();
+        let numbers = [7, 2, 5, 16, 9, 2].map(Value::Int);
+        assert_eq!((values.as_slice(), *position), (numbers.as_slice(), 3));
+        assert_eq!(changes.row_count(), 1);
+        changes.at(Sequence(4));
+        changes.row(&TABLES[0], [Value::Int(7)]).set("sum", Value::Int(i64::MAX)).done();
+        assert_eq!(changes.overflow(), Some("sum"));
+    }
+}

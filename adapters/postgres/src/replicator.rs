@@ -1,0 +1,292 @@
+//! Copies the journal into PostgreSQL, read at least once and stored exactly once, until it is told to stop.
+//!
+//! It reads files behind the durable watermark and never a ring, so it cannot hold anybody. Whatever goes wrong with the
+//! server ends the session; the next one reads the checkpoint and goes on from there, so that a commit whose outcome is
+//! unknown is neither repeated nor lost. Pauses between attempts double up to a bound. What no retry can mend (another
+//! journal, a rewritten one, one that lost its end, damage) ends replication with its reason.
+
+use crate::batch::Batch;
+use crate::connection::{runtime, within};
+use crate::counters::Counters;
+use crate::error::PostgresError;
+use crate::reading::{Marks, Reading};
+use crate::session;
+use crate::settings::Settings;
+use crate::shipping::Shipper;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tickwerk_domain::{Sequence, TimeNs};
+use tickwerk_journal::{Dependant, DependantKind, write_dependant};
+
+/// The name that retention knows this dependant by.
+pub const DEPENDANT: &str = "postgres";
+
+/// The longest that one batch may take; far more than any does on a server that lives.
+const SHIP_LIMIT: Duration = Duration::from_mins(2);
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// How long is waited for the next batch before the stop is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// Pause of the reader at the end of the journal.
+const IDLE: Duration = Duration::from_millis(2);
+/// Retention hears of progress this often.
+const REGISTER_EVERY: Duration = Duration::from_secs(5);
+
+/// What is heard from replication while it runs.
+pub struct Callbacks {
+    /// After each commit, and when a session begins: everything through this record is in the database.
+    pub on_replicated: Box<dyn FnMut(Sequence) + Send>,
+    /// Something that a person should know.
+    pub tell: Box<dyn FnMut(&str) + Send>,
+}
+
+impl std::fmt::Debug for Callbacks {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Callbacks")
+    }
+}
+
+/// How long replication goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Until {
+    /// Until it is told to stop.
+    Stopped,
+    /// Until everything that is durable is shipped; the first failure before anything was reached ends it, too.
+    CaughtUp,
+}
+
+/// What is copied, and where to.
+pub struct Replicator {
+    pub settings: Settings,
+    pub dir: PathBuf,
+    pub marks: Marks,
+    pub until: Until,
+    /// Whether a server that cannot be reached at the start is waited for.
+    pub is_patient: bool,
+    pub stop: Arc<AtomicBool>,
+    pub counters: Counters,
+    pub callbacks: Callbacks,
+}
+
+impl std::fmt::Debug for Replicator {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Replicator")
+            .field("dir", &self.dir)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a session ended without an error.
+enum End {
+    Stopped,
+    CaughtUp,
+}
+
+impl Replicator {
+    /// Replicates; gives the last record that is in the database.
+    pub fn run(mut self) -> Result<Sequence, PostgresError> {
+        let runtime = runtime()?;
+        let name = instance_name();
+        let mut pause = RETRY_MIN;
+        let mut registered = None;
+        loop {
+            let before = self.counters.replicated_through();
+            let connections = self.counters.connections();
+            let ended = self.session(&runtime, &name, &mut registered);
+            let error = match ended {
+                Ok(End::Stopped | End::CaughtUp) => return Ok(self.counters.replicated_through()),
+                Err(error) => error,
+            };
+            let was_connected = self.counters.connections() > 0;
+            // Who waits for the end wants to hear of what only people can mend.
+            let is_hopeless = self.until == Until::CaughtUp && !error.is_passing();
+            let gives_up = !error.is_temporary() || !(was_connected || self.is_patient) || is_hopeless;
+            let text = words(&error);
+            let is_new = self.counters.note_trouble(&text);
+            if gives_up {
+                return Err(error);
+            }
+            if is_new {
+                (self.callbacks.tell)(&format!("warning: PostgreSQL: {text}; retrying"));
+            }
+            let went_on =
+                self.counters.connections() > connections && self.counters.replicated_through() > before;
+            pause = if went_on { RETRY_MIN } else { (pause * 2).min(self.settings.retry_max) };
+            if !self.sleep(pause) {
+                return Ok(self.counters.replicated_through());
+            }
+        }
+    }
+
+    fn is_told(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Sleeps; whether nobody said to stop.
+    fn sleep(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !self.is_told() {
+            std::thread::sleep(LOOK.min(pause));
+        }
+        !self.is_told()
+    }
+
+    fn session(
+        &mut self,
+        runtime: &tokio::runtime::Runtime,
+        name: &str,
+        registered: &mut Option<Instant>,
+    ) -> Result<End, PostgresError> {
+        let begun = runtime.block_on(session::begin(&self.settings, name, &self.dir, &self.marks));
+        let (reading, mut shipper) = begun?;
+        let reached = shipper.checkpoint().position;
+        let had_trouble = self.counters.trouble().is_some();
+        self.counters.note_connection(reached);
+        if had_trouble {
+            (self.callbacks.tell)(&format!(
+                "PostgreSQL is there again; everything through {reached} is in it"
+            ));
+        }
+        (self.callbacks.on_replicated)(reached);
+        let ahead = ReadAhead::start(reading, &self.settings, self.until, self.counters.clone())?;
+        let shipped = self.ship_all(runtime, &mut shipper, &ahead.batches, registered);
+        // The connection first: the runtime drops what is left of it.
+        drop(shipper);
+        let read = ahead.finish();
+        // A reader that failed is the cause of whatever the shipper saw.
+        read?;
+        shipped
+    }
+
+    fn ship_all(
+        &mut self,
+        runtime: &tokio::runtime::Runtime,
+        shipper: &mut Shipper,
+        batches: &Receiver<Batch>,
+        registered: &mut Option<Instant>,
+    ) -> Result<End, PostgresError> {
+        loop {
+            if self.is_told() {
+                return Ok(End::Stopped);
+            }
+            let batch = match batches.recv_timeout(LOOK) {
+                Ok(batch) => batch,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.register(shipper, registered, true)?;
+                    return Ok(End::CaughtUp);
+                }
+            };
+            let (through, rows) = (batch.through, batch.rows);
+            runtime.block_on(within("take a batch", SHIP_LIMIT, shipper.ship(batch)))?;
+            self.counters.note_commit(through, rows);
+            (self.callbacks.on_replicated)(through);
+            self.register(shipper, registered, false)?;
+        }
+    }
+
+    /// Tells retention what is needed still: from the block on that the checkpoint lies in.
+    fn register(
+        &self,
+        shipper: &Shipper,
+        registered: &mut Option<Instant>,
+        is_last: bool,
+    ) -> Result<(), PostgresError> {
+        if !is_last && registered.is_some_and(|last| last.elapsed() < REGISTER_EVERY) {
+            return Ok(());
+        }
+        let through = shipper.checkpoint().block.through;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let time = TimeNs(u64::try_from(since).unwrap_or(u64::MAX));
+        let (name, kind) = (DEPENDANT.to_owned(), DependantKind::Reader);
+        write_dependant(&self.dir, &Dependant { name, kind, through, time })?;
+        *registered = Some(Instant::now());
+        Ok(())
+    }
+}
+
+/// The thread that makes batches, one ahead of the one that is shipped.
+struct ReadAhead {
+    batches: Receiver<Batch>,
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<Result<(), PostgresError>>,
+}
+
+impl ReadAhead {
+    fn start(
+        reading: Reading,
+        settings: &Settings,
+        until: Until,
+        counters: Counters,
+    ) -> Result<Self, PostgresError> {
+        let (sender, batches) = sync_channel(1);
+        let (records_max, wait) = (settings.batch_events as u64, settings.batch_wait);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let run = move || read_ahead(reading, &sender, records_max, wait, until, &counters, &over);
+        let thread = std::thread::Builder::new().name("tw-pg-read".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| PostgresError::Reading(error.to_string()))?;
+        Ok(Self { batches, is_over, thread })
+    }
+
+    fn finish(self) -> Result<(), PostgresError> {
+        self.is_over.store(true, Ordering::Release);
+        drop(self.batches);
+        self.thread.join().map_err(|_| PostgresError::Reading("it panicked".to_owned()))?
+    }
+}
+
+fn read_ahead(
+    mut reading: Reading,
+    sender: &SyncSender<Batch>,
+    records_max: u64,
+    wait: Duration,
+    until: Until,
+    counters: &Counters,
+    is_over: &AtomicBool,
+) -> Result<(), PostgresError> {
+    let mut batch = reading.new_batch();
+    let mut begun = Instant::now();
+    loop {
+        if let Some(durable) = reading.durable_through()? {
+            counters.note_durable(durable);
+        }
+        let was_empty = batch.is_empty();
+        let is_full = reading.fill(&mut batch, records_max)?;
+        if was_empty {
+            begun = Instant::now();
+        }
+        let is_end = !is_full && until == Until::CaughtUp;
+        if !batch.is_empty() && (is_full || is_end || begun.elapsed() >= wait) {
+            reading.finish(&mut batch);
+            let next = reading.new_batch();
+            if sender.send(std::mem::replace(&mut batch, next)).is_err() {
+                return Ok(());
+            }
+        } else if is_end {
+            return Ok(());
+        } else {
+            // An idle journal gives nothing to send, which would tell that nobody takes it.
+            if is_over.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            std::thread::sleep(IDLE);
+        }
+    }
+}
+
+/// A name for this replicator that no other process has.
+fn instance_name() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    format!("tickwerk replicator {}-{:x}", std::process::id(), since)
+}
+
+/// The error with its causes.
+fn words(error: &PostgresError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

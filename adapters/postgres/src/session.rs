@@ -1,0 +1,144 @@
+//! A connection that may ship: the schema is right, nobody else ships, and the rights are those of the writer.
+//!
+//! The lock is held by the session, so it goes with the process or the connection. A connection of our own that the server
+//! still holds on to is ended; one of another replicator is left alone, and we are refused.
+
+use crate::checkpoint::Checkpoint;
+use crate::connection::{connect, within};
+use crate::error::PostgresError;
+use crate::meaning;
+use crate::migrate::{become_writer, check_schema};
+use crate::projection::{self, Projection};
+use crate::reading::{Marks, Reading};
+use crate::settings::Settings;
+use crate::shipping::Shipper;
+use std::path::Path;
+use std::time::Duration;
+use tokio_postgres::Client;
+
+/// The longest that setting up may take.
+const SETUP_LIMIT: Duration = Duration::from_mins(1);
+/// How long a lock is waited for: the connection of a process that has just died holds it a little longer.
+const LOCK_ATTEMPTS: u32 = 25;
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
+
+/// What ends on the server when we do not answer any more, and what we do not wait for.
+const LIMITS: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '30s'; \
+     SET statement_timeout = '300s'; SET client_connection_check_interval = '5s'; SET tcp_keepalives_idle = 10; \
+     SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; SET timezone = 'UTC'; SET search_path = pg_catalog";
+
+/// Connects and takes over; gives who reads and who ships.
+pub(crate) async fn begin(
+    settings: &Settings,
+    name: &str,
+    dir: &Path,
+    marks: &Marks,
+) -> Result<(Reading, Shipper), PostgresError> {
+    within("set up replication", SETUP_LIMIT, async {
+        let mut client = connect(&settings.server, name).await?;
+        let limits = client.batch_execute(LIMITS).await;
+        limits.map_err(PostgresError::statement("set limits for the connection"))?;
+        check_schema(&client).await?;
+        lock(&client, name).await?;
+        become_writer(&client).await?;
+        check_writable(&client).await?;
+        let checkpoint = Checkpoint::load(&client).await?;
+        check_selection(&client, settings).await?;
+        let dictionary = meaning::load(&client, checkpoint.position).await?;
+        let projections = active_projections(&client, &checkpoint).await?;
+        let reading = Reading::begin(dir, marks, &checkpoint, dictionary, &settings.families, projections)?;
+        // Not before the journal was seen to be the right one.
+        let failed = || PostgresError::statement("take the checkpoint");
+        let transaction = client.transaction().await.map_err(failed())?;
+        let taken = Checkpoint::take(&transaction, reading.journal(), &settings.families).await?;
+        transaction.commit().await.map_err(failed())?;
+        if taken.position != checkpoint.position {
+            return Err(PostgresError::Taken { holder: "which moved the checkpoint".to_owned() });
+        }
+        Ok((reading, Shipper::new(client, taken)))
+    })
+    .await
+}
+
+async fn lock(client: &Client, name: &str) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("take the lock of the replicator");
+    let mut holder = String::new();
+    for _ in 0..LOCK_ATTEMPTS {
+        let sql = "SELECT pg_try_advisory_lock(hashtextextended('tickwerk.replicator', 0))";
+        if client.query_one(sql, &[]).await.map_err(failed())?.get(0) {
+            return Ok(());
+        }
+        let sql = "SELECT a.pid, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+            WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended('tickwerk.replicator', 0)";
+        if let Some(row) = client.query_opt(sql, &[]).await.map_err(failed())? {
+            let (pid, theirs): (i32, String) = (row.get(0), row.get(1));
+            if theirs == name {
+                // A connection that we gave up; what it was doing is committed or taken back before it goes.
+                client.query_one("SELECT pg_terminate_backend($1)", &[&pid]).await.map_err(failed())?;
+            }
+            holder = format!("{theirs}, server process {pid}");
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Err(PostgresError::Taken { holder })
+}
+
+async fn check_writable(client: &Client) -> Result<(), PostgresError> {
+    let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool";
+    let row = client.query_one(sql, &[]).await;
+    let row = row.map_err(PostgresError::statement("ask whether the server can be written"))?;
+    let reason = if row.get(0) {
+        "the server is a standby; write the primary's address into postgres.url"
+    } else if row.get(1) {
+        "the server is read-only (default_transaction_read_only); nothing can be shipped until it is not"
+    } else {
+        return Ok(());
+    };
+    Err(PostgresError::Statement { what: "write", reason: reason.to_owned(), code: Some("25006".to_owned()) })
+}
+
+/// What is selected holds for the whole life of a database, as else nobody could tell what should be in it.
+async fn check_selection(client: &Client, settings: &Settings) -> Result<(), PostgresError> {
+    let row = client.query_opt("SELECT families FROM tickwerk.checkpoint", &[]).await;
+    let Some(row) = row.map_err(PostgresError::statement("read what is selected"))? else {
+        return Ok(());
+    };
+    let there: Vec<String> = row.get(0);
+    let wanted: Vec<&str> = settings.families.iter().map(|family| family.word()).collect();
+    if there.len() == wanted.len() && wanted.iter().all(|word| there.iter().any(|known| known == word)) {
+        return Ok(());
+    }
+    Err(PostgresError::Refused(format!(
+        "the database was begun with the families {}, postgres.families names {}; write those, or use an empty database",
+        there.join(", "),
+        wanted.join(", ")
+    )))
+}
+
+/// Projections that are kept up: active, of this build's version, and at the checkpoint.
+async fn active_projections(
+    client: &Client,
+    checkpoint: &Checkpoint,
+) -> Result<Vec<Box<dyn Projection>>, PostgresError> {
+    let statuses = projection::statuses(client).await?;
+    let mut active = Vec::new();
+    for mut projection in projection::all() {
+        let is_kept_up = statuses.iter().any(|known| {
+            known.name == projection.name()
+                && known.version == projection.version()
+                && known.status == "active"
+                && meaning::sequence(known.position) == checkpoint.position
+        });
+        if is_kept_up {
+            match projection::restore(projection.as_mut(), "", client).await? {
+                Ok(()) => active.push(projection),
+                Err(poison) => {
+                    let error = format!("its state cannot be read back: {}", poison.0);
+                    projection::fail(client, projection.name(), &error).await?;
+                }
+            }
+        }
+    }
+    Ok(active)
+}

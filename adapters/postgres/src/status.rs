@@ -1,0 +1,78 @@
+//! What the database says of replication.
+
+use crate::checkpoint::Checkpoint;
+use crate::error::PostgresError;
+use crate::projection::{self, ProjectionStatus};
+use tokio_postgres::Client;
+
+/// How replication and its read models stand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    pub checkpoint: Checkpoint,
+    pub rows_shipped: i64,
+    pub commits: i64,
+    /// Seconds since the checkpoint was moved.
+    pub idle_s: i64,
+    pub families: Vec<String>,
+    pub projections: Vec<ProjectionStatus>,
+    pub partitions: Vec<Partition>,
+}
+
+/// A partition of `events` that is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Partition {
+    pub name: String,
+    pub family: String,
+    /// RFC 3339.
+    pub from: String,
+    pub to: String,
+    pub bytes: i64,
+    /// Everything in it is older than its family is kept.
+    pub is_past_retention: bool,
+}
+
+/// Asks for everything.
+pub async fn status(client: &Client) -> Result<Status, PostgresError> {
+    let failed = || PostgresError::statement("read how replication stands");
+    let checkpoint = Checkpoint::load(client).await?;
+    let sql = "SELECT rows_shipped, commits, extract(epoch FROM now() - updated_at)::bigint, families FROM tickwerk.checkpoint";
+    let row = client.query_opt(sql, &[]).await.map_err(failed())?;
+    let (rows_shipped, commits, idle_s, families) =
+        row.map_or((0, 0, 0, Vec::new()), |row| (row.get(0), row.get(1), row.get(2), row.get(3)));
+    let projections = projection::statuses(client).await?;
+    let partitions = partitions(client).await?;
+    Ok(Status { checkpoint, rows_shipped, commits, idle_s, families, projections, partitions })
+}
+
+/// The partitions that are there, oldest first in each family.
+pub async fn partitions(client: &Client) -> Result<Vec<Partition>, PostgresError> {
+    let sql = "SELECT name, p.family,
+            to_char(from_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+            to_char(to_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+            COALESCE(pg_total_relation_size(to_regclass('tickwerk.' || name)), 0),
+            to_time < now() - keep
+        FROM tickwerk.event_partition p JOIN tickwerk.event_family f ON f.family = p.family
+        WHERE dropped_at IS NULL ORDER BY p.family, from_time";
+    let rows = client.query(sql, &[]).await.map_err(PostgresError::statement("list partitions"))?;
+    let partition = |row: &tokio_postgres::Row| Partition {
+        name: row.get(0),
+        family: row.get(1),
+        from: row.get(2),
+        to: row.get(3),
+        bytes: row.get(4),
+        is_past_retention: row.get(5),
+    };
+    Ok(rows.iter().map(partition).collect())
+}
+
+/// Drops a partition; gives the rows that went.
+pub async fn drop_partition(client: &mut Client, name: &str) -> Result<i64, PostgresError> {
+    let failed = || PostgresError::statement("drop a partition");
+    let transaction = client.transaction().await.map_err(failed())?;
+    transaction.batch_execute("SET LOCAL ROLE tickwerk_owner").await.map_err(PostgresError::statement(
+        "take the role tickwerk_owner; grant it to the user of postgres.url",
+    ))?;
+    let row = transaction.query_one("SELECT tickwerk.drop_partition($1)", &[&name]).await.map_err(failed())?;
+    transaction.commit().await.map_err(failed())?;
+    Ok(row.get(0))
+}

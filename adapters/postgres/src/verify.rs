@@ -1,0 +1,282 @@
+//! Proves that the database holds what the journal holds: every selected record once, with equal content.
+//!
+//! The expected rows are made from the journal as shipping makes them, copied into a temporary table, and compared inside
+//! the server, so that both sides are read by the same rules: block by block as one hash, and where that differs row by
+//! row and column by column. Everything is read as of one moment, so replication may go on meanwhile.
+//! What the journal no longer keeps, and what lay in partitions that were dropped by command, cannot be compared.
+
+use crate::batch::Batch;
+use crate::checkpoint::Checkpoint;
+use crate::connection::{connect, runtime};
+use crate::error::PostgresError;
+use crate::event_row;
+use crate::meaning::{self, position, sequence};
+use crate::migrate::check_schema;
+use crate::projection;
+use crate::reading::{Marks, Reading};
+use crate::settings::Settings;
+use futures_util::SinkExt;
+use std::path::Path;
+use std::pin::pin;
+use tickwerk_domain::{Family, Sequence};
+use tickwerk_journal::format::RECORDS_PER_BLOCK;
+use tickwerk_journal::{ChainHead, Head, ReadError, Tail};
+use tokio_postgres::{Client, Transaction};
+
+/// Records that are compared at once.
+const BLOCK: u64 = 16 * 1024;
+
+/// What verification found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Verified {
+    /// Rows that were compared.
+    pub checked: u64,
+    /// The first record that was compared; records before it are no longer kept by the journal.
+    pub first: Sequence,
+    /// Up to where the database has everything.
+    pub checkpoint: Sequence,
+    /// The chain there, as the journal has it.
+    pub chain_head: Head,
+    /// The first thing that differs.
+    pub first_difference: Option<Difference>,
+}
+
+/// Something that differs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// The record that is concerned.
+    pub sequence: Sequence,
+    pub reason: String,
+}
+
+fn failed() -> impl FnOnce(tokio_postgres::Error) -> PostgresError {
+    PostgresError::statement("compare events")
+}
+
+/// Compares the database with the journal in `dir`; `on_progress` hears of rows compared.
+pub fn verify(
+    settings: &Settings,
+    dir: &Path,
+    on_progress: &mut dyn FnMut(u64, Sequence),
+) -> Result<Verified, PostgresError> {
+    runtime()?.block_on(async {
+        let mut client = connect(&settings.server, "tickwerk db verify").await?;
+        check_schema(&client).await?;
+        prepare(&client).await?;
+        let transaction = client
+            .build_transaction()
+            .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
+            .start()
+            .await
+            .map_err(failed())?;
+        compare(&transaction, dir, on_progress).await
+    })
+}
+
+async fn prepare(client: &Client) -> Result<(), PostgresError> {
+    let sql = "SET timezone = 'UTC'; SET work_mem = '256MB';
+        CREATE TEMPORARY TABLE expected (LIKE tickwerk.events)";
+    let prepared = client.batch_execute(sql).await;
+    prepared.map_err(PostgresError::statement("make a temporary table, which verification needs"))
+}
+
+async fn compare(
+    transaction: &Transaction<'_>,
+    dir: &Path,
+    on_progress: &mut dyn FnMut(u64, Sequence),
+) -> Result<Verified, PostgresError> {
+    let checkpoint = Checkpoint::load(transaction).await?;
+    let mut verified = Verified { checkpoint: checkpoint.position, ..Verified::default() };
+    let Some(journal) = checkpoint.journal else {
+        return Err(PostgresError::Refused("nothing was shipped into this database".to_owned()));
+    };
+    let mut reading = begin(transaction, dir, &checkpoint).await?;
+    if reading.journal() != journal {
+        let reason = format!("the database holds journal {journal}, this is journal {}", reading.journal());
+        verified.first_difference = Some(Difference { sequence: Sequence::FIRST, reason });
+        return Ok(verified);
+    }
+    let dropped = any_dropped(transaction).await?;
+    loop {
+        let mut batch = reading.new_batch();
+        reading.fill(&mut batch, BLOCK)?;
+        if batch.is_empty() {
+            break;
+        }
+        reading.finish(&mut batch);
+        if verified.first == Sequence::NONE {
+            verified.first = batch.after.next();
+        }
+        verified.chain_head = batch.head.head;
+        verified.checked += batch.rows;
+        let (after, through) = (batch.after, batch.through);
+        verified.first_difference = match block_difference(transaction, &mut batch, dropped).await? {
+            None => chain_difference(transaction, &batch.blocks).await?,
+            found => found,
+        };
+        on_progress(verified.checked, through);
+        if verified.first_difference.is_some() || through <= after {
+            return Ok(verified);
+        }
+    }
+    verified.first_difference =
+        end_difference(transaction, &checkpoint, &reading, verified.chain_head).await?;
+    Ok(verified)
+}
+
+/// Reads from the first block on that the journal keeps, up to the checkpoint.
+async fn begin(
+    transaction: &Transaction<'_>,
+    dir: &Path,
+    checkpoint: &Checkpoint,
+) -> Result<Reading, PostgresError> {
+    let words: Vec<String> = transaction
+        .query_one("SELECT families FROM tickwerk.checkpoint", &[])
+        .await
+        .map_err(failed())?
+        .get(0);
+    let families: Vec<Family> =
+        Family::ALL.iter().copied().filter(|family| words.iter().any(|word| word == family.word())).collect();
+    let first = match Tail::open(dir, Sequence::FIRST) {
+        Ok(_) => Sequence::FIRST,
+        Err(ReadError::Gone { first, .. }) => first,
+        Err(error) => return Err(error.into()),
+    };
+    let through = Sequence((first.0 - 1).next_multiple_of(RECORDS_PER_BLOCK));
+    let block = if through == Sequence::NONE {
+        ChainHead::default()
+    } else {
+        let sql = "SELECT head FROM tickwerk.chain_block WHERE block_position = $1";
+        let row = transaction.query_opt(sql, &[&position(through)]).await.map_err(failed())?;
+        let head = row.and_then(|row| <[u8; 32]>::try_from(row.get::<_, &[u8]>(0)).ok());
+        let head = head.ok_or_else(|| {
+            PostgresError::Refused(format!("the database has no head of the block that ends at {through}"))
+        })?;
+        ChainHead { through, head: Head(head) }
+    };
+    let dictionary = meaning::load(transaction, through).await?;
+    Reading::from_block(
+        dir,
+        &Marks::Stored,
+        block,
+        dictionary,
+        &families,
+        Vec::new(),
+        Some(checkpoint.position),
+    )
+}
+
+async fn any_dropped(transaction: &Transaction<'_>) -> Result<bool, PostgresError> {
+    let sql = "SELECT EXISTS (SELECT FROM tickwerk.event_partition WHERE dropped_at IS NOT NULL)";
+    Ok(transaction.query_one(sql, &[]).await.map_err(failed())?.get(0))
+}
+
+/// Compares the rows of a block by one hash, and where that differs names the first row.
+async fn block_difference(
+    transaction: &Transaction<'_>,
+    batch: &mut Batch,
+    dropped: bool,
+) -> Result<Option<Difference>, PostgresError> {
+    transaction.batch_execute("TRUNCATE expected").await.map_err(failed())?;
+    let sql = format!("COPY expected ({}) FROM STDIN (FORMAT binary)", event_row::COLUMNS);
+    let sink = transaction.copy_in(&sql).await.map_err(failed())?;
+    let mut sink = pin!(sink);
+    for chunk in batch.take_rows() {
+        sink.feed(chunk).await.map_err(failed())?;
+    }
+    sink.finish().await.map_err(failed())?;
+    if dropped {
+        let sql = "DELETE FROM expected x USING tickwerk.event_partition p
+            WHERE p.dropped_at IS NOT NULL AND x.family = p.family AND x.recorded_at >= p.from_time AND x.recorded_at < p.to_time";
+        transaction.batch_execute(sql).await.map_err(failed())?;
+    }
+    let range = [position(batch.after), position(batch.through)];
+    let sql = "SELECT (SELECT md5(string_agg(md5(x::text), '' ORDER BY global_position)) FROM expected x)
+        IS NOT DISTINCT FROM (SELECT md5(string_agg(md5(e::text), '' ORDER BY global_position))
+            FROM tickwerk.events e WHERE global_position > $1 AND global_position <= $2)";
+    let row = transaction.query_one(sql, &[&range[0], &range[1]]).await.map_err(failed())?;
+    if row.get(0) {
+        return Ok(None);
+    }
+    let sql = "SELECT COALESCE(x.global_position, e.global_position), x.global_position IS NULL, e.global_position IS NULL,
+            (SELECT string_agg(key, ', ' ORDER BY key) FROM jsonb_each(to_jsonb(x)) AS of (key, value)
+             WHERE value IS DISTINCT FROM to_jsonb(e) -> key),
+            (SELECT count(*) FROM tickwerk.events t WHERE t.global_position = x.global_position)
+        FROM expected x FULL JOIN
+            (SELECT * FROM tickwerk.events WHERE global_position > $1 AND global_position <= $2) e
+            ON x.global_position = e.global_position
+        WHERE x::text IS DISTINCT FROM e::text
+            OR (SELECT count(*) FROM tickwerk.events t WHERE t.global_position = x.global_position) > 1
+        ORDER BY 1 LIMIT 1";
+    let row = transaction.query_one(sql, &[&range[0], &range[1]]).await.map_err(failed())?;
+    let (extra, missing, columns, times): (bool, bool, Option<String>, i64) =
+        (row.get(1), row.get(2), row.get(3), row.get(4));
+    let reason = if extra {
+        "the database has a row for it, which should not be there".to_owned()
+    } else if missing {
+        "its row is missing in the database".to_owned()
+    } else if times > 1 {
+        format!("the database has {times} rows for it")
+    } else {
+        format!("its row differs in {}", columns.unwrap_or_default())
+    };
+    Ok(Some(Difference { sequence: sequence(row.get(0)), reason }))
+}
+
+/// Compares the heads of whole blocks.
+async fn chain_difference(
+    transaction: &Transaction<'_>,
+    blocks: &[ChainHead],
+) -> Result<Option<Difference>, PostgresError> {
+    for block in blocks {
+        let sql = "SELECT head FROM tickwerk.chain_block WHERE block_position = $1";
+        let row = transaction.query_opt(sql, &[&position(block.through)]).await.map_err(failed())?;
+        let is_equal = row.as_ref().is_some_and(|row| row.get::<_, &[u8]>(0) == block.head.0);
+        if !is_equal {
+            let reason =
+                "the head of the chain's block that ends there differs from the journal's".to_owned();
+            return Ok(Some(Difference { sequence: block.through, reason }));
+        }
+    }
+    Ok(None)
+}
+
+/// What can differ once all rows are equal: the end of the journal, the chain there, rows behind the checkpoint, and read
+/// models that are kept up but elsewhere.
+async fn end_difference(
+    transaction: &Transaction<'_>,
+    checkpoint: &Checkpoint,
+    reading: &Reading,
+    head: Head,
+) -> Result<Option<Difference>, PostgresError> {
+    let at = |sequence, reason: String| Ok(Some(Difference { sequence, reason }));
+    if reading.at() < checkpoint.position {
+        return at(
+            reading.at().next(),
+            format!("the database has everything through {}, the journal ends before", checkpoint.position),
+        );
+    }
+    if checkpoint.position > Sequence::NONE && head != checkpoint.head {
+        return at(
+            checkpoint.position,
+            format!("the chain is {head} in the journal and {} in the database", checkpoint.head),
+        );
+    }
+    let sql = "SELECT min(global_position) FROM tickwerk.events WHERE global_position > $1";
+    let row = transaction.query_one(sql, &[&position(checkpoint.position)]).await.map_err(failed())?;
+    if let Some(behind) = row.get::<_, Option<i64>>(0) {
+        return at(
+            sequence(behind),
+            "the database has a row for it, which lies behind the checkpoint".to_owned(),
+        );
+    }
+    let statuses = projection::statuses(transaction).await?;
+    let late =
+        statuses.iter().find(|of| of.status == "active" && sequence(of.position) != checkpoint.position);
+    match late {
+        Some(of) => {
+            at(sequence(of.position), format!("the projection {} is active but stands there", of.name))
+        }
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,56 @@
+-- The activity feed with the whole payload, for as long as the event is kept; newest pages by `ORDER BY global_position DESC`.
+CREATE OR REPLACE VIEW tickwerk.activity AS
+SELECT f.global_position, f.recorded_at, f.category, f.event_type, f.title, f.description, f.actor, f.visibility,
+    f.order_id, f.account, f.symbol, f.strategy,
+    (SELECT e.event_data FROM tickwerk.events e
+     WHERE e.family = split_part(f.event_type, '.', 1) AND e.recorded_at = f.recorded_at
+         AND e.global_position = f.global_position) AS details
+FROM tickwerk.activity_feed f;
+
+-- The same by what it is about: `WHERE entity_type = 'order' AND entity_id = '42' ORDER BY global_position`.
+CREATE OR REPLACE VIEW tickwerk.entity_timeline AS
+SELECT 'order' AS entity_type, order_id::text AS entity_id, order_id AS entity_order_id, activity.*
+FROM tickwerk.activity WHERE order_id IS NOT NULL
+UNION ALL
+SELECT 'account', account, NULL, activity.* FROM tickwerk.activity WHERE account IS NOT NULL
+UNION ALL
+SELECT 'instrument', symbol, NULL, activity.* FROM tickwerk.activity WHERE symbol IS NOT NULL
+UNION ALL
+SELECT 'strategy', strategy, NULL, activity.* FROM tickwerk.activity WHERE strategy IS NOT NULL;
+
+-- A page of the timeline of one entity, newest first, behind `before` (NULL for the first page).
+CREATE OR REPLACE FUNCTION tickwerk.timeline(of_type text, of_id text, before bigint DEFAULT NULL, at_most int DEFAULT 50)
+RETURNS TABLE (global_position bigint, recorded_at timestamptz, category text, event_type text, title text,
+    description text, actor text, visibility text, details jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
+DECLARE
+    -- One plan for each type, so that each uses the index of its own.
+    what text := CASE of_type WHEN 'order' THEN 'order_id = $1::bigint' WHEN 'account' THEN 'account = $1'
+        WHEN 'instrument' THEN 'symbol = $1' WHEN 'strategy' THEN 'strategy = $1' END;
+BEGIN
+    IF what IS NULL THEN
+        RAISE EXCEPTION 'there is no type of entity %', of_type USING HINT = 'order, account, instrument or strategy';
+    END IF;
+    RETURN QUERY EXECUTE format('SELECT global_position, recorded_at, category, event_type, title, description, actor,
+        visibility, details FROM tickwerk.activity WHERE %s AND global_position < $2
+        ORDER BY global_position DESC LIMIT $3', what)
+    USING of_id, COALESCE(before, 9223372036854775807), at_most;
+END $$;
+
+-- Trading activity by day, account, instrument and strategy, with what people ask of it.
+CREATE OR REPLACE VIEW tickwerk.trading_activity_unified AS
+SELECT day, symbol, account, strategy,
+    COALESCE(submitted, 0) AS submitted, COALESCE(refused, 0) AS refused, COALESCE(rejected, 0) AS rejected,
+    COALESCE(replaced, 0) AS replaced, COALESCE(cancels, 0) AS cancels, COALESCE(canceled, 0) AS canceled,
+    COALESCE(expired, 0) AS expired, COALESCE(filled, 0) AS filled, COALESCE(fills, 0) AS fills,
+    COALESCE(restated, 0) AS restated,
+    COALESCE(buy_qty, 0) AS buy_qty, COALESCE(sell_qty, 0) AS sell_qty,
+    COALESCE(buy_qty, 0) - COALESCE(sell_qty, 0) AS net_qty,
+    COALESCE(buy_value, 0) AS buy_value, COALESCE(sell_value, 0) AS sell_value,
+    COALESCE(buy_value, 0) + COALESCE(sell_value, 0) AS turnover, COALESCE(fees, 0) AS fees,
+    round(COALESCE(filled, 0)::numeric / NULLIF(submitted, 0), 6) AS fill_ratio,
+    round((COALESCE(refused, 0) + COALESCE(rejected, 0))::numeric
+        / NULLIF(COALESCE(submitted, 0) + COALESCE(refused, 0), 0), 6) AS refusal_ratio,
+    round((COALESCE(submitted, 0) + COALESCE(replaced, 0) + COALESCE(cancels, 0))::numeric / NULLIF(fills, 0), 6) AS order_to_trade,
+    first_at, last_at, global_position
+FROM tickwerk.trading_activity;

@@ -1,0 +1,184 @@
+//! Answers that wait for a replicator: a fake one, which says when it has committed.
+
+use crate::client::{Client, order, order_with};
+use crate::fixture::examples;
+use crate::live::LiveDaemon;
+use crate::process::{records, reexecute, wait_for};
+use serde_json::{Value, json};
+use std::path::Path;
+use tickwerk_domain::Sequence;
+use tickwerk_journal::{
+    Dependant, DependantKind, ReplicatedError, ReplicatedMark, StoredWatermarks, list_dependants,
+    write_dependant,
+};
+
+const REPLICATED: &[(&str, &str)] =
+    &[("journal.acknowledge", "replicated"), ("journal.replicator", "standby")];
+
+fn live() -> String {
+    std::fs::read_to_string(examples().join("live.toml")).expect("an example")
+}
+
+fn marks(dir: &Path) -> StoredWatermarks {
+    StoredWatermarks::read(dir).expect("a file").expect("the watermarks of a daemon")
+}
+
+/// Commits everything that is durable; says how far that is.
+fn commit(mark: &ReplicatedMark) -> u64 {
+    let durable = mark.durable_through().expect("a daemon");
+    mark.publish(durable).expect("what is durable may be replicated");
+    durable.0
+}
+
+fn query(client: &mut Client) -> Value {
+    client.ask_ok(&json!({ "op": "query.watermarks" }))
+}
+
+#[test]
+fn an_answer_waits_until_the_replicator_has_committed() {
+    let mut daemon = LiveDaemon::start_with(&live(), REPLICATED);
+    let dir = daemon.dir.clone();
+    let (mut asking, mut looking) = (Client::connect(&dir), Client::connect(&dir));
+    let mark = ReplicatedMark::attach(&dir, "standby").expect("a daemon that awaits it");
+    asking.send(&order("waits"));
+    let decided = wait_for("the order to be durable but not told", || {
+        let shown = query(&mut looking);
+        let decided = shown["decided_through"].as_u64()?;
+        let is_durable = shown["in_flight"] == 1 && shown["durable_through"].as_u64()? >= decided;
+        is_durable.then_some(decided)
+    });
+    assert_eq!(query(&mut looking)["replicated_through"], 0);
+    assert_eq!(query(&mut looking)["in_flight"], 1, "it is not told");
+    assert_eq!(query(&mut looking)["replicator"], "standby");
+    // Less than all of it is not enough.
+    mark.publish(Sequence(1)).expect("it is durable");
+    assert_eq!(query(&mut looking)["in_flight"], 1, "it is not told");
+    assert!(commit(&mark) >= decided);
+    let reply = asking.reply();
+    assert_eq!((&reply["ok"], &reply["watermark"]), (&json!(true), &json!("replicated")), "{reply}");
+    assert!(marks(&dir).replicated_through.0 >= decided);
+    // It never falls, and never passes what is durable.
+    mark.publish(Sequence(1)).expect("it is durable");
+    assert!(marks(&dir).replicated_through.0 >= decided);
+    let too_far = mark.publish(Sequence(u64::MAX)).expect_err("it is not durable");
+    assert!(matches!(too_far, ReplicatedError::NotDurable { .. }), "{too_far}");
+
+    // What is on its way when the daemon stops is told, if the replicator commits in time.
+    asking.send(&order("last"));
+    wait_for("the order to be on its way", || (query(&mut looking)["in_flight"] == 1).then_some(()));
+    daemon.terminate();
+    wait_for("the last answer", || {
+        commit(&mark);
+        (marks(&dir).replicated_through == marks(&dir).written_through).then_some(())
+    });
+    let told = daemon.finish().json();
+    assert_eq!(asking.reply()["ok"], true);
+    assert_eq!(told["journal"]["acknowledge"], "replicated");
+    let through = |level: &str| told["journal"][level].as_u64().expect("a number");
+    assert_eq!(through("written_through"), through("last_sequence"));
+    assert_eq!(through("durable_through"), through("last_sequence"));
+    assert_eq!(through("replicated_through"), marks(&dir).replicated_through.0);
+    reexecute(&dir);
+}
+
+#[test]
+fn a_replicator_that_is_away_holds_answers_and_nothing_else() {
+    let mut daemon = LiveDaemon::start_with(&live(), REPLICATED);
+    let dir = daemon.dir.clone();
+    // It is waited for from the first record on, so that no retention takes away what it has not seen.
+    let (registered, bad) = list_dependants(&dir).expect("a register");
+    assert!(bad.is_empty());
+    let [Dependant { name, kind: DependantKind::Reader, through: Sequence::NONE, .. }] = &registered[..]
+    else {
+        panic!("{registered:?}");
+    };
+    assert_eq!(name, "standby");
+    let mut client = Client::connect(&dir);
+    client.send(&order("unanswered"));
+    let mut looking = Client::connect(&dir);
+    wait_for("the order to be decided", || (query(&mut looking)["in_flight"] == 1).then_some(()));
+    // Stopped without its replicator, a daemon waits for a while, ends well, and has told nothing.
+    daemon.stop();
+    assert_eq!(client.next(), None, "it was never told");
+
+    // What the replicator had committed it says again in the register; the next daemon goes on from there.
+    let through = marks(&dir).durable_through;
+    let time = registered[0].time;
+    let standby = Dependant { name: name.clone(), kind: DependantKind::Reader, through, time };
+    write_dependant(&dir, &standby).expect("the register can be written");
+    daemon.start_again(REPLICATED);
+    assert_eq!(marks(&dir).replicated_through, through);
+    let mark = ReplicatedMark::attach(&dir, "standby").expect("a daemon that awaits it");
+    let mut client = Client::connect(&dir);
+    client.send(&order("unanswered"));
+    let reply = wait_for("the answer", || {
+        commit(&mark);
+        (query_in_flight(&mut looking_at(&dir)) == 0).then(|| client.reply())
+    });
+    assert_eq!((&reply["ok"], &reply["result"]["repeated"]), (&json!(true), &json!(true)), "{reply}");
+    daemon.kill();
+
+    // The page of a daemon that is dead is nobody's.
+    let nobody = ReplicatedMark::attach(&dir, "standby").expect_err("no daemon");
+    assert!(matches!(nobody, ReplicatedError::NoWriter { .. }), "{nobody}");
+    daemon.start_again(REPLICATED);
+    let old = mark.publish(Sequence(1)).expect_err("another daemon");
+    assert!(matches!(old, ReplicatedError::NoWriter { .. }), "{old}");
+    daemon.kill();
+    let submitted =
+        records(&dir, "order").into_iter().filter(|record| record["event_type"] == "order.submitted");
+    assert_eq!(submitted.count(), 1);
+}
+
+fn looking_at(dir: &Path) -> Client {
+    Client::connect(dir)
+}
+
+fn query_in_flight(client: &mut Client) -> u64 {
+    query(client)["in_flight"].as_u64().expect("a number")
+}
+
+#[test]
+fn a_request_may_ask_for_the_replicator_where_one_is_awaited() {
+    let mut daemon = LiveDaemon::start_with(&live(), &[("journal.replicator", "standby")]);
+    let dir = daemon.dir.clone();
+    let mut client = Client::connect(&dir);
+    assert_eq!(client.ask(&order("durable"))["watermark"], "durable");
+    client.send(&order_with("later", &json!({ "ack": "replicated" })));
+    wait_for("the order to be decided", || {
+        let orders = looking_at(&dir).ask_ok(&json!({ "op": "query.orders", "account": "alice" }));
+        (orders["orders"].as_array()?.len() == 2).then_some(())
+    });
+    let other = ReplicatedMark::attach(&dir, "other").expect_err("another is awaited");
+    assert!(
+        other.to_string().ends_with("awaits standby, not other; set journal.replicator to other"),
+        "{other}"
+    );
+    let mark = ReplicatedMark::attach(&dir, "standby").expect("a daemon that awaits it");
+    // The order was shown, so it is durable.
+    commit(&mark);
+    let reply = client.reply();
+    assert_eq!((&reply["ok"], &reply["watermark"]), (&json!(true), &json!("replicated")), "{reply}");
+    daemon.stop();
+
+    daemon.start_again(&[]);
+    let mut client = Client::connect(&dir);
+    client.ask_refused(&order_with("never", &json!({ "ack": "replicated" })), "invalid_value", "ack");
+    let nobody = ReplicatedMark::attach(&dir, "standby").expect_err("nobody is awaited");
+    assert!(matches!(nobody, ReplicatedError::NotAwaited { .. }), "{nobody}");
+    assert_eq!(query(&mut client)["replicated_through"], Value::Null);
+    daemon.stop();
+}
+
+#[test]
+fn replicated_without_a_replicator_is_refused_at_the_start() {
+    let daemon = LiveDaemon::asleep(&live());
+    let refused = crate::process::run(daemon.arguments(&[("journal.acknowledge", "replicated")]));
+    refused.expect_told(
+        78,
+        &["journal.acknowledge does not fit here", "needs a replicator", "journal.replicator"],
+    );
+    let refused = crate::process::run(daemon.arguments(&[("journal.replicator", "Not A Name")]));
+    refused.expect_told(78, &["replicator", "Not A Name"]);
+    assert!(!daemon.dir.exists(), "nothing was begun");
+}

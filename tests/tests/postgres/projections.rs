@@ -1,0 +1,284 @@
+//! Read models paused, resumed and rebuilt while a journal is shipped, and events that they cannot take.
+
+use crate::process::{records_of, wait_for};
+use crate::server::{Database, Server, database};
+use crate::support::{
+    checkpoint, db, last_sequence, migrate, ship, start_shipping, tables, text, traded, wait_until_shipped,
+};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What tells how a rebuild went, not what it made.
+const NOTES: [&str; 3] = ["projection_rebuild", "rebuild_parked", "parked"];
+
+/// Every table that must be the same however read models came to be.
+fn models(address: &str) -> Vec<(String, u64, String)> {
+    let mut all = tables(address);
+    all.retain(|(name, _, _)| !NOTES.contains(&name.as_str()));
+    all
+}
+
+fn rebuild(address: &str, journal: &Path, rest: &[&str]) -> Value {
+    let arguments = [&["projections", "rebuild", text(journal), "--json"], rest].concat();
+    db(address, &arguments).expect(0).json()
+}
+
+fn list(address: &str) -> Value {
+    db(address, &["projections", "list", "--all", "--json"]).expect(0).json()
+}
+
+fn status_of<'v>(list: &'v Value, name: &str) -> &'v Value {
+    let all = list["projections"].as_array().expect("a list");
+    all.iter().find(|of| of["name"] == name).unwrap_or_else(|| panic!("{name}: {list}"))
+}
+
+/// The indexes that there are, by table.
+fn indexes(database: &Database) -> Vec<Vec<Option<String>>> {
+    database.rows("SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'tickwerk' AND tablename NOT LIKE 'events%' ORDER BY 1, 2")
+}
+
+/// A database with a journal in it, and another one in which it was never disturbed.
+fn pair(server: &Server, journal: &Path) -> (String, String) {
+    let admin = Database::open(&server.address("postgres"));
+    let [once, often] = ["once", "often"].map(|name| {
+        admin.execute(&format!("CREATE DATABASE {name}"));
+        let address = server.address(name);
+        migrate(&address);
+        address
+    });
+    ship(&once, journal);
+    (once, often)
+}
+
+#[test]
+fn rebuilt_rows_are_the_old_ones_and_views_follow() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(1_000);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let database = Database::open(&place.address);
+    let views = || {
+        let names = database.rows("SELECT viewname FROM pg_views WHERE schemaname = 'tickwerk' AND viewname <> 'system_health_unified' ORDER BY 1");
+        let digest = |row: &Vec<Option<String>>| {
+            let name = row[0].as_deref().expect("a name");
+            database.value(&format!(
+                "SELECT md5(COALESCE(string_agg(v::text, '' ORDER BY v::text), '')) FROM tickwerk.{name} v"
+            ))
+        };
+        names.iter().map(digest).collect::<Vec<_>>()
+    };
+    let before = (models(&place.address), indexes(&database), views());
+    assert!(before.0.iter().any(|(name, count, _)| name == "orders" && *count > 0), "{:?}", before.0);
+    for _ in 0..2 {
+        let done = rebuild(&place.address, &journal, &["--all", "--parallel", "3"]);
+        for of in done["projections"].as_array().expect("a list") {
+            assert_eq!(
+                (&of["ok"], &of["position"]),
+                (&true.into(), &last_sequence(&journal).into()),
+                "{done}"
+            );
+        }
+        assert_eq!((models(&place.address), indexes(&database), views()), before);
+    }
+    db(&place.address, &["verify", text(&journal)]).expect(0);
+    let left = "SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_rebuild%' AND relname !~ '^projection_rebuild' OR relname LIKE '%\\_old'";
+    assert_eq!(database.number(left), 0);
+    ship(&place.address, &journal);
+}
+
+/// Tells when it goes.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+#[test]
+fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(1_200);
+    let (once, often) = pair(&server, &journal);
+    let last = last_sequence(&journal);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Old rows, then new ones: never fewer, never none, never an error.
+        let reader = scope.spawn(|| {
+            let database = Database::open(&often);
+            let (mut most, mut looks) = (0, 0_u64);
+            while !is_over.load(Ordering::Acquire) {
+                let rows = database.number("SELECT count(*) FROM tickwerk.order_history");
+                assert!(rows >= most, "{rows} rows after {most}");
+                (most, looks) = (rows, looks + 1);
+            }
+            looks
+        });
+        // Also where something fails here, as else the reader would be waited for.
+        let over = Over(&is_over);
+        let replicator = start_shipping(&often, &journal, 60);
+        let mut swaps_on_the_way = 0;
+        while checkpoint(&often) < last {
+            let done = rebuild(&often, &journal, &["orders", "event_statistics"]);
+            assert!(
+                done["projections"].as_array().expect("a list").iter().all(|of| of["ok"] == true),
+                "{done}"
+            );
+            swaps_on_the_way += u64::from(checkpoint(&often) < last);
+        }
+        replicator.stop().expect(0);
+        drop(over);
+        assert!(reader.join().expect("the reader saw no gap") > 0);
+        assert!(swaps_on_the_way > 0, "the journal was too short to be shipped during a rebuild");
+    });
+    ship(&often, &journal);
+    assert_eq!(models(&often), models(&once));
+    db(&often, &["verify", text(&journal)]).expect(0);
+}
+
+#[test]
+fn poison_is_found_parked_retried_and_stops_nobody_else() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(800);
+    let (once, often) = pair(&server, &journal);
+    let database = Database::open(&often);
+    let changes = records_of(&journal, "position.changed");
+    let poison = changes[changes.len() / 2]["sequence"].as_u64().expect("a sequence");
+    let constraint = format!(
+        "ALTER TABLE tickwerk.position_history ADD CONSTRAINT poison CHECK (global_position <> {poison})"
+    );
+    database.execute(&constraint);
+    ship(&often, &journal);
+    let shown = list(&often);
+    let positions = status_of(&shown, "positions");
+    assert_eq!(positions["status"], "failed", "{shown}");
+    assert!(positions["error"].as_str().expect("a text").contains("poison"), "{shown}");
+    assert!(positions["position"].as_u64() < Some(poison), "{shown}");
+    let others =
+        shown["projections"].as_array().expect("a list").iter().filter(|of| of["name"] != "positions");
+    for of in others {
+        let at = (&of["status"], &of["position"]);
+        assert_eq!(at, (&"active".into(), &last_sequence(&journal).into()), "{of}");
+    }
+    db(&often, &["projections", "resume", text(&journal), "positions"]).expect(0);
+    let shown = list(&often);
+    assert_eq!(status_of(&shown, "positions")["status"], "active", "{shown}");
+    assert_eq!(status_of(&shown, "positions")["parked"], 1, "{shown}");
+    let parked = &shown["parked"][0];
+    assert_eq!(
+        (&parked["position"], &parked["event_type"]),
+        (&poison.into(), &"position.changed".into()),
+        "{shown}"
+    );
+    assert_eq!(db(&often, &["status", "--json"]).expect(0).json()["parked"], 1);
+    let rows =
+        |address: &str| Database::open(address).number("SELECT count(*) FROM tickwerk.position_history");
+    assert_eq!(rows(&often), rows(&once) - 1, "only the poison is missing");
+    // The new tables have no such constraint.
+    db(&often, &["projections", "retry", text(&journal), "--all"]).expect(0);
+    let shown = list(&often);
+    assert_eq!(
+        (&shown["parked"][0]["resolved"], &status_of(&shown, "positions")["parked"]),
+        (&"retried".into(), &0.into()),
+        "{shown}"
+    );
+    assert_eq!(models(&often), models(&once));
+    assert!(
+        db(&often, &["projections", "retry", text(&journal), "--all"])
+            .expect(0)
+            .stdout
+            .contains("nothing is parked")
+    );
+}
+
+#[test]
+fn what_stays_poison_is_skipped_by_command() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(400);
+    let (once, often) = pair(&server, &journal);
+    let database = Database::open(&often);
+    let poison = records_of(&journal, "order.submitted")[3]["sequence"].as_u64().expect("a sequence");
+    // Whatever table of that name is made refuses it.
+    database.execute(&format!(
+        "CREATE FUNCTION public.poison() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF to_regclass('tickwerk.order_history_rebuild') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_constraint
+                WHERE conname = 'poison' AND conrelid = to_regclass('tickwerk.order_history_rebuild')) THEN
+                ALTER TABLE tickwerk.order_history_rebuild ADD CONSTRAINT poison CHECK (global_position <> {poison});
+            END IF; END $$;
+         CREATE EVENT TRIGGER poison ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.poison()"
+    ));
+    ship(&often, &journal);
+    assert_eq!(models(&often), models(&once));
+    let parked = |expected: &[(u64, Option<&str>)]| {
+        let shown = list(&often);
+        let found: Vec<_> = shown["parked"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|of| (of["position"].as_u64().unwrap(), of["resolved"].as_str()))
+            .collect();
+        assert_eq!(found, expected, "{shown}");
+    };
+    let done = rebuild(&often, &journal, &["orders"]);
+    assert_eq!(done["projections"][0]["parked"], 1, "{done}");
+    parked(&[(poison, None)]);
+    db(&often, &["projections", "skip", "orders", &poison.to_string()]).expect(0);
+    parked(&[(poison, Some("skipped"))]);
+    rebuild(&often, &journal, &["orders"]);
+    parked(&[(poison, Some("skipped"))]);
+    database.execute("DROP EVENT TRIGGER poison");
+    rebuild(&often, &journal, &["orders"]);
+    parked(&[(poison, Some("retried"))]);
+    assert_eq!(models(&often), models(&once));
+}
+
+#[test]
+fn a_paused_one_keeps_its_rows_and_catches_up_when_it_is_resumed() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(800);
+    let (once, often) = pair(&server, &journal);
+    let replicator = start_shipping(&often, &journal, 50);
+    wait_until_shipped(&often, last_sequence(&journal) / 3);
+    db(&often, &["projections", "pause", "balances", "candles"]).expect(0);
+    let shown = list(&often);
+    let at = status_of(&shown, "balances")["position"].as_u64().expect("a position");
+    wait_until_shipped(&often, last_sequence(&journal));
+    let shown = list(&often);
+    assert_eq!(
+        (&status_of(&shown, "balances")["status"], &status_of(&shown, "balances")["position"]),
+        (&"paused".into(), &at.into()),
+        "{shown}"
+    );
+    assert!(db(&often, &["projections", "pause", "balances"]).expect(0).stdout.contains("was not active"));
+    db(&often, &["projections", "resume", text(&journal), "balances", "candles"]).expect(0);
+    replicator.stop().expect(0);
+    assert_eq!(models(&often), models(&once));
+}
+
+#[test]
+fn a_swap_waits_for_readers_and_other_journals_are_refused() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(400);
+    let (_other_bench, other) = traded(300);
+    let (once, often) = pair(&server, &journal);
+    ship(&often, &journal);
+    db(&often, &["projections", "rebuild", text(&other), "orders"])
+        .expect_told(3, &["rebuilding orders", "the database holds journal"]);
+    let unknown = db(&often, &["projections", "rebuild", text(&journal), "nonsense"]);
+    unknown.expect_told(1, &["there is no projection nonsense", "orders"]);
+    let reader = Database::open(&often);
+    reader.execute("BEGIN; SELECT count(*) FROM tickwerk.orders");
+    std::thread::scope(|scope| {
+        let rebuilding = scope.spawn(|| rebuild(&often, &journal, &["orders"]));
+        let watcher = Database::open(&often);
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tickwerk projection orders' AND wait_event_type = 'Lock'";
+        wait_for("the swap that waits", || (watcher.number(waits) > 0).then_some(()));
+        // Shipping is not held meanwhile.
+        ship(&often, &journal);
+        reader.execute("COMMIT");
+        let done = rebuilding.join().expect("it ends");
+        assert_eq!(done["projections"][0]["ok"], true, "{done}");
+    });
+    assert_eq!(models(&often), models(&once));
+}

@@ -1,0 +1,263 @@
+//! What is refused, in words that say what to do: other journals, second replicators, servers that cannot be used.
+
+use crate::process::{self, wait_for};
+use crate::server::{Database, Server, database};
+use crate::support::{
+    checkpoint, db, last_sequence, migrate, ship, start_shipping, tables, text, traded, wait_until_shipped,
+    with_url,
+};
+
+#[test]
+fn a_second_replicator_is_refused_and_the_first_goes_on() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(400);
+    migrate(&place.address);
+    let first = start_shipping(&place.address, &journal, 100);
+    wait_until_shipped(&place.address, last_sequence(&journal));
+    let second = db(&place.address, &["replicate", text(&journal), "--until-caught-up"]);
+    second.expect_told(
+        1,
+        &["replication is refused: another replicator (tickwerk replicator", "stop it first"],
+    );
+    first.stop().expect(0);
+    ship(&place.address, &journal);
+}
+
+#[test]
+fn another_journal_a_rewritten_one_and_a_shorter_one_are_refused() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(400);
+    let (_other_bench, other) = traded(300);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let before = tables(&place.address);
+    let refused = |journal| db(&place.address, &["replicate", text(journal), "--until-caught-up"]);
+    refused(&other)
+        .expect_told(3, &["replication is refused: the database holds journal", "database of its own"]);
+    let database = Database::open(&place.address);
+    // As if the journal had been shorter, or other records had been in it.
+    for (change, back, words) in [
+        (
+            "global_position = global_position + 1000",
+            "global_position = global_position - 1000",
+            "ahead of the journal",
+        ),
+        ("chain_head = sha256('x')", "", "not the one that was shipped"),
+    ] {
+        let head = database.value("SELECT chain_head FROM tickwerk.checkpoint");
+        database.execute(&format!("UPDATE tickwerk.checkpoint SET {change}"));
+        refused(&journal).expect_told(3, &["replication is refused", words]);
+        if !back.is_empty() {
+            database.execute(&format!("UPDATE tickwerk.checkpoint SET {back}"));
+        }
+        database.execute(&format!("UPDATE tickwerk.checkpoint SET chain_head = '{head}'"));
+    }
+    assert_eq!(tables(&place.address), before, "nothing was changed by what was refused");
+}
+
+#[test]
+fn servers_that_cannot_be_used_are_named_with_a_remedy_and_without_a_password() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(200);
+    let address = server.address("postgres");
+    let replicate = ["db", "replicate", text(&journal), "--until-caught-up"];
+    let database = Database::open(&address);
+    let check = |url: &str, code: i32, words: &[&str]| {
+        let output = with_url(url, &replicate);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(
+            words.iter().all(|word| told.contains(word)) && !told.contains("panicked"),
+            "{words:?}: {told}"
+        );
+        assert!(!told.contains("s3cr3t"), "{told}");
+    };
+    check(&address, 1, &["has no schema tickwerk", "tickwerk db migrate"]);
+    check(
+        "host=/nowhere user=nobody password=s3cr3t",
+        74,
+        &["cannot connect to PostgreSQL at /nowhere:5432"],
+    );
+    check(
+        "postgres://u:s3cr3t@host:port/",
+        78,
+        &["postgres.url is no connection string", "postgres://user@host"],
+    );
+    migrate(&address);
+
+    database.execute("CREATE ROLE with_password LOGIN SUPERUSER PASSWORD 'right'");
+    let url = server.address_as("with_password", "postgres");
+    check(&format!("{url} password=s3cr3t"), 74, &["password authentication failed"]);
+    check(&format!("{url} password=right"), 0, &[]);
+
+    database.execute("CREATE ROLE stranger LOGIN");
+    check(&server.address_as("stranger", "postgres"), 1, &["permission denied"]);
+    database.execute("ALTER DATABASE postgres SET default_transaction_read_only = on");
+    check(&address, 1, &["the server is read-only"]);
+    database.execute("SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only");
+    database.execute("UPDATE tickwerk.schema_step SET hash = 'x'");
+    check(&address, 1, &["step V1 events of the schema tickwerk is not what this build has"]);
+}
+
+#[test]
+fn a_password_is_taken_from_a_file_and_refused_where_others_see_it() {
+    let Some(server) = Server::start() else { return };
+    let (bench, journal) = traded(200);
+    Database::open(&server.address("postgres"))
+        .execute("CREATE ROLE with_password LOGIN SUPERUSER PASSWORD 'r1ght'");
+    let url = server.address_as("with_password", "postgres");
+    let told = db(&format!("{url} password=r1ght"), &["migrate"]);
+    let told = told.expect_told(78, &["postgres.url", "postgres.password_file"]);
+    assert!(!told.stderr.contains("r1ght"), "{}", told.stderr);
+    let file = bench.path("password");
+    std::fs::write(&file, "r1ght\n").expect("a file can be written");
+    let set = format!("postgres.password_file={}", text(&file));
+    db(&url, &["migrate", "--set", &set]).expect(0);
+    db(&url, &["replicate", text(&journal), "--until-caught-up", "--set", &set]).expect(0);
+}
+
+#[test]
+fn the_writer_can_neither_change_nor_delete_events() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(200);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let database = Database::open(&place.address);
+    database.execute("SET ROLE tickwerk_writer");
+    for sql in [
+        "UPDATE tickwerk.events SET actor = 'x'",
+        "DELETE FROM tickwerk.events",
+        "TRUNCATE tickwerk.events",
+        "DROP TABLE tickwerk.events",
+        "DELETE FROM tickwerk.checkpoint",
+        "DELETE FROM tickwerk.chain_block",
+        "SELECT tickwerk.drop_partition('events_order_202311')",
+    ] {
+        let error = database.try_rows(sql).expect_err(sql);
+        assert!(error.contains("permission denied") || error.contains("must be owner"), "{sql}: {error}");
+    }
+    database.execute("RESET ROLE; SET ROLE tickwerk_reader");
+    database.rows("SELECT count(*) FROM tickwerk.events");
+    database.try_rows("INSERT INTO tickwerk.chain_block VALUES (1, '')").expect_err("a reader only reads");
+}
+
+#[test]
+fn a_row_that_the_server_drops_stops_shipping_and_nothing_is_lost() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(200);
+    migrate(&place.address);
+    let database = Database::open(&place.address);
+    database.execute(
+        "CREATE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN IF NEW.global_position = 30 THEN RETURN NULL; END IF; RETURN NEW; END';
+         CREATE TRIGGER swallow BEFORE INSERT ON tickwerk.events FOR EACH ROW EXECUTE FUNCTION public.swallow()",
+    );
+    let mut replicator = start_shipping(&place.address, &journal, 100);
+    replicator.wait_until_told("something on the table drops them");
+    assert_eq!(checkpoint(&place.address), 0);
+    database.execute("DROP TRIGGER swallow ON tickwerk.events");
+    wait_until_shipped(&place.address, last_sequence(&journal));
+    replicator.stop().expect(0);
+    assert_eq!(database.number("SELECT count(*) FROM tickwerk.events"), last_sequence(&journal));
+}
+
+#[test]
+fn a_projection_that_cannot_be_written_fails_alone() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(400);
+    migrate(&place.address);
+    let database = Database::open(&place.address);
+    database.execute("ALTER TABLE tickwerk.positions ADD CONSTRAINT never CHECK (qty = 0)");
+    let replicator = start_shipping(&place.address, &journal, 100);
+    wait_until_shipped(&place.address, last_sequence(&journal));
+    replicator.stop().expect(0);
+    let status = wait_for("the failed projection", || {
+        let rows = database.rows("SELECT name, status, error FROM tickwerk.projection ORDER BY name");
+        rows.iter().any(|row| row[1].as_deref() == Some("failed")).then_some(rows)
+    });
+    let failed: Vec<_> = status.iter().filter(|row| row[1].as_deref() != Some("active")).collect();
+    assert_eq!(
+        (failed.len(), failed[0][0].as_deref(), failed[0][1].as_deref()),
+        (1, Some("positions"), Some("failed"))
+    );
+    assert!(failed[0][2].as_ref().is_some_and(|error| error.contains("never")), "{failed:?}");
+    assert_eq!(database.number("SELECT count(*) FROM tickwerk.events"), last_sequence(&journal));
+    let shown = db(&place.address, &["status", text(&journal), "--json"]).expect(0).json();
+    assert_eq!(
+        (&shown["lag_events"], &shown["checkpoint"]),
+        (&0.into(), &last_sequence(&journal).into()),
+        "{shown}"
+    );
+}
+
+#[test]
+fn partitions_go_by_command_only_and_do_not_come_back() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(200);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let shown = db(&place.address, &["status", "--json"]).expect(0).json();
+    let old: Vec<&str> = shown["partitions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|of| of["past_retention"] == true)
+        .map(|of| of["name"].as_str().expect("a name"))
+        .collect();
+    assert!(old.iter().any(|name| name.starts_with("events_market_")), "{shown}");
+    assert!(!old.iter().any(|name| name.starts_with("events_order_")), "{shown}");
+    let told = db(&place.address, &["drop-partition", "--expired", "--dry-run"]).expect(0);
+    assert!(told.stdout.contains("would drop events_market_"), "{}", told.stdout);
+    db(&place.address, &["drop-partition", "--expired"]).expect(0);
+    let database = Database::open(&place.address);
+    assert_eq!(database.number("SELECT count(*) FROM tickwerk.events WHERE family = 'market'"), 0);
+    // What went by command is no difference.
+    db(&place.address, &["verify", text(&journal)]).expect(0);
+    assert!(database.number("SELECT count(*) FROM tickwerk.events WHERE family = 'order'") > 0);
+    db(&place.address, &["drop-partition", "events_none"])
+        .expect_told(1, &["there is no partition events_none"]);
+    process::run(["db", "status"]).expect_told(78, &["no server is named"]);
+}
+
+#[test]
+fn a_row_that_was_changed_lost_or_added_is_the_first_difference() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(400);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let verify = |code| db(&place.address, &["verify", text(&journal), "--json"]).expect(code).json();
+    let whole = verify(0);
+    assert_eq!((&whole["ok"], &whole["checked"]), (&true.into(), &last_sequence(&journal).into()), "{whole}");
+    assert_eq!(whole["checkpoint"], last_sequence(&journal));
+    let proof = process::run(["verify", text(&journal), "--json"]).expect(0).json();
+    assert_eq!(whole["chain_head"], proof["chain_head"], "{proof}");
+    let database = Database::open(&place.address);
+    let columns = database.value(
+        "SELECT string_agg(column_name, ', ') FROM information_schema.columns
+         WHERE table_schema = 'tickwerk' AND table_name = 'events' AND column_name <> 'global_position'",
+    );
+    let moved = format!(
+        "INSERT INTO tickwerk.events (global_position, {columns}) SELECT 1000000, {columns} FROM tickwerk.events WHERE global_position = 40"
+    );
+    for (change, sequence, words) in [
+        (
+            "UPDATE tickwerk.events SET event_data = event_data || '{\"reason\": \"x\"}' WHERE global_position = 77",
+            77,
+            "differs in event_data",
+        ),
+        ("UPDATE tickwerk.events SET actor = 'mallory' WHERE global_position = 60", 60, "differs in actor"),
+        ("DELETE FROM tickwerk.events WHERE global_position = 50", 50, "is missing"),
+        ("UPDATE tickwerk.chain_block SET head = sha256('x')", 50, "is missing"),
+    ] {
+        database.execute(change);
+        let found = verify(3)["first_difference"].clone();
+        assert_eq!(found["sequence"], sequence, "{change}: {found}");
+        assert!(found["reason"].as_str().expect("a text").contains(words), "{change}: {found}");
+    }
+    let Some(other) = crate::server::database() else { return };
+    migrate(&other.address);
+    ship(&other.address, &journal);
+    Database::open(&other.address).execute(&moved);
+    let found = db(&other.address, &["verify", text(&journal), "--json"]).expect(3).json();
+    assert_eq!(found["first_difference"]["sequence"], 1_000_000, "{found}");
+}

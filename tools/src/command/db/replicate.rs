@@ -1,0 +1,85 @@
+//! `tickwerk db replicate`: ships a journal without a daemon, or beside one that does not do it itself.
+
+use super::Place;
+use crate::command::{print, tell};
+use crate::exit;
+use crate::stop::Stop;
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tickwerk_domain::Sequence;
+use tickwerk_journal::ReplicatedMark;
+use tickwerk_postgres::{Callbacks, Counters, DEPENDANT, Marks, Replicator, Until};
+
+/// Between two looks for a daemon that awaits what is committed.
+const ATTACH_EVERY: Duration = Duration::from_millis(200);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Directory of the journal; a daemon may be writing to it.
+    dir: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// End when everything that is durable is shipped.
+    #[arg(long)]
+    until_caught_up: bool,
+    /// Print the outcome as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<u8> {
+    let settings = options.place.settings()?;
+    let stop = Stop::on_signals()?;
+    let counters = Counters::default();
+    let started = Instant::now();
+    let until = if options.until_caught_up { Until::CaughtUp } else { Until::Stopped };
+    let replicator = Replicator {
+        settings,
+        dir: options.dir.clone(),
+        marks: Marks::Stored,
+        until,
+        is_patient: false,
+        stop: stop.flag(),
+        counters: counters.clone(),
+        callbacks: Callbacks { on_replicated: Box::new(publisher(&options.dir)), tell: Box::new(tell) },
+    };
+    let through =
+        replicator.run().with_context(|| format!("shipping the journal in {}", options.dir.display()))?;
+    let (elapsed, rows) = (started.elapsed(), counters.rows());
+    if options.json {
+        let outcome = json!({
+            "replicated_through": through.0,
+            "rows": rows,
+            "commits": counters.commits(),
+            "connections": counters.connections(),
+            "elapsed_s": elapsed.as_secs_f64(),
+        });
+        print(&outcome.to_string())?;
+    } else {
+        let seconds = elapsed.as_secs_f64();
+        print(&format!(
+            "everything through {through} is in PostgreSQL; {rows} rows shipped now, in {seconds:.1} s"
+        ))?;
+    }
+    Ok(exit::OK)
+}
+
+/// Publishes what is committed to a daemon that awaits it.
+fn publisher(dir: &Path) -> impl FnMut(Sequence) + Send + use<> {
+    let dir = dir.to_owned();
+    let mut mark: Option<ReplicatedMark> = None;
+    let mut tried: Option<Instant> = None;
+    move |through| {
+        if mark.is_none() && tried.is_none_or(|tried| tried.elapsed() >= ATTACH_EVERY) {
+            tried = Some(Instant::now());
+            // Nobody writes, or whoever does awaits somebody else: then nothing waits for this.
+            mark = ReplicatedMark::attach(&dir, DEPENDANT).ok();
+        }
+        if mark.as_ref().is_some_and(|mark| mark.publish(through).is_err()) {
+            // Another writer has come, perhaps.
+            mark = None;
+        }
+    }
+}
