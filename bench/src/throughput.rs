@@ -205,7 +205,7 @@ fn summary(rounds: &[Round], config: PipelineConfig) -> Throughput {
 }
 
 /// The middle one; of an even number the lower.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get((figures.len().max(1) - 1) / 2).copied().unwrap_or(0.0)
 }

@@ -4,7 +4,7 @@
 //! Everything is read from the cache of the system as far as it is there: what is compared is the work, not the disk.
 
 use crate::recording;
-use crate::throughput::ThroughputError;
+use crate::throughput::{self, ThroughputError};
 use crate::workload::MIXED_V1;
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
 use tickwerk_journal::{
-    COMPRESS_LEVEL_DEFAULT, JournalConfig, KeepError, RecoverError, SyncPolicy, VerifyError, compress,
+    COMPRESS_LEVEL_DEFAULT, Depth, JournalConfig, KeepError, RecoverError, SyncPolicy, VerifyError, compress,
     recover, verify_bytes,
 };
 
@@ -43,7 +43,9 @@ pub struct Verifying {
     pub records: u64,
     /// Reading the segments through BLAKE3 and CRC alone.
     pub raw: Duration,
-    /// Proving the journal: checksums, density, chain, and that every record can be read.
+    /// Proving checksums, density and the chain.
+    pub chained: Duration,
+    /// Proving that every payload can be read, too.
     pub verified: Duration,
     /// Recovery before a start: the same, and syncs.
     pub recovered: Duration,
@@ -53,6 +55,8 @@ pub struct Verifying {
     pub compressed_bytes: (u64, u64),
     /// Proving the compressed journal.
     pub verified_compressed: Duration,
+    /// Medians of the rounds' ratios to `raw`, of `chained`, `verified` and `recovered`.
+    pub to_raw: [f64; 3],
 }
 
 /// Why there is no figure.
@@ -79,6 +83,7 @@ pub enum VerifyingError {
 }
 
 /// Writes a journal and measures it.
+#[expect(clippy::float_arithmetic, reason = "ratios of measured figures")]
 pub fn measure(
     config: &VerifyingConfig,
     progress: &mut dyn FnMut(usize),
@@ -89,18 +94,25 @@ pub fn measure(
     };
     let dir = folder.path().join("journal");
     write(&dir, config.bytes)?;
-    let (mut raw, mut verified, mut recovered) = (Vec::new(), Vec::new(), Vec::new());
     let segments = used(&dir)?;
-    let mut found = prove(&dir)?;
+    let found = prove(&dir, Depth::Payloads)?;
+    let mut rounds = Vec::new();
     for round in 0..config.rounds {
         progress(round);
-        raw.push(timed(|| read_raw(&segments))?);
-        verified.push(timed(|| prove(&dir).map(|proof| found = proof))?);
-        recovered.push(timed(|| {
+        let raw = timed(|| read_raw(&segments))?;
+        let chained = timed(|| prove(&dir, Depth::Chain).map(drop))?;
+        let verified = timed(|| prove(&dir, Depth::Payloads).map(drop))?;
+        let recovered = timed(|| {
             drop(recover(journal_config(&dir))?);
             Ok(())
-        })?);
+        })?;
+        rounds.push([raw, chained, verified, recovered]);
     }
+    let of = |figure: usize| median(rounds.iter().map(|round| round[figure]).collect());
+    let to_raw = |figure: usize| {
+        let ratios = rounds.iter().map(|round| round[figure].as_secs_f64() / round[0].as_secs_f64());
+        throughput::median(ratios.collect())
+    };
     let mut compressed_bytes = (0, 0);
     let compressed = timed(|| {
         compress(&dir, COMPRESS_LEVEL_DEFAULT, &mut |segment| {
@@ -111,19 +123,21 @@ pub fn measure(
     })?;
     let mut again = Vec::new();
     for _ in 0..config.rounds {
-        again.push(timed(|| prove(&dir).map(drop))?);
+        again.push(timed(|| prove(&dir, Depth::Payloads).map(drop))?);
     }
     let (bytes, frames, records) = found;
     Ok(Verifying {
         bytes,
         frames,
         records,
-        raw: median(raw),
-        verified: median(verified),
-        recovered: median(recovered),
+        raw: of(0),
+        chained: of(1),
+        verified: of(2),
+        recovered: of(3),
         compressed,
         compressed_bytes,
         verified_compressed: median(again),
+        to_raw: [to_raw(1), to_raw(2), to_raw(3)],
     })
 }
 
@@ -194,9 +208,9 @@ fn used(dir: &Path) -> Result<Vec<(PathBuf, u64)>, VerifyingError> {
 }
 
 /// Verifies the journal; gives bytes, frames and records.
-fn prove(dir: &Path) -> Result<(u64, u64, u64), VerifyingError> {
+fn prove(dir: &Path, depth: Depth) -> Result<(u64, u64, u64), VerifyingError> {
     let mut bytes = 0;
-    let report = verify_bytes(dir, &mut |_, _, frame| {
+    let report = verify_bytes(dir, depth, &mut |_, _, frame| {
         bytes += frame.len() as u64;
         ControlFlow::Continue(())
     })?;

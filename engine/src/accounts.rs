@@ -342,3 +342,19 @@ const TAG_CURRENCY: u64 = 0x0702;
 const TAG_BALANCE: u64 = 0x0703;
 const TAG_BOOKS: u64 = 0x0704;
 const _: () = assert!(CURRENCIES_MAX <= 64, "a set of them is one 64-bit word");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balance_that_cannot_be_counted_is_refused_and_no_panic() {
+        let mut accounts = Accounts::new();
+        *accounts.balance_mut(AccountId(1), CurrencyId(1)) = Balance { cash: i128::MIN, reserved: 1, row: 1 };
+        let mut image = ImageWriter::default();
+        accounts.save(&mut image);
+        let image = image.into_bytes();
+        let fault = Accounts::load(&mut ImageReader::new(&image), &mut RowSum::default()).unwrap_err();
+        assert_eq!(fault, Fault::Broken("more is tied up than can be counted"));
+    }
+}

@@ -11,6 +11,7 @@
 //! the remainder, and what postings and realised profit differ by then goes to the rounding book.
 
 mod table;
+mod venues;
 
 pub use table::Positions;
 pub(crate) use table::bits;

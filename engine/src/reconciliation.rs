@@ -1,12 +1,15 @@
-//! Reconciliations that are going on: at most one an account, and which of its orders the venue has stated.
+//! Reconciliations that are going on: at most one an account, and which of its orders and positions the venue has
+//! stated.
 //!
 //! What is done about a difference is decided in `machine/reconcile.rs`; this is the state it needs from the first
 //! record of a reconciliation to its last.
 
-use crate::limits::{ACCOUNTS_MAX, ORDERS_MAX};
+use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, ORDERS_MAX};
 use tickwerk_domain::digest::row_hash;
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum};
-use tickwerk_domain::{AccountId, Digest, InstrumentId, OrderId, Sequence, Side, VenueId};
+use tickwerk_domain::{
+    AccountId, CurrencyId, Digest, InstrumentId, OrderId, PositionSide, Sequence, Side, VenueId,
+};
 
 /// A reconciliation of one account with one venue.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +28,12 @@ pub struct Reconciliation {
     pub differences: u32,
     /// Instruments in which the venue stated buys, and sells, that could not be told apart: a bit each.
     pub(crate) nameless: [u64; 2],
+    /// Whether the venue stated a position: then it speaks of all that it has.
+    pub(crate) has_positions: bool,
+    /// Positions, net or long and short, that are dealt with: a bit for each instrument.
+    pub(crate) positions: [u64; 2],
+    /// Currencies whose balance the venue stated, a bit each.
+    pub(crate) balances: u64,
     /// Sum of the hashes of the orders that were stated.
     pub(crate) stated: u64,
     pub(crate) row: u64,
@@ -36,11 +45,30 @@ impl Reconciliation {
         instrument.0 < 64 && self.nameless[side as usize] >> instrument.0 & 1 == 1
     }
 
+    /// Whether a position was stated, or is not to be compared for another reason.
+    pub(crate) fn is_position_spared(&self, instrument: InstrumentId, side: PositionSide) -> bool {
+        self.positions[table_of(side)] >> instrument.0 & 1 == 1
+    }
+
+    pub(crate) fn spare_position(&mut self, instrument: InstrumentId, side: PositionSide) {
+        self.positions[table_of(side)] |= 1 << instrument.0;
+    }
+
+    /// Whether the venue stated the balance of a currency.
+    pub(crate) fn is_balance_stated(&self, currency: CurrencyId) -> bool {
+        self.balances >> currency.0 & 1 == 1
+    }
+
     pub(crate) fn note_nameless(&mut self, instrument: InstrumentId, side: Side) {
         if instrument.0 < 64 {
             self.nameless[side as usize] |= 1 << instrument.0;
         }
     }
+}
+
+/// Netted and long positions share a set, as they share a table.
+fn table_of(side: PositionSide) -> usize {
+    usize::from(side == PositionSide::Short)
 }
 
 /// All that are going on.
@@ -106,7 +134,20 @@ impl Reconciliations {
             let counts = u64::from(row.orders) << 32 | u64::from(row.figures);
             let [buys, sells] = row.nameless;
             let differences = u64::from(row.differences);
-            let words = [owner, row.run, row.started.0, counts, differences, buys, sells, row.stated];
+            let [positions, shorts] = row.positions;
+            let words = [
+                owner,
+                row.run,
+                row.started.0,
+                counts,
+                differences << 1 | u64::from(row.has_positions),
+                buys,
+                sells,
+                row.stated,
+                positions,
+                shorts,
+                row.balances,
+            ];
             row_hash(TAG, &words)
         };
         digest.update(&mut row.row, hash);
@@ -116,6 +157,18 @@ impl Reconciliations {
     pub(crate) fn is_stated(&self, account: AccountId, slot: u32) -> bool {
         let started = self.rows[account.0 as usize].started;
         self.stated_in[slot as usize] == started && started != Sequence::NONE
+    }
+
+    /// Spares a position in what is going on for its account: it has changed since the start.
+    #[inline]
+    pub(crate) fn spare_position(
+        &mut self,
+        (account, instrument, side): (AccountId, InstrumentId, PositionSide),
+        digest: &mut Digest,
+    ) {
+        if self.of(account).is_some_and(|of| !of.is_position_spared(instrument, side)) {
+            self.change(account, digest, |row| row.spare_position(instrument, side));
+        }
     }
 
     /// Spares the order in a slot in what is going on for its account: the venue stated it, or it went to the venue
@@ -131,7 +184,9 @@ impl Reconciliations {
 }
 
 tickwerk_domain::persist! {
-    Reconciliation { run, venue, started, orders, figures, differences, nameless, stated, row }
+    Reconciliation {
+        run, venue, started, orders, figures, differences, nameless, has_positions, positions, balances, stated, row,
+    }
 }
 
 impl Reconciliations {
@@ -160,3 +215,4 @@ impl Reconciliations {
 
 const TAG: u64 = 0x0807;
 const TAG_STATED: u64 = 0x0407;
+const _: () = assert!(CURRENCIES_MAX <= 64, "a set of currencies is one 64-bit word");

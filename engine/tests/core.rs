@@ -91,6 +91,8 @@ mod orders_terms;
 mod orders_venues;
 #[path = "core/reconcile.rs"]
 mod reconcile;
+#[path = "core/reconcile_unstated.rs"]
+mod reconcile_unstated;
 #[path = "core/replay.rs"]
 mod replay;
 #[path = "core/reports_late.rs"]

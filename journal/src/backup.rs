@@ -138,7 +138,7 @@ fn look(dir: &Path) -> Result<Scan, KeepError> {
         let marks = StoredWatermarks::read(dir)?;
         bound = Some(marks.map_or(Sequence::NONE, |marks| marks.durable_through));
     }
-    let options = ScanOptions { chain: true, bound, from: None };
+    let options = ScanOptions { chain: true, bound, from: None, payloads: false };
     let numbers = directory::list_segments(dir)?;
     let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
     match damage_of(&scan) {
@@ -167,7 +167,7 @@ fn prove(copy: &Path, source: &Scan) -> Result<Result<(), String>, KeepError> {
     if numbers.is_empty() {
         return Ok(Err("it holds no segment".to_owned()));
     }
-    let options = ScanOptions { chain: true, bound: None, from: None };
+    let options = ScanOptions { chain: true, bound: None, from: None, payloads: false };
     let scan = scan::scan(copy, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
     if let Some((place, _, reason)) = damage_of(&scan) {
         return Ok(Err(format!("{place}: {reason}")));

@@ -5,7 +5,7 @@ use crate::segment::Content;
 use std::io;
 
 /// Little enough for a cache, as what is read is looked at twice: once for checksums, once for the chain.
-const BUFFER_SIZE: usize = 256 * 1024;
+const BUFFER_SIZE: usize = 512 * 1024;
 const READ_SIZE_MIN: usize = 4096;
 
 const _: () = assert!(FRAME_SIZE_MAX <= BUFFER_SIZE, "a frame fits the buffer");

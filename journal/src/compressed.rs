@@ -60,7 +60,7 @@ impl Info {
 
     fn from_page(page: &Page) -> Result<Self, &'static str> {
         let journal = format::check_page(page, COMPRESSED_MAGIC)?;
-        Ok(Self {
+        let info = Self {
             journal,
             segment: format::u64_at(page, 32),
             size: format::u64_at(page, 40),
@@ -68,7 +68,9 @@ impl Info {
             last_sequence: Sequence(format::u64_at(page, 56)),
             block_size: format::u32_at(page, 64),
             table_crc: format::u32_at(page, 68),
-        })
+        };
+        format::check_sequences([info.first_sequence, info.last_sequence])?;
+        Ok(info)
     }
 
     fn blocks(&self) -> Result<usize, &'static str> {

@@ -41,13 +41,15 @@ impl DurableMark {
         let journal = format::check_page(page, DURABLE_MAGIC)?;
         let chain =
             ChainHead { through: Sequence(format::u64_at(page, 56)), head: Head(format::bytes_at(page, 64)) };
-        Ok(Self {
+        let mark = Self {
             journal,
             generation: format::u64_at(page, 32),
             durable_through: Sequence(format::u64_at(page, 40)),
             chain,
             clean: format::u32_at(page, 48) != 0,
-        })
+        };
+        format::check_sequences([mark.durable_through, mark.chain.through, Sequence(mark.generation)])?;
+        Ok(mark)
     }
 }
 

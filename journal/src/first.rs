@@ -31,6 +31,7 @@ impl FirstKept {
     fn from_page(page: &Page) -> Result<Self, &'static str> {
         let journal = format::check_page(page, FIRST_MAGIC)?;
         let (segment, sequence) = (format::u64_at(page, 32), Sequence(format::u64_at(page, 40)));
+        format::check_sequences([sequence])?;
         Ok(Self { journal, segment, sequence })
     }
 

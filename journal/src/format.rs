@@ -222,61 +222,13 @@ pub(crate) fn frame_crc(segment: u64, length: u32, frame: &[u8]) -> u32 {
     crc32c::crc32c_append(prefix_crc(segment, length), &frame[8..])
 }
 
-fn prefix_crc(segment: u64, length: u32) -> u32 {
+/// The checksum of what stands before a frame of a length.
+pub(crate) fn prefix_crc(segment: u64, length: u32) -> u32 {
     let mut prefix = CrcPrefix([0; 16]);
     put(&mut prefix.0, 0, &segment.to_le_bytes());
     put(&mut prefix.0, 8, &length.to_le_bytes());
     crc32c::crc32c(&prefix.0)
 }
-
-/// Checksums of the frames of one segment. What stands before the frames of a length is the same each time, so its
-/// checksum is kept.
-#[derive(Debug)]
-pub(crate) struct FrameCrcs {
-    segment: u64,
-    /// By length in units of [`ALIGNMENT`].
-    prefixes: Box<[Option<u32>]>,
-}
-
-/// Frames of more units than this are rare; theirs are worked out each time.
-const KEPT_PREFIXES: usize = 128;
-
-impl FrameCrcs {
-    pub(crate) fn new(segment: u64) -> Self {
-        Self { segment, prefixes: vec![None; KEPT_PREFIXES].into() }
-    }
-
-    /// As [`frame_crc`].
-    #[inline]
-    pub(crate) fn of(&mut self, length: u32, frame: &[u8]) -> u32 {
-        let prefix = match self.prefixes.get_mut(length as usize / ALIGNMENT) {
-            Some(kept) => *kept.get_or_insert_with(|| prefix_crc(self.segment, length)),
-            None => prefix_crc(self.segment, length),
-        };
-        crc32c::crc32c_append(prefix, &frame[8..])
-    }
-
-    /// How many of `bytes` are frames with the right checksum, one behind the other, up to some [`CRCS_AT_ONCE`].
-    ///
-    /// A loop of its own, as the checksum of a frame need not be there before that of the next is begun.
-    pub(crate) fn good(&mut self, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        while at < CRCS_AT_ONCE
-            && let Some(length) = whole_frame(&bytes[at..])
-            && let Ok(word) = u32::try_from(length)
-        {
-            let frame = &bytes[at..at + length];
-            if self.of(word, frame) != u32_at(frame, 4) {
-                break;
-            }
-            at += length;
-        }
-        at
-    }
-}
-
-/// Little enough that what was checked is still near when it is looked at.
-const CRCS_AT_ONCE: usize = 16 * 1024;
 
 /// The fields before a payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -340,7 +292,7 @@ impl<'a> RawRecord<'a> {
 ///
 /// Lengths are bounded before they are used and padding must be zero; the error says what is wrong.
 pub(crate) fn split_record(rest: &[u8]) -> Result<(RawRecord<'_>, &[u8]), &'static str> {
-    let end = check_record(rest)?;
+    let (_, end) = check_record(rest)?;
     let header = RecordHeader::read(rest);
     let (bytes, mut rest) = (&rest[..end], &rest[aligned(end)..]);
     let mut opaque = None;
@@ -352,14 +304,15 @@ pub(crate) fn split_record(rest: &[u8]) -> Result<(RawRecord<'_>, &[u8]), &'stat
     Ok((RawRecord { header, bytes, opaque }, rest))
 }
 
-/// Where the payload of the record that starts `rest` ends.
+/// The payload of the record that starts `rest`, and where it ends.
 #[inline]
-fn check_record(rest: &[u8]) -> Result<usize, &'static str> {
+fn check_record(rest: &[u8]) -> Result<(PayloadRef<'_>, usize), &'static str> {
     if rest.len() < RECORD_HEADER_SIZE {
         return Err("a record header does not fit its frame");
     }
-    let [kind, flags, ..] = rest[..8] else { unreachable!("a slice of 8 bytes") };
-    let length = usize::from(u16_at(rest, 6));
+    let word: [u8; 8] = bytes_at(rest, 0);
+    let [kind, flags, ..] = word;
+    let length = usize::from(u16_at(&word, 6));
     let end = RECORD_HEADER_SIZE + length;
     if length > PAYLOAD_SIZE_MAX || rest.len() < aligned(end) {
         return Err("a payload is longer than its frame or than any payload");
@@ -370,7 +323,8 @@ fn check_record(rest: &[u8]) -> Result<usize, &'static str> {
     if !is_padding_zero(rest, end) {
         return Err("padding after a payload is not zero");
     }
-    Ok(end)
+    let (type_id, schema_version) = (u16_at(&word, 2), u16_at(&word, 4));
+    Ok((PayloadRef { kind, type_id, schema_version, bytes: &rest[RECORD_HEADER_SIZE..end] }, end))
 }
 
 /// What tells how a payload is to be read, and the payload.
@@ -379,23 +333,7 @@ pub(crate) struct PayloadRef<'a> {
     pub(crate) kind: u8,
     pub(crate) type_id: u16,
     pub(crate) schema_version: u16,
-    pub(crate) payload: &'a [u8],
-}
-
-/// The payloads of a frame that was checked.
-pub(crate) fn payloads(frame: &[u8]) -> impl Iterator<Item = PayloadRef<'_>> {
-    let mut rest = &frame[FRAME_HEADER_SIZE..];
-    std::iter::from_fn(move || {
-        let word = u64_at(rest.get(..8)?, 0);
-        let [kind, flags, ..] = word.to_le_bytes();
-        let end = RECORD_HEADER_SIZE + usize::from((word >> 48) as u16);
-        let payload = &rest[RECORD_HEADER_SIZE..end];
-        rest = &rest[aligned(end)..];
-        if flags & RECORD_FLAG_OPAQUE != 0 {
-            rest = &rest[OPAQUE_HEADER_SIZE + aligned(u32_at(rest, 0) as usize)..];
-        }
-        Some(PayloadRef { kind, type_id: (word >> 16) as u16, schema_version: (word >> 32) as u16, payload })
-    })
+    pub(crate) bytes: &'a [u8],
 }
 
 fn split_opaque(rest: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
@@ -435,19 +373,26 @@ pub(crate) fn whole_frame(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Checks a frame of `segment` by itself: checksum, counts, lengths, padding. `frame` has exactly its length.
-#[inline]
-pub(crate) fn check_frame(segment: u64, frame: &[u8], check_crc: bool) -> Result<FrameHeader, &'static str> {
+pub(crate) fn check_frame(segment: u64, frame: &[u8]) -> Result<FrameHeader, &'static str> {
     let length = u32::try_from(frame.len()).map_err(|_| "the frame is too long")?;
-    if check_crc && frame_crc(segment, length, frame) != u32_at(frame, 4) {
+    if frame_crc(segment, length, frame) != u32_at(frame, 4) {
         return Err("checksum of a frame differs");
     }
     let header = FrameHeader::read(frame);
+    check_content(&header, frame, |_| true).map(|_| header)
+}
+
+/// Checks a frame by itself but for its checksum, and whether all payloads are readable; `header` is its own.
+#[inline]
+pub(crate) fn check_content(
+    header: &FrameHeader,
+    frame: &[u8],
+    is_readable: impl Fn(PayloadRef<'_>) -> bool,
+) -> Result<bool, &'static str> {
     if header.flags & !FRAME_FLAG_SEAL != 0 {
         return Err("a frame has an unknown flag");
     }
-    if header.first_sequence == Sequence::NONE
-        || header.first_sequence.0.checked_add(u64::from(header.record_count)).is_none()
-    {
+    if header.first_sequence == Sequence::NONE || header.first_sequence.0 > SEQUENCE_MAX {
         return Err("a frame has an impossible sequence");
     }
     if header.is_seal() != (header.record_count == 0)
@@ -456,24 +401,28 @@ pub(crate) fn check_frame(segment: u64, frame: &[u8], check_crc: bool) -> Result
         return Err("a frame has an impossible number of records");
     }
     let mut rest = &frame[FRAME_HEADER_SIZE..];
+    let mut all_readable = true;
     for index in 0..header.record_count {
-        let end = check_record(rest)?;
-        let [kind, flags, ..] = rest[..8] else { unreachable!("a slice of 8 bytes") };
-        if (kind == 1) != (index == 0) {
+        let (record, end) = check_record(rest)?;
+        if (record.kind == 1) != (index == 0) {
             return Err("a frame is not a command and its events");
         }
+        all_readable &= is_readable(record);
+        let flags = rest[1];
         rest = &rest[aligned(end)..];
         if flags & RECORD_FLAG_OPAQUE != 0 {
             rest = split_opaque(rest)?.1;
         }
     }
-    if rest.is_empty() { Ok(header) } else { Err("a frame is longer than its records") }
+    if rest.is_empty() { Ok(all_readable) } else { Err("a frame is longer than its records") }
 }
 
 /// Whether every byte is zero.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<16>();
-    words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
+    // Some words without a branch between them go through wide registers.
+    words.chunks(16).all(|some| some.iter().fold(0, |all, word| all | u128::from_ne_bytes(*word)) == 0)
+        && rest.iter().all(|byte| *byte == 0)
 }
 
 /// A page with magic, version and journal id; [`seal_page`] comes after its fields.
@@ -539,6 +488,15 @@ impl SegmentHeader {
     }
 }
 
+/// The highest sequence that is believed: what is damaged may claim any, and counting on from it must not overflow.
+const SEQUENCE_MAX: u64 = 1 << 62;
+
+/// Checks sequences that a file claims; none may be impossible.
+pub(crate) fn check_sequences<const N: usize>(claimed: [Sequence; N]) -> Result<(), &'static str> {
+    let is_impossible = claimed.iter().any(|sequence| sequence.0 > SEQUENCE_MAX);
+    if is_impossible { Err("the page has an impossible sequence") } else { Ok(()) }
+}
+
 /// What is written when a segment is taken into use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Activation {
@@ -563,13 +521,18 @@ impl Activation {
 
     pub(crate) fn from_page(page: &Page) -> Result<Self, &'static str> {
         let journal = check_page(page, ACTIVATION_MAGIC)?;
-        Ok(Self {
+        let activation = Self {
             journal,
             segment: u64_at(page, 32),
             first_sequence: Sequence(u64_at(page, 40)),
             epoch: u32_at(page, 48),
             chain_through: Sequence(u64_at(page, 56)),
             head: bytes_at(page, 64),
-        })
+        };
+        check_sequences([activation.first_sequence, activation.chain_through])?;
+        if activation.first_sequence == Sequence::NONE {
+            return Err("the page has an impossible sequence");
+        }
+        Ok(activation)
     }
 }

@@ -121,7 +121,7 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
     if numbers.is_empty() {
         return Err(InspectError::NoJournal { dir: dir.to_owned() });
     }
-    let options = ScanOptions { chain: false, bound, from: None };
+    let options = ScanOptions { chain: false, bound, from: None, payloads: false };
     let packed = compressed_numbers(dir, &numbers);
     let (mut commands, mut ticks) = (FrameBytes::default(), FrameBytes::default());
     let scan = scan::scan(dir, numbers, options, &mut |header, place, frame| {

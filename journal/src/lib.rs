@@ -33,6 +33,7 @@ mod chain;
 mod compress;
 mod compressed;
 mod config;
+mod crcs;
 mod crew;
 mod directory;
 mod disk;
@@ -105,7 +106,7 @@ pub use retention::register::{
 pub use retention::{
     Decision, RetentionPlan, RetentionRule, SNAPSHOTS_NEEDED, apply_retention, plan_retention,
 };
-pub use scan::Note;
+pub use scan::{Note, OnFrame};
 pub use scrub::{ScrubCounts, ScrubFinding, ScrubStep, Scrubber};
 pub use snapshot::{
     BlockStart, ChainPosition, Section, Snapshot, SnapshotError, SnapshotFile, SnapshotHeader, chain_at,
@@ -114,6 +115,6 @@ pub use snapshot::{
 pub use space::Space;
 pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
-pub use verify::{Difference, VerifyError, VerifyReport, verify, verify_bytes};
+pub use verify::{Depth, Difference, VerifyError, VerifyReport, verify, verify_bytes};
 pub use watermarks::{StoredWatermarks, WatermarkState, Watermarks};
 pub use writer::{AppendError, Closed, Writer};

@@ -27,4 +27,4 @@ mod watermarks;
 #[path = "writer.rs"]
 mod writer;
 
-use crate::{chain, config, directory, durable, failpoint, failure, format, heads, schema, space};
+use crate::{chain, config, crcs, directory, durable, failpoint, failure, format, heads, schema, space};

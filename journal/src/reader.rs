@@ -167,18 +167,6 @@ impl Decoded {
     }
 }
 
-/// Whether [`Decoded::decode`] would read all records of a frame that was checked.
-#[inline]
-pub(crate) fn check_records(header: &FrameHeader, place: Place, frame: &[u8]) -> Result<(), ReadError> {
-    for (index, record) in (0..).zip(format::payloads(frame)) {
-        let kind = if record.kind == Kind::Command as u8 { Kind::Command } else { Kind::Event };
-        schema::check(kind, record.type_id, record.schema_version, record.payload).map_err(|source| {
-            ReadError::Schema { place, sequence: header.first_sequence.plus(index), source }
-        })?;
-    }
-    Ok(())
-}
-
 /// Iterates over frames.
 #[derive(Debug)]
 pub struct Reader {

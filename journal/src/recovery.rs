@@ -128,7 +128,8 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
     if numbers.is_empty() {
         create(&dir, config.segment_size)?;
     }
-    let (scan, torn) = scan_and_cut(&dir, ScanOptions { chain: config.chain, bound: None, from })?;
+    let (scan, torn) =
+        scan_and_cut(&dir, ScanOptions { chain: config.chain, bound: None, from, payloads: false })?;
     lengthen_short(&dir, &scan)?;
     sync_kept(&dir, &scan)?;
     reach(Failpoint::KeptDone);

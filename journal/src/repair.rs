@@ -93,7 +93,7 @@ pub(crate) fn examine(dir: &Path) -> Result<Examined, KeepError> {
     if numbers.is_empty() && !dir.join(directory::DURABLE).exists() {
         return Err(KeepError::NoJournal { dir: dir.to_owned() });
     }
-    let options = ScanOptions { chain: true, bound, from: None };
+    let options = ScanOptions { chain: true, bound, from: None, payloads: false };
     let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
     let mut diagnosis = Diagnosis {
         journal: journal_of(dir, &scan)?,

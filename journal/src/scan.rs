@@ -9,7 +9,7 @@ use crate::directory::{self, FileError};
 use crate::durable::{self, StoredMark};
 use crate::format::{ACTIVATION_OFFSET, FrameHeader, JournalId, RECORDS_PER_BLOCK};
 use crate::heads::{self, StoredHeads};
-use crate::reader::Place;
+use crate::reader::{Decoded, Place, ReadError};
 use crate::segment::{Activity, Opened, SegmentFile};
 use crate::snapshot::{self, SnapshotHeader};
 use crate::torn::{self, Known, Remains, Witness};
@@ -71,6 +71,8 @@ pub(crate) struct ScanOptions {
     pub(crate) chain: bool,
     /// What the living writer has written.
     pub(crate) bound: Option<Sequence>,
+    /// Look whether every payload can be read.
+    pub(crate) payloads: bool,
     /// Start there instead of at the first segment.
     pub(crate) from: Option<StartPoint>,
 }
@@ -99,10 +101,12 @@ pub(crate) struct Scan {
     pub(crate) usage: Vec<Usage>,
     pub(crate) notes: Vec<Note>,
     pub(crate) verdict: Verdict,
+    /// The first record that cannot be read, and where its frame lies; nothing behind it was looked at.
+    pub(crate) unreadable: Option<(ReadError, Sequence, Place)>,
 }
 
 /// Hears of each frame, seals included; may break off.
-pub(crate) type OnFrame<'a> = dyn FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()> + 'a;
+pub type OnFrame<'a> = dyn FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()> + 'a;
 
 /// Scans the journal in `dir`, whose segments are `numbers`. There is at least one.
 pub(crate) fn scan(
@@ -131,6 +135,7 @@ pub(crate) fn scan(
         usage: Vec::new(),
         notes: Vec::new(),
         verdict: Verdict::Whole,
+        unreadable: None,
     };
     let segment = match beginning::find(dir, &scan.numbers, options.from)? {
         Ok(segment) => segment,
@@ -207,6 +212,7 @@ impl Scan {
         let strict = options.bound.is_none();
         let (mut walker, mut first) = Walker::start(dir, segment, strict)?;
         let mut block_start = walker.place();
+        let mut decoded = Decoded::default();
         self.enter(&walker);
         if self.is_activation_false(&walker, walker.next_sequence(), options) {
             return Ok(());
@@ -226,6 +232,12 @@ impl Scan {
                         if self.is_activation_false(&walker, header.first_sequence, options) {
                             return Ok(());
                         }
+                    }
+                    if options.payloads
+                        && let Err(error) = decoded.decode(&header, place, walker.frame())
+                    {
+                        self.unreadable = Some((error, header.first_sequence, place));
+                        return Ok(());
                     }
                     if on_frame(&header, place, walker.frame()).is_break() {
                         return Ok(());
@@ -302,7 +314,8 @@ impl Scan {
         let mark = self.stored_mark.mark.map(|mark| mark.chain.through);
         let snapshots = self.snapshots.iter().map(|snapshot| snapshot.sequence);
         let stop = snapshots.chain(mark).filter(|through| *through >= from).fold(block, Sequence::min);
-        RunLimits { stop, bound: options.bound.unwrap_or(Sequence(u64::MAX)), clear_timing: options.chain }
+        let bound = options.bound.unwrap_or(Sequence(u64::MAX));
+        RunLimits { stop, bound, clear_timing: options.chain, payloads: options.payloads }
     }
 
     /// Whether the head in the activation page is another than ours; before `sequence`, which is then the damage.

@@ -11,6 +11,8 @@
 mod older;
 mod v1;
 
+use rkyv::api::low::LowValidator;
+use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::{Failure, Strategy};
 use rkyv::ser::writer::Buffer;
 use rkyv::{Archived, api};
@@ -95,18 +97,17 @@ macro_rules! codec {
                     (_, found) => Err(not_current::<Self>(kind, type_id, found)),
                 }
             }
+        }
 
-            fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError> {
-                match (type_id, version) {
-                    $(($type_id, $version) => {
-                        let is_valid = bytes.len() == size_of::<Archived<$payload>>()
-                            && api::low::access::<Archived<$payload>, Failure>(bytes).is_ok();
-                        let invalid = SchemaError::Invalid { name: $name, type_id, length: bytes.len() };
-                        if is_valid { Ok(()) } else { Err(invalid) }
-                    })*
-                    (_, found) => Err(not_current::<Self>(kind, type_id, found)),
-                }
-            }
+        /// Adds the types of the module.
+        pub(super) const fn add_checks(mut checks: Checks) -> Checks {
+            $(checks[$type_id] = Some(TypeCheck {
+                kind: Kind::$enum as u8,
+                version: $version,
+                size: size_of::<Archived<$payload>>(),
+                is_valid: is_valid_struct::<$payload>,
+            });)*
+            checks
         }
 
         $(const _: () = assert!(size_of::<Archived<$payload>>() <= crate::format::PAYLOAD_SIZE_MAX, $name);)*
@@ -121,8 +122,32 @@ trait Coded: Sized {
     fn encode(&self, space: &mut [u8]) -> Result<usize, NoSpace>;
     /// Reads a payload in the current version of its type.
     fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Self, SchemaError>;
-    /// Whether [`Self::decode`] would read it.
-    fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError>;
+}
+
+/// What bytes must be to be a value of a type.
+#[derive(Clone, Copy)]
+struct TypeCheck {
+    kind: u8,
+    version: u16,
+    size: usize,
+    is_valid: fn(&[u8]) -> bool,
+}
+
+/// By type id.
+type Checks = [Option<TypeCheck>; TYPE_IDS];
+
+/// Type ids lie below.
+const TYPE_IDS: usize = 0x0a00;
+
+/// A match over so many types is a long way for those who only want to know whether bytes are valid.
+static CHECKS: Checks = commands::add_checks(events::add_checks([None; TYPE_IDS]));
+
+fn is_valid_struct<T>(bytes: &[u8]) -> bool
+where
+    T: rkyv::Archive,
+    Archived<T>: rkyv::Portable + for<'a> CheckBytes<LowValidator<'a, Failure>>,
+{
+    api::low::access::<Archived<T>, Failure>(bytes).is_ok()
 }
 
 /// Why a payload is not in the current version of any type.
@@ -136,7 +161,8 @@ fn not_current<T: Coded>(kind: Kind, type_id: u16, found: u16) -> SchemaError {
 
 mod commands {
     use super::{
-        Archived, Coded, Failure, Kind, NoSpace, SchemaError, TypeId, api, encode_struct, not_current,
+        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, TypeId, api, encode_struct,
+        is_valid_struct, not_current,
     };
     #[cfg_attr(
         not(test),
@@ -149,7 +175,8 @@ mod commands {
 
 mod events {
     use super::{
-        Archived, Coded, Failure, Kind, NoSpace, SchemaError, TypeId, api, encode_struct, not_current,
+        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, TypeId, api, encode_struct,
+        is_valid_struct, not_current,
     };
     #[cfg_attr(
         not(test),
@@ -188,14 +215,21 @@ pub fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Pa
     current.or_else(|error| older::decode(kind, type_id, version, bytes).unwrap_or(Err(error)))
 }
 
-/// Whether [`decode`] would read a payload, without reading one of a current version.
-pub fn check(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<(), SchemaError> {
-    let current = match kind {
-        Kind::Command => Command::check(kind, type_id, version, bytes),
-        Kind::Event => Event::check(kind, type_id, version, bytes),
-    };
-    let is_older = |error| older::decode(kind, type_id, version, bytes).unwrap_or(Err(error)).map(drop);
-    current.or_else(is_older)
+/// Whether [`decode`] would read a payload of a record of this kind.
+#[inline]
+pub fn is_valid(kind: u8, type_id: u16, version: u16, bytes: &[u8]) -> bool {
+    match CHECKS.get(usize::from(type_id)) {
+        Some(Some(check)) if check.kind == kind && check.version == version => {
+            check.size == bytes.len() && (check.is_valid)(bytes)
+        }
+        Some(_) | None => is_valid_in_older(kind, type_id, version, bytes),
+    }
+}
+
+#[cold]
+fn is_valid_in_older(kind: u8, type_id: u16, version: u16, bytes: &[u8]) -> bool {
+    let kind = [Kind::Command, Kind::Event].into_iter().find(|known| *known as u8 == kind);
+    kind.and_then(|kind| older::decode(kind, type_id, version, bytes)).is_some_and(|decoded| decoded.is_ok())
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@
 use crate::beginning;
 use crate::chain::Chain;
 use crate::directory::{self, FileError};
+use crate::format::{FrameHeader, RECORDS_PER_BLOCK};
 use crate::heads::{self, StoredHeads};
 use crate::keeper::{self, Sealed};
 use crate::segment::{Activity, Opened, SegmentFile};
-use crate::walk::{Step, Walker};
+use crate::walk::{Run, RunLimits, Step, Walker};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
@@ -93,7 +95,7 @@ impl Scrubber {
         let mut read = 0;
         while read < budget {
             let looked = match pass.walker.take() {
-                Some((walker, sealed)) => self.read_frame(&mut pass, walker, sealed)?,
+                Some((walker, sealed)) => self.read_frames(&mut pass, walker, sealed, budget - read)?,
                 None => match pass.left.pop_front() {
                     Some(sealed) => pass.enter(&self.dir, sealed)?,
                     None => {
@@ -119,28 +121,38 @@ impl Scrubber {
         Ok(ScrubStep::Read(read))
     }
 
-    /// Reads a frame, and puts the walker back where more may come; gives bytes that are good.
-    fn read_frame(
+    /// Reads a frame, or more up to `budget`, and puts the walker back where more may come; gives bytes that are good.
+    fn read_frames(
         &mut self,
         pass: &mut Pass,
         mut walker: Walker,
         sealed: Sealed,
+        budget: u64,
     ) -> Result<Result<u64, ScrubFinding>, FileError> {
         let is_end_known = sealed.last_sequence > Sequence::NONE;
-        let sequence = walker.next_sequence();
+        let mut sequence = walker.next_sequence();
         if is_end_known && sequence > sealed.last_sequence {
             self.counts.segments += 1;
             return Ok(Ok(0));
         }
         let (place, reason) = match walker.step()? {
-            Step::Frame(_, place) => {
-                let bytes = walker.frame().len() as u64;
+            Step::Frame(header, place) => {
+                let mut run = Run::of_one(&header, place);
+                if !header.is_seal() {
+                    let last = if is_end_known { sealed.last_sequence } else { Sequence(u64::MAX) };
+                    let end = place.offset + budget;
+                    run = walker.run_on(header, pass.limits(&header, last), |_, place, _| {
+                        if place.offset < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                    });
+                }
+                let bytes = walker.place().offset - place.offset;
                 self.counts.bytes += bytes;
-                if pass.hash(walker.frame()) {
+                if header.is_seal() || pass.hash(&run, &mut walker) {
                     pass.walker = Some((walker, sealed));
                     return Ok(Ok(bytes));
                 }
-                (place, "the chain differs from HEADS")
+                sequence = run.last.first_sequence;
+                (run.last_place, "the chain differs from HEADS")
             }
             // The next segment is the one that cannot be read.
             Step::End(_) if !is_end_known => {
@@ -178,11 +190,18 @@ impl Pass {
         }))
     }
 
-    /// Whether every block that ends in `frame` has the head that is stored for it.
-    fn hash(&mut self, frame: &[u8]) -> bool {
+    /// To the end of the block that `first` lies in, and no further than `last`.
+    fn limits(&self, first: &FrameHeader, last: Sequence) -> RunLimits {
+        let block = Sequence(first.first_sequence.0.next_multiple_of(RECORDS_PER_BLOCK));
+        RunLimits { stop: block, bound: last, clear_timing: self.chain.is_some(), payloads: false }
+    }
+
+    /// Whether the block that ends in `run`, if one does, has the head that is stored for it.
+    fn hash(&mut self, run: &Run, walker: &mut Walker) -> bool {
         let (heads, mut is_equal) = (&self.heads, true);
         if let Some(chain) = &mut self.chain {
-            chain.push(frame, |block| {
+            let (frames, last) = walker.run_bytes(run);
+            chain.push_cleared(frames, last, |block| {
                 is_equal &= heads.head_through(block.through).is_none_or(|head| head == block.head.0);
             });
         }

@@ -12,7 +12,8 @@ use crate::storage::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-const ZERO_CHECK_SIZE: usize = 1024 * 1024;
+/// Little enough for a cache.
+const ZERO_CHECK_SIZE: usize = 128 * 1024;
 
 /// The bytes of a segment, as they were written.
 #[derive(Debug)]
@@ -173,7 +174,8 @@ impl SegmentFile {
     /// Where the last byte that is not zero lies, from `offset` on.
     pub(crate) fn last_non_zero(&self, offset: u64) -> Result<Option<u64>, FileError> {
         let mut found = None;
-        let mut buffer = vec![0; ZERO_CHECK_SIZE];
+        let left = self.size().saturating_sub(offset);
+        let mut buffer = vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(ZERO_CHECK_SIZE)];
         let mut at = offset;
         while at < self.size() {
             let count = match self.content.read_at(&mut buffer, at) {

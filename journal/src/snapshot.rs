@@ -131,6 +131,7 @@ impl SnapshotHeader {
             },
             head: Head(format::bytes_at(page, 128)),
         };
+        format::check_sequences([header.sequence])?;
         let is_block = header.block.through.0.is_multiple_of(format::RECORDS_PER_BLOCK);
         if !is_block || header.block.through > header.sequence || header.sequence == Sequence::NONE {
             return Err("the snapshot has an impossible sequence or block");

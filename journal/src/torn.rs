@@ -208,10 +208,9 @@ fn later_frame(dir: &Path, remains: &[Remains], sequence: Sequence) -> Result<Op
 fn find_frame(bytes: &[u8], segment: u64, sequence: Sequence) -> Option<(usize, Sequence)> {
     let mut at = 0;
     while at + FRAME_HEADER_SIZE <= bytes.len() {
-        let good =
-            format::plausible_length(&bytes[at..]).and_then(|length| bytes.get(at..at + length)).and_then(
-                |frame| format::check_frame(segment, frame, true).ok().map(|header| (header, frame.len())),
-            );
+        let good = format::plausible_length(&bytes[at..])
+            .and_then(|length| bytes.get(at..at + length))
+            .and_then(|frame| format::check_frame(segment, frame).ok().map(|header| (header, frame.len())));
         match good {
             Some((header, _)) if header.synced_through >= sequence => {
                 return Some((at, header.synced_through));

@@ -5,9 +5,8 @@
 
 use crate::chain::ChainHead;
 use crate::directory::{self, FileError};
-use crate::format::FrameHeader;
-use crate::reader::{self, Decoded, FrameRef, Place, ReadError};
-use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
+use crate::reader::{Decoded, FrameRef, Place, ReadError};
+use crate::scan::{self, Damage, Note, OnFrame, Scan, ScanOptions, Verdict};
 use crate::tail;
 use crate::torn::TornTail;
 use std::ops::ControlFlow;
@@ -70,56 +69,57 @@ pub fn verify(
     on_frame: &mut dyn FnMut(&FrameRef<'_>) -> ControlFlow<()>,
 ) -> Result<VerifyReport, VerifyError> {
     let mut decoded = Decoded::default();
-    prove(dir, |header, place, bytes| {
-        decoded.decode(header, place, bytes)?;
-        Ok(on_frame(&decoded.frame(*header, place, bytes)))
-    })
+    let mut unreadable = None;
+    let mut report = prove(dir, Depth::Chain, &mut |header, place, bytes| {
+        if let Err(error) = decoded.decode(header, place, bytes) {
+            unreadable = Some(difference_of(&error, header.first_sequence, place));
+            return ControlFlow::Break(());
+        }
+        on_frame(&decoded.frame(*header, place, bytes))
+    })?;
+    if let Some(unreadable) = unreadable {
+        report.stopped = false;
+        report.first_difference = Some(unreadable);
+    }
+    Ok(report)
 }
 
-/// Verifies the journal in `dir` and finds the same as [`verify`], but leaves frames as they lie on the disk.
+/// How much [`verify_bytes`] looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Depth {
+    /// Checksums, inner lengths, density, epochs and the hash chain: that the journal is what was written.
+    Chain,
+    /// That every payload can be read, too, and so everything that [`verify`] finds.
+    Payloads,
+}
+
+/// Verifies the journal in `dir` like [`verify`], but leaves frames as they lie on the disk.
 pub fn verify_bytes(
     dir: &Path,
-    on_frame: &mut dyn FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()>,
+    depth: Depth,
+    on_frame: &mut OnFrame<'_>,
 ) -> Result<VerifyReport, VerifyError> {
-    prove(dir, |header, place, bytes| {
-        reader::check_records(header, place, bytes)?;
-        Ok(on_frame(header, place, bytes))
-    })
+    prove(dir, depth, on_frame)
 }
 
-/// Verifies; what `on_frame` cannot read is the first difference.
-fn prove(
-    dir: &Path,
-    mut on_frame: impl FnMut(&FrameHeader, Place, &[u8]) -> Result<ControlFlow<()>, ReadError>,
-) -> Result<VerifyReport, VerifyError> {
+fn prove(dir: &Path, depth: Depth, on_frame: &mut OnFrame<'_>) -> Result<VerifyReport, VerifyError> {
     let bound = tail::live_bound(dir)?;
     let numbers = directory::list_segments(dir)?;
     if numbers.is_empty() {
         return Err(VerifyError::NoJournal { dir: dir.to_owned() });
     }
-    let mut unreadable = None;
     let mut stopped = false;
-    let scan = scan::scan(
-        dir,
-        numbers,
-        ScanOptions { chain: true, bound, from: None },
-        &mut |header, place, bytes| {
-            if header.is_seal() {
-                return ControlFlow::Continue(());
-            }
-            match on_frame(header, place, bytes) {
-                Ok(flow) => {
-                    stopped = flow.is_break();
-                    flow
-                }
-                Err(error) => {
-                    unreadable = Some(difference_of(&error, header.first_sequence, place));
-                    ControlFlow::Break(())
-                }
-            }
-        },
-    )?;
-    Ok(report(scan, unreadable, stopped))
+    let payloads = depth == Depth::Payloads;
+    let options = ScanOptions { chain: true, bound, payloads, from: None };
+    let scan = scan::scan(dir, numbers, options, &mut |header, place, bytes| {
+        if header.is_seal() {
+            return ControlFlow::Continue(());
+        }
+        let flow = on_frame(header, place, bytes);
+        stopped = flow.is_break();
+        flow
+    })?;
+    Ok(report(scan, stopped))
 }
 
 fn difference_of(error: &ReadError, sequence: Sequence, place: Place) -> Difference {
@@ -130,7 +130,9 @@ fn difference_of(error: &ReadError, sequence: Sequence, place: Place) -> Differe
     Difference { sequence, segment: place.segment, offset: place.offset, reason }
 }
 
-fn report(scan: Scan, unreadable: Option<Difference>, stopped: bool) -> VerifyReport {
+fn report(scan: Scan, stopped: bool) -> VerifyReport {
+    let unreadable =
+        scan.unreadable.as_ref().map(|(error, sequence, place)| difference_of(error, *sequence, *place));
     let (tail, damage) = match &scan.verdict {
         Verdict::Whole => (None, None),
         Verdict::Torn { reason, remains } => {

@@ -6,11 +6,13 @@
 
 use crate::buffer::Buffer;
 use crate::chain;
+use crate::crcs::FrameCrcs;
 use crate::directory::{FileError, failed};
 use crate::format::{
-    self, ACTIVATION_OFFSET, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
+    self, ACTIVATION_OFFSET, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId, PayloadRef,
 };
 use crate::reader::Place;
+use crate::schema;
 use crate::segment::{self, Activity, Opened, SegmentFile};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -163,11 +165,14 @@ impl Walker {
         let mut good = at;
         while run.last.last_sequence() < limits.stop && self.rules.next <= limits.bound {
             if at == good {
-                good += self.rules.good(&bytes[at..]);
+                good += self.rules.good(&mut bytes[at..]);
             }
             let Some(length) = format::whole_frame(&bytes[at..good]) else { break };
-            let Ok(header) = self.rules.check_good(&bytes[at..at + length]) else { break };
-            if header.is_seal() {
+            let Ok((header, is_readable)) = self.rules.check_good(&bytes[at..at + length], limits.payloads)
+            else {
+                break;
+            };
+            if header.is_seal() || !is_readable {
                 break;
             }
             let place = Place { segment: self.rules.segment, offset: start + at as u64 };
@@ -295,6 +300,8 @@ pub(crate) struct RunLimits {
     pub(crate) bound: Sequence,
     /// Whether what depends on timing becomes zeros in the buffer, as the chain wants it, behind `on_frame`.
     pub(crate) clear_timing: bool,
+    /// It ends before a frame with a payload that cannot be read.
+    pub(crate) payloads: bool,
 }
 
 /// Frames with records that lie one behind the other in a walker's buffer.
@@ -364,18 +371,26 @@ impl Rules {
         if self.check_crc && crc != Ok(format::u32_at(frame, 4)) {
             return Err("checksum of a frame differs");
         }
-        self.check_good(frame)
+        self.check_good(frame, false).map(|(header, _)| header)
     }
 
     /// How many bytes are frames with the right checksum.
-    fn good(&mut self, bytes: &[u8]) -> usize {
+    fn good(&mut self, bytes: &mut [u8]) -> usize {
         if self.check_crc { self.crcs.good(bytes) } else { bytes.len() }
     }
 
-    /// Checks a frame with the right checksum.
+    /// Checks a frame with the right checksum, and if asked whether its payloads can be read.
     #[inline]
-    fn check_good(&self, frame: &[u8]) -> Result<FrameHeader, &'static str> {
-        let header = format::check_frame(self.segment, frame, false)?;
+    fn check_good(&self, frame: &[u8], payloads: bool) -> Result<(FrameHeader, bool), &'static str> {
+        let header = FrameHeader::read(frame);
+        let is_readable = if payloads {
+            format::check_content(&header, frame, |payload| {
+                let PayloadRef { kind, type_id, schema_version, bytes } = payload;
+                schema::is_valid(kind, type_id, schema_version, bytes)
+            })?
+        } else {
+            format::check_content(&header, frame, |_| true)?
+        };
         if header.first_sequence != self.next {
             return Err("the sequence of a frame does not follow");
         }
@@ -385,7 +400,7 @@ impl Rules {
         if header.synced_through >= header.first_sequence {
             return Err("a frame calls durable what was not yet written");
         }
-        Ok(header)
+        Ok((header, is_readable))
     }
 }
 

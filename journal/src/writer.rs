@@ -5,12 +5,13 @@
 //! waits only when no prepared segment is ready. After any error nothing more is accepted: every call says `Poisoned`.
 
 use super::chain::ChainHead;
+use super::crcs::FrameCrcs;
 use super::crew::{Crew, Works};
 use super::directory::{FileError, failed};
 use super::failpoint::{Failpoint, reach};
 use super::failure::Failure;
 use super::format::{
-    self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameCrcs, FrameHeader, JournalId,
+    self, ALIGNMENT, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId,
     OPAQUE_HEADER_SIZE, OPAQUE_SIZE_MAX, PLAIN_FRAME_SIZE_MAX, RECORD_FLAG_OPAQUE, RECORD_HEADER_SIZE,
     RECORDS_PER_FRAME_MAX, RecordHeader,
 };

@@ -81,6 +81,11 @@ pub enum Learnt {
 pub const ORDERS_KEPT: usize = 65_536;
 
 impl Dictionary {
+    /// Learns what a text stands for.
+    pub fn define_text(&mut self, id: TextId, text: &str) {
+        self.texts.insert(id, text.to_owned());
+    }
+
     /// Learns what `record` defines.
     pub fn watch(&mut self, record: &Record) -> Learnt {
         match &record.payload {
@@ -92,7 +97,7 @@ impl Dictionary {
     fn watch_command(&mut self, command: &Command, order: OrderId) -> Learnt {
         // Only definitions and orders teach anything.
         if let Command::TextDefined(defined) = command {
-            self.texts.insert(defined.text_id, defined.text.as_str().to_owned());
+            self.define_text(defined.text_id, defined.text.as_str());
         } else if let Command::AccountDefined(defined) = command {
             self.accounts.insert(defined.account, defined.name);
         } else if let Command::StrategyDefined(defined) = command {

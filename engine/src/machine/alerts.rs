@@ -1,10 +1,11 @@
-//! Alerts at work: what is seen of each limit, and the events when its soft threshold is passed or left.
+//! Alerts at work: what is seen of each limit, and the events when its soft threshold or the limit itself is reached or
+//! left.
 
 use super::Machine;
 use super::breakers::ROOM_KEPT;
 use crate::event_buffer::EventBuffer;
 use crate::risk::account_exposure::{self, Exposure, leverage};
-use crate::risk::alerts::{Thresholds, WATCHED, Watched, fraction};
+use crate::risk::alerts::{Alerts, Thresholds, WATCHED, Watched, fraction};
 use crate::risk::settings::{Effective, bit};
 use crate::risk::subjects::SubjectId;
 use tickwerk_domain::event::RiskAlert;
@@ -16,7 +17,6 @@ const ASKS: u32 = bit(LimitKind::AlertFraction) | bit(LimitKind::CancelRate);
 const OF_WORTH: u32 = bit(LimitKind::DailyLoss) | bit(LimitKind::Drawdown) | bit(LimitKind::Leverage);
 /// Limits that only accounts have.
 const OF_ACCOUNTS: u32 = account_exposure::ASKS | bit(LimitKind::OpenOrders) | bit(LimitKind::Credit);
-const POSITION: u32 = bit(LimitKind::PositionQuantity);
 
 impl Machine {
     /// Raises and clears the alerts of an account in an instrument, and of the strategy.
@@ -46,25 +46,24 @@ impl Machine {
 
     #[inline]
     fn watch_limits_of(&mut self, id: SubjectId, instrument: InstrumentId, out: &mut EventBuffer) {
-        let is_position_raised = match id {
-            SubjectId::Account(account) => self.has_position_alert(account, instrument),
-            SubjectId::Strategy(_) => false,
-        };
-        let raised = self.subjects.get(id).alerts | if is_position_raised { POSITION } else { 0 };
-        if raised == 0 {
+        let mut standing = self.subjects.get(id).alerts;
+        if let SubjectId::Account(account) = id {
+            standing.set(LimitKind::PositionQuantity, self.position_alert(account, instrument));
+        }
+        if standing.raised == 0 {
             if !self.limits_of(id).has_any(ASKS) {
                 return;
             }
             if let SubjectId::Account(account) = id
                 && self.is_quiet(account, instrument)
             {
-                debug_assert_eq!(self.reached_by_severity(id, instrument), 0);
+                debug_assert_eq!(self.reached_by_severity(id, instrument), Alerts::default());
                 return;
             }
         }
         let reached = self.reached(id, instrument);
         debug_assert_eq!(reached, self.reached_by_severity(id, instrument));
-        if reached != raised {
+        if reached != standing {
             self.change_alerts(id, instrument, out);
         }
     }
@@ -106,7 +105,7 @@ impl Machine {
                 && account_exposure::is_leverage_above(exposure.gross.into(), equity, leverage_most))
     }
 
-    /// Raises and clears alerts one by one.
+    /// Raises and clears alerts one by one, and tells how grave they have become.
     #[cold]
     fn change_alerts(&mut self, id: SubjectId, instrument: InstrumentId, out: &mut EventBuffer) {
         let exposure = self.exposure_asked(id, instrument);
@@ -124,9 +123,8 @@ impl Machine {
         }
     }
 
-    /// The limits whose alerts are to be raised, a bit each: each value seen against its threshold.
-    #[inline(never)]
-    fn reached(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
+    /// The alerts that are to stand: each value seen against its threshold, and where that is reached against the limit.
+    fn reached(&self, id: SubjectId, instrument: InstrumentId) -> Alerts {
         let (of, limits) = match id {
             SubjectId::Account(account) if self.instrument(instrument).is_some() => {
                 (self.settings.thresholds(account, instrument), self.settings.effective(account, instrument))
@@ -139,6 +137,23 @@ impl Machine {
                 (self.settings.strategy_thresholds(strategy), self.settings.strategy(strategy))
             }
         };
+        let raised = self.reached_of(id, instrument, (of, limits));
+        let critical = if raised == 0 {
+            0
+        } else {
+            self.reached_of(id, instrument, (&Thresholds::critical(limits, raised), limits))
+        };
+        Alerts { raised, critical }
+    }
+
+    /// The limits whose thresholds are reached, a bit each.
+    #[inline(never)]
+    fn reached_of(
+        &self,
+        id: SubjectId,
+        instrument: InstrumentId,
+        (of, limits): (&Thresholds, &Effective),
+    ) -> u32 {
         let row = self.subjects.get(id);
         let (mut reached, now) = (0, self.now);
         let mut note = |kind: LimitKind, is_reached: bool| reached |= u32::from(is_reached) << kind as u32;
@@ -229,14 +244,15 @@ impl Machine {
     }
 
     /// What [`Self::reached`] says, from each value itself.
-    fn reached_by_severity(&self, id: SubjectId, instrument: InstrumentId) -> u32 {
+    fn reached_by_severity(&self, id: SubjectId, instrument: InstrumentId) -> Alerts {
         let exposure = self.exposure_asked(id, instrument);
         let limits = self.limits_watched(id, instrument);
-        let is_reached = |kind: &LimitKind| {
-            let seen = self.seen(id, instrument, (*kind, exposure.as_ref()), limits);
-            seen.zip(fraction(limits, *kind)).and_then(|(seen, of)| seen.severity(of)).is_some()
-        };
-        WATCHED.into_iter().filter(is_reached).fold(0, |bits, kind| bits | bit(kind))
+        let mut alerts = Alerts::default();
+        for kind in WATCHED {
+            let seen = self.seen(id, instrument, (kind, exposure.as_ref()), limits);
+            alerts.set(kind, seen.zip(fraction(limits, kind)).and_then(|(seen, of)| seen.severity(of)));
+        }
+        alerts
     }
 
     /// The limits that are watched for an account in an instrument, or for a strategy.
@@ -249,8 +265,9 @@ impl Machine {
         }
     }
 
-    fn has_position_alert(&self, account: AccountId, instrument: InstrumentId) -> bool {
-        self.instrument(instrument).is_some() && self.subjects.has_position_alert(account, instrument)
+    fn position_alert(&self, account: AccountId, instrument: InstrumentId) -> Option<Severity> {
+        self.instrument(instrument)?;
+        self.subjects.position_alert(account, instrument)
     }
 
     fn watch_limit(
@@ -262,25 +279,25 @@ impl Machine {
     ) {
         let limits = self.limits_watched(id, instrument);
         let is_position = kind == LimitKind::PositionQuantity;
-        let was_raised = match id {
-            SubjectId::Account(account) if is_position => self.has_position_alert(account, instrument),
-            SubjectId::Account(_) | SubjectId::Strategy(_) => self.subjects.get(id).alerts & bit(kind) != 0,
+        let before = match id {
+            SubjectId::Account(account) if is_position => self.position_alert(account, instrument),
+            SubjectId::Account(_) | SubjectId::Strategy(_) => self.subjects.get(id).alerts.severity(kind),
         };
-        if !was_raised && !limits.has_any(bit(kind)) {
+        if before.is_none() && !limits.has_any(bit(kind)) {
             return;
         }
         let seen = self.seen(id, instrument, (kind, exposure), limits);
         let severity = seen.zip(fraction(limits, kind)).and_then(|(seen, of)| seen.severity(of));
-        if severity.is_some() == was_raised || out.room() <= ROOM_KEPT {
+        if severity == before || out.room() <= ROOM_KEPT {
             return;
         }
         let seen = seen.unwrap_or(Watched { kind, limit: -1, observed: 0 });
         match id {
             SubjectId::Account(account) if is_position => {
-                self.subjects.set_position_alert(account, instrument, !was_raised, &mut self.digest);
+                self.subjects.set_position_alert(account, instrument, severity, &mut self.digest);
             }
             SubjectId::Account(_) | SubjectId::Strategy(_) => {
-                self.subjects.toggle_alert(id, kind, &mut self.digest);
+                self.subjects.set_alert(id, kind, severity, &mut self.digest);
             }
         }
         let (account, strategy) = self.owner_of(id);
@@ -293,7 +310,7 @@ impl Machine {
             strategy,
             kind,
             severity: severity.unwrap_or(Severity::Info),
-            raised: !was_raised,
+            raised: severity.is_some(),
         };
         self.push_account(account, alert, out);
     }

@@ -15,8 +15,8 @@ use tickwerk_domain::command::FillReported;
 use tickwerk_domain::event::{LedgerBook, Leg, OrderFilled, OrderPartiallyFilled, PositionChanged};
 use tickwerk_domain::numbers::{checked_product, divide_half_even};
 use tickwerk_domain::{
-    AccountId, CurrencyId, Instrument, InstrumentKind, Money, PositionChange, PositionSide, Price, Qty,
-    Reject, Side, StrategyId,
+    AccountId, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, PositionChange, PositionSide,
+    Price, Qty, Reject, Side, StrategyId, VenueId,
 };
 
 /// A fill as it was booked: what is needed to take it back.
@@ -48,14 +48,17 @@ impl Machine {
         fill: &FillReported,
         out: &mut EventBuffer,
     ) -> Result<Executed, Reject> {
-        let &Order { account, position_side: side, side: way, status: was, .. } = self.orders.get(slot);
+        let &Order { account, position_side: side, side: way, status: was, venue, .. } =
+            self.orders.get(slot);
         let executed = self.executed(instrument, base_factor, fill)?;
         let position = self.positions.of_mut(account, instrument.instrument, side);
         if is_beyond(side, way, position.qty, fill.qty) {
             return Err(Reject::FillUnmatched);
         }
+        let was_flat = position.qty == 0;
         let booked = position.book(instrument, way, fill.price, fill.qty).ok_or(Reject::ValueOverflow)?;
         position.fees += executed.fee_counted;
+        self.note_filled((account, instrument.instrument, side), was_flat, venue);
 
         let row = self.orders.get_mut(slot);
         row.cum_qty.0 += fill.qty.0;
@@ -116,9 +119,11 @@ impl Machine {
         let known = self.instrument(order.instrument).ok_or(Reject::UnknownInstrument)?;
         let (instrument, base_factor) = (known.definition, known.base_factor);
         let position = self.positions.of_mut(account, order.instrument, side);
+        let was_flat = position.qty == 0;
         let booked =
             position.book(&instrument, way, executed.price, executed.qty).ok_or(Reject::ValueOverflow)?;
         position.fees -= executed.fee_counted;
+        self.note_filled((account, order.instrument, side), was_flat, order.venue);
         self.take_from_held(order.strategy, order.side, executed.qty);
         self.tie_up_position(account, &instrument, side, executed.price);
         self.push_position((account, side), &instrument, booked.change, booked.realized, out);
@@ -137,6 +142,19 @@ impl Machine {
             &Executed { fee_counted: -executed.fee_counted, ..*executed },
         );
         Ok(())
+    }
+
+    /// A fill, or one that is taken back, has changed a position: where it stands, and that a view which was begun before
+    /// need not know it.
+    #[inline]
+    fn note_filled(
+        &mut self,
+        place: (AccountId, InstrumentId, PositionSide),
+        was_flat: bool,
+        venue: VenueId,
+    ) {
+        self.positions.note_venue(place, was_flat, venue, &mut self.digest);
+        self.reconciliations.spare_position(place, &mut self.digest);
     }
 
     /// What a fill comes to.

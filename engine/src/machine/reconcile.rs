@@ -9,6 +9,11 @@
 //! | price or quantity | the order gets the venue's terms; raised where they cannot be |
 //! | a cancel or replace sent before the start did nothing | the order is as it was, and may be asked again |
 //! | balance, position | set to the venue's, against the adjustment book |
+//! | a position that is not stated where others are | as if the venue had stated zero |
+//!
+//! Venues leave positions of zero out, so a view that states one position speaks of all that the account has there, and
+//! one that states none speaks of no position: orders alone close nothing, and a venue where all is flat states any one
+//! as zero. What `figures` tells apart is not compared where it is not stated.
 //!
 //! The source states a view that holds everything it reported before: fills that it knows come as `FillReported` ahead
 //! of the statements that count them in, positions come before balances, and orders sent before the start are in the
@@ -18,16 +23,15 @@
 //!
 //! The same view again finds nothing but what can only be raised. A new run of an account gives an unfinished one up.
 
+mod figures;
+
 use super::{Continuation, Machine, Scope, is_in_range};
 use crate::event_buffer::EventBuffer;
-use crate::limits::{ACCOUNTS_MAX, CURRENCIES_MAX, INSTRUMENTS_MAX, VENUES_MAX};
+use crate::limits::{ACCOUNTS_MAX, VENUES_MAX};
 use crate::orders::Order;
 use crate::orders::terms::Replacement;
 use crate::reconciliation::Reconciliation;
-use tickwerk_domain::command::{
-    ReconcileEnded, ReconcileStarted, ReplaceReported, VenueBalanceStated, VenueOrderStated,
-    VenuePositionStated,
-};
+use tickwerk_domain::command::{ReconcileEnded, ReconcileStarted, ReplaceReported, VenueOrderStated};
 use tickwerk_domain::event::{ReconcileCompleted, ReconcileDiffered};
 use tickwerk_domain::{
     AccountId, Command, ContinueKind, CurrencyId, DifferenceKind, InstrumentId, Money, OrderId, OrderStatus,
@@ -229,81 +233,6 @@ impl Machine {
         self.push_account(differed.account, differed, out);
     }
 
-    fn note_figure(&mut self, account: AccountId) {
-        self.reconciliations.change(account, &mut self.digest, |row| {
-            row.figures = row.figures.saturating_add(1);
-        });
-    }
-
-    pub(super) fn on_balance_stated(&mut self, stated: &VenueBalanceStated, out: &mut EventBuffer) -> u64 {
-        let (account, currency) = (stated.account, stated.currency);
-        let version = match self.statement(&(*stated).into(), account, stated.run, out) {
-            Ok(version) => version,
-            Err(version) => return version,
-        };
-        let is_known = is_in_range(currency.0, CURRENCIES_MAX) && self.accounts.currency(currency).is_some();
-        let ours = if is_known { self.accounts.balance(account, currency).cash } else { 0 };
-        if let Err(reason) = self.adjust_balance(account, currency, stated.cash.get(), out) {
-            self.refuse(&(*stated).into(), reason, i64::from(currency.0), out);
-            return version;
-        }
-        self.note_figure(account);
-        if ours != stated.cash.get() {
-            let differed = ReconcileDiffered {
-                ours: Money::new(ours),
-                theirs: stated.cash,
-                run: stated.run,
-                order: OrderId::NONE,
-                venue_order_id: 0,
-                account,
-                instrument: InstrumentId::NONE,
-                currency,
-                kind: DifferenceKind::Balance,
-                action: ReconcileAction::Adjusted,
-            };
-            self.differ(differed, out);
-        }
-        version
-    }
-
-    pub(super) fn on_position_stated(&mut self, stated: &VenuePositionStated, out: &mut EventBuffer) -> u64 {
-        let (account, instrument) = (stated.account, stated.instrument);
-        let version = match self.statement(&(*stated).into(), account, stated.run, out) {
-            Ok(version) => version,
-            Err(version) => return version,
-        };
-        let known = is_in_range(instrument.0, INSTRUMENTS_MAX) && self.instrument(instrument).is_some();
-        if !known {
-            self.refuse(&(*stated).into(), Reject::UnknownInstrument, i64::from(instrument.0), out);
-            return version;
-        }
-        if !self.positions.sides(account).contains(&stated.side) {
-            self.refuse(&(*stated).into(), Reject::PositionModeInvalid, i64::from(instrument.0), out);
-            return version;
-        }
-        self.note_figure(account);
-        let ours = self.positions.of(account, instrument, stated.side).qty;
-        if ours != stated.qty.0 {
-            let adjusted =
-                self.adjust_position(account, instrument, stated.side, stated.qty, stated.price, out);
-            let action = adjusted.map_or(ReconcileAction::Raised, |()| ReconcileAction::Adjusted);
-            let differed = ReconcileDiffered {
-                ours: Money::new(i128::from(ours)),
-                theirs: Money::new(i128::from(stated.qty.0)),
-                run: stated.run,
-                order: OrderId::NONE,
-                venue_order_id: 0,
-                account,
-                instrument,
-                currency: CurrencyId::NONE,
-                kind: DifferenceKind::Position,
-                action,
-            };
-            self.differ(differed, out);
-        }
-        version
-    }
-
     pub(super) fn end_reconciliation(
         &mut self,
         stamp: Stamp,
@@ -330,13 +259,18 @@ impl Machine {
         version
     }
 
-    /// Ends the orders that the venue did not state, as many as fit, in order of id; the rest goes on later.
+    /// Ends the orders that the venue did not state, as many as fit, in order of id, and compares the positions that it
+    /// did not state; the rest goes on later. The scope names an instrument once positions are at hand.
     pub(super) fn end_missing(&mut self, from: Continuation, out: &mut EventBuffer) {
         let account = from.scope.account;
         self.continuations[ContinueKind::Reconcile as usize] = None;
         let Some(&going_on) = self.reconciliations.of(account) else {
             return;
         };
+        if !from.scope.instrument.is_none() {
+            self.flatten_unstated(from, out);
+            return;
+        }
         let mut next = self.orders.first_open_from(from.next);
         let (mut after, mut steps) = (from.after, 0);
         while let Some(slot) = next {
@@ -355,7 +289,7 @@ impl Machine {
                 self.end_one_missing(slot, &order, &going_on, out);
             }
         }
-        self.complete(account, out);
+        self.flatten_unstated(Continuation { after, next: OrderId::NONE, ..from }, out);
     }
 
     fn is_missing(&self, slot: u32, order: &Order, account: AccountId, of: &Reconciliation) -> bool {

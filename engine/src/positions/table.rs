@@ -5,11 +5,12 @@
 //! while it holds nothing; what was realised stays with its row.
 
 use super::Position;
+use super::venues::PositionVenues;
 use crate::limits::{ACCOUNTS_MAX, INSTRUMENTS_MAX};
 use std::cell::Cell;
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, RowSum, ensure};
-use tickwerk_domain::{AccountId, Digest, InstrumentId, PositionMode, PositionSide, Side};
+use tickwerk_domain::{AccountId, Digest, InstrumentId, PositionMode, PositionSide, Side, VenueId};
 
 /// Funding of a position so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +51,7 @@ pub struct Positions {
     rows: Box<[Position]>,
     shorts: Box<[Position]>,
     funding: Box<[Funding]>,
+    venues: PositionVenues,
     /// Accounts in hedging mode, a bit each.
     hedging: u64,
     hedging_row: u64,
@@ -76,6 +78,7 @@ impl Positions {
             rows: vec![Position::default(); count].into(),
             shorts: vec![Position::default(); count].into(),
             funding: vec![Funding::default(); 2 * count].into(),
+            venues: PositionVenues::new(),
             hedging: 0,
             hedging_row: 0,
             open: Held::new(),
@@ -212,7 +215,30 @@ impl Positions {
 
     /// Funding of a position so far, in settlement units; negative for paid.
     pub fn funding(&self, account: AccountId, instrument: InstrumentId, side: PositionSide) -> i128 {
-        self.funding[funding_index(account, instrument, side)].total
+        self.funding[side_index(account, instrument, side)].total
+    }
+
+    /// A fill at a venue, or what the venue says of it, has changed a position that was flat before, or was not.
+    #[inline]
+    pub(crate) fn note_venue(
+        &mut self,
+        (account, instrument, side): (AccountId, InstrumentId, PositionSide),
+        was_flat: bool,
+        venue: VenueId,
+        digest: &mut Digest,
+    ) {
+        self.venues.note(side_index(account, instrument, side), was_flat, venue, digest);
+    }
+
+    /// Whether all of a position stands at a venue, as far as its fills tell.
+    pub fn is_all_at(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        side: PositionSide,
+        venue: VenueId,
+    ) -> bool {
+        self.venues.is_all_at(side_index(account, instrument, side), venue)
     }
 
     /// Adds funding; gives all so far.
@@ -222,7 +248,7 @@ impl Positions {
         amount: i128,
         digest: &mut Digest,
     ) -> i128 {
-        let row = &mut self.funding[funding_index(account, instrument, side)];
+        let row = &mut self.funding[side_index(account, instrument, side)];
         row.total = row.total.saturating_add(amount);
         digest.update(&mut row.row, hash_of_funding((account, instrument, side), row.total));
         row.total
@@ -280,6 +306,7 @@ impl Positions {
             rows,
             shorts,
             funding,
+            venues,
             hedging,
             hedging_row,
             open: _,
@@ -290,6 +317,7 @@ impl Positions {
         to.table(rows, &Position::default());
         to.table(shorts, &Position::default());
         to.table(funding, &Funding::default());
+        venues.save(to);
         to.value(hedging);
         to.value(hedging_row);
     }
@@ -300,6 +328,7 @@ impl Positions {
             rows: from.table(rows)?,
             shorts: from.table(shorts)?,
             funding: from.table(funding)?,
+            venues: PositionVenues::load(from, sum)?,
             hedging: from.value()?,
             hedging_row: from.value()?,
             open,
@@ -334,7 +363,7 @@ impl Positions {
         self.busy[account.0 as usize] |= u64::from(is_busy) << instrument.0;
         // The mode may have changed since, so a row may be a netted position's or a long one's.
         for sides in [&[PositionSide::Net, PositionSide::Long][..], &[PositionSide::Short]] {
-            let Funding { total, row } = self.funding[funding_index(account, instrument, sides[0])];
+            let Funding { total, row } = self.funding[side_index(account, instrument, sides[0])];
             let is_of = |side: &PositionSide| row == hash_of_funding((account, instrument, *side), total);
             ensure(row == 0 || sides.iter().any(is_of), Fault::Hash { what: "funding of position", found })?;
             sum.add(row);
@@ -399,7 +428,7 @@ fn index(account: AccountId, instrument: InstrumentId) -> usize {
     account.0 as usize * INSTRUMENTS_MAX + instrument.0 as usize
 }
 
-fn funding_index(account: AccountId, instrument: InstrumentId, side: PositionSide) -> usize {
+fn side_index(account: AccountId, instrument: InstrumentId, side: PositionSide) -> usize {
     let table = usize::from(side == PositionSide::Short) * ACCOUNTS_MAX * INSTRUMENTS_MAX;
     table + index(account, instrument)
 }

@@ -2,7 +2,8 @@
 //!
 //! The fraction is `AlertFraction` of the account or strategy; nothing is watched without it, but for cancel rates, whose
 //! only effect is the alert. One alert stands for each limit of a subject (for positions: of an account in an
-//! instrument), so that it is raised once and cleared once. Watched on approvals, fills and ends of orders.
+//! instrument), so that it is raised once and cleared once. It is a warning below the limit and critical from the limit
+//! on; while it stands, each change between the two is told once. Watched on approvals, fills and ends of orders.
 
 use super::settings::{Effective, bit};
 use tickwerk_domain::{LimitKind, Rate, Severity};
@@ -59,6 +60,41 @@ impl Watched {
     }
 }
 
+/// The alerts of a subject that stand, a bit for each kind of limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Alerts {
+    /// Those that are raised.
+    pub raised: u32,
+    /// Those of them that are critical.
+    pub critical: u32,
+}
+
+impl Alerts {
+    /// How grave the alert of a kind is; `None` where it is not raised.
+    pub fn severity(&self, kind: LimitKind) -> Option<Severity> {
+        severity_of(self.raised & bit(kind) != 0, self.critical & bit(kind) != 0)
+    }
+
+    /// Raises the alert of a kind, changes how grave it is, or clears it.
+    pub(crate) fn set(&mut self, kind: LimitKind, to: Option<Severity>) {
+        let (raised, critical) = bits_of(to);
+        self.raised = self.raised & !bit(kind) | u32::from(raised) << kind as u32;
+        self.critical = self.critical & !bit(kind) | u32::from(critical) << kind as u32;
+    }
+}
+
+/// How grave an alert is whose two bits are given.
+pub(crate) fn severity_of(is_raised: bool, is_critical: bool) -> Option<Severity> {
+    is_raised.then_some(if is_critical { Severity::Critical } else { Severity::Warning })
+}
+
+/// The two bits of an alert: whether it is raised, and critical.
+pub(crate) fn bits_of(severity: Option<Severity>) -> (bool, bool) {
+    (severity.is_some(), severity == Some(Severity::Critical))
+}
+
+tickwerk_domain::persist! { Alerts { raised, critical } }
+
 /// The least values at which alerts are raised: [`Watched::severity`] worked out when a limit is set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Thresholds {
@@ -82,6 +118,17 @@ impl Thresholds {
                 let part = product / one + i128::from(product % one > 0);
                 of.least[kind as usize] = i64::try_from(part).unwrap_or(i64::MAX).max(1);
                 of.watched |= bit(kind);
+            }
+        }
+        of
+    }
+
+    /// The limits themselves, of the kinds in `among` alone: from there on alerts are critical.
+    pub(crate) fn critical(limits: &Effective, among: u32) -> Self {
+        let mut of = Self { watched: among, ..Self::NONE };
+        for kind in WATCHED {
+            if let Some(limit) = limits.get(kind).filter(|_| among & bit(kind) != 0) {
+                of.least[kind as usize] = limit.max(1);
             }
         }
         of
@@ -140,6 +187,9 @@ mod tests {
             for observed in [observed, least + i128::from(near)] {
                 let watched = Watched { kind, limit: limit.into(), observed };
                 prop_assert_eq!(watched.severity(fraction).is_some(), observed >= least);
+                let critical = Thresholds::critical(settings.effective(AccountId(1), InstrumentId(1)), bit(kind));
+                let is_critical = watched.severity(fraction) == Some(Severity::Critical);
+                prop_assert_eq!(is_critical, observed >= critical.least(kind).into());
             }
         }
     }

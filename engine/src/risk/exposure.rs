@@ -1,8 +1,14 @@
 //! What orders and positions tie up.
 //!
 //! Spot: a buy ties up its notional at the worst price and the higher of both fees, a sell the quantity itself.
-//! Contracts: account and instrument tie up margin for the worse of both sides, position and open orders together,
-//! at the mark; an order that does not raise that margin passes.
+//! Contracts: account and instrument tie up margin for the worse of both sides, position and open orders together, at
+//! the mark of the moment; an order that does not raise that margin passes. What is tied up stays as it is while only
+//! the mark moves: it is counted again with the account's next order, replace, fill or end of an order in the
+//! instrument, and not when positions are marked. A check counts the margin of its own instrument at today's mark, that
+//! of others as it is tied up, and the profit or loss of all contracts at today's marks.
+//!
+//! A market order is counted at the touch that it meets, a buy at that and the collar above it. Without a collar that is
+//! the touch alone, and a spot buy that is filled deeper in the book costs more than was tied up.
 
 use crate::positions::Position;
 use tickwerk_domain::numbers::divide_half_even;

@@ -172,7 +172,7 @@ pub const RULES: &[Rule] = &[
         LimitKind::PriceCollar,
         Some(Reject::PriceOutsideCollar),
         "A limit price is no farther from the reference price (the mid; the last trade without one) than the limit; the \
-         refusal tells the farthest price that passes.",
+         refusal tells the farthest price that passes. A market buy is counted at the touch and the limit more.",
         "Limit 1 %, mid 100: a buy at 101 passes, one at 101.1 is refused.",
     ),
     Rule::limit(
@@ -249,7 +249,7 @@ pub const RULES: &[Rule] = &[
         "credit",
         LimitKind::Credit,
         Some(Reject::InsufficientBuyingPower),
-        "The account can pay for the order with all open orders at their worst, from what it has and on this credit. What its contracts have lost at their marks is not there to be spent or withdrawn.",
+        "The account can pay for the order with all open orders at their worst, from what it has and on this credit. What its contracts have lost at their marks is not there to be spent or withdrawn. A contract's margin is tied up at the mid of its last order or fill, and not counted again while only the market moves.",
         "100 USD of cash and a credit of 50: buys for 150 with their fees pass.",
     ),
     Rule::fixed(
@@ -306,8 +306,8 @@ pub const RULES: &[Rule] = &[
         "alert_fraction",
         LimitKind::AlertFraction,
         None,
-        "From this fraction of a limit on `risk.alert` is raised, and cleared when it is left.",
-        "0.8 with 10 open orders allowed: the eighth raises an alert, the end of one clears it.",
+        "From this fraction of a limit on `risk.alert` is raised as a warning, from the limit on it is critical, and it is cleared when the fraction is left; each change is told once.",
+        "0.8 with 10 open orders allowed: the eighth raises a warning, the tenth makes it critical, the end of the ninth and the tenth a warning again, and that of the eighth clears it.",
     ),
 ];
 
@@ -354,6 +354,9 @@ too, with what the order ties up and the exposure after it.
   and leverage. It does not pass a kill switch, a halt or a closed session.
 - **A replace** is checked as the order that it would make, with the old order counted as gone.
 - **Limits are passed, breakers are reached**: an order at its limit is let through, a loss at its limit trips.
+- **Set a `price_collar` where market orders are sent.** A market order has no price of its own: it is counted, and a buy
+  ties up money, at the touch that it meets and the collar above it. Without a collar that is the touch alone,
+  and a fill deeper in the book costs more than was checked and tied up.
 
 ## Breakers
 

@@ -3,14 +3,14 @@
 //! Nothing is counted that no limit asks for. A row is in the digest in three parts: what each order changes, what other
 //! messages and refusals change, and what seldom changes.
 
+use super::alerts::{Alerts, bits_of, severity_of};
 use super::breakers::Breaker;
 use super::rate::Bucket;
-use super::settings::bit;
 use crate::limits::{ACCOUNTS_MAX, STRATEGIES_MAX};
 use tickwerk_domain::digest::{row_hash, words_of};
 use tickwerk_domain::image::{Fault, ImageReader, ImageWriter, Persist, RowSum, ensure};
 use tickwerk_domain::{
-    AccountId, BreakerKind, BreakerState, Digest, InstrumentId, LimitKind, StrategyId, TimeNs,
+    AccountId, BreakerKind, BreakerState, Digest, InstrumentId, LimitKind, Severity, StrategyId, TimeNs,
 };
 
 /// Who is counted: an account, or a strategy.
@@ -49,8 +49,8 @@ pub struct Subject {
     pub breakers: [Breaker; BreakerKind::ALL.len()],
     /// A bit for each of them that is not armed.
     pub(crate) tripped: u32,
-    /// A bit for each kind of limit whose alert is raised.
-    pub alerts: u32,
+    /// Alerts that stand.
+    pub alerts: Alerts,
     orders_row: u64,
     flow_row: u64,
     state_row: u64,
@@ -140,6 +140,8 @@ pub struct Subjects {
     alerts_raised: u32,
     /// Instruments whose position alert is raised.
     position_alerts: Box<[u64]>,
+    /// Those of them that are critical.
+    position_criticals: Box<[u64]>,
     position_alert_rows: Box<[u64]>,
 }
 
@@ -156,6 +158,7 @@ impl Subjects {
             rows: vec![Subject::default(); ACCOUNTS_MAX + STRATEGIES_MAX].into(),
             alerts_raised: 0,
             position_alerts: vec![0; ACCOUNTS_MAX].into(),
+            position_criticals: vec![0; ACCOUNTS_MAX].into(),
             position_alert_rows: vec![0; ACCOUNTS_MAX].into(),
         }
     }
@@ -201,7 +204,8 @@ impl Subjects {
         let row = &mut self.rows[id.index()];
         row.quiet = Quiet::default();
         let worth = row.worth.unwrap_or_default();
-        let marks = u64::from(row.alerts) << 1 | u64::from(row.worth.is_some());
+        let Alerts { raised, critical } = row.alerts;
+        let marks = u64::from(critical) << 33 | u64::from(raised) << 1 | u64::from(row.worth.is_some());
         let mut words = [id.index() as u64, row.losses, marks, 0, 0, 0, 0, 0, 0, 0];
         words[3..5].copy_from_slice(&words_of(row.flow));
         words[5..7].copy_from_slice(&words_of(worth.day));
@@ -216,33 +220,55 @@ impl Subjects {
         self.alerts_raised != 0
     }
 
-    /// Raises the alert of a kind of limit, or clears it where it is raised.
-    pub(crate) fn toggle_alert(&mut self, id: SubjectId, kind: LimitKind, digest: &mut Digest) {
-        let row = &mut self.rows[id.index()];
-        let before = row.alerts.count_ones();
-        row.alerts ^= bit(kind);
-        self.alerts_raised = self.alerts_raised + row.alerts.count_ones() - before;
+    /// Raises the alert of a kind of limit, changes how grave it is, or clears it.
+    pub(crate) fn set_alert(
+        &mut self,
+        id: SubjectId,
+        kind: LimitKind,
+        to: Option<Severity>,
+        digest: &mut Digest,
+    ) {
+        let alerts = &mut self.rows[id.index()].alerts;
+        let before = alerts.raised.count_ones();
+        alerts.set(kind, to);
+        self.alerts_raised = self.alerts_raised + alerts.raised.count_ones() - before;
         self.commit_state(id, digest);
     }
 
-    /// Whether the position alert of an account in an instrument is raised.
-    pub fn has_position_alert(&self, account: AccountId, instrument: InstrumentId) -> bool {
-        self.position_alerts[account.0 as usize] & 1 << instrument.0 != 0
+    /// How grave the position alert of an account in an instrument is; `None` where it is not raised.
+    pub fn position_alert(&self, account: AccountId, instrument: InstrumentId) -> Option<Severity> {
+        let (place, bit) = (account.0 as usize, 1 << instrument.0);
+        severity_of(self.position_alerts[place] & bit != 0, self.position_criticals[place] & bit != 0)
     }
 
     pub(crate) fn set_position_alert(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
-        is_raised: bool,
+        to: Option<Severity>,
         digest: &mut Digest,
     ) {
-        let bits = &mut self.position_alerts[account.0 as usize];
-        let before = bits.count_ones();
-        *bits = *bits & !(1 << instrument.0) | u64::from(is_raised) << instrument.0;
-        self.alerts_raised = self.alerts_raised + bits.count_ones() - before;
-        let row = alert_row(account, *bits);
-        digest.update(&mut self.position_alert_rows[account.0 as usize], row);
+        let place = account.0 as usize;
+        let (raised, critical) = bits_of(to);
+        let before = self.position_alerts[place].count_ones();
+        for (bits, is_set) in
+            [(&mut self.position_alerts[place], raised), (&mut self.position_criticals[place], critical)]
+        {
+            *bits = *bits & !(1 << instrument.0) | u64::from(is_set) << instrument.0;
+        }
+        self.alerts_raised = self.alerts_raised + self.position_alerts[place].count_ones() - before;
+        let row = self.alert_row(account);
+        digest.update(&mut self.position_alert_rows[place], row);
+    }
+
+    fn alert_row(&self, account: AccountId) -> u64 {
+        let place = account.0 as usize;
+        let (raised, critical) = (self.position_alerts[place], self.position_criticals[place]);
+        if raised | critical == 0 {
+            0
+        } else {
+            row_hash(TAG_ALERT, &[u64::from(account.0), raised, critical])
+        }
     }
 }
 
@@ -265,17 +291,20 @@ impl Persist for Quiet {
 
 impl Subjects {
     pub(crate) fn save(&self, to: &mut ImageWriter) {
-        let Self { rows, alerts_raised: _, position_alerts, position_alert_rows: _ } = self;
+        let Self { rows, alerts_raised: _, position_alerts, position_criticals, position_alert_rows: _ } =
+            self;
         to.table(rows, &Subject::default());
         to.table(position_alerts, &0);
+        to.table(position_criticals, &0);
     }
 
     pub(crate) fn load(from: &mut ImageReader<'_>, sum: &mut RowSum) -> Result<Self, Fault> {
-        let Self { rows, mut alerts_raised, position_alerts, position_alert_rows } = Self::new();
-        let (rows, position_alerts) = (from.table(rows)?, from.table(position_alerts)?);
-        alerts_raised += rows.iter().map(|row| row.alerts.count_ones()).sum::<u32>();
-        alerts_raised += position_alerts.iter().map(|bits: &u64| bits.count_ones()).sum::<u32>();
-        let mut loaded = Self { rows, alerts_raised, position_alerts, position_alert_rows };
+        let mut loaded = Self::new();
+        loaded.rows = from.table(loaded.rows)?;
+        loaded.position_alerts = from.table(loaded.position_alerts)?;
+        loaded.position_criticals = from.table(loaded.position_criticals)?;
+        loaded.alerts_raised = loaded.rows.iter().map(|row| row.alerts.raised.count_ones()).sum::<u32>()
+            + loaded.position_alerts.iter().map(|bits| bits.count_ones()).sum::<u32>();
         let accounts = (0..).take(ACCOUNTS_MAX).map(AccountId);
         let strategies = (0..).take(STRATEGIES_MAX).map(StrategyId);
         for id in accounts.clone().map(SubjectId::Account).chain(strategies.map(SubjectId::Strategy)) {
@@ -290,7 +319,7 @@ impl Subjects {
             )?;
         }
         for account in accounts {
-            let row = alert_row(account, loaded.position_alerts[account.0 as usize]);
+            let row = loaded.alert_row(account);
             loaded.position_alert_rows[account.0 as usize] = row;
             sum.add(row);
         }
@@ -325,14 +354,12 @@ impl SubjectId {
     }
 }
 
-fn alert_row(account: AccountId, bits: u64) -> u64 {
-    if bits == 0 { 0 } else { row_hash(TAG_ALERT, &[u64::from(account.0), bits]) }
-}
-
 const TAG_ORDERS: u64 = 0x0313;
 const TAG_FLOW: u64 = 0x0310;
 const TAG_STATE: u64 = 0x0311;
 const TAG_ALERT: u64 = 0x0312;
+const _: () =
+    assert!(LimitKind::ALL.len() < 32, "a bit of 31 for each kind, beside the bits of what is critical");
 
 #[cfg(test)]
 mod tests {

@@ -16,11 +16,11 @@ use tickwerk_domain::{
     OrderStatus, OrderType, PositionSide, Price, Qty, ReconcileAction, Reject, ReportKind, Side, VenueId,
 };
 
-fn start(run: u64, account: AccountId) -> ReconcileStarted {
+pub(super) fn start(run: u64, account: AccountId) -> ReconcileStarted {
     ReconcileStarted { run, account, venue: VenueId::SIMULATED }
 }
 
-fn stated(run: u64, order: OrderId, price: i64, qty: i64, cum_qty: i64) -> VenueOrderStated {
+pub(super) fn stated(run: u64, order: OrderId, price: i64, qty: i64, cum_qty: i64) -> VenueOrderStated {
     VenueOrderStated {
         run,
         order,
@@ -34,11 +34,11 @@ fn stated(run: u64, order: OrderId, price: i64, qty: i64, cum_qty: i64) -> Venue
     }
 }
 
-fn balance(run: u64, currency: CurrencyId, cash: i128) -> VenueBalanceStated {
+pub(super) fn balance(run: u64, currency: CurrencyId, cash: i128) -> VenueBalanceStated {
     VenueBalanceStated { run, cash: Money::new(cash), account: ALICE, currency }
 }
 
-fn position(run: u64, instrument: InstrumentId, qty: i64, price: i64) -> VenuePositionStated {
+pub(super) fn position(run: u64, instrument: InstrumentId, qty: i64, price: i64) -> VenuePositionStated {
     let (qty, price, side) = (Qty(qty), Price(price), PositionSide::Net);
     VenuePositionStated { run, qty, price, account: ALICE, instrument, side }
 }
@@ -53,7 +53,7 @@ fn status(desk: &Desk, id: OrderId) -> OrderStatus {
     desk.machine().orders().by_id(id).expect("the order is known").status
 }
 
-fn refusal(events: &[Event]) -> Option<Reject> {
+pub(super) fn refusal(events: &[Event]) -> Option<Reject> {
     if let [Event::CommandRefused(CommandRefused { reason, .. })] = events {
         Reject::from_code(*reason)
     } else {
@@ -61,7 +61,7 @@ fn refusal(events: &[Event]) -> Option<Reject> {
     }
 }
 
-fn differed(events: &[Event]) -> Vec<(DifferenceKind, ReconcileAction, i128, i128)> {
+pub(super) fn differed(events: &[Event]) -> Vec<(DifferenceKind, ReconcileAction, i128, i128)> {
     let told = |event: &Event| {
         if let Event::ReconcileDiffered(ReconcileDiffered { kind, action, ours, theirs, .. }) = event {
             Some((*kind, *action, ours.get(), theirs.get()))
@@ -72,7 +72,7 @@ fn differed(events: &[Event]) -> Vec<(DifferenceKind, ReconcileAction, i128, i12
     events.iter().filter_map(told).collect()
 }
 
-fn completed(events: &[Event]) -> Option<&ReconcileCompleted> {
+pub(super) fn completed(events: &[Event]) -> Option<&ReconcileCompleted> {
     events.iter().find_map(|event| {
         if let Event::ReconcileCompleted(completed) = event { Some(completed) } else { None }
     })

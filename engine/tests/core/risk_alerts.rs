@@ -1,6 +1,8 @@
 //! Soft thresholds: raised once, cleared once, also across a restart.
 
-use super::desk::{ALICE, Desk, LINEAR, SPOT, cancel, fill, limit, limit_order, quote, report, types};
+use super::desk::{
+    ALICE, Desk, LINEAR, SPOT, cancel, fill, limit, limit_order, quote, report, restored, types,
+};
 use super::risk_support::{STRATEGY, alices, desk, ema, outcome, rise, strategys};
 use tickwerk_domain::command::{MassCancel, NewOrder, TradingStateSet};
 use tickwerk_domain::{
@@ -90,6 +92,52 @@ fn a_held_order_clears_its_alert_whatever_ends_it() {
 fn an_alert_at_the_limit_is_critical() {
     let mut desk = with(&[(LimitKind::OpenOrders, 1)]);
     assert_eq!(buy(&mut desk, 10).1, [(LimitKind::OpenOrders, true, Severity::Critical, 1, 1)]);
+}
+
+#[test]
+fn an_alert_tells_once_each_time_that_it_becomes_graver_or_less_grave() {
+    let mut desk = with(&[(LimitKind::OpenOrders, 5)]);
+    let told = |raised, severity, seen| vec![(LimitKind::OpenOrders, raised, severity, 5, seen)];
+    let mut ids = Vec::new();
+    for expected in
+        [vec![], vec![], vec![], told(true, Severity::Warning, 4), told(true, Severity::Critical, 5), vec![]]
+    {
+        let (id, alerts) = buy(&mut desk, 10);
+        assert_eq!(alerts, expected, "order {}", ids.len() + 1);
+        ids.push(id);
+        desk = desk.restarted();
+    }
+    ids.pop();
+    assert_eq!(end(&mut desk, ids.pop().unwrap()), told(true, Severity::Warning, 4));
+    assert_eq!(buy(&mut desk, 10).1, told(true, Severity::Critical, 5), "again");
+    // Another limit: the next message tells what has become of it.
+    desk.apply(alices(LimitKind::OpenOrders, 7));
+    assert_eq!(buy(&mut desk, 10).1, [(LimitKind::OpenOrders, true, Severity::Warning, 7, 6)]);
+    desk.apply(alices(LimitKind::AlertFraction, -1));
+    assert_eq!(end(&mut desk, ids[0]), [(LimitKind::OpenOrders, false, Severity::Info, 7, 6)]);
+}
+
+#[test]
+fn a_position_alert_becomes_critical_in_its_instrument_alone() {
+    let mut desk = with(&[]);
+    for instrument in [SPOT, LINEAR] {
+        desk.apply(limit(LimitKind::PositionQuantity, ALICE, instrument, 1_000));
+    }
+    let told = |raised, severity, seen| vec![(LimitKind::PositionQuantity, raised, severity, 1_000, seen)];
+    assert_eq!(
+        alerts(&desk.apply(limit_order(SPOT, Side::Buy, 10_000, 900))),
+        told(true, Severity::Warning, 900)
+    );
+    assert_eq!(buy(&mut desk, 800).1, told(true, Severity::Warning, 800));
+    let (last, critical) = buy(&mut desk, 200);
+    assert_eq!(critical, told(true, Severity::Critical, 1_000));
+    let severities =
+        |desk: &Desk| [SPOT, LINEAR].map(|id| desk.machine().subjects().position_alert(ALICE, id));
+    assert_eq!(severities(&desk), [Some(Severity::Warning), Some(Severity::Critical)]);
+    assert_eq!(restored(&desk.core).digest(), desk.core.digest());
+    desk = desk.restarted();
+    assert_eq!(end(&mut desk, last), told(true, Severity::Warning, 800));
+    assert_eq!(severities(&desk), [Some(Severity::Warning); 2]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::directory::{self, failed};
 use crate::files;
 use crate::format::JournalId;
 use crate::keeper::KeepError;
-use crate::verify::{VerifyError, VerifyReport, verify_bytes};
+use crate::verify::{Depth, VerifyError, VerifyReport, verify_bytes};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -77,9 +77,11 @@ fn find(copy: &Path) -> Result<(PathBuf, Manifest), KeepError> {
 /// Verifies a journal up to the head that it must have.
 fn prove(dir: &Path, head: ChainHead) -> Result<VerifyReport, KeepError> {
     let report =
-        verify_bytes(dir, &mut |_, _, _| ControlFlow::Continue(())).map_err(|error| match error {
-            VerifyError::File(error) => KeepError::File(error),
-            VerifyError::NoJournal { dir } => KeepError::NoJournal { dir },
+        verify_bytes(dir, Depth::Payloads, &mut |_, _, _| ControlFlow::Continue(())).map_err(|error| {
+            match error {
+                VerifyError::File(error) => KeepError::File(error),
+                VerifyError::NoJournal { dir } => KeepError::NoJournal { dir },
+            }
         })?;
     let damage = |segment, offset, sequence, reason| KeepError::Damaged {
         dir: dir.to_owned(),

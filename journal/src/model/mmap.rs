@@ -190,7 +190,7 @@ impl CounterPage {
     pub(crate) fn new(map: Memory) -> Self {
         let mut page = vec![0; PAGE_SIZE];
         map.read(&mut page, 0);
-        let singles = [128, 136, 256, 384, 512, 520, 640];
+        let singles = [128, 136, 256, 384, 512, 520, 640, 896, 960];
         let heads = (704..744).step_by(8).chain((768..808).step_by(8));
         let counter = |offset| (offset, AtomicU64::new(crate::format::u64_at(&page, offset)));
         Self(singles.into_iter().chain(heads).map(counter).collect())

@@ -64,7 +64,7 @@ impl Reader {
             }
             (self.segment, self.frame) = (self.segment + 1, 0);
         };
-        let header = format::check_frame(segment.number, &self.bytes, true);
+        let header = format::check_frame(segment.number, &self.bytes);
         let header = header.expect("what is published is a frame");
         assert_eq!(header.first_sequence, self.next, "frames are dense");
         assert!(

@@ -211,7 +211,7 @@ fn link_beside(dir: &Path, work: &Path) -> Result<(), FileError> {
 }
 
 fn look(dir: &Path) -> Result<Scan, FileError> {
-    let options = ScanOptions { chain: true, bound: None, from: None };
+    let options = ScanOptions { chain: true, bound: None, from: None, payloads: false };
     scan::scan(dir, directory::list_segments(dir)?, options, &mut |_, _, _| ControlFlow::Continue(()))
 }
 

@@ -46,7 +46,8 @@ impl Donor {
         if numbers.is_empty() {
             return Err(KeepError::NoJournal { dir });
         }
-        let options = ScanOptions { chain: true, bound: tail::live_bound(&dir)?, from: None };
+        let options =
+            ScanOptions { chain: true, bound: tail::live_bound(&dir)?, from: None, payloads: false };
         let scan = scan::scan(&dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
         let is_same_journal = scan.journal == journal;
         Ok(Self { dir, scan, is_same_journal, reader: None, held: None })
@@ -65,7 +66,7 @@ impl Donor {
         }
         let mut chain = Chain::resume(anchor);
         let numbers = self.scan.numbers.clone();
-        let options = ScanOptions { chain: false, bound: Some(sequence), from: None };
+        let options = ScanOptions { chain: false, bound: Some(sequence), from: None, payloads: false };
         scan::scan(&self.dir, numbers, options, &mut |_, _, frame| {
             chain.push(frame, |_| {});
             ControlFlow::Continue(())

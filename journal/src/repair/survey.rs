@@ -167,7 +167,7 @@ fn frames(content: &Content, number: u64) -> io::Result<Vec<Found>> {
             let frame = format::plausible_length(&window[at..filled])
                 .and_then(|length| window[..filled].get(at..at + length));
             let good = frame.and_then(|frame| {
-                let header = format::check_frame(number, frame, true).ok()?;
+                let header = format::check_frame(number, frame).ok()?;
                 Some(Found { header, offset: start + at as u64, length: frame.len() })
             });
             at += good.map_or(ALIGNMENT, |frame| frame.length);

@@ -6,6 +6,7 @@
 
 use crate::directory::{self, FileError, failed};
 use crate::files;
+use crate::format;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Sequence, TimeNs};
 
@@ -156,5 +157,6 @@ fn parse(text: &str) -> Result<Dependant, &'static str> {
     };
     let number = |text: &str| text.parse::<u64>().map_err(|_| "a number is none");
     let through = Sequence(number(value("through ")?)?);
+    format::check_sequences([through])?;
     Ok(Dependant { name, kind, through, time: TimeNs(number(value("time ")?)?) })
 }

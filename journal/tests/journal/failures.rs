@@ -1,10 +1,14 @@
 //! Errors of the system and of the configuration, as far as they can be provoked anywhere.
 
 use crate::support::*;
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tickwerk_domain::Sequence;
 use tickwerk_journal::{
-    AppendError, JournalConfig, OnFailure, ReadError, Reader, RecoverError, recover, verify,
+    AppendError, Depth, JournalConfig, OnFailure, ReadError, Reader, RecoverError, recover, verify,
+    verify_bytes,
 };
 
 #[test]
@@ -53,9 +57,9 @@ fn a_segment_that_cannot_be_made_stops_the_journal_and_is_told_once() {
 #[test]
 fn a_directory_without_a_journal_is_named() {
     let dir = scratch();
-    let error = Reader::open(dir.path(), tickwerk_domain::Sequence::FIRST).unwrap_err();
+    let error = Reader::open(dir.path(), Sequence::FIRST).unwrap_err();
     assert!(matches!(error, ReadError::NoJournal { .. }), "{error}");
-    assert!(verify(dir.path(), &mut |_| std::ops::ControlFlow::Continue(())).is_err());
+    assert!(verify(dir.path(), &mut |_| ControlFlow::Continue(())).is_err());
 }
 
 #[test]
@@ -64,4 +68,44 @@ fn closing_inside_a_frame_is_an_error() {
     let mut journal = open(config(dir.path()));
     assert_eq!(journal.writer.push(&frame(1, 1)[0]), Ok(None));
     assert!(matches!(journal.writer.close(), Err(AppendError::Unfinished { .. })));
+}
+
+#[test]
+fn a_record_of_an_unknown_type_under_a_right_checksum_is_found_where_payloads_are_looked_at() {
+    let dir = scratch();
+    let mut journal = open(config(dir.path()));
+    let frames = [frame(1, 1), frame(3, 2), frame(6, 0)];
+    for records in &frames {
+        push(&mut journal.writer, records);
+    }
+    journal.writer.close().unwrap();
+    let second = 16 * 1024 + place_of(dir.path(), Sequence(3));
+    patch(&segment_path(dir.path(), 1), |content| {
+        let length = u32::from_le_bytes(content[second..second + 4].try_into().unwrap()) as usize;
+        content[second + 64 + 2..second + 64 + 4].copy_from_slice(&0x0177_u16.to_le_bytes());
+        let before = [1_u64.to_le_bytes(), (length as u64).to_le_bytes()].concat();
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&before), &content[second + 8..second + length]);
+        content[second + 4..second + 8].copy_from_slice(&crc.to_le_bytes());
+    });
+    let (report, seen) = verified(dir.path());
+    let found = report.first_difference.unwrap();
+    assert_eq!((found.sequence, found.offset), (Sequence(3), second as u64));
+    assert!(found.reason.contains("0x0177"), "{}", found.reason);
+    assert_eq!(seen.len(), 1);
+    let chain = verify_bytes(dir.path(), Depth::Chain, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+    let found = chain.first_difference.unwrap();
+    assert!(found.reason.starts_with("the chain differs"), "whose head is kept elsewhere: {}", found.reason);
+}
+
+/// Bytes from the first frame to the one that starts at `sequence`.
+fn place_of(dir: &Path, sequence: Sequence) -> usize {
+    let mut bytes = 0;
+    let mut reader = Reader::open(dir, Sequence::FIRST).unwrap();
+    while let Some(frame) = reader.next().unwrap() {
+        if frame.header.first_sequence == sequence {
+            return bytes;
+        }
+        bytes += frame.bytes.len();
+    }
+    panic!("no frame starts at {sequence}");
 }

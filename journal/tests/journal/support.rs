@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tickwerk_domain::{CorrelationId, Envelope, Payload, Record, Sequence, SourceId, TextId, TimeNs};
 use tickwerk_journal::{
-    Closed, Frame, Journal, JournalConfig, Recovered, SyncPolicy, VerifyReport, Writer, recover, verify,
+    Closed, Depth, Frame, Journal, JournalConfig, Recovered, SyncPolicy, VerifyReport, Writer, recover,
+    verify, verify_bytes,
 };
 
 /// Smallest segments, so that a few frames fill several.
@@ -112,6 +113,8 @@ pub(crate) fn verified(dir: &Path) -> (VerifyReport, Vec<Vec<Record>>) {
         ControlFlow::Continue(())
     })
     .unwrap();
+    let bytes = verify_bytes(dir, Depth::Payloads, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+    assert_eq!(bytes, report, "without reading records the same is found");
     (report, seen)
 }
 

@@ -256,16 +256,48 @@ fn a_venues_view_is_held_against_ours_across_a_kill() {
     let ended = client.ask_ok(&run("end", json!({})));
     assert_eq!(
         ended["differences"],
-        json!([{ "kind": "order_missing", "action": "ended", "order_id": missing }])
+        json!([{
+            "kind": "order_missing", "action": "ended", "order_id": missing, "instrument": "SOLUSDT",
+        }])
     );
     assert_eq!(ended["completed"], json!({ "orders": 3, "figures": 4, "differences": 5 }));
     client.ask_refused(&run("end", json!({})), "unknown_reconciliation", "run");
     check(&mut client, "other", &json!({ "price": "21.00", "status": "new" }));
     check(&mut client, "held", &json!({ "status": "held" }));
     assert!(open_order(&mut client, "alice", "missing").is_none());
+    // Venues leave flat positions out: a view with another one says that this one is gone.
+    for (run, expected) in [(8, json!([["position", "adjusted", "BTCUSDT-PERP"]])), (9, json!([]))] {
+        let of_run = |op: &str, changes: Value| {
+            let mut request = json!({ "op": format!("reconcile.{op}"), "run": run });
+            request.as_object_mut().expect("an object").extend(changes.as_object().expect("changes").clone());
+            request
+        };
+        client.ask_ok(&of_run("start", json!({ "account": "alice", "venue": "broker" })));
+        for stated in [order(same, json!({})), order(other, json!({ "price": "21.00" }))] {
+            let mut stated = stated;
+            stated["run"] = json!(run);
+            client.ask_ok(&stated);
+        }
+        let flat = json!({ "account": "alice", "instrument": "SOLUSDT", "quantity": "0" });
+        client.ask_ok(&of_run("position", flat));
+        client
+            .ask_ok(&of_run("balance", json!({ "account": "alice", "currency": "USDT", "cash": "999900" })));
+        let ended = client.ask_ok(&of_run("end", json!({})));
+        let found = ended["differences"].as_array().expect("a list");
+        let found: Vec<_> =
+            found.iter().map(|of| json!([of["kind"], of["action"], of["instrument"]])).collect();
+        assert_eq!(json!(found), expected, "run {run}");
+        assert_eq!(
+            books(&mut client)[1]["positions"].as_array().map(Vec::len),
+            Some(0),
+            "{}",
+            books(&mut client)[1]
+        );
+        client = restart(&mut daemon);
+    }
     daemon.stop();
     let completed = records_of(&daemon.dir, "system.reconcile_completed");
-    assert_eq!((completed.len(), &completed[0]["payload"]["venue"]), (1, &json!("broker")));
+    assert_eq!((completed.len(), &completed[0]["payload"]["venue"]), (3, &json!("broker")));
     let differed = records_of(&daemon.dir, "system.reconcile_differed");
     let figures = |kind: &str| {
         let found = differed.iter().find(|record| record["payload"]["kind"] == kind).expect("a difference");

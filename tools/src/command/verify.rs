@@ -25,7 +25,7 @@ use std::time::Instant;
 use tickwerk_domain::Sequence;
 use tickwerk_engine::Decider;
 use tickwerk_engine::replay::{Replay, ReplayError};
-use tickwerk_journal::{Difference, FrameRef};
+use tickwerk_journal::{Depth, Difference, FrameRef};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -51,11 +51,19 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut again = Reexecution::new(options.reexecute, snapshots, oldest);
     let mut progress = Progress::start(dir);
     let mut bytes = 0;
-    let found = tickwerk_journal::verify(dir, &mut |frame| {
-        bytes += frame.bytes.len() as u64;
-        progress.reached(frame.header.last_sequence());
-        again.decide(frame)
-    });
+    let found = if options.reexecute {
+        tickwerk_journal::verify(dir, &mut |frame| {
+            bytes += frame.bytes.len() as u64;
+            progress.reached(frame.header.last_sequence());
+            again.decide(frame)
+        })
+    } else {
+        tickwerk_journal::verify_bytes(dir, Depth::Payloads, &mut |header, _, frame| {
+            bytes += frame.len() as u64;
+            progress.reached(header.last_sequence());
+            ControlFlow::Continue(())
+        })
+    };
     progress.finish();
     let found = found.with_context(reading)?;
     if again.has_no_beginning {

@@ -60,7 +60,7 @@ pub(crate) fn of_frame(frame: &Frame, request: &Value, dictionary: &Dictionary) 
             Payload::Event(event) => {
                 if let Some(answer) = &mut answer {
                     answer.note_figures(&record.payload, dictionary);
-                    answer.take(event);
+                    answer.take(event, dictionary);
                 }
             }
         }
@@ -153,7 +153,7 @@ impl<'r> Answer<'r> {
         }
     }
 
-    fn take(&mut self, event: &Event) {
+    fn take(&mut self, event: &Event, dictionary: &Dictionary) {
         if let Event::CommandRefused(refused) = event {
             self.refuse(refused.reason, OrderId::NONE);
         } else if let Event::FillUnmatched(unmatched) = event {
@@ -163,7 +163,7 @@ impl<'r> Answer<'r> {
                 Subject::NewOrder(order) => self.take_of_order(event, order),
                 Subject::Order(order) => self.take_of_change(event, order),
                 Subject::Settings => self.take_of_settings(event),
-                Subject::Reconciliation => self.take_of_reconciliation(event),
+                Subject::Reconciliation => self.take_of_reconciliation(event, dictionary),
                 Subject::Observed => {}
             }
         }
@@ -243,12 +243,13 @@ impl<'r> Answer<'r> {
         }
     }
 
-    fn take_of_reconciliation(&mut self, event: &Event) {
+    fn take_of_reconciliation(&mut self, event: &Event, dictionary: &Dictionary) {
         if let Event::ReconcileDiffered(differed) = event {
             self.differences.push(json!({
                 "kind": differed.kind.word(),
                 "action": differed.action.word(),
                 "order_id": (!differed.order.is_none()).then_some(differed.order.0),
+                "instrument": dictionary.symbol(differed.instrument),
             }));
         } else if let Event::ReconcileCompleted(completed) = event {
             self.set(

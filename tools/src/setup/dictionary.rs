@@ -6,7 +6,7 @@ use tickwerk_engine::Core;
 use tickwerk_engine::risk::subjects::SubjectId;
 use tickwerk_render::{Dictionary, OrderEntry, Traded};
 
-/// The scales of what was configured, and the orders and breakers that `core` remembers.
+/// The scales and symbols of what was configured, and the orders and breakers that `core` remembers.
 pub(crate) fn dictionary(names: &Names, core: &Core) -> Dictionary {
     let mut dictionary = Dictionary::default();
     for order in core.machine().orders().remembered() {
@@ -27,7 +27,8 @@ pub(crate) fn dictionary(names: &Names, core: &Core) -> Dictionary {
     for (strategy, slot) in core.machine().strategies() {
         note_breakers(&mut dictionary, (slot.account, strategy), SubjectId::Strategy(strategy), core);
     }
-    for instrument in names.instruments.values() {
+    for (symbol, instrument) in &names.instruments {
+        dictionary.define_text(instrument.symbol, symbol);
         dictionary.define_instrument(instrument);
     }
     for currency in names.currencies.values() {

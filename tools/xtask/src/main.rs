@@ -9,8 +9,9 @@
 //! PostgreSQL, of which a server is started in a temporary directory before 2 and stopped after 3. Without them tests that
 //! need them say that they were skipped. Nothing else outside the workspace is needed.
 //!
-//! `cargo xtask ci` runs the formatter's check, the lints, the same tests, the documentation, a smoke test of the
-//! released binary, and the check of licences and sources. It never edits a file, and stops at the first step that fails.
+//! `cargo xtask ci` runs the formatter's check, the lints, the same tests, a check that the targets of the fuzzer still
+//! compile, the documentation, a smoke test of the released binary, and the check of licences and sources. It never edits a
+//! file, and stops at the first step that fails.
 //!
 //! `--long` sets `TICKWERK_LONG=1` and `PROPTEST_CASES`: randomised and crash tests then take more seeds.
 
@@ -101,6 +102,9 @@ fn ci(report: &mut Report, depth: Depth) -> Result<()> {
         run(cargo(depth).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     })?;
     test(report, depth)?;
+    report.step("fuzz targets", || {
+        run(cargo(depth).args(["check", "--manifest-path", "tests/fuzz/Cargo.toml", "--no-default-features"]))
+    })?;
     report.step("documentation", || {
         run(cargo(depth).args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     })?;

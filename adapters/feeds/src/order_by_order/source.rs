@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const LINE_SIZE_MAX: usize = 1 << 20;
 const BUFFER_SIZE: usize = 128 * 1024;
 /// Most memory for unpacking xz: the largest preset, `xz -9`, needs 65 MiB.
-const XZ_MEMORY_MAX_KIB: u32 = 256 * 1024;
+const XZ_MEMORY_MAX_KIB: u32 = 128 * 1024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];

@@ -39,7 +39,8 @@ payloads! {
         /// Which venue's view.
         venue: VenueId,
     }
-    /// The venue's own view is complete.
+    /// The venue's own view is complete: what is open here of its orders and was not stated is ended, and where it stated a
+    /// position, those of the account's contracts that it left out count as stated zero. Balances that it left out stay.
     ReconcileEnded {
         /// Number of the reconciliation.
         run: u64,

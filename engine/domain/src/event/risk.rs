@@ -40,7 +40,7 @@ payloads! {
         /// Which limit.
         kind: LimitKind,
     }
-    /// A soft threshold was passed, or is no longer.
+    /// A soft threshold was passed, or is no longer; or the limit itself was reached, or is no longer, while it is passed.
     RiskAlert {
         /// The limit, in the unit of the rule.
         limit: Money,
@@ -58,7 +58,7 @@ payloads! {
         kind: LimitKind,
         /// How grave.
         severity: Severity,
-        /// Raised or cleared.
+        /// Whether it stands, with this severity from here on, or is cleared.
         raised: bool,
     }
     /// A breaker moved from one state to another.

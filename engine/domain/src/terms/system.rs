@@ -54,7 +54,7 @@ words! {
         MassCancel = "mass_cancel",
         /// Releasing, triggering or cancelling held orders.
         Held = "held",
-        /// Ending orders that a reconciliation did not find at the venue.
+        /// Ending orders, and closing positions, that a reconciliation did not find at the venue.
         Reconcile = "reconcile",
         /// Paying funding to and from positions.
         Funding = "funding",

@@ -3,12 +3,12 @@
 use super::super::desk::instrument;
 use super::model::{Model, Scope};
 use super::money::posted;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::{
     AccountId, AccountState, BreakerKind, BreakerState, CurrencyId, InstrumentId, LimitKind, OrderId,
-    OrderStatus, PositionEffect, PositionSide, Rate, Reject, SelfTradePrevention, SessionState, Side,
-    TradingState,
+    OrderStatus, PositionEffect, PositionSide, Rate, Reject, SelfTradePrevention, SessionState, Severity,
+    Side, TradingState,
 };
 
 /// Billionths of a token.
@@ -109,8 +109,8 @@ pub(super) struct Watched {
     /// Worth that losses of the day are counted from, and the highest.
     pub(super) worth: Option<(i128, i128)>,
     pub(super) breakers: BTreeMap<BreakerKind, Tripped>,
-    /// Limits whose alerts are raised; for positions with the instrument.
-    pub(super) alerts: BTreeSet<(u8, InstrumentId)>,
+    /// Alerts that stand, by their limits, and how grave; for positions with the instrument.
+    pub(super) alerts: BTreeMap<(u8, InstrumentId), Severity>,
 }
 
 impl Watched {

@@ -140,8 +140,13 @@ fn check_watched(model: &Model, machine: &Machine) {
             let taken = bucket.taken(1, TimeNs(model.now));
             assert_eq!(i128::from(taken), wanted.taken(1, model.now), "tokens of {account}");
         }
-        let alerts = LimitKind::ALL.iter().filter(|kind| row.alerts & 1 << **kind as u32 != 0);
-        let wanted = expected.alerts.iter().filter(|(_, id)| id.is_none());
-        assert_eq!(alerts.count(), wanted.count(), "alerts of {account}");
+        for kind in LimitKind::ALL {
+            let wanted = expected.alerts.get(&(*kind as u8, InstrumentId::NONE)).copied();
+            assert_eq!(row.alerts.severity(*kind), wanted, "alert {kind} of {account}");
+        }
+        for id in [SPOT, LINEAR, INVERSE] {
+            let wanted = expected.alerts.get(&(LimitKind::PositionQuantity as u8, id)).copied();
+            assert_eq!(machine.subjects().position_alert(*account, id), wanted, "{account} in {id}");
+        }
     }
 }

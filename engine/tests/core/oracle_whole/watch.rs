@@ -258,14 +258,14 @@ impl Model {
         }
     }
 
-    /// Raises and clears alerts of an account in an instrument.
+    /// Raises and clears alerts of an account in an instrument, and tells how grave they have become.
     pub(super) fn watch_alerts(&mut self, account: AccountId, id: InstrumentId) {
         if !self.accounts.contains_key(&account) {
             return;
         }
         for kind in ALERTS {
             let of = if kind == LimitKind::PositionQuantity { id } else { InstrumentId::NONE };
-            let was_raised = self.watched.entry(account).or_default().alerts.contains(&(kind as u8, of));
+            let before = self.watched.entry(account).or_default().alerts.get(&(kind as u8, of)).copied();
             let seen = self.limit((account, id), kind).map(i128::from).zip(self.seen(account, id, kind));
             let severity = seen.and_then(|(limit, seen)| {
                 let fraction = self.limit((account, id), LimitKind::AlertFraction);
@@ -275,14 +275,13 @@ impl Model {
                     seen > 0 && seen.saturating_mul(i128::from(Rate::ONE.0)) >= limit * i128::from(fraction);
                 is_near.then_some(if seen >= limit { Severity::Critical } else { Severity::Warning })
             });
-            if severity.is_some() == was_raised {
+            if severity == before {
                 continue;
             }
             let alerts = &mut self.watched.entry(account).or_default().alerts;
-            if was_raised {
-                alerts.remove(&(kind as u8, of))
-            } else {
-                alerts.insert((kind as u8, of))
+            match severity {
+                Some(severity) => alerts.insert((kind as u8, of), severity),
+                None => alerts.remove(&(kind as u8, of)),
             };
             let (limit, observed) = seen.unwrap_or((-1, 0));
             let alert = RiskAlert {
@@ -294,7 +293,7 @@ impl Model {
                 strategy: StrategyId::NONE,
                 kind,
                 severity: severity.unwrap_or(Severity::Info),
-                raised: !was_raised,
+                raised: severity.is_some(),
             };
             self.tell(alert);
         }

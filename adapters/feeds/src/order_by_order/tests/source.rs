@@ -98,3 +98,15 @@ fn binary_data_and_endless_lines_are_refused_with_their_place() {
         assert_eq!(*fault, expected);
     }
 }
+
+/// The same data with a dictionary of 192 MiB: no preset asks for so much, and whoever does may fill it with little data.
+#[test]
+fn a_file_that_would_take_much_memory_is_refused() {
+    let mut hungry = XZ.to_vec();
+    hungry[16] = 0x1f;
+    hungry[20..24].copy_from_slice(&[0xfe, 0x60, 0xed, 0xde]);
+    let refused = Source::from_bytes("hungry", hungry).map(LobsterOrders::new);
+    let error = refused.and_then(Iterator::collect::<Result<Vec<_>, _>>).unwrap_err();
+    let source = std::error::Error::source(&error).expect("what the decoder says").to_string();
+    assert!(source.contains("memory"), "{error}: {source}");
+}
