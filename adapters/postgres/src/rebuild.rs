@@ -20,6 +20,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
 
@@ -192,11 +193,17 @@ pub(crate) async fn begin(settings: &Settings, name: &str) -> Result<Client, Pos
     set.map_err(PostgresError::statement(
         "take the role tickwerk_owner; grant it to the user of postgres.url",
     ))?;
-    let sql = "SELECT pg_try_advisory_lock(hashtextextended('tickwerk.projection.' || $1, 0))";
-    let row = client.query_one(sql, &[&name]).await;
-    let is_alone: bool = row.map_err(PostgresError::statement("lock a projection"))?.get(0);
-    if is_alone {
-        return Ok(client);
+    // A session that has just ended may not have let go yet.
+    let failed = || PostgresError::statement("lock a projection");
+    client.batch_execute("SET lock_timeout = '2s'").await.map_err(failed())?;
+    let sql = "SELECT pg_advisory_lock(hashtextextended('tickwerk.projection.' || $1, 0))";
+    match client.query_one(sql, &[&name]).await {
+        Ok(_) => {
+            client.batch_execute("RESET lock_timeout").await.map_err(failed())?;
+            return Ok(client);
+        }
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
+        Err(error) => return Err(failed()(error)),
     }
     let reason = format!("{name} is being rebuilt or resumed by somebody else");
     Err(PostgresError::Statement { what: "lock a projection", reason, code: None })

@@ -64,8 +64,11 @@ fn an_answer_waits_until_the_replicator_has_committed() {
     assert!(matches!(too_far, ReplicatedError::NotDurable { .. }), "{too_far}");
 
     // What is on its way when the daemon stops is told, if the replicator commits in time.
+    let before = marks(&dir).written_through;
     asking.send(&order("last"));
-    wait_for("the order to be on its way", || (query(&mut looking)["in_flight"] == 1).then_some(()));
+    wait_for("the order to be on its way", || {
+        (query(&mut looking)["in_flight"] == 1 && marks(&dir).written_through > before).then_some(())
+    });
     daemon.terminate();
     wait_for("the last answer", || {
         commit(&mark);
