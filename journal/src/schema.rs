@@ -3,7 +3,7 @@
 //! Records are written in the current version of their type, which is in `tickwerk_domain`, and read in any version: a
 //! shape that is no longer written stays as it was in `schema/v1.rs` and so on, and is *upcast* to the one after it until it
 //! is the current one. To give a type another version: copy its struct into the file of the version that it has, change
-//! it in `tickwerk_domain` and raise its number there, and name both in [`older`] with an upcast. Golden files hold every
+//! it in `tickwerk_domain` and raise its number there, and name both in `schema/older.rs` with an upcast. Golden files hold every
 //! version to its bytes, and a test that none is left out.
 //! Invariant: rkyv checks that bytes are valid, not what they are; type id and version come from the record header.
 //! Encoding cannot fail but for a buffer that is too small; decoding fails on anything that is not exactly the type.

@@ -1,8 +1,8 @@
 //! PostgreSQL: every event exactly once, and read models kept up in the same transaction.
 //!
-//! The way of a record: [`Reading`](reading) takes frames behind the durable watermark, proves that they go on from the
-//! checkpoint, and folds them into a batch of rows and changes; [`shipping`] sends a batch as one transaction that locks,
-//! compares and moves the checkpoint; [`replicator`] begins again wherever a connection is lost.
+//! The way of a record: `reading` takes frames behind the durable watermark, proves that they go on from the
+//! checkpoint, and folds them into a batch of rows and changes; `shipping` sends a batch as one transaction that locks,
+//! compares and moves the checkpoint; `replicator` begins again wherever a connection is lost.
 //! Everything in the database can be deleted and made again from the journal. This crate knows no ring and no engine.
 
 mod as_of;

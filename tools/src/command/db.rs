@@ -45,7 +45,7 @@ enum Action {
 /// Where the server is.
 #[derive(Debug, clap::Args)]
 struct Place {
-    /// TOML file with a section [postgres]; without one, the environment names the server.
+    /// TOML file with a section `[postgres]`; without one, the environment names the server.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Sets one value above file and environment, such as postgres.url=postgres://user@host/database.
