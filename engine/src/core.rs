@@ -215,6 +215,7 @@ impl Core {
             | Command::TimerFired(_)
             | Command::ReconcileStarted(_)
             | Command::ReconcileEnded(_)
+            | Command::RequestRefused(_)
             | Command::StreamAppended(_) => {}
         }
         for event in events.events() {

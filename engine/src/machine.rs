@@ -295,7 +295,9 @@ impl Machine {
             Command::ConversionSet(setting) => self.set_conversion(setting, out),
             Command::ReferenceCurrencySet(setting) => self.set_reference_currency(setting, out),
             Command::BookOrderObserved(order) => self.on_book_order(stamp, order, out),
-            Command::TimeAdvanced(_) | Command::HealthObserved(_) => self.next_system_version(),
+            Command::TimeAdvanced(_) | Command::HealthObserved(_) | Command::RequestRefused(_) => {
+                self.next_system_version()
+            }
             // Free-form streams are journaled for others; the core keeps no state of them.
             Command::StreamAppended(_) => 0,
         };

@@ -92,6 +92,18 @@ impl TextBytes {
         Ok(Self(bytes))
     }
 
+    /// As much of `text` as there is room for, with `?` for characters that no text may have.
+    pub fn shortened(text: &str) -> Self {
+        let mut bytes = [0; TEXT_LENGTH_MAX];
+        let mut length = 0;
+        for found in text.chars().map(|found| if found.is_control() { '?' } else { found }) {
+            let Some(place) = bytes.get_mut(length..length + found.len_utf8()) else { break };
+            found.encode_utf8(place);
+            length += found.len_utf8();
+        }
+        Self(bytes)
+    }
+
     /// The text; empty where the bytes are not UTF-8.
     pub fn as_str(&self) -> &str {
         str_of(&self.0)
@@ -141,5 +153,13 @@ mod tests {
         assert_eq!(ClientOrderId::new("a b"), Err(TextError::NotAscii { found: ' ' }));
         assert_eq!(ClientOrderId::new("ä"), Err(TextError::NotAscii { found: 'ä' }));
         assert!(ClientOrderId::new("").is_ok_and(|id| id.is_none()));
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(TextBytes::shortened("a\tb\0c").as_str(), "a?b?c");
+        let text = "x".repeat(95) + "\u{20ac}";
+        assert_eq!(TextBytes::shortened(&text).as_str(), "x".repeat(95));
+        assert_eq!(TextBytes::shortened(&"\u{20ac}".repeat(40)).as_str(), "\u{20ac}".repeat(32));
     }
 }

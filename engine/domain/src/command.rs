@@ -122,6 +122,8 @@ macro_rules! for_each_command {
                 ReconcileStarted(ReconcileStarted) = 0x0807 1 "system.reconcile_started",
                 /// The venue's view is complete.
                 ReconcileEnded(ReconcileEnded) = 0x0808 1 "system.reconcile_ended",
+                /// A request that could not become a command.
+                RequestRefused(RequestRefused) = 0x0809 1 "system.request_refused",
                 /// A free-form event.
                 StreamAppended(StreamAppended) = 0x0901 1 "stream.appended",
             }
@@ -177,6 +179,7 @@ impl Command {
             | Self::ReferenceCurrencySet(_)
             | Self::TimerFired(_)
             | Self::ReconcileEnded(_)
+            | Self::RequestRefused(_)
             | Self::CurrencyDefined(_)
             | Self::RulesActivated(_)
             | Self::TextDefined(_)

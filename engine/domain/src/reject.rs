@@ -60,6 +60,8 @@ rejects! {
     UnknownExecution = 7 "unknown_execution",
     /// No such reconciliation is going on.
     UnknownReconciliation = 8 "unknown_reconciliation",
+    /// The strategy is not defined.
+    UnknownStrategy = 9 "unknown_strategy",
     /// Trading is halted: globally, for the account or for the instrument.
     TradingHalted = 10 "trading_halted",
     /// Only orders that reduce the position may enter.
@@ -196,12 +198,23 @@ rejects! {
     MassCanceled = 87 "mass_canceled",
     /// The venue states the order as it was before the request, which got lost on its way.
     RequestLost = 88 "request_lost",
+    /// A value of a request cannot be read.
+    InvalidValue = 90 "invalid_value",
+    /// A request lacks a field.
+    MissingField = 91 "missing_field",
+    /// A request has a field that its op does not know.
+    UnknownField = 92 "unknown_field",
 }
 
 impl Reject {
     /// The journaled number.
     pub fn code(self) -> ReasonCode {
         ReasonCode(self as u16)
+    }
+
+    /// The reason with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.word() == word)
     }
 
     /// The reason with this number.

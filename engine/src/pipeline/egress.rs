@@ -88,6 +88,7 @@ impl AdmitKind {
             | Command::TimerFired(_)
             | Command::ReconcileStarted(_)
             | Command::ReconcileEnded(_)
+            | Command::RequestRefused(_)
             | Command::StreamAppended(_) => Self::Other,
         }
     }

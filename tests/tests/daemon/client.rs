@@ -100,11 +100,22 @@ impl Client {
     /// Asks, and requires a refusal with this code and field.
     #[track_caller]
     pub(crate) fn ask_refused(&mut self, request: &Value, code: &str, field: &str) -> Value {
+        self.ask_refused_at(request, code, field).1
+    }
+
+    /// As [`Self::ask_refused`], with the sequence of what is journaled of it.
+    #[track_caller]
+    pub(crate) fn ask_refused_at(
+        &mut self,
+        request: &Value,
+        code: &str,
+        field: &str,
+    ) -> (Option<u64>, Value) {
         let mut reply = self.ask(request);
         assert_eq!(reply["ok"], false, "{request} got {reply}");
         let error = reply["error"].take();
         assert_eq!((&error["code"], &error["field"]), (&json!(code), &json!(field)), "{request} got {error}");
-        error
+        (reply["sequence"].as_u64(), error)
     }
 }
 

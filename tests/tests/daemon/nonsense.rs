@@ -4,7 +4,7 @@ use crate::client::{Client, lines, order, order_with};
 use crate::live::LiveDaemon;
 use crate::process::{records, reexecute};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 /// A change to a good order, and what is said about it.
@@ -263,8 +263,16 @@ fn bad_lines() -> Vec<Vec<u8>> {
 fn every_kind_of_nonsense_gets_a_reply_that_names_it() {
     let mut daemon = LiveDaemon::start();
     let mut client = Client::connect(&daemon.dir);
+    let mut refused_at = BTreeMap::new();
     for (number, (changes, code, field)) in bad_orders().into_iter().enumerate() {
-        let error = client.ask_refused(&order_with(&format!("bad-{number}"), &changes), code, field);
+        let request = order_with(&format!("bad-{number}"), &changes);
+        let (sequence, error) = client.ask_refused_at(&request, code, field);
+        assert_eq!(
+            sequence.is_some(),
+            field != "op",
+            "all but what nobody understands is journaled: {request}"
+        );
+        refused_at.extend(sequence.map(|sequence| (sequence, (code, field))));
         assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
         // Where one value is wrong, it is shown.
         if let Some(value) = changes.get(field).filter(|value| !value.is_null()) {
@@ -272,7 +280,10 @@ fn every_kind_of_nonsense_gets_a_reply_that_names_it() {
         }
     }
     for (request, code, field) in bad_requests() {
-        client.ask_refused(&request, code, field);
+        let (sequence, _) = client.ask_refused_at(&request, code, field);
+        let is_command = request["op"].as_str().is_some_and(|op| !op.starts_with("query."));
+        assert_eq!(sequence.is_some(), is_command, "commands are journaled, queries are not: {request}");
+        refused_at.extend(sequence.map(|sequence| (sequence, (code, field))));
     }
     for line in bad_lines() {
         let start = String::from_utf8_lossy(&line[..line.len().min(40)]).into_owned();
@@ -295,10 +306,33 @@ fn every_kind_of_nonsense_gets_a_reply_that_names_it() {
     assert!(client.next().is_none(), "nothing more is said");
 
     daemon.stop();
-    let refused = records(&daemon.dir, "system");
-    let refused = refused.iter().filter(|record| is_refused(record));
-    let reasons: BTreeSet<&str> = refused.filter_map(|record| record["payload"]["reason"].as_str()).collect();
-    // What is malformed never reaches the core; what makes no sense in its state does, and is journaled.
+    let all = records(&daemon.dir, "");
+    let at = |sequence: u64| all.iter().find(|record| record["sequence"] == sequence).expect("a record");
+    let mut at_the_door = BTreeSet::new();
+    for (sequence, (code, field)) in &refused_at {
+        let record = at(*sequence);
+        if record["event_type"] == "system.request_refused" {
+            assert_eq!(record["payload"]["reason"], *code, "{record}");
+            let request = record["payload"]["request"].as_str().expect("what was asked");
+            assert!(request.contains(&format!(" {field}=")), "{record}");
+            at_the_door.insert(*code);
+        }
+    }
+    // What is malformed is refused at the door; what makes no sense in its state is refused by the core.
+    let expected = [
+        "invalid_value",
+        "missing_field",
+        "unknown_account",
+        "unknown_currency",
+        "unknown_field",
+        "unknown_instrument",
+        "unknown_strategy",
+        "unknown_venue",
+    ];
+    assert_eq!(at_the_door, expected.into());
+    let by_the_core = all.iter().filter(|record| record["event_type"] == "system.command_refused");
+    let reasons: BTreeSet<&str> =
+        by_the_core.filter_map(|record| record["payload"]["reason"].as_str()).collect();
     let expected = [
         "illegal_move",
         "insufficient_buying_power",
@@ -310,10 +344,6 @@ fn every_kind_of_nonsense_gets_a_reply_that_names_it() {
     ];
     assert_eq!(reasons, expected.into());
     reexecute(&daemon.dir);
-}
-
-fn is_refused(record: &Value) -> bool {
-    record["event_type"].as_str().is_some_and(|name| name.contains("refused"))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One client: bytes in, lines out, replies in the order of the requests.
 
-use super::request::Query;
+use super::request::{Fault, Query};
 use crate::config::Acknowledge;
 use mio::net::UnixStream;
 use serde_json::Value;
@@ -28,6 +28,12 @@ pub(crate) enum Reply {
     Held { line: String, acknowledge: Acknowledge, through: Sequence },
     /// To be sent.
     Ready(String),
+}
+
+impl Reply {
+    fn waits_as(&self, ticket: u64) -> bool {
+        matches!(self, Self::Waiting(waiting) if waiting.ticket == ticket)
+    }
 }
 
 /// Whether more may come from a client.
@@ -68,6 +74,8 @@ pub(crate) struct Waiting {
     pub(crate) id: Value,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) request: Value,
+    /// Why it is refused, where only that is journaled.
+    pub(crate) fault: Option<Fault>,
 }
 
 /// What reading gave.
@@ -150,14 +158,18 @@ impl Connection {
     }
 
     /// Puts a reply in the place of a request that waited.
-    pub(crate) fn settle(&mut self, ticket: u64, settle: impl FnOnce(&Waiting) -> Reply) {
-        let is_meant =
-            |reply: &&mut Reply| matches!(reply, Reply::Waiting(waiting) if waiting.ticket == ticket);
-        if let Some(place) = self.replies.iter_mut().find(is_meant)
+    pub(crate) fn settle(&mut self, ticket: u64, settle: impl FnOnce(&mut Waiting) -> Reply) {
+        if let Some(place) = self.replies.iter_mut().find(|reply| reply.waits_as(ticket))
             && let Reply::Waiting(waiting) = place
         {
             *place = settle(waiting);
         }
+    }
+
+    /// The request that waits with this ticket.
+    pub(crate) fn waiting(&mut self, ticket: u64) -> Option<&mut Waiting> {
+        let place = self.replies.iter_mut().find(|reply| reply.waits_as(ticket))?;
+        if let Reply::Waiting(waiting) = place { Some(waiting) } else { None }
     }
 
     /// Takes nothing more in.

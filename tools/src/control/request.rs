@@ -12,6 +12,8 @@ use crate::setup::Names;
 use fields::{Fields, missing};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
+use tickwerk_domain::command::RequestRefused;
+use tickwerk_domain::reject::Reject;
 use tickwerk_domain::{AccountId, Command, InstrumentId, StrategyId, TextBytes, TextId};
 
 /// What a request asks for.
@@ -119,9 +121,21 @@ impl Fault {
     }
 }
 
+/// A request that was not understood.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Refused {
+    /// The client's own name for it, as far as it could be read.
+    pub(crate) id: Value,
+    pub(crate) fault: Fault,
+    /// What is journaled of it, where it asks for something that would have been.
+    pub(crate) record: Option<RequestRefused>,
+}
+
 /// How a request is read: its name, its own fields, and what it asks for.
 struct Op {
     name: &'static str,
+    /// Whether it is decided and journaled.
+    is_command: bool,
     fields: &'static [&'static str],
     read: fn(&Fields<'_>) -> Result<Asked, Fault>,
 }
@@ -129,14 +143,19 @@ struct Op {
 /// An operation that is decided and journaled.
 macro_rules! command {
     ($name:literal, $fields:expr, $read:ident) => {
-        Op { name: $name, fields: $fields, read: |fields| Ok(Asked::Command(fields.$read()?.into())) }
+        Op {
+            name: $name,
+            is_command: true,
+            fields: $fields,
+            read: |fields| Ok(Asked::Command(fields.$read()?.into())),
+        }
     };
 }
 
 /// An operation that is read from the follower.
 macro_rules! query {
     ($name:literal, $fields:expr, |$of:ident| $query:expr) => {
-        Op { name: $name, fields: $fields, read: |$of| Ok(Asked::Query($query)) }
+        Op { name: $name, is_command: false, fields: $fields, read: |$of| Ok(Asked::Query($query)) }
     };
 }
 
@@ -184,15 +203,25 @@ const OPS: &[Op] = &[
 ];
 const COMMON: &[&str] = &["request_id", "op", "ack"];
 
-/// Reads a line. A fault comes with the request's id, as far as that could be read.
-pub(crate) fn parse(line: &str, names: &Names, daemon: Acknowledge) -> Result<Request, Box<(Value, Fault)>> {
+/// Reads a line.
+pub(crate) fn parse(line: &str, names: &Names, daemon: Acknowledge) -> Result<Request, Box<Refused>> {
     let UniqueFields(object) = serde_json::from_str(line).map_err(|error| {
         let message = format!("{error}; write one JSON object a line");
         let fault = Fault { value: json!(shortened(line)), ..Fault::whole("bad_json", message) };
-        Box::new((Value::Null, fault))
+        Box::new(Refused { id: Value::Null, fault, record: None })
     })?;
-    let id = object.get("request_id").cloned().unwrap_or_default();
-    Fields { object, names }.read(daemon).map_err(|fault| Box::new((id, fault)))
+    let fields = Fields { object, names };
+    fields.read(daemon).map_err(|fault| {
+        let id = fields.object.get("request_id").cloned().unwrap_or_default();
+        let record = fields.refused(&fault);
+        Box::new(Refused { id, fault, record })
+    })
+}
+
+/// What is journaled of a request that is refused: nothing of a query, or of an op that nobody knows.
+pub(crate) fn refused(request: &Value, names: &Names, fault: &Fault) -> Option<RequestRefused> {
+    let object = request.as_object()?.clone();
+    Fields { object, names }.refused(fault)
 }
 
 /// A JSON object in which no field stands twice: of two quantities nobody could say which one is meant.
@@ -231,6 +260,19 @@ fn shortened(text: &str) -> String {
 }
 
 impl Fields<'_> {
+    fn refused(&self, fault: &Fault) -> Option<RequestRefused> {
+        let name = self.text("op").ok()?;
+        let op = OPS.iter().find(|known| known.name == name && known.is_command)?;
+        let field = fault.field.as_str().unwrap_or_default();
+        let value = fault.value.as_str().map_or_else(|| fault.value.to_string(), str::to_owned);
+        Some(RequestRefused {
+            request: TextBytes::shortened(&format!("{} {field}={value}", op.name)),
+            account: self.optional_account().unwrap_or_default(),
+            instrument: self.optional_instrument_id().unwrap_or_default(),
+            reason: Reject::from_word(fault.code).unwrap_or(Reject::InvalidValue).code(),
+        })
+    }
+
     fn read(&self, daemon: Acknowledge) -> Result<Request, Fault> {
         let name = self.text("op")?;
         let Some(op) = OPS.iter().find(|known| known.name == name) else {

@@ -8,7 +8,7 @@ use super::SOCKET;
 use super::answer::{self, Outcome};
 use super::connection::{Connection, Line, Reply, Waiting};
 use super::known_orders::{About, KnownOrders, Place};
-use super::request::{Asked, Fault, Query, Request, give_reason, parse};
+use super::request::{Asked, Fault, Query, Refused, Request, give_reason, parse, refused};
 use crate::config::Acknowledge;
 use crate::follower;
 use crate::session::released_through;
@@ -306,23 +306,24 @@ impl Server {
     fn take_line(&mut self, token: usize, text: &str) {
         let request = match parse(text, &self.door.names, self.door.acknowledge) {
             Ok(request) => request,
-            Err(refused) => {
-                let (id, fault) = *refused;
-                return self.reply(token, answer::line(&id, None, None, Err(fault)));
-            }
+            Err(refused) => return self.refuse(token, *refused),
         };
         let Request { id, acknowledge, mut asked, about, reason, object } = request;
         if acknowledge == Acknowledge::Replicated && self.door.replicator.is_none() {
             let message = "no replicator is configured (journal.replicator); ask for durable at most";
             let fault = Fault::new("invalid_value", "ack", json!(acknowledge.word()), message);
-            return self.reply(token, answer::line(&id, None, None, Err(fault)));
+            let record = refused(&object, &self.door.names, &fault);
+            return self.refuse(token, Refused { id, fault, record });
         }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         if let (Asked::Command(command), Some(about)) = (&asked, about) {
             match self.known.find(&about).map(|place| about.check(place, &self.door.names)) {
                 Some(Ok(())) => {}
-                Some(Err(fault)) => return self.reply(token, answer::line(&id, None, None, Err(fault))),
+                Some(Err(fault)) => {
+                    let record = refused(&object, &self.door.names, &fault);
+                    return self.refuse(token, Refused { id, fault, record });
+                }
                 None => {
                     self.checked.insert(ticket, (*command, about));
                     asked = Asked::Query(Query::Order(about));
@@ -340,10 +341,32 @@ impl Server {
                 id,
                 acknowledge,
                 request: object,
+                fault: None,
             }));
             if let Asked::Query(query) = asked {
                 connection.query = Some((ticket, query));
             }
+        }
+    }
+
+    /// Refuses a request, which is answered when that is journaled.
+    fn refuse(&mut self, token: usize, refused: Refused) {
+        let Refused { id, fault, record } = refused;
+        let Some(record) = record else {
+            return self.reply(token, answer::line(&id, None, None, Err(fault)));
+        };
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let command = record.into();
+        let space = self.door.watermarks.space();
+        let sent = space::has_room(space, &command).and_then(|()| self.send(token, ticket, command));
+        if let Err(fault) = sent {
+            return self.reply(token, answer::line(&id, None, None, Err(fault)));
+        }
+        if let Some(connection) = self.connections.get_mut(&token) {
+            let acknowledge = self.door.acknowledge;
+            let waiting = Waiting { ticket, id, acknowledge, request: Value::Null, fault: Some(fault) };
+            connection.replies.push_back(Reply::Waiting(waiting));
         }
     }
 
@@ -433,7 +456,10 @@ impl Server {
                     frame.records().iter().for_each(|record| {
                         dictionary.watch(record);
                     });
-                    let outcome = answer::of_frame(frame, &waiting.request, dictionary);
+                    let outcome = match waiting.fault.take() {
+                        Some(fault) => Err(fault),
+                        None => answer::of_frame(frame, &waiting.request, dictionary),
+                    };
                     let line = answer::line(
                         &waiting.id,
                         Some(frame.records()[0].envelope.sequence),

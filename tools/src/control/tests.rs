@@ -1,9 +1,10 @@
 //! Requests and their faults.
 
-use super::request::{Asked, Query, parse};
+use super::request::{Asked, Query, Refused, parse};
 use crate::config::Acknowledge;
 use crate::setup::Names;
 use serde_json::{Value, json};
+use tickwerk_domain::reject::Reject;
 use tickwerk_domain::{
     AccountId, Command, CurrencyId, Instrument, InstrumentId, InstrumentKind, Money, Price, Qty, Rate, TextId,
 };
@@ -47,7 +48,7 @@ fn order(change: impl Fn(&mut Value)) -> String {
 
 /// Code and field of the fault.
 fn fault(line: &str) -> (String, Value) {
-    let (_, fault) = *parse(line, &names(), Acknowledge::Written).expect_err("a fault");
+    let Refused { fault, .. } = *parse(line, &names(), Acknowledge::Written).expect_err("a fault");
     assert!(!fault.message.is_empty());
     (fault.code.to_owned(), fault.field)
 }
@@ -102,6 +103,27 @@ fn faults_name_the_field() {
     );
     assert_eq!(with("ack", json!("never")), ("invalid_value".into(), json!("ack")));
     assert_eq!(with("request_id", json!([])), ("invalid_value".into(), json!("request_id")));
+}
+
+#[test]
+fn a_fault_of_a_command_has_a_record_and_others_have_none() {
+    let record = |line: &str| parse(line, &names(), Acknowledge::Written).expect_err("a fault").record;
+    let with = |field: &str, value: Value| record(&order(|request| request[field] = value.clone()));
+    let of_quantity = with("quantity", json!("0.0001")).expect("a record");
+    assert_eq!(of_quantity.request.as_str(), "order.new quantity=0.0001");
+    assert_eq!((of_quantity.account, of_quantity.instrument), (AccountId(3), InstrumentId(4)));
+    assert_eq!(of_quantity.reason, Reject::InvalidValue.code());
+    let of_account = with("account", json!("nobody")).expect("a record");
+    assert_eq!(of_account.request.as_str(), "order.new account=nobody");
+    assert_eq!((of_account.account, of_account.instrument), (AccountId::NONE, InstrumentId(4)));
+    assert_eq!(of_account.reason, Reject::UnknownAccount.code());
+    let long = with("side", json!("x".repeat(500))).expect("a record");
+    assert_eq!(long.request.as_str(), format!("order.new side={}", "x".repeat(81)));
+    assert_eq!(with("price", Value::Null).map(|of| of.reason), Some(Reject::MissingField.code()));
+    assert_eq!(with("colour", json!(1)).map(|of| of.reason), Some(Reject::UnknownField.code()));
+    assert_eq!(record("{"), None);
+    assert_eq!(with("op", json!("order.move")), None);
+    assert_eq!(record(&json!({ "op": "query.orders", "account": "nobody" }).to_string()), None);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Commands of the system family and free-form streams.
 
 use crate::fields::payloads;
-use crate::{AccountId, ContinueKind, Sequence, TextBytes, TextId, TimeNs, TimerKind, VenueId};
+use crate::reject::ReasonCode;
+use crate::{AccountId, ContinueKind, InstrumentId, Sequence, TextBytes, TextId, TimeNs, TimerKind, VenueId};
 
 payloads! {
     /// The rules that decide from here on.
@@ -44,6 +45,17 @@ payloads! {
     ReconcileEnded {
         /// Number of the reconciliation.
         run: u64,
+    }
+    /// A request that was refused at the door, as it could not become a command; nothing changed.
+    RequestRefused {
+        /// Its op, and the field and value that were at fault, cut to the size: `order.new quantity=-1`.
+        request: TextBytes,
+        /// Whose, as far as it could be read; 0 for unknown.
+        account: AccountId,
+        /// Which market, as far as it could be read; 0 for unknown.
+        instrument: InstrumentId,
+        /// Why.
+        reason: ReasonCode,
     }
     /// A long effect goes on.
     Continue {

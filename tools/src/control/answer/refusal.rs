@@ -82,7 +82,11 @@ fn field_of(reject: Reject, request: &Value) -> &'static str {
         Reject::TermsInvalid => &["order_type", "instrument"],
         Reject::IllegalMove => &["breaker", "state", "client_order_id", "order_id"],
         Reject::ValueOutOfRange => &["value", "amount", "rate", "run"],
+        Reject::UnknownStrategy => &["strategy"],
         Reject::UnknownStrategyKind
+        | Reject::InvalidValue
+        | Reject::MissingField
+        | Reject::UnknownField
         | Reject::NothingToReplace
         | Reject::StoreFull
         | Reject::IdOutOfRange

@@ -5,7 +5,7 @@ use crate::control::answer::{self, Outcome};
 use crate::control::connection::{Reply, Waiting};
 use crate::control::known_orders::About;
 use crate::control::query;
-use crate::control::request::{Fault, Query};
+use crate::control::request::{Fault, Query, refused};
 use crate::follower::{self, Wanted};
 use crate::session::released_through;
 use crate::snapshot::Taken;
@@ -104,7 +104,11 @@ impl Server {
                 self.known.learn(&about, place);
             }
             let checked = place.map_or(Ok(()), |place| about.check(&place, &self.door.names));
-            if let Err(fault) = checked.and_then(|()| self.send(token, ticket, command))
+            let sent = match checked {
+                Ok(()) => self.send(token, ticket, command),
+                Err(fault) => self.refuse_found(token, ticket, fault),
+            };
+            if let Err(fault) = sent
                 && let Some(connection) = self.connections.get_mut(&token)
             {
                 let refused = |waiting: &Waiting| answer::line(&waiting.id, None, None, Err(fault));
@@ -112,5 +116,14 @@ impl Server {
             }
         }
         moved
+    }
+
+    /// Refuses a command whose order was found to be other than it says; what waits is answered when that is journaled.
+    fn refuse_found(&mut self, token: usize, ticket: u64, fault: Fault) -> Result<(), Fault> {
+        let waiting = self.connections.get_mut(&token).and_then(|connection| connection.waiting(ticket));
+        let Some(waiting) = waiting else { return Ok(()) };
+        let Some(record) = refused(&waiting.request, &self.door.names, &fault) else { return Err(fault) };
+        waiting.fault = Some(fault);
+        self.send(token, ticket, record.into())
     }
 }
