@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use tickwerk_domain::Sequence;
-use tickwerk_journal::{Frame, RecoverError, Witness, inspect, recover};
+use tickwerk_journal::{FirstKept, Frame, RecoverError, Witness, inspect, recover};
 
 /// A journal that was killed: ten frames, of which none is known to be durable. The frames as they lie.
 fn killed(dir: &std::path::Path) -> Vec<Frame> {
@@ -234,4 +234,33 @@ fn a_file_that_was_cut_short_loses_what_was_cut_off_and_nothing_else() {
         let (report, _) = verified(dir.path());
         assert!(report.first_difference.is_none() && report.notes.is_empty(), "{length}: {report:?}");
     }
+}
+
+#[test]
+fn a_journal_whose_segments_are_gone_is_not_begun_anew_while_anything_remembers_it() {
+    let dir = scratch();
+    let (frames, closed) = closed(config(dir.path()), 3_000);
+    let last = frames.last().and_then(|frame| frame.last()).unwrap().envelope.sequence;
+    let head = std::fs::metadata(dir.path().join("HEADS")).unwrap().len() / 48 * 4096;
+    let first = FirstKept { journal: recovered_id(dir.path()), segment: 1, sequence: Sequence::FIRST };
+    for (path, _) in files(dir.path()).iter().filter(|(path, _)| path.extension().is_some()) {
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(head > 0 && closed.last_sequence == last);
+    let witness = || match recover(config(dir.path())) {
+        Err(RecoverError::Damaged { reason: "all segments are missing", witness, .. }) => witness,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(witness(), Some(Witness::DurableFile { durable_through: last }));
+    std::fs::remove_file(dir.path().join("durable")).unwrap();
+    assert_eq!(witness(), Some(Witness::Heads { through: Sequence(head) }));
+    std::fs::remove_file(dir.path().join("HEADS")).unwrap();
+    first.write(dir.path()).unwrap();
+    assert_eq!(witness(), None, "it was let go up to somewhere");
+    std::fs::remove_file(dir.path().join("FIRST")).unwrap();
+    assert_eq!(recover(config(dir.path())).unwrap().next_sequence(), Sequence::FIRST);
+}
+
+fn recovered_id(dir: &std::path::Path) -> tickwerk_journal::JournalId {
+    inspect(dir).unwrap().journal
 }
