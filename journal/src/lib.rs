@@ -88,7 +88,7 @@ pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
-pub use failpoint::{Failpoint, FailpointError, HAS_FAILPOINTS, check_failpoints, reach, releases_unwritten};
+pub use failpoint::{Failpoint, FailpointError, Fault, HAS_FAILPOINTS, check_failpoints, has_fault, reach};
 pub use failure::Failure;
 pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};

@@ -6,11 +6,13 @@ use crate::client::{Client, order};
 use crate::fixture::{Bench, examples, tell, tell_skipped};
 use crate::live::LiveDaemon;
 use crate::process::{Process, reexecute, run, wait_for};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tickwerk_journal::{Fault, HAS_FAILPOINTS};
+use tickwerk_tests::program;
 
 /// A small file system of our own, unmounted when the test ends.
 #[derive(Debug)]
@@ -81,6 +83,41 @@ fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
+/// Orders that are taken until the daemon says that its disk is full, and the reply to the one after that.
+fn fill_with_orders(client: &mut Client) -> (Vec<(String, Value)>, Value) {
+    let mut taken = Vec::new();
+    loop {
+        let is_full = client.ask_ok(&json!({ "op": "query.watermarks" }))["space"] != "ample";
+        let name = format!("order-{}", taken.len());
+        let reply = client.ask(&order(&name));
+        // It may also fill up between the two.
+        if is_full || reply["ok"] != true {
+            return (taken, reply);
+        }
+        taken.push((name, reply["result"]["order_id"].clone()));
+        assert!(taken.len() < 40_000, "the disk never fills up");
+    }
+}
+
+#[test]
+fn a_daemon_that_takes_orders_on_a_full_disk_is_found_out() {
+    if !HAS_FAILPOINTS {
+        return tell_skipped("this build has no failpoints");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(disk) = SmallDisk::mount(folder.path().join("disk"), 64) else { return };
+    let text = std::fs::read_to_string(examples().join("live.toml")).expect("an example");
+    let mut daemon = LiveDaemon::asleep(&text.replace("value = \"1000\"", "value = \"20000\""));
+    daemon.dir = disk.journal();
+    let mut command = program::command(&daemon.arguments(&[]));
+    let process = Process::spawn(command.env("TICKWERK_BROKEN", Fault::IgnoreFullDisk.name()));
+    let mut client = Client::connect(&daemon.dir);
+    disk.fill(100 << 10);
+    let (_, after) = fill_with_orders(&mut client);
+    assert_eq!(after["ok"], true, "{after}");
+    process.kill();
+}
+
 #[test]
 fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -92,17 +129,9 @@ fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_r
     let first = client.ask_ok(&order("first"));
     disk.fill(100 << 10);
     let mut taken = vec![("first".to_owned(), first["order_id"].clone())];
-    let refused = loop {
-        let name = format!("order-{}", taken.len());
-        let reply = client.ask(&order(&name));
-        if reply["ok"] == true {
-            taken.push((name, reply["result"]["order_id"].clone()));
-            assert!(taken.len() < 40_000, "the disk never fills up");
-            continue;
-        }
-        break reply;
-    };
-    assert_eq!(refused["error"]["code"], "disk_full", "{refused}");
+    let (more, after) = fill_with_orders(&mut client);
+    taken.extend(more);
+    assert_eq!(after["error"]["code"], "disk_full", "an order was taken on a full disk: {after}");
     assert_eq!(client.ask_ok(&json!({ "op": "query.watermarks" }))["space"], "reserve");
     for (name, _) in &taken[..8] {
         client.ask_ok(&json!({ "op": "order.cancel", "account": "alice", "client_order_id": name }));

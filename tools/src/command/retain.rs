@@ -57,6 +57,10 @@ fn parse_age(text: &str) -> Result<Duration, String> {
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let dir = &options.dir;
+    ensure!(
+        options.hold.is_none() || options.hold != options.release,
+        "--hold and --release name the same; nothing was changed"
+    );
     let context = || format!("retention of the journal in {}", dir.display());
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let now = TimeNs(u64::try_from(since).unwrap_or(u64::MAX));

@@ -136,7 +136,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     upkeep.finish();
     let replicated = replication.map(Replication::finish);
     let Followed { core, book_check } = follower.finish()?;
-    anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
+    follower::compare(&core, &ended.decider)?;
     let summary = Summary {
         counted: counts.look(),
         elapsed,

@@ -33,7 +33,7 @@ use tickwerk_domain::{
 };
 use tickwerk_engine::limits::TEXTS_MAX;
 use tickwerk_engine::pipeline::{self, Admission, AdmitKind, EgressReader, LaneProducer, PipelineStats};
-use tickwerk_journal::{Failpoint, Watermarks, reach, releases_unwritten};
+use tickwerk_journal::{Failpoint, Fault as Broken, Watermarks, has_fault, reach};
 use tickwerk_render::Dictionary;
 
 const CONNECTIONS_MAX: usize = 64;
@@ -101,7 +101,11 @@ impl Control {
 
 /// The watermark that answers wait for; a test may break it, to see that it would notice.
 fn answered_through(watermarks: &Watermarks, acknowledge: Acknowledge) -> Sequence {
-    if releases_unwritten() { Sequence(u64::MAX) } else { released_through(watermarks, acknowledge) }
+    if has_fault(Broken::ReleaseUnwritten) {
+        Sequence(u64::MAX)
+    } else {
+        released_through(watermarks, acknowledge)
+    }
 }
 
 fn bind(path: &Path) -> Result<UnixListener> {
