@@ -127,12 +127,21 @@ fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_r
     let mut daemon = LiveDaemon::start_in(disk.journal(), &text, &[]);
     let mut client = Client::connect(&daemon.dir);
     let first = client.ask_ok(&order("first"));
+    // Of what was answered before, the next daemon must ask its follower.
+    daemon.stop();
+    daemon.start_again(&[]);
+    let mut client = Client::connect(&daemon.dir);
     disk.fill(100 << 10);
     let mut taken = vec![("first".to_owned(), first["order_id"].clone())];
     let (more, after) = fill_with_orders(&mut client);
     taken.extend(more);
     assert_eq!(after["error"]["code"], "disk_full", "an order was taken on a full disk: {after}");
     assert_eq!(client.ask_ok(&json!({ "op": "query.watermarks" }))["space"], "reserve");
+    let replace = json!({
+        "op": "order.replace", "account": "alice", "instrument": "BTCUSDT", "client_order_id": "first",
+        "quantity": "0.002",
+    });
+    client.ask_refused(&replace, "disk_full", "op");
     for (name, _) in &taken[..8] {
         client.ask_ok(&json!({ "op": "order.cancel", "account": "alice", "client_order_id": name }));
     }

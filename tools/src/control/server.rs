@@ -1,5 +1,6 @@
 //! The thread of the control socket.
 
+mod commands;
 mod queries;
 mod space;
 mod watermarks;
@@ -8,7 +9,7 @@ use super::SOCKET;
 use super::answer::{self, Outcome};
 use super::connection::{Connection, Line, Reply, Waiting};
 use super::known_orders::{About, KnownOrders, Place};
-use super::request::{Asked, Fault, Query, Request, give_reason, parse};
+use super::request::{Asked, Fault, Query, Request, parse};
 use crate::config::Acknowledge;
 use crate::follower;
 use crate::session::released_through;
@@ -27,12 +28,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickwerk_domain::command::TextDefined;
-use tickwerk_domain::{
-    Command, CorrelationId, Envelope, Payload, Record, Sequence, SourceId, TextBytes, TextId,
-};
-use tickwerk_engine::limits::TEXTS_MAX;
-use tickwerk_engine::pipeline::{self, Admission, AdmitKind, EgressReader, LaneProducer, PipelineStats};
+use tickwerk_domain::{Command, Sequence};
+use tickwerk_engine::pipeline::{self, Admission, EgressReader, LaneProducer, PipelineStats};
 use tickwerk_journal::{Failpoint, Fault as Broken, Watermarks, has_fault, reach};
 use tickwerk_render::Dictionary;
 
@@ -349,68 +346,6 @@ impl Server {
                 connection.query = Some((ticket, query));
             }
         }
-    }
-
-    /// Sends a command, and before it the text of a reason that has no number yet.
-    fn send_with_reason(
-        &mut self,
-        token: usize,
-        ticket: u64,
-        mut command: Command,
-        reason: Option<String>,
-    ) -> Result<(), Fault> {
-        space::has_room(self.door.watermarks.space(), &command)?;
-        if let Some(text) = reason {
-            let number = match self.door.names.texts.get(&text) {
-                Some(known) => *known,
-                None => self.define(text)?,
-            };
-            give_reason(&mut command, number);
-        }
-        self.send(token, ticket, command)
-    }
-
-    /// Gives a text the next number.
-    fn define(&mut self, text: String) -> Result<TextId, Fault> {
-        let number = self.door.names.texts.values().map(|id| id.0).max().unwrap_or(0) + 1;
-        let message =
-            || format!("the dictionary holds {} texts; use one that was used before", TEXTS_MAX - 1);
-        if number as usize >= TEXTS_MAX {
-            return Err(Fault::new("store_full", "reason", json!(text), message()));
-        }
-        let text_id = TextId(number);
-        let bytes = TextBytes::new(&text)
-            .map_err(|error| Fault::new("invalid_value", "reason", json!(text), error.to_string()))?;
-        // Nobody waits for the reply of a definition.
-        self.send(NOBODY, 0, TextDefined { text_id, text: bytes }.into())?;
-        self.door.names.texts.insert(text, text_id);
-        Ok(text_id)
-    }
-
-    /// Sends a command to the core, through the gate and the lane.
-    fn send(&mut self, token: usize, ticket: u64, command: Command) -> Result<(), Fault> {
-        let busy = |message: String| Fault::new("engine_busy", "op", Value::Null, message);
-        let Some(lane) = &mut self.lane else {
-            return Err(busy("the daemon is stopping; send again when it is back".to_owned()));
-        };
-        self.door.admission.try_admit(AdmitKind::of(&command)).map_err(|full| busy(full.to_string()))?;
-        let source_sequence = self.position + 1;
-        let envelope = Envelope {
-            source: SourceId::CONTROL,
-            source_sequence,
-            correlation: CorrelationId(source_sequence),
-            actor: self.door.names.control_actor,
-            origin_ns: pipeline::clock::monotonic_ns(),
-            ..Envelope::default()
-        };
-        if let Err(full) = lane.try_publish(&Record { envelope, payload: Payload::Command(command) }) {
-            self.door.admission.withdraw();
-            return Err(busy(full.to_string()));
-        }
-        self.position = source_sequence;
-        self.under_way.push_back((source_sequence, token, ticket));
-        reach(Failpoint::RequestTaken);
-        Ok(())
     }
 
     fn take_replies(&mut self) -> bool {

@@ -104,7 +104,8 @@ impl Server {
                 self.known.learn(&about, place);
             }
             let checked = place.map_or(Ok(()), |place| about.check(&place, &self.door.names));
-            if let Err(fault) = checked.and_then(|()| self.send(token, ticket, command))
+            // None of these commands has a reason.
+            if let Err(fault) = checked.and_then(|()| self.send_with_reason(token, ticket, command, None))
                 && let Some(connection) = self.connections.get_mut(&token)
             {
                 let refused = |waiting: &Waiting| answer::line(&waiting.id, None, None, Err(fault));
