@@ -1,11 +1,13 @@
 //! The thread of the control socket.
 
 mod commands;
+mod metrics;
 mod queries;
 mod space;
 mod watermarks;
 
 use super::SOCKET;
+use super::acknowledged::Acknowledged;
 use super::answer::{self, Outcome};
 use super::connection::{Connection, Line, Reply, Waiting};
 use super::known_orders::{About, KnownOrders, Place};
@@ -68,7 +70,7 @@ pub(crate) struct Door {
 /// A control socket that is served.
 #[derive(Debug)]
 pub(crate) struct Control {
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Acknowledged>,
     path: PathBuf,
 }
 
@@ -82,17 +84,22 @@ impl Control {
         }
         let listener = bind(&path)?;
         let mut server = Server::new(door, listener)?;
-        let thread = std::thread::Builder::new().name("tw-control".to_owned()).spawn(move || server.run())?;
+        let thread = std::thread::Builder::new().name("tw-control".to_owned()).spawn(move || {
+            server.run();
+            server.acknowledged
+        })?;
         Ok(Self { thread, path })
     }
 
-    /// Waits until the last replies are out; the stop must have been told.
-    pub(crate) fn finish(self) {
-        if self.thread.join().is_err() {
+    /// Waits until the last replies are out, and says what was answered; the stop must have been told.
+    pub(crate) fn finish(self) -> Acknowledged {
+        let acknowledged = self.thread.join().unwrap_or_else(|_| {
             crate::command::tell("warning: the control thread panicked");
-        }
+            Acknowledged::default()
+        });
         // It may be gone already.
         std::fs::remove_file(&self.path).ok();
+        acknowledged
     }
 }
 
@@ -143,6 +150,8 @@ struct Server {
     found: Receiver<Found>,
     found_to: Sender<Found>,
     position: u64,
+    acknowledged: Acknowledged,
+    opened: Instant,
     /// What was decided when the socket was opened, the configuration included: no query shows less.
     opened_at: Sequence,
     door: DoorRest,
@@ -201,6 +210,8 @@ impl Server {
             found,
             found_to,
             position,
+            acknowledged: Acknowledged::default(),
+            opened: Instant::now(),
             opened_at: stats.decided_through(),
             door: DoorRest {
                 names,
@@ -341,6 +352,7 @@ impl Server {
                 id,
                 acknowledge,
                 request: object,
+                asked: Instant::now(),
             }));
             if let Asked::Query(query) = asked {
                 connection.query = Some((ticket, query));
@@ -358,7 +370,7 @@ impl Server {
                 continue;
             };
             let (acknowledge, watermarks) = (self.door.acknowledge, &self.door.watermarks);
-            let dictionary = &mut self.door.dictionary;
+            let (dictionary, acknowledged) = (&mut self.door.dictionary, &mut self.acknowledged);
             if let pipeline::Reply::Frame(frame) = &reply {
                 self.known.watch(frame.records());
             }
@@ -380,8 +392,9 @@ impl Server {
                         outcome,
                     );
                     if answered_through(watermarks, reached) < through {
-                        Reply::Held { line, acknowledge: reached, through }
+                        Reply::Held { line, acknowledge: reached, through, asked: waiting.asked }
                     } else {
+                        acknowledged.note(reached, waiting.asked.elapsed());
                         Reply::Ready(line)
                     }
                 }
@@ -402,9 +415,9 @@ impl Server {
         let watermarks = &self.door.watermarks;
         let has_reached = |acknowledge, through| answered_through(watermarks, acknowledge) >= through;
         let mut moved = false;
-        let checked = &mut self.checked;
+        let (checked, acknowledged) = (&mut self.checked, &mut self.acknowledged);
         self.connections.retain(|_, connection| {
-            moved |= connection.flush(has_reached);
+            moved |= connection.flush(has_reached, acknowledged);
             let is_done = connection.is_done();
             if let Some((ticket, _)) = connection.query.filter(|_| is_done) {
                 checked.remove(&ticket);

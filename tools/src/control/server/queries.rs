@@ -23,9 +23,11 @@ impl Server {
         for &(token, ticket, query, at_least) in &due {
             if let Query::Order(about) = query {
                 self.ask_for_order(token, ticket, about, at_least);
-            } else if query == Query::Watermarks {
+            } else if matches!(query, Query::Watermarks | Query::Metrics) {
                 let at = self.door.watermarks.written_through();
-                self.settle_query(token, ticket, at, Ok(self.watermarks_json()));
+                let is_metrics = query == Query::Metrics;
+                let answer = if is_metrics { self.metrics_json() } else { self.watermarks_json() };
+                self.settle_query(token, ticket, at, Ok(answer));
             } else {
                 self.ask(token, ticket, query, at_least);
             }
