@@ -69,6 +69,8 @@ pub const RECORDS_PER_BLOCK: u64 = 4096;
 /// Bytes of an entry of the `HEADS` file.
 pub const HEADS_ENTRY_SIZE: usize = 48;
 
+/// What is wrong with a page that is good and of another format.
+pub(crate) const UNKNOWN_FORMAT: &str = "the page is of a format version that this build does not know";
 pub(crate) const HEADER_MAGIC: [u8; 8] = *b"TICKWERK";
 pub(crate) const ACTIVATION_MAGIC: [u8; 8] = *b"TWACTIVE";
 pub(crate) const DURABLE_MAGIC: [u8; 8] = *b"TWDURABL";
@@ -454,7 +456,7 @@ pub(crate) fn check_page(page: &Page, magic: [u8; 8]) -> Result<JournalId, &'sta
         return Err("checksum of the page differs");
     }
     if u32_at(page, 8) != FORMAT_VERSION {
-        return Err("the page is of a format version that this build does not know");
+        return Err(UNKNOWN_FORMAT);
     }
     Ok(JournalId(bytes_at(page, 16)))
 }

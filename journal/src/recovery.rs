@@ -12,7 +12,9 @@ use crate::directory::{self, FileError, failed};
 use crate::durable::{self, DurableFile};
 use crate::failpoint::{Failpoint, reach};
 use crate::first::FirstKept;
-use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK};
+use crate::format::{
+    ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK, UNKNOWN_FORMAT,
+};
 use crate::heads::{self, HeadsFile};
 use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
@@ -56,10 +58,9 @@ pub enum RecoverError {
     },
     /// Acknowledged data is damaged.
     #[error(
-        "{0}: damage at segment {segment} offset {offset}, where sequence {sequence} should be: {reason}{1}; nothing \
-         was changed: `tickwerk repair {0}` tells what is lost and mends it from a second copy or by a cut, and \
-         `tickwerk restore` makes a journal of a copy",
-        dir.display(), witness.map_or_else(String::new, |witness| format!(" ({witness})"))
+        "{}: damage at segment {segment} offset {offset}, where sequence {sequence} should be: {reason}{}; nothing \
+         was changed: {}",
+        dir.display(), witness.map_or_else(String::new, |witness| format!(" ({witness})")), remedy(dir, reason)
     )]
     Damaged {
         /// The directory.
@@ -78,6 +79,17 @@ pub enum RecoverError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+fn remedy(dir: &Path, reason: &str) -> String {
+    if reason == UNKNOWN_FORMAT {
+        return "use a build that knows it".to_owned();
+    }
+    format!(
+        "`tickwerk repair {}` tells what is lost and mends it from a second copy or by a cut, and `tickwerk restore` \
+         makes a journal of a copy",
+        dir.display()
+    )
 }
 
 impl From<RegisterError> for RecoverError {
