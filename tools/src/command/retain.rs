@@ -4,6 +4,7 @@
 //! what is to be kept per family belongs into a database or an archive.
 
 use super::inspect::{grouped, size_in_words};
+use super::patience::patiently;
 use super::print;
 use crate::exit;
 use anyhow::{Context, Result, ensure};
@@ -74,7 +75,8 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     if let Some(name) = &options.release {
         ensure!(remove_dependant(dir, name)?, "nothing is held under the name {name}");
     }
-    let plan = if options.apply { apply_retention(dir, rule) } else { plan_retention(dir, rule) };
+    let plan =
+        if options.apply { patiently(|| apply_retention(dir, rule)) } else { plan_retention(dir, rule) };
     let plan = plan.with_context(context)?;
     if options.json {
         print(&to_json(&plan, options.apply).to_string())?;
