@@ -24,6 +24,7 @@ macro_rules! broken {
     }};
 }
 
+mod append_error;
 mod backup;
 mod beginning;
 mod bell;
@@ -78,6 +79,7 @@ mod walk;
 mod watermarks;
 mod writer;
 
+pub use append_error::AppendError;
 pub use backup::restore::{RestoreReport, restore};
 pub use backup::set::Rotation;
 pub use backup::{BackupReport, backup};
@@ -117,4 +119,4 @@ pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
 pub use verify::{Depth, Difference, VerifyError, VerifyReport, verify, verify_bytes};
 pub use watermarks::{StoredWatermarks, WatermarkState, Watermarks};
-pub use writer::{AppendError, Closed, Writer};
+pub use writer::{Closed, Writer};

@@ -177,7 +177,8 @@ fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
 
 /// Makes the first segment, unless something remembers a journal here.
 fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
-    if let Some(witness) = remembered(dir)? {
+    let witness = remembered(dir)?;
+    if witness.is_some() || FirstKept::read(dir)?.is_some() {
         let place = Place { segment: FIRST_SEGMENT, offset: 0 };
         let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
         return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
@@ -186,25 +187,22 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
     Ok(())
 }
 
-/// Whether a journal was here whose segments are gone, and who knows of its records.
-fn remembered(dir: &Path) -> Result<Option<Option<Witness>>, FileError> {
+/// Who knows records of a journal whose segments are gone.
+fn remembered(dir: &Path) -> Result<Option<Witness>, FileError> {
     let durable_through = durable::read(dir)?.mark.map_or(Sequence::NONE, |mark| mark.durable_through);
     if durable_through > Sequence::NONE {
-        return Ok(Some(Some(Witness::DurableFile { durable_through })));
+        return Ok(Some(Witness::DurableFile { durable_through }));
     }
     if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
-        return Ok(Some(Some(Witness::Snapshot { through: newest.sequence })));
+        return Ok(Some(Witness::Snapshot { through: newest.sequence }));
     }
     let through = register::known_through(dir)?;
     if through > Sequence::NONE {
-        return Ok(Some(Some(Witness::Reader { through })));
+        return Ok(Some(Witness::Reader { through }));
     }
     // The checksums of heads need the id of a journal, and nobody tells it any more.
     let through = heads::claimed_through(dir)?;
-    if through > Sequence::NONE {
-        return Ok(Some(Some(Witness::Heads { through })));
-    }
-    Ok(FirstKept::read(dir)?.map(|_| None))
+    Ok((through > Sequence::NONE).then_some(Witness::Heads { through }))
 }
 
 fn scan_and_cut(dir: &Path, options: ScanOptions) -> Result<(Scan, Option<TornTail>), RecoverError> {
