@@ -17,6 +17,7 @@ use crate::files;
 use crate::format::{HEADS_ENTRY_SIZE, JournalId, RECORDS_PER_BLOCK};
 use crate::heads::{self, HeadsFile};
 use crate::keeper::{self, Keep, KeepError};
+use crate::retention::register;
 use crate::scan::{self, Scan, ScanOptions, Usage, Verdict};
 use crate::watermarks::StoredWatermarks;
 use std::ops::ControlFlow;
@@ -58,6 +59,11 @@ pub fn backup(dir: &Path, to: &Path, rotation: Rotation) -> Result<BackupReport,
     if dir.join(directory::BACKUP).exists() {
         return Err(KeepError::refused(format!("{} is a copy itself; give the journal", dir.display())));
     }
+    if lies_in(to, dir) {
+        let (to, dir) = (to.display(), dir.display());
+        let text = format!("{to} lies in {dir} and would be lost with it; give a folder elsewhere");
+        return Err(KeepError::Refused(text));
+    }
     let _still = keeper::lock(dir, Keep::Still)?;
     let set = CopySet::open(to)?;
     let source = look(dir)?;
@@ -87,6 +93,14 @@ pub fn backup(dir: &Path, to: &Path, rotation: Rotation) -> Result<BackupReport,
     Ok(report)
 }
 
+/// Whether a path, of which the end may not be there yet, lies below a directory.
+fn lies_in(path: &Path, dir: &Path) -> bool {
+    let there = std::path::absolute(path).ok();
+    let there =
+        there.as_deref().and_then(|path| path.ancestors().skip(1).find_map(|path| path.canonicalize().ok()));
+    there.zip(dir.canonicalize().ok()).is_some_and(|(there, dir)| there.starts_with(dir))
+}
+
 fn copy_or_keep(
     dir: &Path,
     set: &CopySet,
@@ -105,8 +119,12 @@ fn copy_or_keep(
     let mut older = newest.map(|(path, _)| path);
     loop {
         let temporary = set.temporary()?;
-        copy_all(dir, &temporary, older.as_deref(), source, report)?;
-        match prove(&temporary, source)? {
+        let copied = copy_all(dir, &temporary, older.as_deref(), source, report);
+        // What is not finished would keep the room that the journal may need.
+        let proven = copied
+            .and_then(|()| prove(&temporary, source))
+            .inspect_err(|_| drop(files::remove_tree(&temporary)))?;
+        match proven {
             Ok(()) => {
                 report.copy = set.publish(&temporary)?;
                 return Ok(());
@@ -212,7 +230,7 @@ fn copy_all(
         report.copied_bytes += last.end;
     }
     for name in set::beside(dir, report.through)? {
-        files::copy(&dir.join(&name), &copy.join(&name))?;
+        copy_beside(&dir.join(&name), &copy.join(&name), report.through)?;
     }
     copy_heads(dir, copy, source, report.through)?;
     // Nothing comes after the last record, as if the journal had been closed there.
@@ -245,6 +263,16 @@ fn copy_sealed(
     report.copied_segments += 1;
     report.copied_bytes += length;
     Ok(())
+}
+
+/// Copies a file that lies beside the segments. Snapshots and readers may come and go while the journal is copied.
+fn copy_beside(path: &Path, target: &Path, through: Sequence) -> Result<(), FileError> {
+    let copied = if directory::is_dependant(files::name_of(path)) {
+        register::copy_up_to(path, target, through)
+    } else {
+        files::copy(path, target)
+    };
+    if copied.is_err() && !path.exists() { files::remove_if_there(target) } else { copied }
 }
 
 /// The heads of the blocks in the copy.

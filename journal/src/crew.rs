@@ -3,6 +3,7 @@
 //! `journal-prepare` makes segments, `journal-sync` syncs, `journal-chain` hashes, `journal-populate` makes pages
 //! writable. What they do is put together first and started then, so that a test can do their steps in any order.
 
+use crate::append_error::AppendError;
 use crate::bell::Bell;
 use crate::chain::{Chain, ChainHead};
 use crate::config::{Io, SyncPolicy};
@@ -17,7 +18,7 @@ use crate::space::Room;
 use crate::storage::Lock;
 use crate::syncing::{Stage, SyncRequests, Syncing, Unsynced};
 use crate::watermarks::Watermarks;
-use crate::writer::{AppendError, Start};
+use crate::writer::Start;
 use crossbeam::channel::{self, Receiver, Sender};
 use parking_lot::Mutex;
 use std::collections::VecDeque;

@@ -2,8 +2,8 @@
 //!
 //! `TICKWERK_FAILPOINT=name` kills the process by SIGKILL when it comes to the place for the first time, `name:N` for the
 //! N-th. `name:N:hold` does not kill: the thread stays at the place for ever and the others go on, for whoever kills the
-//! process from outside. `TICKWERK_BROKEN=release-unwritten` makes the daemon tell before it knows, so that a test can
-//! show that it would notice. A place is named after what comes next in the code: `….sync` is before the sync.
+//! process from outside. `TICKWERK_BROKEN=name` puts one of the faults of [`Fault`] into the daemon, so that a test can show
+//! that it would notice. A place is named after what comes next in the code: `….sync` is before the sync.
 //! All of it exists only in builds with debug assertions; a release build has no failpoints, and refuses the variables.
 
 use std::sync::OnceLock;
@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub const HAS_FAILPOINTS: bool = cfg!(debug_assertions);
 const VARIABLE: &str = "TICKWERK_FAILPOINT";
 const BROKEN: &str = "TICKWERK_BROKEN";
-const RELEASE_UNWRITTEN: &str = "release-unwritten";
 
 macro_rules! failpoints {
     ($($point:ident $name:literal $place:literal)*) => {
@@ -105,6 +104,34 @@ failpoints! {
     ReplySent "reply.sent" "When it is sent."
 }
 
+/// What is wrong with a daemon that a test has broken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It answers before it knows that a frame is written.
+    ReleaseUnwritten,
+    /// It journals state digests that are not those of its state.
+    WrongDigest,
+    /// It takes everything while its disk is full.
+    IgnoreFullDisk,
+}
+
+impl Fault {
+    const ALL: [Self; 3] = [Self::ReleaseUnwritten, Self::WrongDigest, Self::IgnoreFullDisk];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReleaseUnwritten => "release-unwritten",
+            Self::WrongDigest => "wrong-digest",
+            Self::IgnoreFullDisk => "ignore-full-disk",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.name() == name)
+    }
+}
+
 #[derive(Debug)]
 struct Armed {
     point: Failpoint,
@@ -121,7 +148,7 @@ pub enum FailpointError {
     #[error("{VARIABLE}={0} is no failpoint; write NAME, NAME:N or NAME:N:hold, with one of {names}", names = names())]
     Unknown(String),
     /// It names no fault.
-    #[error("{BROKEN}={0} is no fault; write {RELEASE_UNWRITTEN}")]
+    #[error("{BROKEN}={0} is no fault; write one of {names}", names = Fault::ALL.map(Fault::name).join(", "))]
     UnknownFault(String),
     /// A release build.
     #[error("{0} is set and this build has no failpoints; unset it, or use a build with debug assertions")]
@@ -142,7 +169,7 @@ pub fn check_failpoints() -> Result<(), FailpointError> {
     if let Some(text) = point.filter(|text| parse(text).is_none()) {
         return Err(FailpointError::Unknown(text));
     }
-    match broken.filter(|text| text != RELEASE_UNWRITTEN) {
+    match broken.filter(|text| Fault::named(text).is_none()) {
         Some(text) => Err(FailpointError::UnknownFault(text)),
         None => Ok(()),
     }
@@ -189,12 +216,11 @@ fn reach_armed(point: Failpoint) {
     }
 }
 
-/// Whether a test wants the daemon to tell of frames that are not written.
+/// Whether a test has put this fault into the daemon.
 #[inline]
-pub fn releases_unwritten() -> bool {
-    static BROKEN_SO: OnceLock<bool> = OnceLock::new();
-    HAS_FAILPOINTS
-        && *BROKEN_SO.get_or_init(|| value_of(BROKEN).is_some_and(|text| text == RELEASE_UNWRITTEN))
+pub fn has_fault(fault: Fault) -> bool {
+    static PUT_IN: OnceLock<Option<Fault>> = OnceLock::new();
+    HAS_FAILPOINTS && *PUT_IN.get_or_init(|| Fault::named(&value_of(BROKEN)?)) == Some(fault)
 }
 
 #[cfg(test)]

@@ -81,8 +81,7 @@ pub(crate) fn name_of(path: &Path) -> &str {
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let temporary = directory::temporary_path(path);
     remove_if_there(&temporary)?;
-    let file = create_new(&temporary)?;
-    file.write_all_at(content, 0).and_then(|()| file.sync_all()).map_err(failed("write", &temporary))?;
+    write_new(&temporary, content)?;
     reach(Failpoint::ReplaceRename);
     rename(&temporary, path)?;
     path.parent().map_or(Ok(()), directory::sync_dir)
@@ -91,9 +90,17 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
 /// Copies all of a file to a name that is not there yet.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), FileError> {
     let source = open(from)?;
+    // Of the open file: its name may go meanwhile.
+    let length = source.metadata().map_err(failed("look at", from))?.len();
     let target = create_new(to)?;
-    copy_bytes((&source, from), (&target, to), length(from)?)?;
+    copy_bytes((&source, from), (&target, to), length)?;
     target.sync_all().map_err(failed("sync", to))
+}
+
+/// Writes a file to a name that is not there yet; synced.
+pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let file = create_new(path)?;
+    file.write_all_at(content, 0).and_then(|()| file.sync_all()).map_err(failed("write", path))
 }
 
 /// Copies the first `length` bytes to a name that is not there yet; the rest up to `size` is a hole.

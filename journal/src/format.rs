@@ -27,6 +27,12 @@
 //!
 //! Nothing here fails but by returning what is wrong with some bytes.
 
+mod pages;
+
+pub(crate) use pages::{
+    Activation, Page, SegmentHeader, UNKNOWN_FORMAT, check_page, check_sequences, new_page, seal_page,
+};
+
 use tickwerk_domain::{CorrelationId, Sequence, SourceId, TextId, TimeNs};
 
 /// Version of everything drawn above.
@@ -76,14 +82,10 @@ pub(crate) const COMPRESSED_MAGIC: [u8; 8] = *b"TWCOMPRS";
 pub(crate) const FIRST_MAGIC: [u8; 8] = *b"TWFIRSTK";
 pub(crate) const SNAPSHOT_MAGIC: [u8; 8] = *b"TWSNAPSH";
 pub(crate) const WATERMARKS_MAGIC: [u8; 8] = *b"TWWATERM";
-const CRC_OFFSET: usize = 12;
 
 const _: () = assert!(FRAME_SIZE_MAX.is_multiple_of(ALIGNMENT), "frames are 16-aligned");
 const _: () =
     assert!(tickwerk_domain::record::PAYLOAD_SIZE_MAX <= PAYLOAD_SIZE_MAX, "a payload fits its bound");
-
-/// One page of a file.
-pub(crate) type Page = [u8; PAGE_SIZE];
 
 /// Tells journals apart; drawn at random when a journal is created. It is in no hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -417,122 +419,13 @@ pub(crate) fn check_content(
     if rest.is_empty() { Ok(all_readable) } else { Err("a frame is longer than its records") }
 }
 
+/// The highest sequence that is believed: what is damaged may claim any, and counting on from it must not overflow.
+const SEQUENCE_MAX: u64 = 1 << 62;
+
 /// Whether every byte is zero.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<16>();
     // Some words without a branch between them go through wide registers.
     words.chunks(16).all(|some| some.iter().fold(0, |all, word| all | u128::from_ne_bytes(*word)) == 0)
         && rest.iter().all(|byte| *byte == 0)
-}
-
-/// A page with magic, version and journal id; [`seal_page`] comes after its fields.
-pub(crate) fn new_page(magic: [u8; 8], journal: JournalId) -> Page {
-    let mut page = [0; PAGE_SIZE];
-    put(&mut page, 0, &magic);
-    put(&mut page, 8, &FORMAT_VERSION.to_le_bytes());
-    put(&mut page, 16, &journal.0);
-    page
-}
-
-/// Gives the page its checksum.
-pub(crate) fn seal_page(mut page: Page) -> Page {
-    let crc = page_crc(&page);
-    put(&mut page, CRC_OFFSET, &crc.to_le_bytes());
-    page
-}
-
-fn page_crc(page: &Page) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&page[..CRC_OFFSET]), &page[CRC_OFFSET + 4..])
-}
-
-/// What a page that should carry `magic` is.
-pub(crate) fn check_page(page: &Page, magic: [u8; 8]) -> Result<JournalId, &'static str> {
-    if page[..8] != magic {
-        return Err("the page has another magic");
-    }
-    if page_crc(page) != u32_at(page, CRC_OFFSET) {
-        return Err("checksum of the page differs");
-    }
-    if u32_at(page, 8) != FORMAT_VERSION {
-        return Err("the page is of a format version that this build does not know");
-    }
-    Ok(JournalId(bytes_at(page, 16)))
-}
-
-/// The static header of a segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct SegmentHeader {
-    pub(crate) journal: JournalId,
-    pub(crate) segment: u64,
-    pub(crate) created: TimeNs,
-    pub(crate) size: u64,
-}
-
-impl SegmentHeader {
-    pub(crate) fn to_page(self) -> Page {
-        let mut page = new_page(HEADER_MAGIC, self.journal);
-        put(&mut page, 32, &CODEC);
-        put(&mut page, 48, &self.segment.to_le_bytes());
-        put(&mut page, 56, &self.created.0.to_le_bytes());
-        put(&mut page, 64, &self.size.to_le_bytes());
-        seal_page(page)
-    }
-
-    pub(crate) fn from_page(page: &Page) -> Result<Self, &'static str> {
-        let journal = check_page(page, HEADER_MAGIC)?;
-        if bytes_at::<16>(page, 32) != CODEC {
-            return Err("the segment has another codec");
-        }
-        let (segment, created) = (u64_at(page, 48), TimeNs(u64_at(page, 56)));
-        Ok(Self { journal, segment, created, size: u64_at(page, 64) })
-    }
-}
-
-/// The highest sequence that is believed: what is damaged may claim any, and counting on from it must not overflow.
-const SEQUENCE_MAX: u64 = 1 << 62;
-
-/// Checks sequences that a file claims; none may be impossible.
-pub(crate) fn check_sequences<const N: usize>(claimed: [Sequence; N]) -> Result<(), &'static str> {
-    let is_impossible = claimed.iter().any(|sequence| sequence.0 > SEQUENCE_MAX);
-    if is_impossible { Err("the page has an impossible sequence") } else { Ok(()) }
-}
-
-/// What is written when a segment is taken into use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Activation {
-    pub(crate) journal: JournalId,
-    pub(crate) segment: u64,
-    pub(crate) first_sequence: Sequence,
-    pub(crate) epoch: u32,
-    pub(crate) chain_through: Sequence,
-    pub(crate) head: [u8; 32],
-}
-
-impl Activation {
-    pub(crate) fn to_page(self) -> Page {
-        let mut page = new_page(ACTIVATION_MAGIC, self.journal);
-        put(&mut page, 32, &self.segment.to_le_bytes());
-        put(&mut page, 40, &self.first_sequence.0.to_le_bytes());
-        put(&mut page, 48, &self.epoch.to_le_bytes());
-        put(&mut page, 56, &self.chain_through.0.to_le_bytes());
-        put(&mut page, 64, &self.head);
-        seal_page(page)
-    }
-
-    pub(crate) fn from_page(page: &Page) -> Result<Self, &'static str> {
-        let journal = check_page(page, ACTIVATION_MAGIC)?;
-        let activation = Self {
-            journal,
-            segment: u64_at(page, 32),
-            first_sequence: Sequence(u64_at(page, 40)),
-            epoch: u32_at(page, 48),
-            chain_through: Sequence(u64_at(page, 56)),
-            head: bytes_at(page, 64),
-        };
-        check_sequences([activation.first_sequence, activation.chain_through])?;
-        if activation.first_sequence == Sequence::NONE {
-            return Err("the page has an impossible sequence");
-        }
-        Ok(activation)
-    }
 }

@@ -66,6 +66,13 @@ pub(crate) fn read(dir: &Path, journal: JournalId) -> Result<StoredHeads, FileEr
     Ok(StoredHeads { heads, bad, ragged: !rest.is_empty() })
 }
 
+/// The last record that the file would know by its length, whichever journal it is of.
+pub(crate) fn claimed_through(dir: &Path) -> Result<Sequence, FileError> {
+    let path = dir.join(directory::HEADS);
+    let length = if directory::exists(&path) { directory::length(&path)? } else { 0 };
+    Ok(Sequence(length / HEADS_ENTRY_SIZE as u64 * RECORDS_PER_BLOCK))
+}
+
 /// Appends entries.
 #[derive(Debug)]
 pub(crate) struct HeadsFile {

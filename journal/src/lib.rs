@@ -24,6 +24,7 @@ macro_rules! broken {
     }};
 }
 
+mod append_error;
 mod backup;
 mod beginning;
 mod bell;
@@ -78,6 +79,7 @@ mod walk;
 mod watermarks;
 mod writer;
 
+pub use append_error::AppendError;
 pub use backup::restore::{RestoreReport, restore};
 pub use backup::set::Rotation;
 pub use backup::{BackupReport, backup};
@@ -88,7 +90,7 @@ pub use compress::{COMPRESS_LEVEL_DEFAULT, CompressedSegment, compress, compress
 pub use config::{Io, JournalConfig, OnFailure, SyncPolicy};
 pub use directory::FileError;
 pub use durable::DurableMark;
-pub use failpoint::{Failpoint, FailpointError, HAS_FAILPOINTS, check_failpoints, reach, releases_unwritten};
+pub use failpoint::{Failpoint, FailpointError, Fault, HAS_FAILPOINTS, check_failpoints, has_fault, reach};
 pub use failure::Failure;
 pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
@@ -117,4 +119,4 @@ pub use tail::{Follow, Tail, is_live};
 pub use torn::TornTail;
 pub use verify::{Depth, Difference, VerifyError, VerifyReport, verify, verify_bytes};
 pub use watermarks::{StoredWatermarks, WatermarkState, Watermarks};
-pub use writer::{AppendError, Closed, Writer};
+pub use writer::{Closed, Writer};

@@ -27,4 +27,6 @@ mod watermarks;
 #[path = "writer.rs"]
 mod writer;
 
-use crate::{chain, config, crcs, directory, durable, failpoint, failure, format, heads, schema, space};
+use crate::{
+    append_error, chain, config, crcs, directory, durable, failpoint, failure, format, heads, schema, space,
+};

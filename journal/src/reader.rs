@@ -273,13 +273,18 @@ impl Reader {
     }
 }
 
-/// The last segment that starts at or before `from`; the first one where none does.
+/// The last segment that starts at or before `from`; the first one where none does. That one must be readable.
 pub(crate) fn segment_of(dir: &Path, from: Sequence) -> Result<SegmentFile, ReadError> {
     let numbers = directory::list_segments(dir)?;
     let mut found = None;
-    for number in numbers.iter().rev() {
-        let Opened::Segment(segment) = SegmentFile::open(dir, *number)? else {
-            continue;
+    for number in numbers.iter().copied().rev() {
+        let segment = match SegmentFile::open(dir, number)? {
+            Opened::Segment(segment) => segment,
+            Opened::Bad(reason) if numbers.first() == Some(&number) => {
+                let (place, sequence) = (Place { segment: number, offset: 0 }, from.max(Sequence::FIRST));
+                return Err(ReadError::Damaged { place, sequence, reason });
+            }
+            Opened::Bad(_) | Opened::Missing => continue,
         };
         let first = match segment.activity()? {
             Activity::Active(activation) => Some(activation.first_sequence),

@@ -11,8 +11,11 @@ use crate::config::JournalConfig;
 use crate::directory::{self, FileError, failed};
 use crate::durable::{self, DurableFile};
 use crate::failpoint::{Failpoint, reach};
-use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK};
-use crate::heads::HeadsFile;
+use crate::first::FirstKept;
+use crate::format::{
+    ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK, UNKNOWN_FORMAT,
+};
+use crate::heads::{self, HeadsFile};
 use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
 use crate::reader::{Place, ReadError, Reader};
@@ -55,9 +58,9 @@ pub enum RecoverError {
     },
     /// Acknowledged data is damaged.
     #[error(
-        "{}: damage at segment {segment} offset {offset}, where sequence {sequence} should be: {reason}{}; restore \
-         the segment from a backup or a standby, or move the directory aside and begin a new journal: nothing was changed",
-        dir.display(), witness.map_or_else(String::new, |witness| format!(" ({witness})"))
+        "{}: damage at segment {segment} offset {offset}, where sequence {sequence} should be: {reason}{}; nothing \
+         was changed: {}",
+        dir.display(), witness.map_or_else(String::new, |witness| format!(" ({witness})")), remedy(dir, reason)
     )]
     Damaged {
         /// The directory.
@@ -76,6 +79,17 @@ pub enum RecoverError {
     /// A file operation failed.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+fn remedy(dir: &Path, reason: &str) -> String {
+    if reason == UNKNOWN_FORMAT {
+        return "use a build that knows it".to_owned();
+    }
+    format!(
+        "`tickwerk repair {}` tells what is lost and mends it from a second copy or by a cut, and `tickwerk restore` \
+         makes a journal of a copy",
+        dir.display()
+    )
 }
 
 impl From<RegisterError> for RecoverError {
@@ -163,29 +177,32 @@ fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
 
 /// Makes the first segment, unless something remembers a journal here.
 fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
-    let mark = durable::read(dir)?.mark;
-    if let Some(mark) = mark.filter(|mark| mark.durable_through > Sequence::NONE) {
-        let witness = Witness::DurableFile { durable_through: mark.durable_through };
-        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
-        let reason = "all segments are missing";
-        let sequence = Sequence::FIRST;
-        return Err(damaged(dir, &Damage { place, sequence, reason, witness: Some(witness) }));
-    }
-    if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
-        let witness = Some(Witness::Snapshot { through: newest.sequence });
-        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
-        let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
-        return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
-    }
-    let through = register::known_through(dir)?;
-    if through > Sequence::NONE {
-        let witness = Some(Witness::Reader { through });
+    let witness = remembered(dir)?;
+    if witness.is_some() || FirstKept::read(dir)?.is_some() {
         let place = Place { segment: FIRST_SEGMENT, offset: 0 };
         let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
         return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
     }
     prepare::prepare_segment(dir, directory::random_id()?, FIRST_SEGMENT, segment_size)?;
     Ok(())
+}
+
+/// Who knows records of a journal whose segments are gone.
+fn remembered(dir: &Path) -> Result<Option<Witness>, FileError> {
+    let durable_through = durable::read(dir)?.mark.map_or(Sequence::NONE, |mark| mark.durable_through);
+    if durable_through > Sequence::NONE {
+        return Ok(Some(Witness::DurableFile { durable_through }));
+    }
+    if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
+        return Ok(Some(Witness::Snapshot { through: newest.sequence }));
+    }
+    let through = register::known_through(dir)?;
+    if through > Sequence::NONE {
+        return Ok(Some(Witness::Reader { through }));
+    }
+    // The checksums of heads need the id of a journal, and nobody tells it any more.
+    let through = heads::claimed_through(dir)?;
+    Ok((through > Sequence::NONE).then_some(Witness::Heads { through }))
 }
 
 fn scan_and_cut(dir: &Path, options: ScanOptions) -> Result<(Scan, Option<TornTail>), RecoverError> {

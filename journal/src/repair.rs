@@ -15,7 +15,7 @@ use self::findings::findings;
 use self::survey::Survey;
 use crate::directory;
 use crate::first::FirstKept;
-use crate::format::JournalId;
+use crate::format::{JournalId, UNKNOWN_FORMAT};
 use crate::heads;
 use crate::keeper::KeepError;
 use crate::reader::Place;
@@ -108,6 +108,11 @@ pub(crate) fn examine(dir: &Path) -> Result<Examined, KeepError> {
         diagnosis.known_through = diagnosis.good_through;
         return Ok(Examined { diagnosis, scan, surveys: Vec::new() });
     };
+    if damage.reason == UNKNOWN_FORMAT {
+        let (dir, place) = (dir.display(), damage.place);
+        let text = format!("{dir}: {place}: {UNKNOWN_FORMAT}; that is no damage: use a build that knows it");
+        return Err(KeepError::Refused(text));
+    }
     let surveys = survey_all(dir, diagnosis.journal, damage.place, &scan.numbers)?;
     diagnosis.known_through = known_through(dir, &diagnosis, &scan, &surveys, bound)?;
     diagnosis.good_through = good_through(&damage, &scan, &surveys);

@@ -185,6 +185,10 @@ impl Pass {
     /// Goes on to a segment, if it is there still.
     fn enter(&mut self, dir: &Path, sealed: Sealed) -> Result<Result<u64, ScrubFinding>, FileError> {
         Ok(open(dir, &sealed)?.map(|walker| {
+            if walker.is_none() {
+                // The chain does not go on over what was let go; the next pass begins behind it.
+                self.chain = None;
+            }
             self.walker = walker.map(|walker| (walker, sealed));
             0
         }))

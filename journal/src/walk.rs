@@ -7,13 +7,15 @@
 use crate::buffer::Buffer;
 use crate::chain;
 use crate::crcs::FrameCrcs;
-use crate::directory::{FileError, failed};
+use crate::directory::{self, FileError, failed};
+use crate::first::FirstKept;
 use crate::format::{
     self, ACTIVATION_OFFSET, Activation, FRAME_HEADER_SIZE, FRAMES_OFFSET, FrameHeader, JournalId, PayloadRef,
 };
 use crate::reader::Place;
 use crate::schema;
 use crate::segment::{self, Activity, Opened, SegmentFile};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Sequence, TimeNs};
@@ -261,6 +263,7 @@ impl Walker {
             Opened::Segment(segment) => segment.activity()? != Activity::Prepared,
         };
         if !used {
+            self.refuse_if_let_go(number)?;
             return Ok(Some(Step::End(here)));
         }
         if self.strict && self.segment.last_non_zero(self.offset)?.is_some() {
@@ -288,6 +291,22 @@ impl Walker {
         self.segment = segment;
         self.enter(activation);
         Ok(None)
+    }
+
+    /// Whether the next segment was let go while this one was read is an error of its own, and no damage. The oldest goes
+    /// first, so this one, which is still open, has no name any more.
+    fn refuse_if_let_go(&self, next: u64) -> Result<(), FileError> {
+        if directory::exists(&directory::stored_path(&self.dir, self.segment.number)) {
+            return Ok(());
+        }
+        match FirstKept::read(&self.dir)? {
+            Some(Ok(kept)) if kept.segment > next => {
+                let text = format!("segments up to {} were let go meanwhile; begin again", kept.segment - 1);
+                let error = io::Error::new(io::ErrorKind::NotFound, text);
+                Err(failed("read on in", &directory::segment_path(&self.dir, next))(error))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod follow;
 pub(crate) mod inspect;
 pub(crate) mod limits;
+mod patience;
 pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod restore;

@@ -5,6 +5,7 @@
 //! connection come in the order of its requests. What a connection may have under way is bounded, and beyond that its
 //! bytes wait in the socket; what all of them may have under way is bounded by the pipeline's gate.
 
+mod acknowledged;
 mod answer;
 mod connection;
 mod known_orders;
@@ -15,6 +16,7 @@ mod server;
 mod tests;
 
 use crate::exit::BadConfig;
+pub(crate) use acknowledged::Acknowledged;
 use anyhow::{Context, Result, ensure};
 pub(crate) use query::{QUERIES, answer_of, unrealized};
 pub(crate) use server::{Control, Door};

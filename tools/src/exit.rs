@@ -1,6 +1,7 @@
 //! Exit codes: 0 ok; 1 failed; 2 usage; 3 a verification found a difference or corruption; 74 I/O; 78 configuration.
 
 use crate::config::ConfigError;
+use crate::follower::OtherState;
 use crate::session::NoBeginning;
 use tickwerk_engine::replay::ReplayError;
 use tickwerk_feeds::CaptureError;
@@ -31,7 +32,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<ConfigError>() {
         return Some(CONFIG);
     }
-    if cause.is::<NoBeginning>() {
+    if cause.is::<NoBeginning>() || cause.is::<OtherState>() {
         return Some(DIFFERENT);
     }
     if let Some(error) = cause.downcast_ref::<ReplayError>() {

@@ -129,6 +129,20 @@ impl Follower {
     }
 }
 
+/// The state that came of the journal is another than that of the core.
+#[derive(Debug, thiserror::Error)]
+#[error("ALARM: the follower's state has the digest {follower:016x}, the core's {core:016x}")]
+pub(crate) struct OtherState {
+    follower: u64,
+    core: u64,
+}
+
+/// Compares what a follower came to with the core, once both are at the end.
+pub(crate) fn compare(follower: &Core, core: &Core) -> Result<(), OtherState> {
+    let (follower, core) = (follower.digest(), core.digest());
+    if follower == core { Ok(()) } else { Err(OtherState { follower, core }) }
+}
+
 /// Ends the process: what the follower could not follow must not be acknowledged further.
 fn stop(error: &anyhow::Error) {
     let code = exit::code_of(error);

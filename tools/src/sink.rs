@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tickwerk_domain::{Event, Payload, Qty, Record, Sequence};
 use tickwerk_engine::pipeline::FrameSink;
-use tickwerk_journal::{AppendError, Closed, Writer};
+use tickwerk_journal::{AppendError, Closed, Fault, Writer, has_fault};
 
 /// What passed since the start of this process.
 #[derive(Debug, Default)]
@@ -78,6 +78,14 @@ impl JournalSink {
     }
 }
 
+/// The record, with another digest if it tells one.
+fn with_wrong_digest(mut record: Record) -> Record {
+    if let Payload::Event(Event::StateDigest(told)) = &mut record.payload {
+        told.digest ^= 1;
+    }
+    record
+}
+
 /// Only the journal thread writes, so that a plain load and store is enough.
 fn bump(count: &AtomicU64) {
     count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -88,7 +96,11 @@ impl FrameSink for JournalSink {
     type Closed = Closed;
 
     fn push(&mut self, record: &Record) -> Result<Option<Sequence>, AppendError> {
-        let written = self.writer.push(record)?;
+        let written = if has_fault(Fault::WrongDigest) {
+            self.writer.push(&with_wrong_digest(*record))?
+        } else {
+            self.writer.push(record)?
+        };
         self.count(&record.payload);
         Ok(written)
     }

@@ -1,7 +1,7 @@
 //! What a run came to: for a program as JSON, for a person as text.
 
 use crate::config::{Acknowledge, JournalSettings};
-use crate::control::unrealized;
+use crate::control::{Acknowledged, unrealized};
 use crate::replication::Replicated;
 use crate::session::Ended;
 use crate::sink::Counted;
@@ -26,6 +26,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) book_check: Option<BookCheckResult>,
     pub(crate) levels: Levels,
+    /// What was answered; `None` where nobody could ask.
+    pub(crate) acknowledged: Option<&'a Acknowledged>,
     /// What was done for cold segments; `None` where nothing is.
     pub(crate) upkeep: Option<&'a UpkeepCounts>,
     /// What is in PostgreSQL; `None` where nothing goes there.
@@ -103,6 +105,9 @@ impl Summary<'_> {
             "digest": format!("{:016x}", core.digest()),
             "profit": profit_json(core),
         });
+        if let Some(acknowledged) = self.acknowledged {
+            summary["acknowledged"] = acknowledged.to_json();
+        }
         if let Some(upkeep) = self.upkeep {
             summary["upkeep"] = upkeep.to_json();
         }
@@ -157,6 +162,15 @@ impl Summary<'_> {
             grouped(&sink.bytes.to_string()),
             self.levels
         )?;
+        let answered: Vec<String> = self
+            .acknowledged
+            .into_iter()
+            .flat_map(Acknowledged::counts)
+            .map(|(word, count)| format!("{} when {word}", grouped(&count.to_string())))
+            .collect();
+        if !answered.is_empty() {
+            writeln!(out, "Answered    commands: {}", answered.join(", "))?;
+        }
         if let Some(replicated) = self.replicated {
             let rest = match replicated.lag_events {
                 0 => String::new(),

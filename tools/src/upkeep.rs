@@ -163,8 +163,11 @@ impl Work {
     }
 
     fn compress(&mut self) {
+        let begun = Instant::now();
         match compress_next(&self.dir, COMPRESS_LEVEL_DEFAULT) {
             Ok(Some(done)) => {
+                // Half of the time is for others who keep the journal: a backup, a retention, a repair.
+                self.next_compression = Instant::now() + begun.elapsed().max(SLICE);
                 self.counts.compressed.fetch_add(1, Ordering::Relaxed);
                 tell(&format!(
                     "tickwerk: segment {} compressed, {} to {} bytes",

@@ -2,11 +2,11 @@
 
 #![expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "it has the shape of what it stands for")]
 
+use super::append_error::AppendError;
 use super::mmap::SegmentView;
 use super::prepare::Spare;
 use super::sync::Sender;
 use super::syncing::{SyncRequests, Unsynced};
-use super::writer::AppendError;
 use crate::chain::ChainHead;
 use crate::directory::FileError;
 use std::collections::VecDeque;

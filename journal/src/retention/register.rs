@@ -73,6 +73,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), RegisterError> {
 /// Writes what a dependant needs, in place of what it said before.
 pub fn write_dependant(dir: &Path, dependant: &Dependant) -> Result<(), RegisterError> {
     check_name(&dependant.name)?;
+    let path = directory::dependant_path(dir, &dependant.name);
+    Ok(files::replace(&path, text_of(dependant).as_bytes())?)
+}
+
+fn text_of(dependant: &Dependant) -> String {
     let body = format!(
         "{TITLE}\nname {}\nkind {}\nthrough {}\ntime {}\n",
         dependant.name,
@@ -80,8 +85,18 @@ pub fn write_dependant(dir: &Path, dependant: &Dependant) -> Result<(), Register
         dependant.through.0,
         dependant.time.0
     );
-    let text = format!("{body}crc {:08x}\n", crc32c::crc32c(body.as_bytes()));
-    Ok(files::replace(&directory::dependant_path(dir, &dependant.name), text.as_bytes())?)
+    format!("{body}crc {:08x}\n", crc32c::crc32c(body.as_bytes()))
+}
+
+/// Copies the file of a dependant into a copy of the journal that ends at `through`: a reader may have gone on since,
+/// and would be a witness of records that the copy does not have. What cannot be read is copied as it is.
+pub(crate) fn copy_up_to(path: &Path, copy: &Path, through: Sequence) -> Result<(), FileError> {
+    let bytes = std::fs::read(path).map_err(failed("read", path))?;
+    let found = str::from_utf8(&bytes).ok().and_then(|text| parse(text).ok());
+    match found.filter(|found| found.through > through) {
+        Some(found) => files::write_new(copy, text_of(&Dependant { through, ..found }).as_bytes()),
+        None => files::write_new(copy, &bytes),
+    }
 }
 
 /// Takes a dependant away; whether it was there.
@@ -136,6 +151,7 @@ pub(crate) fn reader_through(path: &Path) -> Result<Option<Sequence>, FileError>
     };
     Ok(found.filter(is_reader).map(|found| found.through))
 }
+
 fn parse(text: &str) -> Result<Dependant, &'static str> {
     let body_end = text.rfind("crc ").ok_or("it has no checksum")?;
     let (body, crc) = text.split_at(body_end);

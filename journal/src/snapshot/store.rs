@@ -51,6 +51,8 @@ pub(crate) fn read_headers(dir: &Path, journal: Option<JournalId>) -> Result<Hea
         match read_snapshot_header(&file.path) {
             Ok(header) if journal.is_none_or(|journal| journal == header.journal) => good.push(header),
             Ok(_) => bad.push((file.path, "the snapshot is of another journal")),
+            // A daemon lets old ones go at any time.
+            Err(SnapshotError::Bad(_)) if !directory::exists(&file.path) => {}
             Err(SnapshotError::Bad(reason)) => bad.push((file.path, reason)),
             Err(SnapshotError::File(error)) => return Err(error),
         }

@@ -3,7 +3,11 @@
 use crate::support::*;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use tickwerk_journal::{KeepError, RecoverError, Rotation, backup, compress, recover, restore};
+use tickwerk_domain::TimeNs;
+use tickwerk_journal::{
+    Dependant, DependantKind, KeepError, RecoverError, Rotation, backup, compress, list_dependants, recover,
+    restore, write_dependant,
+};
 
 /// A journal of several segments, closed, and the folder around it.
 fn several(count: usize) -> (tempfile::TempDir, PathBuf, PathBuf) {
@@ -176,4 +180,57 @@ fn a_compressed_journal_is_copied_as_it_lies() {
     let target = dir.with_file_name("again");
     restore(&packed.copy, &target).unwrap();
     assert_eq!(verified(&target).1, verified(&dir).1);
+}
+
+#[test]
+fn a_reader_that_goes_on_while_the_journal_is_copied_does_not_outrun_the_copy() {
+    let scratch = scratch();
+    let (dir, to) = (scratch.path().join("journal"), scratch.path().join("copies"));
+    let mut journal = open(lazy(&dir));
+    push_frames(&mut journal.writer, 600);
+    let marks = journal.watermarks();
+    journal.writer.request_sync().unwrap();
+    wait_until("all is durable", || marks.durable_through() == marks.written_through());
+    let durable = marks.durable_through();
+    push_frames(&mut journal.writer, 100);
+    // As if these had become durable, and been read, once the copy had begun.
+    let told = |name: &str, kind| Dependant {
+        name: name.to_owned(),
+        kind,
+        through: marks.written_through(),
+        time: TimeNs(5),
+    };
+    for dependant in [told("standby", DependantKind::Reader), told("case-7", DependantKind::Hold)] {
+        write_dependant(&dir, &dependant).unwrap();
+    }
+    std::fs::write(dir.join("dependant-strange"), b"no such file").unwrap();
+    let made = backup(&dir, &to, Rotation::default()).unwrap();
+    assert_eq!(made.through, durable);
+    let (copied, bad) = list_dependants(&made.copy).unwrap();
+    let through: Vec<_> = copied.iter().map(|found| (found.name.as_str(), found.through)).collect();
+    assert_eq!(through, [("case-7", durable), ("standby", durable)]);
+    assert_eq!(bad.len(), 1, "what cannot be read is copied as it is");
+    let again = scratch.path().join("again");
+    restore(&made.copy, &again).unwrap();
+    assert_eq!(recover(config(&again)).unwrap().next_sequence(), durable.next());
+}
+
+#[test]
+fn a_copy_that_cannot_be_made_leaves_nothing_behind() {
+    let (_scratch, dir, to) = several(1_500);
+    // Nothing can be copied of what is a directory.
+    std::fs::create_dir(dir.join("snapshot-00000000000000000001.snap")).unwrap();
+    assert!(matches!(backup(&dir, &to, Rotation::default()), Err(KeepError::File(_))));
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 1, "the lock");
+}
+
+#[test]
+fn a_folder_of_copies_in_the_journal_is_refused() {
+    let (scratch, dir, _) = several(10);
+    std::os::unix::fs::symlink(&dir, scratch.path().join("link")).unwrap();
+    for to in [dir.join("copies"), dir.join("far/copies"), scratch.path().join("link/copies")] {
+        let error = backup(&dir, &to, Rotation::default()).unwrap_err();
+        assert!(error.to_string().contains("would be lost with it"), "{error}");
+        assert!(!to.exists());
+    }
 }

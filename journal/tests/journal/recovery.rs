@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use tickwerk_domain::Sequence;
-use tickwerk_journal::{Frame, RecoverError, Witness, inspect, recover};
+use tickwerk_journal::{FirstKept, Frame, Reader, RecoverError, Witness, inspect, recover};
 
 /// A journal that was killed: ten frames, of which none is known to be durable. The frames as they lie.
 fn killed(dir: &std::path::Path) -> Vec<Frame> {
@@ -234,4 +234,68 @@ fn a_file_that_was_cut_short_loses_what_was_cut_off_and_nothing_else() {
         let (report, _) = verified(dir.path());
         assert!(report.first_difference.is_none() && report.notes.is_empty(), "{length}: {report:?}");
     }
+}
+
+#[test]
+fn a_journal_whose_segments_are_gone_is_not_begun_anew_while_anything_remembers_it() {
+    let dir = scratch();
+    let (frames, closed) = closed(config(dir.path()), 3_000);
+    let last = frames.last().and_then(|frame| frame.last()).unwrap().envelope.sequence;
+    let head = std::fs::metadata(dir.path().join("HEADS")).unwrap().len() / 48 * 4096;
+    let first = FirstKept { journal: recovered_id(dir.path()), segment: 1, sequence: Sequence::FIRST };
+    for (path, _) in files(dir.path()).iter().filter(|(path, _)| path.extension().is_some()) {
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(head > 0 && closed.last_sequence == last);
+    let witness = || match recover(config(dir.path())) {
+        Err(RecoverError::Damaged { reason: "all segments are missing", witness, .. }) => witness,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(witness(), Some(Witness::DurableFile { durable_through: last }));
+    std::fs::remove_file(dir.path().join("durable")).unwrap();
+    assert_eq!(witness(), Some(Witness::Heads { through: Sequence(head) }));
+    std::fs::remove_file(dir.path().join("HEADS")).unwrap();
+    first.write(dir.path()).unwrap();
+    assert_eq!(witness(), None, "it was let go up to somewhere");
+    std::fs::remove_file(dir.path().join("FIRST")).unwrap();
+    assert_eq!(recover(config(dir.path())).unwrap().next_sequence(), Sequence::FIRST);
+}
+
+fn recovered_id(dir: &std::path::Path) -> tickwerk_journal::JournalId {
+    inspect(dir).unwrap().journal
+}
+
+#[test]
+fn a_first_segment_that_cannot_be_read_is_named_by_every_reader() {
+    let dir = scratch();
+    closed(config(dir.path()), 1_000);
+    let flip = |content: &mut Vec<u8>| [100, 4_196].into_iter().for_each(|at| content[at] ^= 1);
+    patch(&segment_path(dir.path(), 1), flip);
+    let error = Reader::open(dir.path(), Sequence::NONE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "damage at segment 1 offset 0, where sequence 1 should be: checksum of the page differs"
+    );
+    // What is behind it can be read.
+    assert!(Reader::open(dir.path(), Sequence(2_000)).unwrap().next().unwrap().is_some());
+}
+
+#[test]
+fn a_journal_of_a_newer_format_is_refused_and_nobody_is_told_to_repair_it() {
+    let dir = scratch();
+    closed(config(dir.path()), 100);
+    for (path, _) in files(dir.path()).iter().filter(|(path, _)| path.extension().is_some()) {
+        patch(path, |content| {
+            for page in [0, 4_096] {
+                let page = &mut content[page..page + 4_096];
+                page[8..12].copy_from_slice(&3_u32.to_le_bytes());
+                let crc = crc32c::crc32c_append(crc32c::crc32c(&page[..12]), &page[16..]);
+                page[12..16].copy_from_slice(&crc.to_le_bytes());
+            }
+        });
+    }
+    let told = recover(config(dir.path())).unwrap_err().to_string();
+    assert!(told.contains("does not know") && told.ends_with("use a build that knows it"), "{told}");
+    let told = tickwerk_journal::diagnose(dir.path()).unwrap_err().to_string();
+    assert!(told.contains("that is no damage"), "{told}");
 }

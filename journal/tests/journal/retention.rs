@@ -1,14 +1,15 @@
 //! Retention: nothing goes that anybody needs, every segment says why, and what is left opens and verifies.
 
 use crate::support::*;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_journal::{
-    Decision, Dependant, DependantKind, KeepError, RetentionPlan, RetentionRule, Rotation, Section,
-    SnapshotHeader, apply_retention, backup, chain_at, compress, inspect, list_dependants, plan_retention,
-    recover_from, remove_dependant, write_dependant, write_snapshot,
+    Decision, Dependant, DependantKind, KeepError, ReadError, Reader, RetentionPlan, RetentionRule, Rotation,
+    Section, SnapshotHeader, VerifyError, apply_retention, backup, chain_at, compress, inspect,
+    list_dependants, plan_retention, recover_from, remove_dependant, verify, write_dependant, write_snapshot,
 };
 
 const FRAMES: usize = 5_000;
@@ -219,4 +220,40 @@ fn compressed_segments_go_too_and_a_copy_of_what_is_left_is_whole() {
     assert_eq!(verified(&made.copy).1, left.1);
     let nothing = scratch();
     assert!(matches!(plan_retention(nothing.path(), RULE), Err(KeepError::NoJournal { .. })));
+}
+
+#[test]
+fn whoever_reads_while_segments_go_is_told_so_and_sees_no_damage() {
+    let (dir, ends) = journal();
+    snapshot(dir.path(), ends[4_900]);
+    snapshot(dir.path(), ends[4_950]);
+    let mut gone = 0;
+    let report = verify(dir.path(), &mut |_| {
+        if gone == 0 {
+            let plan = apply_retention(dir.path(), RULE).unwrap();
+            gone = going(&plan).len();
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(gone > 5, "{gone} segments went");
+    let told = format!("segments up to {gone} were let go meanwhile; begin again");
+    match report {
+        Err(VerifyError::File(error)) => assert_eq!(error.source.to_string(), told),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(verified(dir.path()).0.first_difference, None);
+
+    let (dir, ends) = journal();
+    let mut reader = Reader::open(dir.path(), Sequence::FIRST).unwrap();
+    reader.next().unwrap();
+    snapshot(dir.path(), ends[4_900]);
+    snapshot(dir.path(), ends[4_950]);
+    apply_retention(dir.path(), RULE).unwrap();
+    let error = loop {
+        match reader.next() {
+            Ok(found) => assert!(found.is_some(), "it ends before the journal"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&error, ReadError::File(error) if error.source.to_string() == told), "{error:?}");
 }

@@ -3,7 +3,7 @@
 use crate::support::*;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use tickwerk_journal::{ScrubFinding, ScrubStep, Scrubber, compress};
+use tickwerk_journal::{FirstKept, ScrubFinding, ScrubStep, Scrubber, compress, inspect};
 
 /// Reads until a pass has ended; gives what it found.
 fn pass(scrubber: &mut Scrubber) -> Vec<ScrubFinding> {
@@ -75,4 +75,20 @@ fn a_journal_without_sealed_segments_has_nothing_to_read() {
     let mut scrubber = Scrubber::new(dir.path());
     assert_eq!(scrubber.step(1_000).unwrap(), ScrubStep::PassDone);
     assert_eq!(scrubber.counts().passes, 0);
+}
+
+#[test]
+fn segments_that_are_let_go_in_the_middle_of_a_pass_are_no_damage() {
+    let dir = scratch();
+    closed(config(dir.path()), 5_000);
+    let mut scrubber = Scrubber::new(dir.path());
+    assert!(matches!(scrubber.step(1_000), Ok(ScrubStep::Read(_))));
+    let found = inspect(dir.path()).unwrap();
+    let first = found.segments.iter().find(|segment| segment.number == 6).unwrap();
+    FirstKept { journal: found.journal, segment: 6, sequence: first.first_sequence }
+        .write(dir.path())
+        .unwrap();
+    (1..6).for_each(|number| std::fs::remove_file(segment_path(dir.path(), number)).unwrap());
+    assert_eq!(pass(&mut scrubber), [], "what was let go is missing in the chain");
+    assert_eq!(pass(&mut scrubber), []);
 }

@@ -6,11 +6,13 @@ use crate::client::{Client, order};
 use crate::fixture::{Bench, examples, tell, tell_skipped};
 use crate::live::LiveDaemon;
 use crate::process::{Process, reexecute, run, wait_for};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tickwerk_journal::{Fault, HAS_FAILPOINTS};
+use tickwerk_tests::program;
 
 /// A small file system of our own, unmounted when the test ends.
 #[derive(Debug)]
@@ -81,6 +83,41 @@ fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
+/// Orders that are taken until the daemon says that its disk is full, and the reply to the one after that.
+fn fill_with_orders(client: &mut Client) -> (Vec<(String, Value)>, Value) {
+    let mut taken = Vec::new();
+    loop {
+        let is_full = client.ask_ok(&json!({ "op": "query.watermarks" }))["space"] != "ample";
+        let name = format!("order-{}", taken.len());
+        let reply = client.ask(&order(&name));
+        // It may also fill up between the two.
+        if is_full || reply["ok"] != true {
+            return (taken, reply);
+        }
+        taken.push((name, reply["result"]["order_id"].clone()));
+        assert!(taken.len() < 40_000, "the disk never fills up");
+    }
+}
+
+#[test]
+fn a_daemon_that_takes_orders_on_a_full_disk_is_found_out() {
+    if !HAS_FAILPOINTS {
+        return tell_skipped("this build has no failpoints");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(disk) = SmallDisk::mount(folder.path().join("disk"), 64) else { return };
+    let text = std::fs::read_to_string(examples().join("live.toml")).expect("an example");
+    let mut daemon = LiveDaemon::asleep(&text.replace("value = \"1000\"", "value = \"20000\""));
+    daemon.dir = disk.journal();
+    let mut command = program::command(&daemon.arguments(&[]));
+    let process = Process::spawn(command.env("TICKWERK_BROKEN", Fault::IgnoreFullDisk.name()));
+    let mut client = Client::connect(&daemon.dir);
+    disk.fill(100 << 10);
+    let (_, after) = fill_with_orders(&mut client);
+    assert_eq!(after["ok"], true, "{after}");
+    process.kill();
+}
+
 #[test]
 fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -90,20 +127,21 @@ fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_r
     let mut daemon = LiveDaemon::start_in(disk.journal(), &text, &[]);
     let mut client = Client::connect(&daemon.dir);
     let first = client.ask_ok(&order("first"));
+    // Of what was answered before, the next daemon must ask its follower.
+    daemon.stop();
+    daemon.start_again(&[]);
+    let mut client = Client::connect(&daemon.dir);
     disk.fill(100 << 10);
     let mut taken = vec![("first".to_owned(), first["order_id"].clone())];
-    let refused = loop {
-        let name = format!("order-{}", taken.len());
-        let reply = client.ask(&order(&name));
-        if reply["ok"] == true {
-            taken.push((name, reply["result"]["order_id"].clone()));
-            assert!(taken.len() < 40_000, "the disk never fills up");
-            continue;
-        }
-        break reply;
-    };
-    assert_eq!(refused["error"]["code"], "disk_full", "{refused}");
+    let (more, after) = fill_with_orders(&mut client);
+    taken.extend(more);
+    assert_eq!(after["error"]["code"], "disk_full", "an order was taken on a full disk: {after}");
     assert_eq!(client.ask_ok(&json!({ "op": "query.watermarks" }))["space"], "reserve");
+    let replace = json!({
+        "op": "order.replace", "account": "alice", "instrument": "BTCUSDT", "client_order_id": "first",
+        "quantity": "0.002",
+    });
+    client.ask_refused(&replace, "disk_full", "op");
     for (name, _) in &taken[..8] {
         client.ask_ok(&json!({ "op": "order.cancel", "account": "alice", "client_order_id": name }));
     }
@@ -136,16 +174,23 @@ fn a_reserve_that_is_used_up_loses_nothing_either() {
     let mut client = Client::connect(&daemon.dir);
     disk.fill(100 << 10);
     // A switch that is thrown to and fro takes risk away, so it uses the reserve up.
+    // Some at a time share a sync.
+    let some: Vec<Value> = (0..64)
+        .map(|index| {
+            let engaged = index % 2 == 0;
+            json!({ "op": "kill_switch.set", "account": "alice", "engaged": engaged, "reason": "drill" })
+        })
+        .collect();
     let mut count = 0;
     let refused = loop {
-        let engaged = count % 2 == 0;
-        let switch =
-            json!({ "op": "kill_switch.set", "account": "alice", "engaged": engaged, "reason": "drill" });
-        let reply = client.ask(&switch);
-        if reply["ok"] != true {
-            break reply;
+        assert!(client.try_send(&some), "it lives");
+        let replies: Vec<Value> = some.iter().map(|_| client.reply()).collect();
+        let taken = replies.iter().take_while(|reply| reply["ok"] == true).count();
+        count += taken;
+        if let Some(refused) = replies.get(taken) {
+            assert!(replies[taken..].iter().all(|reply| reply["ok"] == false), "{replies:?}");
+            break refused.clone();
         }
-        count += 1;
     };
     assert_eq!(refused["error"]["code"], "disk_full", "{refused}");
     assert_eq!(client.ask_ok(&json!({ "op": "query.watermarks" }))["space"], "exhausted");

@@ -16,7 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tickwerk_journal::{Failpoint, HAS_FAILPOINTS, inspect};
+use tickwerk_journal::{Failpoint, Fault, HAS_FAILPOINTS, inspect};
 use tickwerk_tests::program;
 
 const WRITTEN: &str = "written";
@@ -347,7 +347,7 @@ fn a_daemon_that_tells_before_it_has_written_is_found_out() {
         // The journal thread stays before it writes some frames, and the daemon answers all the same. Whether there is
         // an order among these frames is a matter of chance: what the venue reports is written in the same way.
         let hold = format!("{}:{}:hold", Failpoint::FlushWrite.name(), 20 + attempt);
-        command.env("TICKWERK_FAILPOINT", hold).env("TICKWERK_BROKEN", "release-unwritten");
+        command.env("TICKWERK_FAILPOINT", hold).env("TICKWERK_BROKEN", Fault::ReleaseUnwritten.name());
         let mut process = Process::spawn(&mut command);
         let (mut answers, mut looks) = (0, 0);
         drill.load_until(&mut process, true, |load| {
@@ -372,4 +372,8 @@ fn a_failpoint_that_does_not_exist_is_refused() {
     let unknown = Process::spawn(command.env("TICKWERK_FAILPOINT", "sync.dta:3")).finish();
     let expected = if HAS_FAILPOINTS { "is no failpoint" } else { "this build has no failpoints" };
     unknown.expect_told(78, &["TICKWERK_FAILPOINT", expected]);
+    let mut command = program::command(&["inspect", "nowhere"]);
+    let unknown = Process::spawn(command.env("TICKWERK_BROKEN", "wrong")).finish();
+    let expected = if HAS_FAILPOINTS { "write one of release-unwritten, wrong-digest" } else { expected };
+    unknown.expect_told(78, &["TICKWERK_BROKEN", expected]);
 }

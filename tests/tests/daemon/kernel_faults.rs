@@ -270,7 +270,9 @@ fn a_slow_sync_delays_answers_and_one_that_is_told_too_early_is_found_out() {
         return;
     }
     drill.told.durable.clear();
-    let mut process = Process::spawn(drill.command(SLOW).env("TICKWERK_BROKEN", "release-unwritten"));
+    let mut process = Process::spawn(
+        drill.command(SLOW).env("TICKWERK_BROKEN", tickwerk_journal::Fault::ReleaseUnwritten.name()),
+    );
     drill.load(&mut process, 1, 10);
     process.kill();
     let calls = drill.calls();

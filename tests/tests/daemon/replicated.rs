@@ -152,6 +152,13 @@ fn a_request_may_ask_for_the_replicator_where_one_is_awaited() {
         let orders = looking_at(&dir).ask_ok(&json!({ "op": "query.orders", "account": "alice" }));
         (orders["orders"].as_array()?.len() == 2).then_some(())
     });
+    let answered = |metrics: &Value| {
+        ["written", "durable", "replicated"].map(|level| metrics["acknowledged"][level]["commands"].clone())
+    };
+    let before = looking_at(&dir).ask_ok(&json!({ "op": "query.metrics" }));
+    assert_eq!(answered(&before), [0, 1, 0].map(Value::from), "{before}");
+    assert!(before["acknowledged"]["durable"]["took_ns"]["max"].as_u64() > Some(1_000), "{before}");
+    assert!(before["replicated_lag_records"].as_u64() > Some(0), "{before}");
     let other = ReplicatedMark::attach(&dir, "other").expect_err("another is awaited");
     assert!(
         other.to_string().ends_with("awaits standby, not other; set journal.replicator to other"),
@@ -162,6 +169,17 @@ fn a_request_may_ask_for_the_replicator_where_one_is_awaited() {
     commit(&mark);
     let reply = client.reply();
     assert_eq!((&reply["ok"], &reply["watermark"]), (&json!(true), &json!("replicated")), "{reply}");
+    let summary = daemon.stop().json();
+    assert_eq!(answered(&summary), [0, 1, 1].map(Value::from), "{summary}");
+
+    daemon.start_again(&[("journal.acknowledge", "written")]);
+    let mut client = Client::connect(&dir);
+    assert_eq!(client.ask(&order("written"))["watermark"], "written");
+    client.ask_ok(&order_with("more", &json!({ "ack": "durable" })));
+    let metrics = client.ask_ok(&json!({ "op": "query.metrics" }));
+    assert_eq!(answered(&metrics), [1, 1, 0].map(Value::from), "{metrics}");
+    assert_eq!(metrics["replicated_lag_records"], Value::Null);
+    assert_eq!((&metrics["acknowledge"], &metrics["disk_is_full"]), (&json!("written"), &json!(false)));
     daemon.stop();
 
     daemon.start_again(&[]);

@@ -1,14 +1,18 @@
 //! Snapshots of the daemon: a restart from one ends as a replay from the beginning does, and a bad one harms nobody.
 
 use crate::client::{Client, order};
-use crate::fixture::{Bench, Pipe, capture};
+use crate::fixture::{Bench, Pipe, capture, examples, tell_skipped};
 use crate::is_long;
 use crate::live::LiveDaemon;
-use crate::process::{Process, reexecute, run, wait_for, written_through};
+use crate::process::{Process, records, reexecute, run, wait_for, written_through};
+use crate::told::{Load, Told, differences};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Command, Payload, Sequence};
-use tickwerk_journal::{FirstKept, JournalConfig, Reader, inspect, list_snapshots, recover};
+use tickwerk_journal::{
+    Fault, FirstKept, HAS_FAILPOINTS, JournalConfig, Reader, inspect, list_snapshots, recover,
+};
+use tickwerk_tests::program;
 
 const STEPS: u64 = 600;
 const LATENCY_NS: u64 = 4_000_000_000;
@@ -235,6 +239,10 @@ fn a_journal_goes_on_without_its_beginning_while_a_snapshot_stands_for_it() {
         (&taken["digest"], &taken["sequence"]),
         (&whole["digest"], &whole["journal"]["last_sequence"])
     );
+    let name = format!("snapshot-{:020}.snap.tmp", taken["sequence"].as_u64().expect("a number"));
+    std::fs::create_dir(journal.join(&name)).expect("a folder in its way");
+    tickwerk(&["snapshot"], &journal).expect_told(74, &["no snapshot was written", &name]);
+    std::fs::remove_dir(journal.join(&name)).expect("an empty folder");
     let found = inspect(&journal).expect("a journal");
     let used: Vec<_> = found.segments.iter().filter(|segment| segment.frames > 0).collect();
     assert!(used.len() >= 3, "{} segments", used.len());
@@ -251,6 +259,13 @@ fn a_journal_goes_on_without_its_beginning_while_a_snapshot_stands_for_it() {
     assert_eq!(outcome(&resumed), outcome(&whole));
     let proof = tickwerk(&["verify", "--reexecute", "--json"], &journal).expect(0).json();
     assert_eq!(proof["first_sequence"], kept.first_sequence.0);
+    let kept_from = format!("the journal is kept from record {} on", kept.first_sequence);
+    let part = tickwerk(&["replay", "--to", &kept.first_sequence.to_string()], &journal);
+    assert_eq!(part.expect_told(0, &["note: ", &kept_from]).stdout.lines().count(), 1);
+    let gone = tickwerk(&["replay", "--from", "5", "--to", "10"], &journal);
+    assert_eq!(gone.expect_told(1, &["error: ", &kept_from]).stdout, "");
+    let behind = tickwerk(&["replay", "--from", &kept.first_sequence.to_string()], &journal).expect(0);
+    assert_eq!(behind.stderr, "");
 
     std::fs::remove_file(&snapshots(&journal)[0].1).expect("a file");
     let refused = run(bench.arguments(&journal, &[]));
@@ -302,4 +317,32 @@ fn a_journal_that_was_decided_otherwise_is_an_alarm() {
     tickwerk(&["verify"], &other).expect(0);
     let told = tickwerk(&["follow", "--until-closed"], &other);
     told.expect_told(3, &["the journal does not re-execute"]);
+}
+
+#[test]
+fn a_daemon_whose_journal_tells_another_state_raises_an_alarm_and_answers_nothing_more() {
+    if !HAS_FAILPOINTS {
+        return tell_skipped("this build has no failpoints");
+    }
+    let text = std::fs::read_to_string(examples().join("live.toml")).expect("an example");
+    let daemon = LiveDaemon::asleep(&text);
+    let mut command = program::command(&daemon.arguments(&[]));
+    let mut process = Process::spawn(command.env("TICKWERK_BROKEN", Fault::WrongDigest.name()));
+    process.wait_until_told("control socket");
+    // Until it dies: a digest is journaled each 10,000 frames.
+    let mut told = Told::of("client");
+    told.send(64, &daemon.dir, &Load::default());
+    let ended = process.finish();
+    let alarm = ["ALARM: the follower found a difference", "acknowledgements end here"];
+    let ended = ended.expect_told(3, &alarm);
+    assert_eq!(ended.stdout, "", "no summary follows");
+
+    // What was told before is in the journal, the wrong digest is where the alarm says, and nobody goes on from there.
+    assert_eq!(differences(&[told], &records(&daemon.dir, "")), [] as [&str; 0]);
+    let wrong = crate::process::records_of(&daemon.dir, "system.state_digest")[0]["sequence"].clone();
+    assert!(ended.stderr.contains(&format!("sequence {wrong}: ")), "{wrong}: {}", ended.stderr);
+    let proof = tickwerk(&["verify", "--reexecute", "--json"], &daemon.dir).expect(3).json();
+    assert_eq!(proof["first_difference"]["sequence"], wrong, "{proof}");
+    tickwerk(&["follow", "--until-closed"], &daemon.dir).expect_told(3, &["does not re-execute"]);
+    run(daemon.arguments(&[])).expect_told(3, &[&format!("sequence {wrong}: ")]);
 }

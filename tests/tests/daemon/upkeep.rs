@@ -108,6 +108,12 @@ fn a_daemon_compresses_what_is_cold_and_starts_again_over_it() {
         (packed.exists() && !dir.join("000000000001.seg").exists()).then_some(())
     });
     assert!(is_decided(&mut client));
+    // A backup has its turn while there is more to compress.
+    fill_up_to(&mut client, &dir, 7);
+    let copies = dir.with_file_name("copies");
+    let words: [&OsStr; 3] = ["backup".as_ref(), dir.as_ref(), copies.as_ref()];
+    let (code, said) = call(&words);
+    assert_eq!(code, Some(0), "{said}");
     daemon.stop();
     reexecute(&dir);
     daemon.start_again(&sets);

@@ -170,6 +170,9 @@ fn retention_explains_every_segment_and_holds_are_heeded() {
     assert!(!released.contains("case-7") && released.contains("0 of "), "{released}");
     let refused = scene.call(1, &["retain", ":journal", "--release", "case-7"]).stderr;
     assert!(refused.contains("nothing is held under the name case-7"), "{refused}");
+    let both = scene.call(1, &["retain", ":journal", "--hold", "case-8", "--release", "case-8"]).stderr;
+    assert!(both.contains("name the same"), "{both}");
+    assert!(!scene.call(0, &["retain", ":journal"]).stdout.contains("case-8"));
     scene.call(2, &["retain", ":journal", "--keep", "soon"]);
     scene.call(2, &["retain", ":journal", "--plan", "--apply"]);
 }

@@ -3,6 +3,7 @@
 //! Nothing happens to older copies unless the new one was proven against the source. A damaged source ends with 3.
 
 use super::inspect::{grouped, size_in_words};
+use super::patience::patiently;
 use super::print;
 use crate::exit;
 use anyhow::{Context, Result};
@@ -33,7 +34,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let rotation =
         Rotation { hourly: options.keep_hourly, daily: options.keep_daily, days: options.keep_days };
-    let made = backup(&options.dir, &options.to, rotation)
+    let made = patiently(|| backup(&options.dir, &options.to, rotation))
         .with_context(|| format!("copying the journal in {}", options.dir.display()))?;
     if options.json {
         print(&to_json(&made).to_string())?;

@@ -1,6 +1,7 @@
 //! `tickwerk compress`: compresses segments that are written to no more, also beside a running daemon.
 
 use super::inspect::{grouped, size_in_words};
+use super::patience::patiently;
 use super::print;
 use crate::exit;
 use anyhow::{Context, Result};
@@ -22,7 +23,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let mut done: Vec<CompressedSegment> = Vec::new();
-    let ended = compress(&options.dir, options.level, &mut |segment| done.push(*segment));
+    let ended = patiently(|| compress(&options.dir, options.level, &mut |segment| done.push(*segment)));
     let plain: u64 = done.iter().map(|segment| segment.plain_bytes).sum();
     let compressed: u64 = done.iter().map(|segment| segment.compressed_bytes).sum();
     if options.json {

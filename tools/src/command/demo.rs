@@ -90,6 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         dir: &dir,
         book_check: None,
         levels: Levels::of(&config.journal, &watermarks),
+        acknowledged: None,
         upkeep: None,
         replicated: None,
     };

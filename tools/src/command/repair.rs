@@ -4,6 +4,7 @@
 //! `--apply`, and what is replaced stays beside it as `….damaged-<n>`.
 
 use super::inspect::grouped;
+use super::patience::patiently;
 use super::print;
 use crate::exit;
 use anyhow::{Context, Result, bail};
@@ -37,8 +38,10 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let dir = &options.dir;
     let context = || format!("repairing the journal in {}", dir.display());
     let report = match (&options.from, options.lose_after) {
-        (Some(from), _) => Some(repair_from(dir, from, options.apply).with_context(context)?),
-        (None, Some(after)) => Some(repair_cut(dir, Sequence(after), options.apply).with_context(context)?),
+        (Some(from), _) => Some(patiently(|| repair_from(dir, from, options.apply)).with_context(context)?),
+        (None, Some(after)) => {
+            Some(patiently(|| repair_cut(dir, Sequence(after), options.apply)).with_context(context)?)
+        }
         (None, None) if options.apply => {
             bail!("--apply needs a way to repair: --from COPY, or --cut --lose-after SEQUENCE")
         }

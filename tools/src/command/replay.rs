@@ -2,7 +2,8 @@
 //!
 //! Only what is asked for is shown, but every record from the first one on is read, as names and scales are defined by
 //! records. Rules that this build does not have are named and hide nothing, as nothing is decided here. Beside a living writer it goes up to what was written when it started. A torn tail, which nobody was ever
-//! told of, ends the listing; damage is an error that names its place, after everything before it was shown.
+//! told of, ends the listing; damage is an error that names its place, after everything before it was shown. What was
+//! asked for and let go is told on stderr; where all of it was, that is a failure.
 
 mod pace;
 mod position;
@@ -86,7 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     match listing.out.flush().context("writing to stdout").and(listed) {
         // Whoever read it, `head` perhaps, has seen enough.
         Err(error) if is_broken_pipe(&error) => Ok(exit::OK),
-        done => done.map(|()| exit::OK),
+        done => done,
     }
 }
 
@@ -107,8 +108,22 @@ struct Listing<'a, Out: Write> {
 }
 
 impl<Out: Write> Listing<'_, Out> {
-    fn list(&mut self, mut reader: Reader) -> Result<()> {
+    fn list(&mut self, mut reader: Reader) -> Result<u8> {
+        let mut is_first = true;
         while let Some(frame) = reader.next().context("reading the journal")? {
+            if std::mem::take(&mut is_first)
+                && let Some(first) = frame.records.first().filter(|first| self.range.is_cut(&first.envelope))
+            {
+                let is_all_gone = self.range.is_behind(&first.envelope);
+                let kept = first.envelope.sequence;
+                let kind = if is_all_gone { "error" } else { "note" };
+                tell(&format!(
+                    "{kind}: the journal is kept from record {kept} on; what was before it was let go"
+                ));
+                if is_all_gone {
+                    return Ok(exit::FAILED);
+                }
+            }
             if frame.records.first().is_some_and(|command| self.range.is_behind(&command.envelope)) {
                 break;
             }
@@ -117,7 +132,7 @@ impl<Out: Write> Listing<'_, Out> {
             }
             self.show_frame(&frame)?;
         }
-        Ok(())
+        Ok(exit::OK)
     }
 
     fn show_frame(&mut self, frame: &FrameRef<'_>) -> Result<()> {

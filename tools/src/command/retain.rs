@@ -4,6 +4,7 @@
 //! what is to be kept per family belongs into a database or an archive.
 
 use super::inspect::{grouped, size_in_words};
+use super::patience::patiently;
 use super::print;
 use crate::exit;
 use anyhow::{Context, Result, ensure};
@@ -57,6 +58,10 @@ fn parse_age(text: &str) -> Result<Duration, String> {
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let dir = &options.dir;
+    ensure!(
+        options.hold.is_none() || options.hold != options.release,
+        "--hold and --release name the same; nothing was changed"
+    );
     let context = || format!("retention of the journal in {}", dir.display());
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let now = TimeNs(u64::try_from(since).unwrap_or(u64::MAX));
@@ -70,7 +75,8 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     if let Some(name) = &options.release {
         ensure!(remove_dependant(dir, name)?, "nothing is held under the name {name}");
     }
-    let plan = if options.apply { apply_retention(dir, rule) } else { plan_retention(dir, rule) };
+    let plan =
+        if options.apply { patiently(|| apply_retention(dir, rule)) } else { plan_retention(dir, rule) };
     let plan = plan.with_context(context)?;
     if options.json {
         print(&to_json(&plan, options.apply).to_string())?;

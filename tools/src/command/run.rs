@@ -129,14 +129,12 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     drain(&running.threads, &running.stats, health.into_watch(), &stop);
     let ended = running.threads.join()?;
     let elapsed = started.elapsed();
-    if let Some(control) = control {
-        control.finish();
-    }
+    let acknowledged = control.map(Control::finish);
     let kept = upkeep.counts();
     upkeep.finish();
     let replicated = replication.map(Replication::finish);
     let Followed { core, book_check } = follower.finish()?;
-    anyhow::ensure!(core.digest() == ended.decider.digest(), "the follower's state differs from the core's");
+    follower::compare(&core, &ended.decider)?;
     let summary = Summary {
         counted: counts.look(),
         elapsed,
@@ -145,6 +143,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         dir: &dir,
         book_check,
         levels: Levels::of(&config.journal, &watermarks),
+        acknowledged: acknowledged.as_ref(),
         upkeep: Some(&kept),
         replicated: replicated.as_ref(),
     };

@@ -8,11 +8,10 @@ use super::follow::{Beside, begin};
 use super::{inspect::grouped, print};
 use crate::exit;
 use crate::follower::Schedule;
-use crate::snapshot::{Setting, Snapshots, Taken, Written};
+use crate::snapshot::{self, Setting, Written};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
 
 /// Options of `snapshot`.
 #[derive(Debug, clap::Args)]
@@ -69,11 +68,7 @@ fn take_here(dir: &Path, keep: usize) -> Result<Value> {
     );
     let journal = beside.following.journal_id();
     let (durable, told) = (Box::new(move || known), Box::new(|_: Written<'_>| {}));
-    let snapshots = Snapshots::start(Setting { dir: dir.to_owned(), journal, keep, durable, told })?;
-    let (sender, taken) = channel();
-    let done = move |taken: Result<&Taken, String>| drop(sender.send(taken.map(Taken::to_json)));
-    snapshots.take(beside.following.image(), Some(Box::new(done)));
-    snapshots.finish();
-    let taken = taken.recv().context("the thread that writes snapshots is gone")?;
-    taken.map_err(|reason| anyhow::anyhow!("no snapshot was written: {reason}"))
+    let setting = Setting { dir: dir.to_owned(), journal, keep, durable, told };
+    let taken = snapshot::write(&setting, &beside.following.image()).context("no snapshot was written")?;
+    Ok(taken.to_json())
 }

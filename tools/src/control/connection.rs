@@ -1,11 +1,13 @@
 //! One client: bytes in, lines out, replies in the order of the requests.
 
+use super::acknowledged::Acknowledged;
 use super::request::{Fault, Query};
 use crate::config::Acknowledge;
 use mio::net::UnixStream;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
+use std::time::Instant;
 use tickwerk_domain::Sequence;
 use tickwerk_journal::{Failpoint, reach};
 
@@ -25,7 +27,7 @@ pub(crate) enum Reply {
     /// Waits for the frame of its command, or for the answer of its query.
     Waiting(Waiting),
     /// Waits for a later watermark than the daemon's own.
-    Held { line: String, acknowledge: Acknowledge, through: Sequence },
+    Held { line: String, acknowledge: Acknowledge, through: Sequence, asked: Instant },
     /// To be sent.
     Ready(String),
 }
@@ -76,6 +78,8 @@ pub(crate) struct Waiting {
     pub(crate) request: Value,
     /// Why it is refused, where only that is journaled.
     pub(crate) fault: Option<Fault>,
+    /// When it was read.
+    pub(crate) asked: Instant,
 }
 
 /// What reading gave.
@@ -180,13 +184,20 @@ impl Connection {
         self.input.clear();
     }
 
-    /// Sends what is ready, in order; whether anything moved.
-    pub(crate) fn flush(&mut self, has_reached: impl Fn(Acknowledge, Sequence) -> bool) -> bool {
+    /// Sends what is ready, in order; whether anything moved. What was held is noted when it goes.
+    pub(crate) fn flush(
+        &mut self,
+        has_reached: impl Fn(Acknowledge, Sequence) -> bool,
+        acknowledged: &mut Acknowledged,
+    ) -> bool {
         let before = self.replies.len();
         while let Some(reply) = self.replies.front_mut() {
             let line = match reply {
                 Reply::Ready(line) => line,
-                Reply::Held { line, acknowledge, through } if has_reached(*acknowledge, *through) => line,
+                Reply::Held { line, acknowledge, through, asked } if has_reached(*acknowledge, *through) => {
+                    acknowledged.note(*acknowledge, asked.elapsed());
+                    line
+                }
                 Reply::Waiting(_) | Reply::Held { .. } => break,
             };
             self.output.extend_from_slice(line.as_bytes());

@@ -14,7 +14,7 @@ use tickwerk_engine::machine::Machine;
 use tickwerk_engine::positions::Position;
 use tickwerk_render::AVERAGE_SCALE;
 
-/// What the core says; watermarks and snapshots are not the core's to answer, and [`Query::Order`] nobody's outside.
+/// What the core says; watermarks, metrics and snapshots are not the core's to answer, and [`Query::Order`] nobody's outside.
 pub(crate) fn answer(query: Query, core: &Core) -> Value {
     let machine = core.machine();
     match query {
@@ -28,7 +28,7 @@ pub(crate) fn answer(query: Query, core: &Core) -> Value {
         Query::Accounts(account) => json!({ "accounts": limits::accounts_of(account, machine) }),
         Query::Books(instrument) => json!({ "books": books::books(instrument, machine) }),
         Query::Book(scope) => book::book(scope, core),
-        Query::Watermarks | Query::Snapshot | Query::Order(_) => Value::Null,
+        Query::Watermarks | Query::Metrics | Query::Snapshot | Query::Order(_) => Value::Null,
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) enum Query {
     Book(BookScope),
     /// How far the journal is, and how full the rings are.
     Watermarks,
+    /// How much was answered at each level and how long it took, and how far each level is behind.
+    Metrics,
     /// Accounts: their states and what they are worth, of one or all.
     Accounts(AccountId),
     /// Best prices and state of the book of one instrument or all.
@@ -197,6 +199,7 @@ const OPS: &[Op] = &[
     })),
     query!("query.book", &["instrument", "levels", "by_order"], |of| Query::Book(of.book_scope()?)),
     query!("query.watermarks", &[], |_of| Query::Watermarks),
+    query!("query.metrics", &[], |_of| Query::Metrics),
     query!("query.accounts", &["account"], |of| Query::Accounts(of.optional_account()?)),
     query!("query.books", &["instrument"], |of| Query::Books(of.optional_instrument_id()?)),
     query!("snapshot", &[], |_of| Query::Snapshot),

@@ -1,14 +1,17 @@
 //! The thread of the control socket.
 
+mod commands;
+mod metrics;
 mod queries;
 mod space;
 mod watermarks;
 
 use super::SOCKET;
+use super::acknowledged::Acknowledged;
 use super::answer::{self, Outcome};
 use super::connection::{Connection, Line, Reply, Waiting};
 use super::known_orders::{About, KnownOrders, Place};
-use super::request::{Asked, Fault, Query, Refused, Request, give_reason, parse, refused};
+use super::request::{Asked, Fault, Query, Refused, Request, parse, refused};
 use crate::config::Acknowledge;
 use crate::follower;
 use crate::session::released_through;
@@ -27,13 +30,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickwerk_domain::command::TextDefined;
-use tickwerk_domain::{
-    Command, CorrelationId, Envelope, Payload, Record, Sequence, SourceId, TextBytes, TextId,
-};
-use tickwerk_engine::limits::TEXTS_MAX;
-use tickwerk_engine::pipeline::{self, Admission, AdmitKind, EgressReader, LaneProducer, PipelineStats};
-use tickwerk_journal::{Failpoint, Watermarks, reach, releases_unwritten};
+use tickwerk_domain::{Command, Sequence};
+use tickwerk_engine::pipeline::{self, Admission, EgressReader, LaneProducer, PipelineStats};
+use tickwerk_journal::{Failpoint, Fault as Broken, Watermarks, has_fault, reach};
 use tickwerk_render::Dictionary;
 
 const CONNECTIONS_MAX: usize = 64;
@@ -71,7 +70,7 @@ pub(crate) struct Door {
 /// A control socket that is served.
 #[derive(Debug)]
 pub(crate) struct Control {
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Acknowledged>,
     path: PathBuf,
 }
 
@@ -85,23 +84,32 @@ impl Control {
         }
         let listener = bind(&path)?;
         let mut server = Server::new(door, listener)?;
-        let thread = std::thread::Builder::new().name("tw-control".to_owned()).spawn(move || server.run())?;
+        let thread = std::thread::Builder::new().name("tw-control".to_owned()).spawn(move || {
+            server.run();
+            server.acknowledged
+        })?;
         Ok(Self { thread, path })
     }
 
-    /// Waits until the last replies are out; the stop must have been told.
-    pub(crate) fn finish(self) {
-        if self.thread.join().is_err() {
+    /// Waits until the last replies are out, and says what was answered; the stop must have been told.
+    pub(crate) fn finish(self) -> Acknowledged {
+        let acknowledged = self.thread.join().unwrap_or_else(|_| {
             crate::command::tell("warning: the control thread panicked");
-        }
+            Acknowledged::default()
+        });
         // It may be gone already.
         std::fs::remove_file(&self.path).ok();
+        acknowledged
     }
 }
 
 /// The watermark that answers wait for; a test may break it, to see that it would notice.
 fn answered_through(watermarks: &Watermarks, acknowledge: Acknowledge) -> Sequence {
-    if releases_unwritten() { Sequence(u64::MAX) } else { released_through(watermarks, acknowledge) }
+    if has_fault(Broken::ReleaseUnwritten) {
+        Sequence(u64::MAX)
+    } else {
+        released_through(watermarks, acknowledge)
+    }
 }
 
 fn bind(path: &Path) -> Result<UnixListener> {
@@ -142,6 +150,8 @@ struct Server {
     found: Receiver<Found>,
     found_to: Sender<Found>,
     position: u64,
+    acknowledged: Acknowledged,
+    opened: Instant,
     /// What was decided when the socket was opened, the configuration included: no query shows less.
     opened_at: Sequence,
     door: DoorRest,
@@ -200,6 +210,8 @@ impl Server {
             found,
             found_to,
             position,
+            acknowledged: Acknowledged::default(),
+            opened: Instant::now(),
             opened_at: stats.decided_through(),
             door: DoorRest {
                 names,
@@ -342,94 +354,12 @@ impl Server {
                 acknowledge,
                 request: object,
                 fault: None,
+                asked: Instant::now(),
             }));
             if let Asked::Query(query) = asked {
                 connection.query = Some((ticket, query));
             }
         }
-    }
-
-    /// Refuses a request, which is answered when that is journaled.
-    fn refuse(&mut self, token: usize, refused: Refused) {
-        let Refused { id, fault, record } = refused;
-        let Some(record) = record else {
-            return self.reply(token, answer::line(&id, None, None, Err(fault)));
-        };
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let command = record.into();
-        let space = self.door.watermarks.space();
-        let sent = space::has_room(space, &command).and_then(|()| self.send(token, ticket, command));
-        if let Err(fault) = sent {
-            return self.reply(token, answer::line(&id, None, None, Err(fault)));
-        }
-        if let Some(connection) = self.connections.get_mut(&token) {
-            let acknowledge = self.door.acknowledge;
-            let waiting = Waiting { ticket, id, acknowledge, request: Value::Null, fault: Some(fault) };
-            connection.replies.push_back(Reply::Waiting(waiting));
-        }
-    }
-
-    /// Sends a command, and before it the text of a reason that has no number yet.
-    fn send_with_reason(
-        &mut self,
-        token: usize,
-        ticket: u64,
-        mut command: Command,
-        reason: Option<String>,
-    ) -> Result<(), Fault> {
-        space::has_room(self.door.watermarks.space(), &command)?;
-        if let Some(text) = reason {
-            let number = match self.door.names.texts.get(&text) {
-                Some(known) => *known,
-                None => self.define(text)?,
-            };
-            give_reason(&mut command, number);
-        }
-        self.send(token, ticket, command)
-    }
-
-    /// Gives a text the next number.
-    fn define(&mut self, text: String) -> Result<TextId, Fault> {
-        let number = self.door.names.texts.values().map(|id| id.0).max().unwrap_or(0) + 1;
-        let message =
-            || format!("the dictionary holds {} texts; use one that was used before", TEXTS_MAX - 1);
-        if number as usize >= TEXTS_MAX {
-            return Err(Fault::new("store_full", "reason", json!(text), message()));
-        }
-        let text_id = TextId(number);
-        let bytes = TextBytes::new(&text)
-            .map_err(|error| Fault::new("invalid_value", "reason", json!(text), error.to_string()))?;
-        // Nobody waits for the reply of a definition.
-        self.send(NOBODY, 0, TextDefined { text_id, text: bytes }.into())?;
-        self.door.names.texts.insert(text, text_id);
-        Ok(text_id)
-    }
-
-    /// Sends a command to the core, through the gate and the lane.
-    fn send(&mut self, token: usize, ticket: u64, command: Command) -> Result<(), Fault> {
-        let busy = |message: String| Fault::new("engine_busy", "op", Value::Null, message);
-        let Some(lane) = &mut self.lane else {
-            return Err(busy("the daemon is stopping; send again when it is back".to_owned()));
-        };
-        self.door.admission.try_admit(AdmitKind::of(&command)).map_err(|full| busy(full.to_string()))?;
-        let source_sequence = self.position + 1;
-        let envelope = Envelope {
-            source: SourceId::CONTROL,
-            source_sequence,
-            correlation: CorrelationId(source_sequence),
-            actor: self.door.names.control_actor,
-            origin_ns: pipeline::clock::monotonic_ns(),
-            ..Envelope::default()
-        };
-        if let Err(full) = lane.try_publish(&Record { envelope, payload: Payload::Command(command) }) {
-            self.door.admission.withdraw();
-            return Err(busy(full.to_string()));
-        }
-        self.position = source_sequence;
-        self.under_way.push_back((source_sequence, token, ticket));
-        reach(Failpoint::RequestTaken);
-        Ok(())
     }
 
     fn take_replies(&mut self) -> bool {
@@ -442,7 +372,7 @@ impl Server {
                 continue;
             };
             let (acknowledge, watermarks) = (self.door.acknowledge, &self.door.watermarks);
-            let dictionary = &mut self.door.dictionary;
+            let (dictionary, acknowledged) = (&mut self.door.dictionary, &mut self.acknowledged);
             if let pipeline::Reply::Frame(frame) = &reply {
                 self.known.watch(frame.records());
             }
@@ -467,8 +397,9 @@ impl Server {
                         outcome,
                     );
                     if answered_through(watermarks, reached) < through {
-                        Reply::Held { line, acknowledge: reached, through }
+                        Reply::Held { line, acknowledge: reached, through, asked: waiting.asked }
                     } else {
+                        acknowledged.note(reached, waiting.asked.elapsed());
                         Reply::Ready(line)
                     }
                 }
@@ -489,9 +420,9 @@ impl Server {
         let watermarks = &self.door.watermarks;
         let has_reached = |acknowledge, through| answered_through(watermarks, acknowledge) >= through;
         let mut moved = false;
-        let checked = &mut self.checked;
+        let (checked, acknowledged) = (&mut self.checked, &mut self.acknowledged);
         self.connections.retain(|_, connection| {
-            moved |= connection.flush(has_reached);
+            moved |= connection.flush(has_reached, acknowledged);
             let is_done = connection.is_done();
             if let Some((ticket, _)) = connection.query.filter(|_| is_done) {
                 checked.remove(&ticket);

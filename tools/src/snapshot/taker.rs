@@ -126,7 +126,8 @@ fn run(setting: &Setting, jobs: &Receiver<Job>, busy: &AtomicBool) {
     }
 }
 
-fn write(setting: &Setting, image: &Image) -> anyhow::Result<Taken> {
+/// Writes a snapshot, waiting until it may be, and lets old ones go.
+pub(crate) fn write(setting: &Setting, image: &Image) -> anyhow::Result<Taken> {
     let Setting { dir, journal, keep, durable, .. } = setting;
     let sequence = image.last.sequence;
     let begun = Instant::now();

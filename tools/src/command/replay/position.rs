@@ -68,6 +68,16 @@ impl Range {
         }
     }
 
+    /// Whether the range begins before the first record of a journal, which is not kept from its beginning.
+    pub(super) fn is_cut(self, first: &Envelope) -> bool {
+        let begins_before = match self.from {
+            None => true,
+            Some(Position::Sequence(from)) => from < first.sequence,
+            Some(Position::Time(from)) => from < first.time_ns,
+        };
+        first.sequence > Sequence::FIRST && begins_before
+    }
+
     /// Whether a record, and so every later one, lies after the range.
     pub(super) fn is_behind(self, envelope: &Envelope) -> bool {
         match self.to {

@@ -49,6 +49,11 @@ impl Snapshots {
     pub(super) fn read(dir: &Path, journal: Option<JournalId>) -> Result<(Self, Option<State>), FileError> {
         let (mut all, mut oldest) = (Vec::new(), None);
         for file in list_snapshots(dir)? {
+            let found = read_snapshot(&file.path);
+            if !file.path.exists() {
+                // A daemon lets old ones go at any time.
+                continue;
+            }
             let bytes = std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len());
             let mut checked = Checked {
                 sequence: file.sequence.0,
@@ -59,7 +64,7 @@ impl Snapshots {
                 unusable: None,
                 header: None,
             };
-            match read_snapshot(&file.path) {
+            match found {
                 Err(SnapshotError::File(error)) => return Err(error),
                 Err(SnapshotError::Bad(reason)) => checked.bad = Some(reason.to_owned()),
                 Ok(found) if journal.is_some_and(|journal| journal != found.header.journal) => {

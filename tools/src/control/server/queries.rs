@@ -23,9 +23,11 @@ impl Server {
         for &(token, ticket, query, at_least) in &due {
             if let Query::Order(about) = query {
                 self.ask_for_order(token, ticket, about, at_least);
-            } else if query == Query::Watermarks {
+            } else if matches!(query, Query::Watermarks | Query::Metrics) {
                 let at = self.door.watermarks.written_through();
-                self.settle_query(token, ticket, at, Ok(self.watermarks_json()));
+                let is_metrics = query == Query::Metrics;
+                let answer = if is_metrics { self.metrics_json() } else { self.watermarks_json() };
+                self.settle_query(token, ticket, at, Ok(answer));
             } else {
                 self.ask(token, ticket, query, at_least);
             }
@@ -104,8 +106,9 @@ impl Server {
                 self.known.learn(&about, place);
             }
             let checked = place.map_or(Ok(()), |place| about.check(&place, &self.door.names));
+            // None of these commands has a reason.
             let sent = match checked {
-                Ok(()) => self.send(token, ticket, command),
+                Ok(()) => self.send_with_reason(token, ticket, command, None),
                 Err(fault) => self.refuse_found(token, ticket, fault),
             };
             if let Err(fault) = sent
@@ -124,6 +127,6 @@ impl Server {
         let Some(waiting) = waiting else { return Ok(()) };
         let Some(record) = refused(&waiting.request, &self.door.names, &fault) else { return Err(fault) };
         waiting.fault = Some(fault);
-        self.send(token, ticket, record.into())
+        self.send_with_reason(token, ticket, record.into(), None)
     }
 }
