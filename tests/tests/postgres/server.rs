@@ -126,6 +126,11 @@ impl Server {
         format!("host={} user={user} dbname={database}", self.folder.path().display())
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join(".s.PGSQL.5432")
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         let child = self.process.as_ref().expect("the server runs");
         rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
@@ -138,9 +143,16 @@ impl Server {
         self.process.take().expect("the server runs").wait().expect("a child can be waited for");
     }
 
+    /// Stops one of its processes in its tracks, or lets it go on.
+    pub(crate) fn freeze_process(id: i32, is_frozen: bool) {
+        let signal = if is_frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        let id = rustix::process::Pid::from_raw(id).expect("a process id");
+        // It may have ended meanwhile.
+        rustix::process::kill_process(id, signal).ok();
+    }
+
     /// Stops every process of it in its tracks, or lets them go on.
     pub(crate) fn freeze(&self, is_frozen: bool) {
-        let signal = if is_frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
         let parent = self.process.as_ref().expect("the server runs").id();
         for entry in fs::read_dir("/proc").expect("/proc").filter_map(Result::ok) {
             let name = entry.file_name();
@@ -149,12 +161,10 @@ impl Server {
             // pid (name) state parent …
             let its_parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
             if its_parent.and_then(|its| its.parse::<u32>().ok()) == Some(parent) {
-                let id = rustix::process::Pid::from_raw(id).expect("a process id");
-                // It may have ended meanwhile.
-                rustix::process::kill_process(id, signal).ok();
+                Self::freeze_process(id, is_frozen);
             }
         }
-        self.signal(signal);
+        self.signal(if is_frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT });
     }
 }
 
