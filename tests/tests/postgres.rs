@@ -23,6 +23,8 @@ mod chaos;
 mod faults;
 #[path = "postgres/figures.rs"]
 mod figures;
+#[path = "postgres/hanging.rs"]
+mod hanging;
 #[path = "postgres/live.rs"]
 mod live;
 #[path = "postgres/projections.rs"]
@@ -35,6 +37,8 @@ mod refusals;
 mod rows;
 #[path = "postgres/server.rs"]
 mod server;
+#[path = "postgres/servers.rs"]
+mod servers;
 #[path = "postgres/support.rs"]
 mod support;
 

@@ -94,7 +94,8 @@ impl Replication {
         let thread = std::thread::Builder::new().name("tw-postgres".to_owned()).spawn(run)?;
         let alarm = (!settings.alarm_lag.is_zero()).then(|| {
             let (counters, stop, limit) = (counters.clone(), Arc::clone(&stop), settings.alarm_lag);
-            let watch = move || watch_lag(&counters, &stop, limit);
+            let watermarks = watermarks.clone();
+            let watch = move || watch_lag(&counters, &watermarks, &stop, limit);
             std::thread::Builder::new().name("tw-pg-lag".to_owned()).spawn(watch)
         });
         tell(&format!("tickwerk: PostgreSQL {}", settings.server.name()));
@@ -146,7 +147,7 @@ fn told(text: &str) {
 }
 
 /// Tells when the database falls behind further than it may, and when it has caught up again.
-fn watch_lag(counters: &Counters, stop: &AtomicBool, limit: Duration) {
+fn watch_lag(counters: &Counters, watermarks: &Watermarks, stop: &AtomicBool, limit: Duration) {
     let mut is_told = false;
     let mut next = Instant::now();
     while !stop.load(Ordering::Acquire) {
@@ -155,6 +156,7 @@ fn watch_lag(counters: &Counters, stop: &AtomicBool, limit: Duration) {
             continue;
         }
         next += ALARM_LOOK;
+        counters.note_durable(watermarks.durable_through());
         let lag = counters.lag();
         if !is_told && lag.age >= limit {
             let seconds = lag.age.as_secs();

@@ -106,12 +106,13 @@ impl PostgresError {
             | Self::Taken { .. }
             | Self::PasswordFile { .. }
             | Self::Statement { .. }
-            | Self::Schema(_) => true,
+            | Self::Schema(_)
+            // A full disk has no room for the register, and has some again later.
+            | Self::Register(_) => true,
             Self::Settings(_)
             | Self::Refused(_)
             | Self::Journal(_)
             | Self::File(_)
-            | Self::Register(_)
             | Self::Row { .. }
             | Self::Reading(_) => false,
         }

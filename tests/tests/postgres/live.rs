@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Between two bursts of requests: a load that leaves room for everybody else.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(10);
 /// Bursts from the lowest to the highest price.
 const WAVE: u64 = 150;
 
@@ -156,8 +156,7 @@ fn requests(burst: u64) -> Vec<Value> {
             "ask_price": format!("{bid}.1"), "ask_quantity": "5",
         })
     };
-    let side = if burst % 2 == 0 { "buy" } else { "sell" };
-    let price = if burst % 2 == 0 { bid + 1 } else { bid };
+    let (side, price) = if burst.is_multiple_of(2) { ("buy", bid + 1) } else { ("sell", bid) };
     let trades = json!({ "side": side, "price": format!("{price}.00") });
     let rests = format!("rests-{burst}");
     vec![

@@ -43,12 +43,33 @@ pub(crate) enum Fault {
     /// As a replicator would do it that commits its checkpoint apart: rows are committed before the checkpoint is moved,
     /// and then the connection is cut.
     CommitRowsApart,
+    /// A rebuild is held before it puts its tables in place, until another fault is set.
+    HoldSwap {
+        /// As one would do it that does not hold the checkpoint meanwhile.
+        is_unlocked: bool,
+    },
 }
 
 impl Fault {
     /// Whether it is over once it has struck.
-    fn is_once(self) -> bool {
-        !matches!(self, Self::None | Self::Delay(_) | Self::Throttle(_) | Self::Stall)
+    pub(crate) fn is_once(self) -> bool {
+        !matches!(self, Self::None | Self::Delay(_) | Self::Throttle(_) | Self::Stall | Self::HoldSwap { .. })
+    }
+
+    /// Frames that go this way before it strikes.
+    pub(crate) fn frames_left(&mut self, way: Way) -> Option<&mut u64> {
+        match self {
+            Self::Cut(at, left) | Self::HalfClose(at, left) => (*at == way).then_some(left),
+            Self::Abandon(left) => (way == Way::ToServer).then_some(left),
+            Self::None
+            | Self::Delay(_)
+            | Self::Throttle(_)
+            | Self::Stall
+            | Self::LoseCommit
+            | Self::CutCommit
+            | Self::CommitRowsApart
+            | Self::HoldSwap { .. } => None,
+        }
     }
 }
 
@@ -65,6 +86,10 @@ enum Verdict {
     CommitInstead,
     /// It passes no more, and both ends are closed.
     Close,
+    /// It goes on without its lock.
+    Unlock,
+    /// It goes on once another fault is set.
+    Hold,
 }
 
 /// The query that commits, as a frame.
@@ -75,6 +100,11 @@ const COMMIT_AND_CHAIN: &[u8] = b"Q\0\0\0\x15COMMIT AND CHAIN\0";
 const ADVANCE: &[u8] = b"UPDATE tickwerk.checkpoint SET global_position";
 /// What the server says once it has committed.
 const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
+/// What keeps replication from going on while tables are put in place.
+const LOCK: &[u8] = b"SELECT FROM tickwerk.checkpoint FOR UPDATE";
+const LOCKS: &[u8] = b"FOR UPDATE";
+/// What comes before that.
+const SWAP: &[u8] = b"SAVEPOINT swap";
 /// Throttled bytes go in pieces of this size.
 const PIECE: usize = 1024;
 
@@ -106,53 +136,59 @@ impl Shared {
         }
         let mut fault = self.fault();
         let is_commit = frame == COMMIT;
-        let verdict = match &mut *fault {
-            Fault::Cut(at, left) | Fault::HalfClose(at, left) if *at == way && *left > 0 => {
-                *left -= 1;
-                return Verdict::Pass;
-            }
-            Fault::Abandon(left) if way == Way::ToServer && *left > 0 => {
-                *left -= 1;
-                return Verdict::Pass;
-            }
-            Fault::Cut(at, _) if *at == way => Verdict::Cut,
-            Fault::HalfClose(at, _) if *at == way => Verdict::HalfClose,
-            Fault::Abandon(_) if way == Way::ToServer => Verdict::Abandon,
-            Fault::CutCommit if is_commit => Verdict::Cut,
-            Fault::LoseCommit if is_commit => {
-                link.is_awaited.store(true, Ordering::Release);
-                *fault = Fault::None;
-                return Verdict::Pass;
-            }
-            Fault::CommitRowsApart if frame.windows(ADVANCE.len()).any(|part| part == ADVANCE) => {
-                link.is_awaited.store(true, Ordering::Release);
-                *fault = Fault::None;
-                return Verdict::CommitInstead;
-            }
-            _ => return Verdict::Pass,
+        let speaks = |words: &[u8]| frame.windows(words.len()).any(|part| part == words);
+        if let Some(left) = fault.frames_left(way)
+            && *left > 0
+        {
+            *left -= 1;
+            return Verdict::Pass;
+        }
+        let verdict = if matches!(*fault, Fault::Cut(at, _) if at == way)
+            || (*fault == Fault::CutCommit && is_commit)
+        {
+            Verdict::Cut
+        } else if matches!(*fault, Fault::HalfClose(at, _) if at == way) {
+            Verdict::HalfClose
+        } else if matches!(*fault, Fault::Abandon(_)) && way == Way::ToServer {
+            Verdict::Abandon
+        } else if *fault == (Fault::HoldSwap { is_unlocked: true }) && speaks(LOCK) {
+            return Verdict::Unlock;
+        } else if matches!(*fault, Fault::HoldSwap { .. }) && frame.first() == Some(&b'Q') && speaks(SWAP) {
+            self.struck.fetch_add(1, Ordering::Release);
+            return Verdict::Hold;
+        } else if *fault == Fault::LoseCommit && is_commit {
+            return Self::await_commit(&mut fault, link, Verdict::Pass);
+        } else if *fault == Fault::CommitRowsApart && speaks(ADVANCE) {
+            return Self::await_commit(&mut fault, link, Verdict::CommitInstead);
+        } else {
+            return Verdict::Pass;
         };
         *fault = Fault::None;
         self.struck.fetch_add(1, Ordering::Release);
         verdict
     }
 
+    /// From here on the answer to a commit is kept back, and then the link is closed.
+    fn await_commit(fault: &mut Fault, link: &Link, verdict: Verdict) -> Verdict {
+        link.is_awaited.store(true, Ordering::Release);
+        *fault = Fault::None;
+        verdict
+    }
+
     /// Lets a frame go at the pace that is set.
     fn forward(&self, frame: &[u8], to: &mut impl Write) -> io::Result<()> {
         let fault = *self.fault();
-        match fault {
-            Fault::Delay(time) => {
-                thread::sleep(time);
-                to.write_all(frame)
+        if let Fault::Throttle(rate) = fault {
+            for piece in frame.chunks(PIECE) {
+                thread::sleep(Duration::from_micros(1_000_000 * PIECE as u64 / rate));
+                to.write_all(piece)?;
             }
-            Fault::Throttle(rate) => {
-                for piece in frame.chunks(PIECE) {
-                    thread::sleep(Duration::from_micros(1_000_000 * PIECE as u64 / rate));
-                    to.write_all(piece)?;
-                }
-                Ok(())
-            }
-            _ => to.write_all(frame),
+            return Ok(());
         }
+        if let Fault::Delay(time) = fault {
+            thread::sleep(time);
+        }
+        to.write_all(frame)
     }
 }
 
@@ -245,8 +281,15 @@ impl Proxy {
     #[track_caller]
     pub(crate) fn strike(&self, fault: Fault) {
         assert!(fault.is_once(), "{fault:?} holds until another is set");
+        self.strike_while(fault, || {});
+    }
+
+    /// Sets a fault, does what brings it about, and waits until it has struck.
+    #[track_caller]
+    pub(crate) fn strike_while(&self, fault: Fault, bring_about: impl FnOnce()) {
         let before = self.shared.struck.load(Ordering::Acquire);
         self.set(fault);
+        bring_about();
         wait_for(&format!("{fault:?} to strike"), || {
             (self.shared.struck.load(Ordering::Acquire) > before).then_some(())
         });
@@ -320,6 +363,16 @@ fn pump(shared: &Shared, way: Way, link: &Link, mut from: impl Read, mut to: imp
             Verdict::Close => {
                 link.close();
                 return Ok(());
+            }
+            Verdict::Unlock => {
+                let place = frame.windows(LOCKS.len()).position(|part| part == LOCKS).expect("it locks");
+                frame[place..place + LOCKS.len()].fill(b' ');
+                to.write_all(&frame)?;
+            }
+            Verdict::Hold => {
+                let is_held = |fault: &mut Fault| matches!(fault, Fault::HoldSwap { .. });
+                drop(shared.changed.wait_while(held(&shared.fault), is_held));
+                to.write_all(&frame)?;
             }
         }
     }
