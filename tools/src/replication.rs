@@ -20,6 +20,8 @@ use tickwerk_postgres::{Callbacks, Counters, DEPENDANT, Marks, Replicator, Setti
 const PRIORITY: i32 = 10;
 /// How long the end of the daemon waits for what is left to ship.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long replication may take to end: more than it gives a server that hangs.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two looks at the lag.
 const ALARM_LOOK: Duration = Duration::from_secs(1);
@@ -111,8 +113,13 @@ impl Replication {
         while !is_done() && may_go_on() && Instant::now() < deadline {
             std::thread::sleep(LOOK);
         }
+        self.stop()
+    }
+
+    /// Ends. A server that hangs is not waited for: what it has of the last batch is read from the checkpoint later.
+    pub(crate) fn stop(self) -> Replicated {
         self.stop.store(true, Ordering::Release);
-        // A server that hangs is not waited for: what it has of the last batch is read from the checkpoint later.
+        let deadline = Instant::now() + STOP_LIMIT;
         while !self.thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(LOOK);
         }

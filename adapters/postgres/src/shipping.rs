@@ -18,7 +18,7 @@ use tokio_postgres::{Client, Statement, Transaction};
 const ROWS_DROPPED: &str = "23000";
 
 /// What helps where a partition is gone that no command dropped.
-const WITHOUT_PARTITION: &str = "a partition that tickwerk.event_partition names is not attached; attach it again, or ship \
+const WITHOUT_PARTITION: &str = "; a partition that tickwerk.event_partition names is not attached; attach it again, or ship \
      the journal into an empty database";
 
 /// A connection that ships.
@@ -118,12 +118,9 @@ async fn copy_rows(
     let copied = sink.finish().await.map_err(|error| {
         let is_without_partition = error.code() == Some(&SqlState::CHECK_VIOLATION)
             && error.as_db_error().is_some_and(|said| said.message().starts_with("no partition of relation"));
-        match failed()(error) {
-            PostgresError::Statement { what, reason, code } if is_without_partition => {
-                PostgresError::Statement { what, reason: format!("{reason}; {WITHOUT_PARTITION}"), code }
-            }
-            other => other,
-        }
+        let remedy = if is_without_partition { WITHOUT_PARTITION } else { "" };
+        let (reason, code) = (reason_of(&error), error.code().map(|code| code.code().to_owned()));
+        PostgresError::Statement { what: "copy events", reason: reason + remedy, code }
     })?;
     if copied == expected {
         return Ok(());

@@ -3,6 +3,7 @@
 //!
 //! Faults, their order and their moments are drawn from a seed; where in the journal they fall is up to the machine.
 
+use crate::fixture::tell;
 use crate::live::{LiveDaemon, Load, Over, expect_no_waits};
 use crate::proxy::{Fault, Proxy, Way};
 use crate::server::{Database, Server};
@@ -196,6 +197,7 @@ fn everything_breaks_under_load_and_every_event_is_there_once() {
     let journal = daemon.dir();
     let mut random = Random(seed);
     let blows = blows(&mut random);
+    let count = blows.len();
     let mut scene = Scene { server, proxy, daemon, load: &load, random };
     std::thread::scope(|scope| {
         let over = Over(&load);
@@ -214,13 +216,15 @@ fn everything_breaks_under_load_and_every_event_is_there_once() {
     let summary = daemon.stop().json();
     assert_eq!(summary["postgres"]["lag_events"], 0, "{summary}");
     expect_whole(&server, &often, &journal);
+    let last = last_sequence(&journal);
+    tell(&format!("{count} blows, {} answers, {last} records, each of them there once", load.answers()));
 }
 
 #[test]
 fn one_two_or_three_interrupted_replicators_leave_identical_tables() {
     let mut random = Random(seed());
     let Some(server) = Server::start() else { return };
-    let (_bench, journal) = traded(if is_long() { 3_000 } else { 800 });
+    let (_bench, journal) = traded(if is_long() { 3_000 } else { 500 });
     let last = last_sequence(&journal);
     let proxy = Proxy::to(&server.socket());
     let once = fresh(&server, "once");
