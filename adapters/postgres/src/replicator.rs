@@ -108,14 +108,18 @@ impl Replicator {
             let was_connected = self.counters.connections() > 0;
             // Who waits for the end wants to hear of what only people can mend.
             let is_hopeless = self.until == Until::CaughtUp && !error.is_passing();
-            let gives_up = !error.is_temporary() || !(was_connected || self.is_patient) || is_hopeless;
+            // A daemon that opens its journal is waited for whoever asked.
+            let is_opening = matches!(error, PostgresError::Opening { .. });
+            let is_waited_for = was_connected || self.is_patient || is_opening;
+            let gives_up = !error.is_temporary() || !is_waited_for || is_hopeless;
             let text = words(&error);
             let is_new = self.counters.note_trouble(&text);
             if gives_up {
                 return Err(error);
             }
             if is_new {
-                (self.callbacks.tell)(&format!("warning: PostgreSQL: {text}; retrying"));
+                let whose = if is_opening { "" } else { "PostgreSQL: " };
+                (self.callbacks.tell)(&format!("warning: {whose}{text}; retrying"));
             }
             let went_on =
                 self.counters.connections() > connections && self.counters.replicated_through() > before;

@@ -233,7 +233,7 @@ fn one_two_or_three_interrupted_replicators_leave_identical_tables() {
         let name = format!("by_{replicators}");
         let address = fresh(&server, &name);
         for which in 1..=replicators {
-            let replicator = start_shipping(&proxy.address(&name), &journal, 20 + random.below(60));
+            let replicator = start_shipping(&proxy.address(&name), &journal, 40 + random.below(80));
             // Its share of the journal, and what happens to it on the way.
             let goal = last * which / (replicators + 1);
             wait_until_shipped(&address, checkpoint(&address) + 1);

@@ -2,10 +2,11 @@
 //! certificate proves nothing. Each is told in words, and nothing is lost.
 
 use crate::fixture::tell_skipped;
+use crate::process::Process;
 use crate::server::{Database, Server};
 use crate::support::{
-    checkpoint, db, expect_same_tables, last_sequence, migrate, ship, start_shipping, text, traded,
-    wait_until_shipped,
+    checkpoint, db, db_arguments, expect_same_tables, last_sequence, migrate, ship, start_shipping, text,
+    traded, wait_until_shipped,
 };
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -109,6 +110,32 @@ fn rows_that_the_server_drops_end_a_call_that_waits_for_all_of_them() {
     let refused = db(&place.address, &["replicate", text(&journal), CAUGHT_UP]);
     refused.expect_told(1, &["cannot copy events", "something on the table drops them"]);
     assert_eq!(checkpoint(&place.address), 0);
+}
+
+#[test]
+fn a_journal_that_is_being_opened_is_waited_for_and_never_called_shorter() {
+    let Some(place) = crate::server::database() else { return };
+    let (_bench, journal) = traded(600);
+    migrate(&place.address);
+    let replicator = start_shipping(&place.address, &journal, 50);
+    wait_until_shipped(&place.address, last_sequence(&journal) / 3);
+    replicator.stop().expect(0);
+    let (last, reached) = (last_sequence(&journal), checkpoint(&place.address));
+    assert!(reached < last, "it was stopped in the middle");
+    // As a daemon has it that recovers: the journal is locked, and what the last one said of it is gone.
+    std::fs::remove_file(journal.join("WATERMARKS")).expect("what the last daemon said");
+    let lock = std::fs::File::open(journal.join("LOCK")).expect("a lock");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).expect("nobody holds it");
+    let mut arguments = db_arguments(&place.address, &["replicate", text(&journal), CAUGHT_UP, "--json"]);
+    arguments.extend(["--set".into(), "postgres.batch_events=50".into()]);
+    let mut waiting = Process::start(arguments);
+    waiting.wait_until_told("is opening the journal");
+    let asked = db(&place.address, &["verify", text(&journal)]);
+    asked.expect_told(1, &["is opening the journal"]);
+    assert_eq!(checkpoint(&place.address), reached);
+    drop(lock);
+    let done = waiting.finish().expect(0).json();
+    assert_eq!(done["replicated_through"], last, "{done}");
 }
 
 /// A frame as a server sends it.
