@@ -1,10 +1,12 @@
 //! A daemon under load ships through a network that breaks into a server that stops, kills and hangs, and is itself killed
-//! in between. Afterwards every event is there once, and every table as if nothing had happened.
+//! in between; or somebody else ships beside it, and is killed as well. Afterwards every event is there once, and every
+//! table as if nothing had happened.
 //!
 //! Faults, their order and their moments are drawn from a seed; where in the journal they fall is up to the machine.
 
 use crate::fixture::tell;
 use crate::live::{LiveDaemon, Load, Over, expect_no_waits};
+use crate::process::{Process, wait_for};
 use crate::proxy::{Fault, Proxy, Way};
 use crate::server::{Database, Server};
 use crate::support::{
@@ -16,7 +18,9 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Frames until a connection breaks, at most: about two batches.
+const BATCH: u64 = 200;
+const LOOK: Duration = Duration::from_millis(5);
+/// Frames until a connection breaks, at most: less than a batch.
 const FRAMES: u64 = 40;
 
 /// Numbers from a seed. Steele, Lea, Flood 2014: `SplitMix64`.
@@ -55,11 +59,22 @@ enum Blow {
     FreezeBackend,
     /// The daemon is killed and started again.
     KillDaemon,
+    /// So is whoever ships beside it.
+    KillReplicator,
     Network(Fault),
 }
 
+/// Who ships.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shipping {
+    /// The daemon itself.
+    Inside,
+    /// `tickwerk db replicate`, which follows it.
+    Beside,
+}
+
 /// What goes wrong in a run, in the order of its seed.
-fn blows(random: &mut Random) -> Vec<Blow> {
+fn blows(shipping: Shipping, random: &mut Random) -> Vec<Blow> {
     let is_long = is_long();
     let mut all = Vec::new();
     let mut add = |short: usize, long: usize, blow: Blow| {
@@ -70,6 +85,9 @@ fn blows(random: &mut Random) -> Vec<Blow> {
     add(1, 3, Blow::FreezeServer);
     add(1, 3, Blow::FreezeBackend);
     add(2, 8, Blow::KillDaemon);
+    if shipping == Shipping::Beside {
+        add(1, 8, Blow::KillReplicator);
+    }
     for way in [Way::ToServer, Way::ToClient] {
         add(1, 5, Blow::Network(Fault::Cut(way, 0)));
         add(1, 4, Blow::Network(Fault::HalfClose(way, 0)));
@@ -105,6 +123,8 @@ struct Scene<'a> {
     server: Server,
     proxy: Proxy,
     daemon: LiveDaemon,
+    /// Whoever ships beside the daemon, which does not then.
+    beside: Option<Process>,
     load: &'a Load,
     random: Random,
 }
@@ -139,6 +159,10 @@ impl Scene<'_> {
             Blow::KillDaemon => {
                 self.daemon.kill();
                 self.daemon.start_again();
+            }
+            Blow::KillReplicator => {
+                self.beside.take().expect("somebody ships beside the daemon").kill();
+                self.beside = Some(beside(&self.proxy, &self.daemon));
             }
             Blow::Network(fault) if !fault.is_once() => {
                 self.proxy.set(fault);
@@ -184,21 +208,37 @@ fn fresh(server: &Server, name: &str) -> String {
     address
 }
 
+/// Begins to ship beside a daemon.
+fn beside(proxy: &Proxy, daemon: &LiveDaemon) -> Process {
+    start_shipping(&proxy.address("often"), &daemon.dir(), BATCH)
+}
+
 #[test]
 fn everything_breaks_under_load_and_every_event_is_there_once() {
-    let seed = seed();
+    let mut random = Random(seed());
+    // A short run has one of both.
+    let both = [Shipping::Inside, Shipping::Beside];
+    let drawn = usize::from(random.below(2) == 1);
+    for shipping in if is_long() { &both[..] } else { &both[drawn..=drawn] } {
+        break_everything(*shipping, &mut random);
+    }
+}
+
+fn break_everything(shipping: Shipping, random: &mut Random) {
     let Some(server) = Server::start() else { return };
     let often = fresh(&server, "often");
     let proxy = Proxy::to(&server.socket());
-    let url = proxy.address("often");
+    let (url, batch) = (proxy.address("often"), BATCH.to_string());
     let sets =
-        [("postgres.url", url.as_str()), ("postgres.batch_events", "200"), ("postgres.retry_max_ms", "200")];
-    let (daemon, load) = (LiveDaemon::start(&sets), Load::default());
-    let journal = daemon.dir();
-    let mut random = Random(seed);
-    let blows = blows(&mut random);
+        [("postgres.url", url.as_str()), ("postgres.batch_events", &batch), ("postgres.retry_max_ms", "200")];
+    let is_inside = shipping == Shipping::Inside;
+    let daemon = LiveDaemon::start(if is_inside { &sets } else { &[] });
+    let (journal, load) = (daemon.dir(), Load::default());
+    let blows = blows(shipping, random);
     let count = blows.len();
-    let mut scene = Scene { server, proxy, daemon, load: &load, random };
+    let beside = (!is_inside).then(|| beside(&proxy, &daemon));
+    let random = Random(random.next());
+    let mut scene = Scene { server, proxy, daemon, beside, load: &load, random };
     std::thread::scope(|scope| {
         let over = Over(&load);
         scope.spawn(|| load.send(&journal));
@@ -206,18 +246,26 @@ fn everything_breaks_under_load_and_every_event_is_there_once() {
             // The last blow is overcome, and it is shipped again, when the next one falls.
             let moment = scene.random.below(300) + 1;
             wait_until_shipped(&often, checkpoint(&often) + moment);
+            assert!(scene.beside.as_mut().is_none_or(Process::is_running), "it gave up");
             scene.strike(blow);
         }
         drop(over);
     });
-    wait_until_shipped(&often, last_sequence(&journal));
-    let Scene { server, mut daemon, .. } = scene;
+    let Scene { server, proxy, mut daemon, beside, .. } = scene;
     expect_no_waits(&daemon.watermarks());
+    wait_until_shipped(&often, last_sequence(&journal));
     let summary = daemon.stop().json();
-    assert_eq!(summary["postgres"]["lag_events"], 0, "{summary}");
+    if let Some(beside) = beside {
+        wait_until_shipped(&often, last_sequence(&journal));
+        beside.stop().expect(0);
+    } else {
+        assert_eq!(summary["postgres"]["lag_events"], 0, "{summary}");
+    }
+    drop(proxy);
     expect_whole(&server, &often, &journal);
     let last = last_sequence(&journal);
-    tell(&format!("{count} blows, {} answers, {last} records, each of them there once", load.answers()));
+    let answers = load.answers();
+    tell(&format!("{shipping:?}: {count} blows, {answers} answers, {last} records, each of them there once"));
 }
 
 #[test]
@@ -231,24 +279,36 @@ fn one_two_or_three_interrupted_replicators_leave_identical_tables() {
     ship(&once, &journal);
     for replicators in 1..=3 {
         let name = format!("by_{replicators}");
-        let address = fresh(&server, &name);
+        let (address, through_proxy) = (fresh(&server, &name), proxy.address(&name));
+        let database = Database::open(&address);
         for which in 1..=replicators {
-            let replicator = start_shipping(&proxy.address(&name), &journal, 40 + random.below(80));
-            // Its share of the journal, and what happens to it on the way.
-            let goal = last * which / (replicators + 1);
-            wait_until_shipped(&address, checkpoint(&address) + 1);
-            let frames = random.below(FRAMES);
-            let strike = match random.below(3) {
+            let batch = 40 + random.below(80);
+            let start = || start_shipping(&through_proxy, &journal, batch);
+            // Anywhere from the first words on.
+            let frames = random.below(FRAMES * 10);
+            let fault = match random.below(3) {
                 0 => Fault::Cut(Way::ToServer, frames),
                 1 => Fault::Cut(Way::ToClient, frames),
                 _ => Fault::LoseCommit,
             };
-            proxy.strike(strike);
-            wait_until_shipped(&address, goal);
+            let mut begun = None;
+            proxy.strike_while(fault, || begun = Some(start()));
+            let mut replicator = begun.expect("it was begun");
+            // Its share of the journal; the last one ships the rest.
+            let goal = if which == replicators { last } else { last * which / (replicators + 1) };
+            wait_for("its share", || {
+                // Who could not even begin is gone.
+                if !replicator.is_running() {
+                    replicator = start();
+                }
+                sleep(LOOK);
+                let reached =
+                    database.number("SELECT COALESCE(max(global_position), 0) FROM tickwerk.checkpoint");
+                (reached >= goal).then_some(())
+            });
             if which < replicators {
                 replicator.kill();
             } else {
-                wait_until_shipped(&address, last);
                 replicator.stop().expect(0);
             }
         }
