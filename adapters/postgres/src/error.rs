@@ -63,6 +63,12 @@ pub enum PostgresError {
         /// Who holds the lock.
         holder: String,
     },
+    /// A daemon that has just started has not said yet how far its journal is.
+    #[error("a daemon is opening the journal in {} and has not said yet how far it is; this waits or is tried again", dir.display())]
+    Opening {
+        /// Where it lies.
+        dir: PathBuf,
+    },
     /// The journal could not be read.
     #[error("cannot read the journal")]
     Journal(#[from] ReadError),
@@ -106,12 +112,14 @@ impl PostgresError {
             | Self::Taken { .. }
             | Self::PasswordFile { .. }
             | Self::Statement { .. }
-            | Self::Schema(_) => true,
+            | Self::Schema(_)
+            | Self::Opening { .. }
+            // A full disk has no room for the register, and has some again later.
+            | Self::Register(_) => true,
             Self::Settings(_)
             | Self::Refused(_)
             | Self::Journal(_)
             | Self::File(_)
-            | Self::Register(_)
             | Self::Row { .. }
             | Self::Reading(_) => false,
         }
@@ -121,7 +129,7 @@ impl PostgresError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Connect { is_refused, .. } => !is_refused,
-            Self::Late { .. } => true,
+            Self::Late { .. } | Self::Opening { .. } => true,
             // No code at all is a socket that broke.
             Self::Statement { code, .. } => {
                 code.as_ref().is_none_or(|code| PASSING.iter().any(|class| code.starts_with(class)))

@@ -7,6 +7,7 @@
 
 mod as_of;
 mod batch;
+mod batch_size;
 mod binary;
 mod changes;
 mod checkpoint;
@@ -20,6 +21,7 @@ mod migrate;
 mod projection;
 mod projection_commands;
 mod projections;
+mod read_ahead;
 mod reading;
 mod rebuild;
 mod refold;

@@ -1,7 +1,9 @@
 //! `tickwerk bench`: measures this machine with the committed workload.
 
+mod beside;
 mod follower;
 mod journal;
+mod postgres;
 
 use super::{print, tell};
 use crate::exit;
@@ -35,6 +37,8 @@ enum What {
     Verify(VerifyOptions),
     /// What the core pays for its follower, with a processor to spare and without.
     Follower(follower::Options),
+    /// What the core pays for a PostgreSQL that is stopped or hangs, against none at all.
+    Postgres(postgres::Options),
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,6 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         What::Journal(options) => journal::run(options),
         What::Verify(options) => verify(options),
         What::Follower(options) => follower::run(options),
+        What::Postgres(options) => postgres::run(options),
     }
 }
 
