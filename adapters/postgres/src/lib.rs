@@ -52,4 +52,4 @@ pub use settings::{Server, Settings, Tls};
 pub use status::{Partition, Status, drop_partition, partitions, status};
 pub use table::{Column, Merge, Rows, Table};
 pub use value::{Type, Value};
-pub use verify::{Difference, Verified, verify};
+pub use verify::{Difference, ModelDifference, ModelVerified, Progress as VerifyProgress, Verified, verify};

@@ -10,7 +10,7 @@ use crate::error::PostgresError;
 use crate::event_row::{self, Scratch};
 use crate::fact::Fact;
 use crate::projection::Projection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tickwerk_domain::{Command, Event, Family, Sequence, TypeId};
 use tickwerk_journal::{
@@ -38,6 +38,8 @@ pub(crate) struct Reading {
     limit: Option<Sequence>,
     /// Only records behind the first and through the second are folded; the others are known to be.
     folded: (Sequence, Sequence),
+    /// Records that a projection is not given, by its place.
+    left_out: Vec<BTreeSet<Sequence>>,
     /// The type of the record that was folded last.
     folded_type: &'static str,
     journal: JournalId,
@@ -113,6 +115,7 @@ impl Reading {
             at: block.through,
             limit,
             folded: (Sequence::NONE, Sequence(u64::MAX)),
+            left_out: Vec::new(),
             folded_type: "",
             journal,
             dictionary,
@@ -131,6 +134,11 @@ impl Reading {
     /// Folds nothing but what lies behind `after` and not behind `through`.
     pub(crate) fn fold_only(&mut self, after: Sequence, through: Sequence) {
         self.folded = (after, through);
+    }
+
+    /// Does not give each projection the records of its set.
+    pub(crate) fn leave_out(&mut self, left_out: Vec<BTreeSet<Sequence>>) {
+        self.left_out = left_out;
     }
 
     /// The type of the record that was folded last.
@@ -247,6 +255,10 @@ impl Reading {
                 self.folded_type = record.payload.event_type();
                 let fact = Fact { record, frame: frame.records, dictionary };
                 for taker in takers {
+                    let left_out = self.left_out.get(*taker);
+                    if left_out.is_some_and(|left_out| left_out.contains(&record.envelope.sequence)) {
+                        continue;
+                    }
                     fold(&fact, projections[*taker].as_mut(), &mut batch.projections[*taker]);
                 }
             }
