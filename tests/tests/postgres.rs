@@ -13,6 +13,8 @@ mod process;
 
 #[path = "postgres/as_of.rs"]
 mod as_of;
+#[path = "postgres/catalogue.rs"]
+mod catalogue;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/figures.rs"]
@@ -29,6 +31,8 @@ mod rows;
 mod server;
 #[path = "postgres/support.rs"]
 mod support;
+#[path = "postgres/written.rs"]
+mod written;
 
 /// Whether the long form was asked for.
 pub(crate) fn is_long() -> bool {
