@@ -238,7 +238,7 @@ impl Reading {
             *at = frame.header.last_sequence();
             let command = frame.header.first_sequence;
             for (index, record) in frame.records.iter().enumerate() {
-                let learnt = dictionary.watch(record);
+                let learnt = dictionary.watch(record, frame.records);
                 batch.meaning.note(learnt, record, dictionary);
                 let type_id = record.payload.type_id();
                 if let Some(family) = type_id.family().filter(|family| families.contains(family)) {

@@ -125,12 +125,12 @@ impl Tables {
         let mut changes = Changes::new(projection.tables());
         let mut frame = 0..0;
         for (index, record) in journal.records.iter().enumerate() {
-            dictionary.watch(record);
             if let Payload::Command(_) = &record.payload {
                 let events = journal.records[index + 1..].iter();
                 let events = events.take_while(|next| matches!(next.payload, Payload::Event(_))).count();
                 frame = index..index + 1 + events;
             }
+            dictionary.watch(record, &journal.records[frame.clone()]);
             let fact = Fact { record, frame: &journal.records[frame.clone()], dictionary: &dictionary };
             if projection.events().contains(&record.payload.event_type()) {
                 changes.at(record.envelope.sequence);

@@ -95,7 +95,7 @@ impl<P: Projection> Desk<P> {
             })
             .collect();
         for record in &records {
-            self.dictionary.watch(record);
+            self.dictionary.watch(record, &records);
             if !self.projection.events().contains(&record.payload.event_type()) {
                 continue;
             }

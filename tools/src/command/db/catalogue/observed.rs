@@ -283,7 +283,7 @@ fn dictionary() -> Dictionary {
         number += 1;
         // An order's id is the sequence of what asked for it.
         let envelope = Envelope { sequence: Sequence(number), ..Envelope::default() };
-        dictionary.watch(&Record { envelope, payload: Payload::Command(command) });
+        dictionary.watch(&Record { envelope, payload: Payload::Command(command) }, &[]);
     };
     for number in 1..=NAMED {
         define(Command::sample(place("order.new"), &mut || u64::from(number)));
