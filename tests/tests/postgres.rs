@@ -27,6 +27,8 @@ mod proof;
 mod refusals;
 #[path = "postgres/rows.rs"]
 mod rows;
+#[path = "postgres/selection.rs"]
+mod selection;
 #[path = "postgres/server.rs"]
 mod server;
 #[path = "postgres/support.rs"]

@@ -10,9 +10,10 @@ use crate::error::PostgresError;
 use crate::event_row::{self, Scratch};
 use crate::fact::Fact;
 use crate::projection::Projection;
+use crate::selection::Selector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use tickwerk_domain::{Command, Event, Family, Sequence, TypeId};
+use tickwerk_domain::{Command, Event, Sequence, TypeId};
 use tickwerk_journal::{
     Chain, ChainHead, Follow, FrameRef, JournalId, ReadError, StoredWatermarks, Tail, Watermarks, is_live,
 };
@@ -44,7 +45,7 @@ pub(crate) struct Reading {
     folded_type: &'static str,
     journal: JournalId,
     dictionary: Dictionary,
-    families: Vec<Family>,
+    selector: Selector,
     projections: Vec<Box<dyn Projection>>,
     /// Which projections want a type.
     wanted: BTreeMap<TypeId, Vec<usize>>,
@@ -58,11 +59,11 @@ impl Reading {
         marks: &Marks,
         checkpoint: &Checkpoint,
         dictionary: Dictionary,
-        families: &[Family],
+        selector: Selector,
         projections: Vec<Box<dyn Projection>>,
     ) -> Result<Self, PostgresError> {
         let mut reading =
-            Self::from_block(dir, marks, checkpoint.block, dictionary, families, projections, None)?;
+            Self::from_block(dir, marks, checkpoint.block, dictionary, selector, projections, None)?;
         if let Some(theirs) = checkpoint.journal.filter(|theirs| *theirs != reading.journal) {
             return Err(PostgresError::Refused(format!(
                 "the database holds journal {theirs} through sequence {}, this is journal {}; \
@@ -80,7 +81,7 @@ impl Reading {
         marks: &Marks,
         block: ChainHead,
         dictionary: Dictionary,
-        families: &[Family],
+        selector: Selector,
         projections: Vec<Box<dyn Projection>>,
         limit: Option<Sequence>,
     ) -> Result<Self, PostgresError> {
@@ -119,7 +120,7 @@ impl Reading {
             folded_type: "",
             journal,
             dictionary,
-            families: families.to_vec(),
+            selector,
             projections,
             wanted,
             scratch: Scratch::default(),
@@ -229,7 +230,7 @@ impl Reading {
     pub(crate) fn fill(&mut self, batch: &mut Batch, records_max: u64) -> Result<bool, PostgresError> {
         let bound = self.bound()?;
         while batch.records() < records_max {
-            let Self { tail, chain, at, dictionary, families, projections, wanted, scratch, journal, .. } =
+            let Self { tail, chain, at, dictionary, selector, projections, wanted, scratch, journal, .. } =
                 self;
             let Some(frame) = next(tail, bound)? else {
                 return Ok(false);
@@ -241,7 +242,7 @@ impl Reading {
                 let learnt = dictionary.watch(record, frame.records);
                 batch.meaning.note(learnt, record, dictionary);
                 let type_id = record.payload.type_id();
-                if let Some(family) = type_id.family().filter(|family| families.contains(family)) {
+                if let Some(family) = type_id.family().filter(|_| selector.takes(record)) {
                     batch.days.insert((family, record.envelope.time_ns.0 / DAY_NS));
                     batch.rows += 1;
                     let opaque = frame.opaque(index);

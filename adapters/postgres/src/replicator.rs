@@ -142,7 +142,10 @@ impl Replicator {
         registered: &mut Option<Instant>,
     ) -> Result<End, PostgresError> {
         let begun = runtime.block_on(session::begin(&self.settings, name, &self.dir, &self.marks));
-        let (reading, mut shipper) = begun?;
+        let (reading, mut shipper, changed) = begun?;
+        if let Some(changed) = changed {
+            (self.callbacks.tell)(&changed);
+        }
         let reached = shipper.checkpoint().position;
         let had_trouble = self.counters.trouble().is_some();
         self.counters.note_connection(reached);

@@ -21,11 +21,12 @@ use crate::meaning::{self, position, sequence};
 use crate::migrate::check_schema;
 use crate::projection;
 use crate::reading::{Marks, Reading};
+use crate::selection::Selector;
 use crate::settings::Settings;
 use futures_util::SinkExt;
 use std::path::Path;
 use std::pin::pin;
-use tickwerk_domain::{Family, Sequence};
+use tickwerk_domain::Sequence;
 use tickwerk_journal::format::RECORDS_PER_BLOCK;
 use tickwerk_journal::{ChainHead, Head, ReadError, Tail};
 use tokio_postgres::{Client, Transaction};
@@ -180,13 +181,6 @@ async fn begin(
     dir: &Path,
     checkpoint: &Checkpoint,
 ) -> Result<Reading, PostgresError> {
-    let words: Vec<String> = transaction
-        .query_one("SELECT families FROM tickwerk.checkpoint", &[])
-        .await
-        .map_err(failed())?
-        .get(0);
-    let families: Vec<Family> =
-        Family::ALL.iter().copied().filter(|family| words.iter().any(|word| word == family.word())).collect();
     let first = match Tail::open(dir, Sequence::FIRST) {
         Ok(_) => Sequence::FIRST,
         Err(ReadError::Gone { first, .. }) => first,
@@ -205,12 +199,14 @@ async fn begin(
         ChainHead { through, head: Head(head) }
     };
     let dictionary = meaning::load(transaction, through).await?;
+    let mut selector = Selector::load(transaction).await?;
+    selector.stand(transaction, through).await?;
     Reading::from_block(
         dir,
         &Marks::Stored,
         block,
         dictionary,
-        &families,
+        selector,
         Vec::new(),
         Some(checkpoint.position),
     )

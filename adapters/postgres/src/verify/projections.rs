@@ -10,6 +10,7 @@ use crate::error::PostgresError;
 use crate::meaning::sequence;
 use crate::projection::{self, Projection, ProjectionStatus};
 use crate::reading::{Marks, Reading};
+use crate::selection::Selector;
 use crate::table::{Rows, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -187,7 +188,7 @@ async fn fold(
         &Marks::Stored,
         ChainHead::default(),
         Dictionary::default(),
-        &[],
+        Selector::default(),
         projections,
         Some(through),
     )?;
