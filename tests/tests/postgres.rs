@@ -15,6 +15,8 @@ mod process;
 mod as_of;
 #[path = "postgres/catalogue.rs"]
 mod catalogue;
+#[path = "postgres/doctor.rs"]
+mod doctor;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/figures.rs"]

@@ -364,7 +364,7 @@ mod tests {
         let taken = |cut: u64| {
             let mut known = selector(&rules);
             let takes = |sequence: u64| {
-                if sequence % cut == 0 {
+                if sequence.is_multiple_of(cut) {
                     known = selector(&rules);
                 }
                 known.takes(&record(sequence, sequence, quote(1)))

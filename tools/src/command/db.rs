@@ -4,6 +4,7 @@
 
 mod as_of;
 mod catalogue;
+mod doctor;
 mod drop_partition;
 mod migrate;
 mod projections;
@@ -41,6 +42,8 @@ enum Action {
     AsOf(as_of::Options),
     /// Lists every type of command and event with its fields, as a page or as JSON Schemas.
     Catalogue(catalogue::Options),
+    /// Compares the server's configuration with what this load wants, and looks its tables over; changes nothing.
+    Doctor(doctor::Options),
     /// Drops partitions of events, by name or by age.
     DropPartition(drop_partition::Options),
 }
@@ -88,6 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::Projections(options) => projections::run(options),
         Action::AsOf(options) => as_of::run(options),
         Action::Catalogue(options) => catalogue::run(options),
+        Action::Doctor(options) => doctor::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
 }
