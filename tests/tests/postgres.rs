@@ -27,6 +27,8 @@ mod projections;
 mod proof;
 #[path = "postgres/refusals.rs"]
 mod refusals;
+#[path = "postgres/restated.rs"]
+mod restated;
 #[path = "postgres/rows.rs"]
 mod rows;
 #[path = "postgres/selection.rs"]
