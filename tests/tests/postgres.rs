@@ -17,8 +17,12 @@ mod process;
 
 #[path = "postgres/as_of.rs"]
 mod as_of;
+#[path = "postgres/catalogue.rs"]
+mod catalogue;
 #[path = "postgres/chaos.rs"]
 mod chaos;
+#[path = "postgres/doctor.rs"]
+mod doctor;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/figures.rs"]
@@ -29,18 +33,26 @@ mod hanging;
 mod live;
 #[path = "postgres/projections.rs"]
 mod projections;
+#[path = "postgres/proof.rs"]
+mod proof;
 #[path = "postgres/proxy.rs"]
 mod proxy;
 #[path = "postgres/refusals.rs"]
 mod refusals;
+#[path = "postgres/restated.rs"]
+mod restated;
 #[path = "postgres/rows.rs"]
 mod rows;
+#[path = "postgres/selection.rs"]
+mod selection;
 #[path = "postgres/server.rs"]
 mod server;
 #[path = "postgres/servers.rs"]
 mod servers;
 #[path = "postgres/support.rs"]
 mod support;
+#[path = "postgres/written.rs"]
+mod written;
 
 /// Whether the long form was asked for.
 pub(crate) fn is_long() -> bool {

@@ -375,6 +375,10 @@ impl Server {
             let (dictionary, acknowledged) = (&mut self.door.dictionary, &mut self.acknowledged);
             if let pipeline::Reply::Frame(frame) = &reply {
                 self.known.watch(frame.records());
+                // Whether or not whoever asked is still there.
+                for record in frame.records() {
+                    dictionary.watch(record, frame.records());
+                }
             }
             let Some(connection) = self.connections.get_mut(&token) else {
                 continue;
@@ -383,9 +387,6 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    frame.records().iter().for_each(|record| {
-                        dictionary.watch(record);
-                    });
                     let outcome = match waiting.fault.take() {
                         Some(fault) => Err(fault),
                         None => answer::of_frame(frame, &waiting.request, dictionary),
