@@ -1,0 +1,552 @@
+//! What a row tells, in our words.
+
+use crate::fields::What;
+use crate::mapping::{AccountTerms, CurrencyTerms, InstrumentTerms};
+use crate::names::Names;
+use crate::refusal::Fault;
+use crate::text;
+use crate::values::Cells;
+use tickwerk_domain::{
+    AccountId, Aggressor, ClientOrderId, CurrencyId, DurationNs, InstrumentId, Liquidity, OrderType,
+    PositionEffect, PositionMode, PositionSide, Price, Qty, Side, TimeInForce, TimeNs,
+};
+
+/// What a row tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Entry {
+    /// An order, from its entry to its end.
+    Order(OrderRow),
+    /// An execution.
+    Fill(FillRow),
+    /// Money that came or went.
+    Transfer(TransferRow),
+    /// A position at a date.
+    Position(PositionRow),
+    /// A trade of the market.
+    Trade(TradeRow),
+    /// A bar of the market, as the trades that stand for it.
+    Candle(Vec<TradeRow>),
+}
+
+/// How an order ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FinalStatus {
+    /// It did not.
+    Open,
+    /// By its fills.
+    Filled,
+    /// Cancelled.
+    Canceled,
+    /// Refused by the venue.
+    Rejected,
+    /// Its time was over.
+    Expired,
+}
+
+/// An order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OrderRow {
+    pub id: String,
+    pub time: TimeNs,
+    pub account: AccountId,
+    pub instrument: InstrumentId,
+    pub side: Side,
+    pub order_type: OrderType,
+    pub time_in_force: TimeInForce,
+    pub position_effect: PositionEffect,
+    pub qty: Qty,
+    pub price: Price,
+    pub trigger_price: Price,
+    pub expires_at: TimeNs,
+    pub client_order_id: ClientOrderId,
+    pub venue_order_id: u64,
+    pub status: FinalStatus,
+    pub done_at: Option<TimeNs>,
+    pub filled_qty: Option<Qty>,
+}
+
+/// Which order an execution is of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FillOrder {
+    /// One with this id, and what the row says of it itself.
+    Named { id: String, account: Option<AccountId>, instrument: Option<InstrumentId>, side: Option<Side> },
+    /// One of its own.
+    Own { account: AccountId, instrument: InstrumentId, side: Side, position_effect: PositionEffect },
+}
+
+/// An execution. Its decimals can be read only where its instrument is known, be it by its order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FillRow {
+    pub id: String,
+    pub time: TimeNs,
+    pub order: FillOrder,
+    pub instrument: InstrumentId,
+    pub price: Price,
+    pub qty: Qty,
+    pub fee: i128,
+    /// None for the settlement currency.
+    pub fee_currency: CurrencyId,
+    pub liquidity: Liquidity,
+}
+
+/// Money that came or went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TransferRow {
+    pub time: TimeNs,
+    pub account: AccountId,
+    pub currency: CurrencyId,
+    pub amount: i128,
+    pub reason: Option<String>,
+}
+
+/// What a position of a row is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PositionUse {
+    /// It is where the history begins.
+    Open,
+    /// It must be what the rows before lead to.
+    Check,
+}
+
+/// A position at a date.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PositionRow {
+    pub time: TimeNs,
+    pub account: AccountId,
+    pub instrument: InstrumentId,
+    pub side: PositionSide,
+    pub qty: Qty,
+    pub price: Price,
+    pub purpose: PositionUse,
+}
+
+/// A trade of the market.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TradeRow {
+    pub time: TimeNs,
+    pub id: u64,
+    pub instrument: InstrumentId,
+    pub price: Price,
+    pub qty: Qty,
+    pub aggressor: Aggressor,
+}
+
+/// What a row tells of one moment. At one time they come in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Part {
+    /// A position that the history begins with.
+    PositionOpen,
+    /// Money that came or went.
+    Transfer,
+    /// An order's entry.
+    Order,
+    /// A trade of the market, or the one of a bar with this number.
+    Trade(u8),
+    /// An execution.
+    Fill,
+    /// An order's end, other than by fills.
+    OrderEnd,
+    /// A position that must be so.
+    PositionCheck,
+}
+
+impl Part {
+    /// Its place among others of the same time, and the number of a bar's trade.
+    pub(crate) fn to_bytes(self) -> [u8; 2] {
+        match self {
+            Self::PositionOpen => [0, 0],
+            Self::Transfer => [1, 0],
+            Self::Order => [2, 0],
+            Self::Trade(number) => [3, number],
+            Self::Fill => [4, 0],
+            Self::OrderEnd => [5, 0],
+            Self::PositionCheck => [6, 0],
+        }
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 2]) -> Self {
+        match bytes[0] {
+            0 => Self::PositionOpen,
+            1 => Self::Transfer,
+            2 => Self::Order,
+            3 => Self::Trade(bytes[1]),
+            4 => Self::Fill,
+            5 => Self::OrderEnd,
+            _ => Self::PositionCheck,
+        }
+    }
+}
+
+/// What a row names that may be named once only: the kind of thing, whose, and the id.
+pub(crate) type Unique = (What, String, String);
+
+/// What to do about an execution whose order is not there.
+pub const REMEDY_NOT_OPEN: &str = "its order must be among the orders, entered at this time or before, not have ended before \
+     it, and not be full; mend the row, or leave it out by `only`";
+
+/// Where the instrument of an order is told; rows of fills may leave it to their orders.
+pub(crate) type OrderSymbol<'a> = &'a dyn Fn(&str) -> Option<InstrumentId>;
+
+/// What is known of a row before all rows are in their order.
+pub(crate) struct Head {
+    /// When its parts happened.
+    pub(crate) parts: Vec<(TimeNs, Part)>,
+    /// What it names that may be named once only.
+    pub(crate) unique: Option<Unique>,
+}
+
+/// Looks at a row of anything but definitions. What depends on another row is looked at by [`read`].
+pub(crate) fn read_head(cells: &Cells<'_>) -> Result<Head, Fault> {
+    if cells.source.what == What::Fills && cells.text("symbol").is_none() && cells.text("order").is_some() {
+        let (id, time, order) = (cells.need("id")?, cells.time("time")?, cells.need("order")?);
+        let unique = Some((What::Fills, format!("o{order}"), id.to_owned()));
+        return Ok(Head { parts: vec![(time, Part::Fill)], unique });
+    }
+    let entry = read(cells, &|_| None)?;
+    let unique = entry.unique(cells);
+    let parts = match &entry {
+        Entry::Order(order) => {
+            let end = order.done_at.map(|done| (done, Part::OrderEnd));
+            std::iter::once((order.time, Part::Order)).chain(end).collect()
+        }
+        Entry::Fill(fill) => vec![(fill.time, Part::Fill)],
+        Entry::Transfer(transfer) => vec![(transfer.time, Part::Transfer)],
+        Entry::Position(position) => {
+            let part = match position.purpose {
+                PositionUse::Open => Part::PositionOpen,
+                PositionUse::Check => Part::PositionCheck,
+            };
+            vec![(position.time, part)]
+        }
+        Entry::Trade(trade) => vec![(trade.time, Part::Trade(0))],
+        Entry::Candle(trades) => {
+            let parts = trades.iter().zip(0..);
+            parts.map(|(trade, place)| (trade.time, Part::Trade(place))).collect()
+        }
+    };
+    Ok(Head { parts, unique })
+}
+
+/// Reads a row of anything but definitions.
+pub(crate) fn read(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<Entry, Fault> {
+    Ok(match cells.source.what {
+        What::Orders => Entry::Order(order(cells)?),
+        What::Fills => Entry::Fill(fill(cells, of_order)?),
+        What::Transfers => Entry::Transfer(transfer(cells)?),
+        What::Positions => Entry::Position(position(cells)?),
+        What::Trades => Entry::Trade(trade(cells)?),
+        What::Candles => Entry::Candle(candle(cells)?),
+        What::Currencies | What::Instruments | What::Accounts => {
+            panic!("a definition tells nothing that happened")
+        }
+    })
+}
+
+/// Takes a row of definitions.
+pub(crate) fn define(
+    cells: &Cells<'_>,
+) -> Result<impl FnOnce(&mut Names) -> Result<(), Fault> + use<>, Fault> {
+    enum Terms {
+        Currency(CurrencyTerms),
+        Instrument(InstrumentTerms),
+        Account(AccountTerms),
+    }
+    let scale = |field: &str| {
+        let remedy = "write 0 to 18";
+        cells.need(field)?.parse::<u8>().map_err(|_| cells.fault(field, "is no number of decimals", remedy))
+    };
+    let text = |field: &str| cells.need(field).map(str::to_owned);
+    let aliased = |field: &str, aliases: &std::collections::BTreeMap<String, String>| {
+        text(field).map(|name| aliases.get(&name).cloned().unwrap_or(name))
+    };
+    let terms = match cells.source.what {
+        What::Currencies => Terms::Currency(CurrencyTerms {
+            currency: aliased("currency", &cells.aliases.currency)?,
+            scale: scale("scale")?,
+        }),
+        What::Instruments => Terms::Instrument(InstrumentTerms {
+            symbol: aliased("symbol", &cells.aliases.symbol)?,
+            kind: cells.word("kind")?.to_owned(),
+            base: aliased("base", &cells.aliases.currency)?,
+            quote: aliased("quote", &cells.aliases.currency)?,
+            price_scale: scale("price_scale")?,
+            quantity_scale: scale("quantity_scale")?,
+            multiplier: cells.number_or("multiplier", 1)?,
+        }),
+        What::Accounts => Terms::Account(AccountTerms {
+            account: aliased("account", &cells.aliases.account)?,
+            mode: cells.word_or("mode", "netting")?.to_owned(),
+        }),
+        What::Orders | What::Fills | What::Transfers | What::Positions | What::Trades | What::Candles => {
+            panic!("what happened defines nothing")
+        }
+    };
+    Ok(move |names: &mut Names| match terms {
+        Terms::Currency(terms) => names.define_currency(&terms),
+        Terms::Instrument(terms) => names.define_instrument(&terms, &crate::mapping::Aliases::default()),
+        Terms::Account(terms) => names.define_account(&terms),
+    })
+}
+
+fn side(cells: &Cells<'_>) -> Result<Side, Fault> {
+    Ok(Side::from_word(cells.word("side")?).expect("sides are words of ours"))
+}
+
+fn effect(cells: &Cells<'_>) -> Result<PositionEffect, Fault> {
+    let word = cells.word_or("position_effect", "auto")?;
+    Ok(PositionEffect::from_word(word).expect("effects are words of ours"))
+}
+
+fn order(cells: &Cells<'_>) -> Result<OrderRow, Fault> {
+    let id = cells.need("id")?.to_owned();
+    let time = cells.time("time")?;
+    let (account, instrument) = (cells.account()?, cells.symbol()?);
+    let order_type = OrderType::from_word(cells.word("type")?).expect("types are words of ours");
+    let default = if order_type == OrderType::Market { "ioc" } else { "gtc" };
+    let time_in_force =
+        TimeInForce::from_word(cells.word_or("time_in_force", default)?).expect("words of ours");
+    let price = cells.price_or_none("price", instrument)?;
+    if order_type.has_limit() && price.is_none() {
+        return Err(cells.fault(
+            "price",
+            "is empty",
+            format!("a {order_type} order has a limit price; map it"),
+        ));
+    }
+    let status = match cells.word("status")? {
+        "open" => FinalStatus::Open,
+        "filled" => FinalStatus::Filled,
+        "canceled" => FinalStatus::Canceled,
+        "rejected" => FinalStatus::Rejected,
+        _ => FinalStatus::Expired,
+    };
+    let done_at = cells.time_or_none("done_at")?;
+    let ends_by_itself = match status {
+        FinalStatus::Open | FinalStatus::Filled => false,
+        FinalStatus::Canceled | FinalStatus::Rejected | FinalStatus::Expired => true,
+    };
+    if ends_by_itself && done_at.is_none() {
+        let remedy = "map `done_at`; where the source has no such time, map the column of `time`";
+        return Err(cells.fault("done_at", "is empty, and the order has ended", remedy));
+    }
+    if done_at.is_some_and(|done| done < time) {
+        return Err(cells.fault("done_at", "lies before the order was entered", "mend the row"));
+    }
+    let client_order_id = client_order_id(cells, &id)?;
+    let filled_qty =
+        cells.text("filled_qty").map(|_| cells.signed_qty("filled_qty", instrument)).transpose()?;
+    Ok(OrderRow {
+        time,
+        account,
+        instrument,
+        side: side(cells)?,
+        order_type,
+        time_in_force,
+        position_effect: effect(cells)?,
+        qty: cells.qty("qty", instrument)?,
+        price: price.filter(|_| order_type.has_limit()).unwrap_or(Price(0)),
+        trigger_price: cells.price_or_none("trigger_price", instrument)?.unwrap_or(Price(0)),
+        expires_at: cells.time_or_none("expires_at")?.unwrap_or(TimeNs::UNKNOWN),
+        client_order_id,
+        venue_order_id: cells.number_or("venue_order_id", 0)?,
+        status,
+        done_at: done_at.filter(|_| ends_by_itself),
+        filled_qty,
+        id,
+    })
+}
+
+/// The client's name for an order; the id itself where no other is mapped and it fits.
+fn client_order_id(cells: &Cells<'_>, id: &str) -> Result<ClientOrderId, Fault> {
+    match cells.text("client_order_id") {
+        None => Ok(ClientOrderId::new(id).unwrap_or(ClientOrderId::NONE)),
+        Some(text) => ClientOrderId::new(text).map_err(|error| {
+            cells.fault(
+                "client_order_id",
+                error.to_string(),
+                "leave the field out, or shorten what stands there",
+            )
+        }),
+    }
+}
+
+fn fill(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<FillRow, Fault> {
+    let id = cells.need("id")?.to_owned();
+    let time = cells.time("time")?;
+    let told = |field: &str| cells.text(field).is_some();
+    let order = match cells.text("order") {
+        Some(order) => FillOrder::Named {
+            id: order.to_owned(),
+            account: told("account").then(|| cells.account()).transpose()?,
+            instrument: told("symbol").then(|| cells.symbol()).transpose()?,
+            side: told("side").then(|| side(cells)).transpose()?,
+        },
+        None => FillOrder::Own {
+            account: cells.account()?,
+            instrument: cells.symbol()?,
+            side: side(cells)?,
+            position_effect: effect(cells)?,
+        },
+    };
+    let instrument = match &order {
+        FillOrder::Own { instrument, .. } | FillOrder::Named { instrument: Some(instrument), .. } => {
+            *instrument
+        }
+        FillOrder::Named { id, instrument: None, .. } => of_order(id)
+            .ok_or_else(|| cells.fault("order", "is no order that was open then", REMEDY_NOT_OPEN))?,
+    };
+    let fee_currency =
+        cells.text("fee_currency").map(|_| cells.currency("fee_currency")).transpose()?.unwrap_or_default();
+    let settlement = cells.names.instrument(instrument).settlement;
+    let of_fee = if fee_currency.is_none() { settlement } else { fee_currency };
+    let fee = cells.text("fee").map(|_| cells.money("fee", of_fee)).transpose()?.unwrap_or(0);
+    Ok(FillRow {
+        time,
+        instrument,
+        price: cells.price("price", instrument)?,
+        qty: cells.qty("qty", instrument)?,
+        fee,
+        fee_currency: if fee_currency == settlement { CurrencyId::NONE } else { fee_currency },
+        liquidity: Liquidity::from_word(cells.word("liquidity")?).expect("words of ours"),
+        order,
+        id,
+    })
+}
+
+fn transfer(cells: &Cells<'_>) -> Result<TransferRow, Fault> {
+    let time = cells.time("time")?;
+    let (account, currency) = (cells.account()?, cells.currency("currency")?);
+    let amount = cells.money("amount", currency)?;
+    let amount = match cells.text("direction").map(|_| cells.word("direction")).transpose()? {
+        Some(_) if amount < 0 => {
+            let remedy = "leave `direction` out where amounts have signs";
+            return Err(cells.fault("amount", "is negative, and `direction` says which way", remedy));
+        }
+        Some("out") => -amount,
+        None | Some(_) => amount,
+    };
+    if amount == 0 {
+        return Err(cells.fault("amount", "moves nothing", "leave such rows out by `only`"));
+    }
+    let reason = cells.text("reason").map(str::to_owned);
+    if let Some(fault) = reason.as_deref().and_then(text::fault_of) {
+        return Err(cells.fault("reason", fault, "leave `reason` out, or shorten what stands there"));
+    }
+    Ok(TransferRow { time, account, currency, amount, reason })
+}
+
+fn position(cells: &Cells<'_>) -> Result<PositionRow, Fault> {
+    let time = cells.time("time")?;
+    let (account, instrument) = (cells.account()?, cells.symbol()?);
+    let qty = cells.signed_qty("qty", instrument)?;
+    let purpose = if cells.source.is_check { PositionUse::Check } else { PositionUse::Open };
+    let price = cells.price_or_none("price", instrument)?;
+    if purpose == PositionUse::Open && qty.0 != 0 && price.is_none() {
+        return Err(cells.fault("price", "is empty", "a position that opens needs its average price"));
+    }
+    let mode = cells.names.account(account).mode;
+    let by_sign = match mode {
+        PositionMode::Netting => "net",
+        PositionMode::Hedging if qty.0 < 0 => "short",
+        PositionMode::Hedging => "long",
+    };
+    let side = PositionSide::from_word(cells.word_or("side", by_sign)?).expect("words of ours");
+    let fits = match (mode, side) {
+        (PositionMode::Netting, PositionSide::Net) => true,
+        (PositionMode::Hedging, PositionSide::Long) => qty.0 >= 0,
+        (PositionMode::Hedging, PositionSide::Short) => qty.0 <= 0,
+        (PositionMode::Netting, PositionSide::Long | PositionSide::Short)
+        | (PositionMode::Hedging, PositionSide::Net) => false,
+    };
+    if !fits {
+        let reason = format!("is no side of such a position of an account that counts by {mode}");
+        return Err(cells.fault("side", reason, "leave `side` out, or mend the sign of `qty`"));
+    }
+    Ok(PositionRow { time, account, instrument, side, qty, price: price.unwrap_or(Price(0)), purpose })
+}
+
+fn trade(cells: &Cells<'_>) -> Result<TradeRow, Fault> {
+    let instrument = cells.symbol()?;
+    Ok(TradeRow {
+        time: cells.time("time")?,
+        id: cells.number_or("id", 0)?,
+        instrument,
+        price: cells.price("price", instrument)?,
+        qty: cells.qty("qty", instrument)?,
+        aggressor: Aggressor::from_word(cells.word_or("aggressor", "unknown")?).expect("words of ours"),
+    })
+}
+
+/// A bar as four trades that have its open, high, low, close and volume: at its beginning, a third and two thirds of it
+/// later, and at its last nanosecond. A bar that rose goes by its low first, another by its high. Each of the first three
+/// has a quarter of the volume, cut to whole units, the last has the rest.
+fn candle(cells: &Cells<'_>) -> Result<Vec<TradeRow>, Fault> {
+    let instrument = cells.symbol()?;
+    let begins = cells.time("time")?;
+    let [open, high, low, close] = [
+        cells.price("open", instrument)?,
+        cells.price("high", instrument)?,
+        cells.price("low", instrument)?,
+        cells.price("close", instrument)?,
+    ];
+    if high < open.max(close) {
+        return Err(cells.fault(
+            "high",
+            "is lower than open or close",
+            "mend the row, or map another column",
+        ));
+    }
+    if low > open.min(close) {
+        return Err(cells.fault(
+            "low",
+            "is higher than open or close",
+            "mend the row, or map another column",
+        ));
+    }
+    let volume = cells.signed_qty("volume", instrument)?;
+    if volume.0 < 0 {
+        return Err(cells.fault("volume", "is negative", "mend the row"));
+    }
+    if volume.0 == 0 {
+        return Ok(Vec::new());
+    }
+    let (second, third) = if close >= open { (low, high) } else { (high, low) };
+    let span = cells.source.period;
+    let quarter = volume.0 / 4;
+    let parts = [
+        (0, open, quarter),
+        (span.0 / 3, second, quarter),
+        (span.0 / 3 * 2, third, quarter),
+        (span.0 - 1, close, volume.0 - 3 * quarter),
+    ];
+    let trade = |(later, price, qty): (u64, Price, i64)| TradeRow {
+        time: begins.saturating_add(DurationNs(later)),
+        id: 0,
+        instrument,
+        price,
+        qty: Qty(qty),
+        aggressor: Aggressor::Unknown,
+    };
+    Ok(parts.map(trade).to_vec())
+}
+
+impl Entry {
+    /// What may be there once only.
+    pub(crate) fn unique(&self, cells: &Cells<'_>) -> Option<Unique> {
+        Some(match self {
+            Self::Order(order) => (What::Orders, String::new(), order.id.clone()),
+            Self::Fill(fill) => {
+                let of = match &fill.order {
+                    FillOrder::Named { id, .. } => format!("o{id}"),
+                    FillOrder::Own { account, instrument, .. } => format!("s{account}/{instrument}"),
+                };
+                (What::Fills, of, fill.id.clone())
+            }
+            Self::Transfer(_) => (What::Transfers, String::new(), cells.text("id")?.to_owned()),
+            Self::Trade(trade) if trade.id != 0 => {
+                (What::Trades, trade.instrument.to_string(), trade.id.to_string())
+            }
+            Self::Trade(_) | Self::Position(_) | Self::Candle(_) => return None,
+        })
+    }
+}
