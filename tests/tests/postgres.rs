@@ -17,6 +17,8 @@ mod as_of;
 mod faults;
 #[path = "postgres/figures.rs"]
 mod figures;
+#[path = "postgres/import.rs"]
+mod import;
 #[path = "postgres/projections.rs"]
 mod projections;
 #[path = "postgres/refusals.rs"]
