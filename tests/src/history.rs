@@ -204,8 +204,8 @@ impl History {
         text.push('\n');
         let rows = self.table(name);
         // Every row once, as the step has no divisor in common with the count.
-        let step =
-            (2..).find(|step| gcd(*step, rows.len().max(1)) == 1 && *step * 3 > rows.len()).unwrap_or(1);
+        let steps = rows.len() / 3 + 1..=rows.len() + 1;
+        let step = steps.into_iter().find(|step| gcd(*step, rows.len()) == 1).unwrap_or(1);
         for place in 0..rows.len() {
             let cells = rows[place * step % rows.len()]
                 .iter()

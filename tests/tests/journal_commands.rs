@@ -6,6 +6,8 @@
 mod config;
 #[path = "journal_commands/import.rs"]
 mod import;
+#[path = "journal_commands/import_mappings.rs"]
+mod import_mappings;
 #[path = "journal_commands/import_rows.rs"]
 mod import_rows;
 #[path = "journal_commands/inspect.rs"]

@@ -1,14 +1,15 @@
 //! What a row tells, in our words.
 
+mod others;
+
 use crate::fields::What;
 use crate::mapping::{AccountTerms, CurrencyTerms, InstrumentTerms};
 use crate::names::Names;
 use crate::refusal::Fault;
-use crate::text;
 use crate::values::Cells;
 use tickwerk_domain::{
-    AccountId, Aggressor, ClientOrderId, CurrencyId, DurationNs, InstrumentId, Liquidity, OrderType,
-    PositionEffect, PositionMode, PositionSide, Price, Qty, Side, TimeInForce, TimeNs,
+    AccountId, Aggressor, ClientOrderId, CurrencyId, InstrumentId, Liquidity, OrderType, PositionEffect,
+    PositionSide, Price, Qty, Side, TimeInForce, TimeNs,
 };
 
 /// What a row tells.
@@ -232,10 +233,10 @@ pub(crate) fn read(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<Entry
     Ok(match cells.source.what {
         What::Orders => Entry::Order(order(cells)?),
         What::Fills => Entry::Fill(fill(cells, of_order)?),
-        What::Transfers => Entry::Transfer(transfer(cells)?),
-        What::Positions => Entry::Position(position(cells)?),
-        What::Trades => Entry::Trade(trade(cells)?),
-        What::Candles => Entry::Candle(candle(cells)?),
+        What::Transfers => Entry::Transfer(others::transfer(cells)?),
+        What::Positions => Entry::Position(others::position(cells)?),
+        What::Trades => Entry::Trade(others::trade(cells)?),
+        What::Candles => Entry::Candle(others::candle(cells)?),
         What::Currencies | What::Instruments | What::Accounts => {
             panic!("a definition tells nothing that happened")
         }
@@ -411,123 +412,6 @@ fn fill(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<FillRow, Fault> 
         order,
         id,
     })
-}
-
-fn transfer(cells: &Cells<'_>) -> Result<TransferRow, Fault> {
-    let time = cells.time("time")?;
-    let (account, currency) = (cells.account()?, cells.currency("currency")?);
-    let amount = cells.money("amount", currency)?;
-    let amount = match cells.text("direction").map(|_| cells.word("direction")).transpose()? {
-        Some(_) if amount < 0 => {
-            let remedy = "leave `direction` out where amounts have signs";
-            return Err(cells.fault("amount", "is negative, and `direction` says which way", remedy));
-        }
-        Some("out") => -amount,
-        None | Some(_) => amount,
-    };
-    if amount == 0 {
-        return Err(cells.fault("amount", "moves nothing", "leave such rows out by `only`"));
-    }
-    let reason = cells.text("reason").map(str::to_owned);
-    if let Some(fault) = reason.as_deref().and_then(text::fault_of) {
-        return Err(cells.fault("reason", fault, "leave `reason` out, or shorten what stands there"));
-    }
-    Ok(TransferRow { time, account, currency, amount, reason })
-}
-
-fn position(cells: &Cells<'_>) -> Result<PositionRow, Fault> {
-    let time = cells.time("time")?;
-    let (account, instrument) = (cells.account()?, cells.symbol()?);
-    let qty = cells.signed_qty("qty", instrument)?;
-    let purpose = if cells.source.is_check { PositionUse::Check } else { PositionUse::Open };
-    let price = cells.price_or_none("price", instrument)?;
-    if purpose == PositionUse::Open && qty.0 != 0 && price.is_none() {
-        return Err(cells.fault("price", "is empty", "a position that opens needs its average price"));
-    }
-    let mode = cells.names.account(account).mode;
-    let by_sign = match mode {
-        PositionMode::Netting => "net",
-        PositionMode::Hedging if qty.0 < 0 => "short",
-        PositionMode::Hedging => "long",
-    };
-    let side = PositionSide::from_word(cells.word_or("side", by_sign)?).expect("words of ours");
-    let fits = match (mode, side) {
-        (PositionMode::Netting, PositionSide::Net) => true,
-        (PositionMode::Hedging, PositionSide::Long) => qty.0 >= 0,
-        (PositionMode::Hedging, PositionSide::Short) => qty.0 <= 0,
-        (PositionMode::Netting, PositionSide::Long | PositionSide::Short)
-        | (PositionMode::Hedging, PositionSide::Net) => false,
-    };
-    if !fits {
-        let reason = format!("is no side of such a position of an account that counts by {mode}");
-        return Err(cells.fault("side", reason, "leave `side` out, or mend the sign of `qty`"));
-    }
-    Ok(PositionRow { time, account, instrument, side, qty, price: price.unwrap_or(Price(0)), purpose })
-}
-
-fn trade(cells: &Cells<'_>) -> Result<TradeRow, Fault> {
-    let instrument = cells.symbol()?;
-    Ok(TradeRow {
-        time: cells.time("time")?,
-        id: cells.number_or("id", 0)?,
-        instrument,
-        price: cells.price("price", instrument)?,
-        qty: cells.qty("qty", instrument)?,
-        aggressor: Aggressor::from_word(cells.word_or("aggressor", "unknown")?).expect("words of ours"),
-    })
-}
-
-/// A bar as four trades that have its open, high, low, close and volume: at its beginning, a third and two thirds of it
-/// later, and at its last nanosecond. A bar that rose goes by its low first, another by its high. Each of the first three
-/// has a quarter of the volume, cut to whole units, the last has the rest.
-fn candle(cells: &Cells<'_>) -> Result<Vec<TradeRow>, Fault> {
-    let instrument = cells.symbol()?;
-    let begins = cells.time("time")?;
-    let [open, high, low, close] = [
-        cells.price("open", instrument)?,
-        cells.price("high", instrument)?,
-        cells.price("low", instrument)?,
-        cells.price("close", instrument)?,
-    ];
-    if high < open.max(close) {
-        return Err(cells.fault(
-            "high",
-            "is lower than open or close",
-            "mend the row, or map another column",
-        ));
-    }
-    if low > open.min(close) {
-        return Err(cells.fault(
-            "low",
-            "is higher than open or close",
-            "mend the row, or map another column",
-        ));
-    }
-    let volume = cells.signed_qty("volume", instrument)?;
-    if volume.0 < 0 {
-        return Err(cells.fault("volume", "is negative", "mend the row"));
-    }
-    if volume.0 == 0 {
-        return Ok(Vec::new());
-    }
-    let (second, third) = if close >= open { (low, high) } else { (high, low) };
-    let span = cells.source.period;
-    let quarter = volume.0 / 4;
-    let parts = [
-        (0, open, quarter),
-        (span.0 / 3, second, quarter),
-        (span.0 / 3 * 2, third, quarter),
-        (span.0 - 1, close, volume.0 - 3 * quarter),
-    ];
-    let trade = |(later, price, qty): (u64, Price, i64)| TradeRow {
-        time: begins.saturating_add(DurationNs(later)),
-        id: 0,
-        instrument,
-        price,
-        qty: Qty(qty),
-        aggressor: Aggressor::Unknown,
-    };
-    Ok(parts.map(trade).to_vec())
 }
 
 impl Entry {

@@ -235,7 +235,7 @@ fn is_killed_at(folder: &Folder, to: &str, failpoint: &str) -> bool {
 
 #[test]
 fn an_import_that_is_killed_anywhere_goes_on_to_the_same_journal() {
-    let history = History::new(4, 420);
+    let history = History::new(4, 110);
     let folder = Folder::of(&history);
     let whole = folder.import(0, "whole", &["--json"]).json();
     let head = folder.head("whole");
@@ -249,21 +249,17 @@ fn an_import_that_is_killed_anywhere_goes_on_to_the_same_journal() {
         "activate.sync",
         "frame.publish",
         "frame.publish:2",
-        "frame.publish:40",
-        "frame.publish:333",
-        "frame.told:500",
+        "frame.publish:301",
+        "frame.told:401",
         "rotate.activate",
         "rotate.done",
         "sync.data",
-        "sync.tell:2",
-        "heads.write",
         "close.sync",
-        "close.seal",
         "close.finish",
         "close.done",
     ];
-    for (number, failpoint) in places.into_iter().enumerate() {
-        let to = format!("killed{number}");
+    for failpoint in places {
+        let to = failpoint.replace(':', "-");
         assert!(is_killed_at(&folder, &to, failpoint), "{failpoint} was not reached");
         let report = folder.import(0, &to, &["--json"]).json();
         let (found, appended) = (&report["journal"]["records_found"], &report["journal"]["records_appended"]);
@@ -273,10 +269,10 @@ fn an_import_that_is_killed_anywhere_goes_on_to_the_same_journal() {
     }
     // Again and again, a little further each time.
     let mut kills = 0;
-    while is_killed_at(&folder, "often", "frame.publish:400") {
+    while is_killed_at(&folder, "often", "frame.publish:120") {
         kills += 1;
     }
-    assert!(kills > 5, "{kills}");
+    assert!(kills > 3, "{kills}");
     assert_eq!(folder.head("often"), head);
     let again = folder.import(0, "often", &["--json"]).json();
     assert_eq!(

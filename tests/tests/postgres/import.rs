@@ -28,9 +28,9 @@ fn mapping(history: &History, address: &str, order_by: &str) -> String {
 fn with_tables(history: &History, order_by: &str) -> Option<(Place, TempDir, PathBuf)> {
     let place = database()?;
     Database::open(&place.address).execute(&history.sql());
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("mapping.toml");
-    std::fs::write(&file, mapping(history, &place.address, order_by)).unwrap();
+    std::fs::write(&file, mapping(history, &place.address, order_by)).expect("a file can be written");
     Some((place, folder, file))
 }
 
@@ -40,7 +40,7 @@ fn import(mapping: &Path, to: &Path, rest: &[&str]) -> process::Finished {
 
 #[test]
 fn history_out_of_a_server_makes_read_models_that_are_equal_to_it() {
-    let history = History::new(7, 400);
+    let history = History::new(7, 200);
     let Some((source, folder, mapping)) = with_tables(&history, "\"row\" DESC") else { return };
     let journal = folder.path().join("journal");
     let report = import(&mapping, &journal, &["--json"]).expect(0).json();
