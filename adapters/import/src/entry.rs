@@ -23,6 +23,8 @@ pub enum Entry {
     Transfer(TransferRow),
     /// A position at a date.
     Position(PositionRow),
+    /// A balance at a date.
+    Balance(BalanceRow),
     /// A trade of the market.
     Trade(TradeRow),
     /// A bar of the market, as the trades that stand for it.
@@ -100,9 +102,9 @@ pub struct TransferRow {
     pub reason: Option<String>,
 }
 
-/// What a position of a row is for.
+/// What a position or a balance of a row is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PositionUse {
+pub enum StatedUse {
     /// It is where the history begins.
     Open,
     /// It must be what the rows before lead to.
@@ -118,7 +120,17 @@ pub struct PositionRow {
     pub side: PositionSide,
     pub qty: Qty,
     pub price: Price,
-    pub purpose: PositionUse,
+    pub purpose: StatedUse,
+}
+
+/// A balance at a date.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BalanceRow {
+    pub time: TimeNs,
+    pub account: AccountId,
+    pub currency: CurrencyId,
+    pub amount: i128,
+    pub purpose: StatedUse,
 }
 
 /// A trade of the market.
@@ -135,8 +147,8 @@ pub struct TradeRow {
 /// What a row tells of one moment. At one time they come in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Part {
-    /// A position that the history begins with.
-    PositionOpen,
+    /// A position or a balance that the history begins with.
+    StatedOpen,
     /// Money that came or went.
     Transfer,
     /// An order's entry.
@@ -147,33 +159,33 @@ pub enum Part {
     Fill,
     /// An order's end, other than by fills.
     OrderEnd,
-    /// A position that must be so.
-    PositionCheck,
+    /// A position or a balance that must be so.
+    StatedCheck,
 }
 
 impl Part {
     /// Its place among others of the same time, and the number of a bar's trade.
     pub(crate) fn to_bytes(self) -> [u8; 2] {
         match self {
-            Self::PositionOpen => [0, 0],
+            Self::StatedOpen => [0, 0],
             Self::Transfer => [1, 0],
             Self::Order => [2, 0],
             Self::Trade(number) => [3, number],
             Self::Fill => [4, 0],
             Self::OrderEnd => [5, 0],
-            Self::PositionCheck => [6, 0],
+            Self::StatedCheck => [6, 0],
         }
     }
 
     pub(crate) fn from_bytes(bytes: [u8; 2]) -> Self {
         match bytes[0] {
-            0 => Self::PositionOpen,
+            0 => Self::StatedOpen,
             1 => Self::Transfer,
             2 => Self::Order,
             3 => Self::Trade(bytes[1]),
             4 => Self::Fill,
             5 => Self::OrderEnd,
-            _ => Self::PositionCheck,
+            _ => Self::StatedCheck,
         }
     }
 }
@@ -199,7 +211,7 @@ pub(crate) struct Head {
 /// Looks at a row of anything but definitions. What depends on another row is looked at by [`read`].
 pub(crate) fn read_head(cells: &Cells<'_>) -> Result<Head, Fault> {
     if cells.source.what == What::Fills && cells.text("symbol").is_none() && cells.text("order").is_some() {
-        let (id, time, order) = (cells.need("id")?, cells.time("time")?, cells.need("order")?);
+        let (id, time, order) = (cells.id("id")?, cells.time("time")?, cells.id("order")?);
         let unique = Some((What::Fills, format!("o{order}"), id.to_owned()));
         return Ok(Head { parts: vec![(time, Part::Fill)], unique });
     }
@@ -212,13 +224,8 @@ pub(crate) fn read_head(cells: &Cells<'_>) -> Result<Head, Fault> {
         }
         Entry::Fill(fill) => vec![(fill.time, Part::Fill)],
         Entry::Transfer(transfer) => vec![(transfer.time, Part::Transfer)],
-        Entry::Position(position) => {
-            let part = match position.purpose {
-                PositionUse::Open => Part::PositionOpen,
-                PositionUse::Check => Part::PositionCheck,
-            };
-            vec![(position.time, part)]
-        }
+        Entry::Position(position) => vec![(position.time, stated_part(position.purpose))],
+        Entry::Balance(balance) => vec![(balance.time, stated_part(balance.purpose))],
         Entry::Trade(trade) => vec![(trade.time, Part::Trade(0))],
         Entry::Candle(trades) => {
             let parts = trades.iter().zip(0..);
@@ -228,6 +235,13 @@ pub(crate) fn read_head(cells: &Cells<'_>) -> Result<Head, Fault> {
     Ok(Head { parts, unique })
 }
 
+fn stated_part(purpose: StatedUse) -> Part {
+    match purpose {
+        StatedUse::Open => Part::StatedOpen,
+        StatedUse::Check => Part::StatedCheck,
+    }
+}
+
 /// Reads a row of anything but definitions.
 pub(crate) fn read(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<Entry, Fault> {
     Ok(match cells.source.what {
@@ -235,6 +249,7 @@ pub(crate) fn read(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<Entry
         What::Fills => Entry::Fill(fill(cells, of_order)?),
         What::Transfers => Entry::Transfer(others::transfer(cells)?),
         What::Positions => Entry::Position(others::position(cells)?),
+        What::Balances => Entry::Balance(others::balance(cells)?),
         What::Trades => Entry::Trade(others::trade(cells)?),
         What::Candles => Entry::Candle(others::candle(cells)?),
         What::Currencies | What::Instruments | What::Accounts => {
@@ -278,7 +293,13 @@ pub(crate) fn define(
             account: aliased("account", &cells.aliases.account)?,
             mode: cells.word_or("mode", "netting")?.to_owned(),
         }),
-        What::Orders | What::Fills | What::Transfers | What::Positions | What::Trades | What::Candles => {
+        What::Orders
+        | What::Fills
+        | What::Transfers
+        | What::Positions
+        | What::Balances
+        | What::Trades
+        | What::Candles => {
             panic!("what happened defines nothing")
         }
     };
@@ -299,7 +320,7 @@ fn effect(cells: &Cells<'_>) -> Result<PositionEffect, Fault> {
 }
 
 fn order(cells: &Cells<'_>) -> Result<OrderRow, Fault> {
-    let id = cells.need("id")?.to_owned();
+    let id = cells.id("id")?.to_owned();
     let time = cells.time("time")?;
     let (account, instrument) = (cells.account()?, cells.symbol()?);
     let order_type = OrderType::from_word(cells.word("type")?).expect("types are words of ours");
@@ -372,10 +393,10 @@ fn client_order_id(cells: &Cells<'_>, id: &str) -> Result<ClientOrderId, Fault> 
 }
 
 fn fill(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<FillRow, Fault> {
-    let id = cells.need("id")?.to_owned();
+    let id = cells.id("id")?.to_owned();
     let time = cells.time("time")?;
     let told = |field: &str| cells.text(field).is_some();
-    let order = match cells.text("order") {
+    let order = match cells.text("order").map(|_| cells.id("order")).transpose()? {
         Some(order) => FillOrder::Named {
             id: order.to_owned(),
             account: told("account").then(|| cells.account()).transpose()?,
@@ -426,11 +447,11 @@ impl Entry {
                 };
                 (What::Fills, of, fill.id.clone())
             }
-            Self::Transfer(_) => (What::Transfers, String::new(), cells.text("id")?.to_owned()),
+            Self::Transfer(_) => (What::Transfers, String::new(), cells.id("id").ok()?.to_owned()),
             Self::Trade(trade) if trade.id != 0 => {
                 (What::Trades, trade.instrument.to_string(), trade.id.to_string())
             }
-            Self::Trade(_) | Self::Position(_) | Self::Candle(_) => return None,
+            Self::Trade(_) | Self::Position(_) | Self::Balance(_) | Self::Candle(_) => return None,
         })
     }
 }

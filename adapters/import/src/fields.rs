@@ -22,6 +22,8 @@ pub enum What {
     Transfers,
     /// Positions at a date.
     Positions,
+    /// Balances at a date.
+    Balances,
     /// Trades of the market.
     Trades,
     /// Bars of the market.
@@ -172,6 +174,12 @@ static POSITIONS: &[Field] = &[
         "which position; net, or by the sign in hedging mode",
     ),
 ];
+static BALANCES: &[Field] = &[
+    field("time", K::Time, Always, "the date"),
+    field("account", K::Account, Always, "whose"),
+    field("currency", K::Currency, Always, "of what"),
+    field("amount", K::Money, Always, "what was there"),
+];
 static TRADES: &[Field] = &[
     field("id", K::Number, May, "the venue's id, a number; once for a symbol"),
     field("time", K::Time, Always, "when it happened"),
@@ -200,6 +208,7 @@ impl What {
         Self::Fills,
         Self::Transfers,
         Self::Positions,
+        Self::Balances,
         Self::Trades,
         Self::Candles,
     ];
@@ -214,6 +223,7 @@ impl What {
             Self::Fills => "fills",
             Self::Transfers => "transfers",
             Self::Positions => "positions",
+            Self::Balances => "balances",
             Self::Trades => "trades",
             Self::Candles => "candles",
         }
@@ -223,9 +233,13 @@ impl What {
     pub fn is_definition(self) -> bool {
         match self {
             Self::Currencies | Self::Instruments | Self::Accounts => true,
-            Self::Orders | Self::Fills | Self::Transfers | Self::Positions | Self::Trades | Self::Candles => {
-                false
-            }
+            Self::Orders
+            | Self::Fills
+            | Self::Transfers
+            | Self::Positions
+            | Self::Balances
+            | Self::Trades
+            | Self::Candles => false,
         }
     }
 
@@ -239,6 +253,7 @@ impl What {
             Self::Fills => FILLS,
             Self::Transfers => TRANSFERS,
             Self::Positions => POSITIONS,
+            Self::Balances => BALANCES,
             Self::Trades => TRADES,
             Self::Candles => CANDLES,
         }

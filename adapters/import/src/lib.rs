@@ -21,8 +21,8 @@ mod time;
 mod values;
 
 pub use entry::{
-    Entry, FillOrder, FillRow, FinalStatus, OrderRow, Part, PositionRow, PositionUse, REMEDY_NOT_OPEN,
-    TradeRow, TransferRow,
+    BalanceRow, Entry, FillOrder, FillRow, FinalStatus, OrderRow, Part, PositionRow, REMEDY_NOT_OPEN,
+    StatedUse, TradeRow, TransferRow,
 };
 pub use fields::{Field, FieldKind, Need, What};
 pub use fingerprint::Fingerprint;

@@ -39,7 +39,7 @@ pub struct Names {
     currencies: Vec<Currency>,
     instruments: Vec<Instrument>,
     accounts: Vec<Account>,
-    by_name: BTreeMap<(What, String), u32>,
+    by_name: BTreeMap<What, BTreeMap<String, u32>>,
 }
 
 const REMEDY_TWICE: &str = "define it once";
@@ -113,14 +113,14 @@ impl Names {
 
     /// The number of what has this name.
     pub(crate) fn find(&self, what: What, name: &str) -> Option<u32> {
-        self.by_name.get(&(what, name.to_owned())).copied()
+        self.by_name.get(&what)?.get(name).copied()
     }
 
     fn name(&mut self, what: What, column: &str, name: &str, count: usize) -> Result<TextId, Fault> {
         if let Some(reason) = text::fault_of(name) {
             return Err(Fault::new(column, name, reason, "give it a name of 1 to 96 bytes"));
         }
-        if self.by_name.insert((what, name.to_owned()), number(count + 1)).is_some() {
+        if self.by_name.entry(what).or_default().insert(name.to_owned(), number(count + 1)).is_some() {
             return Err(Fault::new(column, name, "is defined already", REMEDY_TWICE));
         }
         Ok(self.intern(name))

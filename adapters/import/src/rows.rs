@@ -102,3 +102,17 @@ pub(crate) fn places(source: &Source, there: &[String]) -> Result<Vec<usize>, Ro
     };
     source.columns().into_iter().map(place).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A build with the feature cannot show this, so the text is looked at by itself.
+    #[test]
+    fn a_build_that_reads_no_sqlite_names_the_feature() {
+        let text = RowsError::NoSqlite { source_name: "fills".to_owned() }.to_string();
+        for part in ["source \"fills\"", "feature `sqlite`", "--features sqlite", "as CSV"] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+}

@@ -18,6 +18,8 @@ pub(crate) struct Marks {
 
 /// Largest power of ten in a number such as 1e-8.
 const EXPONENT_MAX: i32 = 40;
+/// Longest id, in bytes.
+const ID_LENGTH_MAX: usize = 256;
 /// Largest amount of a row, far from where sums of an `i128` could overflow.
 const MONEY_MAX: u128 = 1 << 90;
 
@@ -111,6 +113,16 @@ impl<'a> Cells<'a> {
         })
     }
 
+    /// An id of the source: it may lie beside a record, and so has a limit.
+    pub(crate) fn id(&self, field: &str) -> Result<&'a str, Fault> {
+        let text = self.need(field)?;
+        if text.len() <= ID_LENGTH_MAX && !text.contains('\0') {
+            return Ok(text);
+        }
+        let reason = format!("has more than {ID_LENGTH_MAX} bytes, or a zero in it");
+        Err(self.fault(field, reason, "map a column of shorter ids"))
+    }
+
     pub(crate) fn time(&self, field: &str) -> Result<TimeNs, Fault> {
         let text = self.need(field)?;
         time::read(text, &self.source.time, &self.source.zone)
@@ -151,6 +163,7 @@ impl<'a> Cells<'a> {
             | What::Fills
             | What::Transfers
             | What::Positions
+            | What::Balances
             | What::Trades
             | What::Candles => (&self.aliases.currency, "currency", "[[currency]]"),
         };

@@ -45,7 +45,7 @@ fn every_mapping_that_cannot_be_is_refused_with_what_to_write() {
             "kind = \"csv\"\nconstants = { side = \"buy\" }",
             &["`side` has a column and a constant"],
         ),
-        ("kind = \"csv\"", "kind = \"csv\"\nuse = \"open\"", &["`use` is for positions only"]),
+        ("kind = \"csv\"", "kind = \"csv\"\nuse = \"open\"", &["`use` is for positions and balances only"]),
         ("kind = \"csv\"", "kind = \"csv\"\nperiod = \"1m\"", &["`period` is for candles only"]),
         ("kind = \"csv\"", "kind = \"csv\"\ndecimal_mark = \"x\"", &["`decimal_mark` is \"x\""]),
         ("kind = \"csv\"", "kind = \"csv\"\nonly = { side = [] }", &["a list in `only` is empty"]),

@@ -176,6 +176,32 @@ fn positions_open_without_cash_and_are_compared_at_later_dates() {
 }
 
 #[test]
+fn balances_open_and_are_compared_at_later_dates() {
+    let open = "2024-01-01T00:00:00Z,main,USD,1000.00\n2024-01-01T00:00:00Z,main,BTC,0";
+    let fills = "1,2024-01-02T00:00:00Z,main,BTC-USD,buy,100.00,2.0000,0.50,,taker,";
+    let sources = |check: &'static str| {
+        folder(&[
+            ("open", "balances", "time,account,currency,amount", open, "use = \"open\""),
+            ("fills", "fills", OWN_FILLS, fills, ""),
+            ("check", "balances", "time,account,currency,amount", check, "use = \"check\""),
+        ])
+    };
+    let good = sources(
+        "2024-01-01T00:00:00Z,main,USD,1000\n2024-01-03T00:00:00Z,main,USD,799.50\n2024-01-03T00:00:00Z,main,BTC,2\n\
+         2024-01-03T00:00:00Z,hedge,USD,0",
+    );
+    good.import(0, "journal", &[]);
+    let records = good.records("journal");
+    assert_eq!(payloads(&records, "account.balance_stated").len(), 6);
+    let posted = &payloads(&records, "account.posted")[0]["legs"][0];
+    has(posted, &[("amount", "1000.00"), ("currency", "USD"), ("from", "adjustment"), ("to", "client")]);
+    let wrong = sources("2024-01-03T00:00:00Z,main,USD,800.00").import(1, "journal", &[]).stdout;
+    let text =
+        "check row 1 (line 2), amount \"800.00\": is not what the rows before lead to, which is 799.50";
+    assert!(wrong.contains(text), "{wrong}");
+}
+
+#[test]
 fn bars_are_told_by_trades_that_have_their_prices_and_volume() {
     let bars = "2024-01-01T00:00:00Z,BTC-USD,100.00,120.00,90.00,110.00,10.0003\n\
                 2024-01-01T00:01:00Z,BTC-USD,110.00,110.00,110.00,110.00,0\n\

@@ -47,7 +47,11 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let stop = Stop::on_signals()?;
     let borne = if options.dry_run { u64::MAX } else { mapping.max_refused };
     tell("reading the sources");
-    let plan = Plan::make(&mapping, Refusals::new(borne), &mut |source| open(source, &stop))?;
+    let plan = Plan::make(&mapping, Refusals::new(borne), &mut |source| open(source, &stop));
+    if stop.is_told() {
+        return Err(Stopped.into());
+    }
+    let plan = plan?;
     if !plan.refusals.is_borne() {
         return finish(options, &mapping, &plan, None, Outcome::Refused);
     }

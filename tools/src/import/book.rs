@@ -145,6 +145,25 @@ impl Book {
         Ok(events)
     }
 
+    /// What is there of a currency; nothing where it never moved.
+    pub(crate) fn balance(&self, account: AccountId, currency: CurrencyId) -> Option<i128> {
+        self.moved.get(&(account, currency)).map(|moved| moved.balance)
+    }
+
+    /// Begins a balance with what was there.
+    pub(crate) fn open_balance(
+        &mut self,
+        account: AccountId,
+        currency: CurrencyId,
+        amount: i128,
+    ) -> Vec<Event> {
+        self.moved.entry((account, currency)).or_default();
+        self.post(account, &[leg(currency, LedgerBook::Adjustment, amount)])
+            .map(Event::Posted)
+            .into_iter()
+            .collect()
+    }
+
     /// Money that comes from outside or leaves.
     pub(crate) fn transfer(&mut self, account: AccountId, currency: CurrencyId, amount: i128) -> Vec<Event> {
         let moved = self.moved.entry((account, currency)).or_default();

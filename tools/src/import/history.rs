@@ -6,6 +6,7 @@
 //! | fill | `fill.reported` with the order's, the position's and the ledger's events; before it, an order of its own where it names none |
 //! | transfer | `account.cash_transferred` with `account.posted` |
 //! | position | `position.stated`; where it opens, with `position.changed` and the asset posted |
+//! | balance | `account.balance_stated`; where it opens, with `account.posted` |
 //! | trade, candle | `market.trade` |
 //!
 //! Invariant: the same rows give the same frames; a row that is refused changes nothing. An order whose fills do not add up
@@ -21,7 +22,7 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 use tickwerk_domain::command::{
     AccountDefined, CashTransferred, CurrencyDefined, NewOrder, OrderReported, TextDefined, TradeObserved,
-    VenuePositionStated,
+    VenueBalanceStated, VenuePositionStated,
 };
 use tickwerk_domain::event::{OrderAccepted, OrderCanceled, OrderExpired, OrderRejected, OrderSubmitted};
 use tickwerk_domain::reject::ReasonCode;
@@ -30,8 +31,8 @@ use tickwerk_domain::{
     TextId, TimeNs, VenueId, format_decimal,
 };
 use tickwerk_import::{
-    Entry, Fault, FinalStatus, OrderRow, Part, Place, Plan, Planned, PositionRow, PositionUse, Refusal,
-    Refusals, TradeRow, TransferRow,
+    BalanceRow, Entry, Fault, FinalStatus, OrderRow, Part, Place, Plan, Planned, PositionRow, Refusal,
+    Refusals, StatedUse, TradeRow, TransferRow,
 };
 
 /// Takes frames, in order.
@@ -70,6 +71,10 @@ pub(crate) struct History<'a> {
     made: Vec<ImportFrame>,
 }
 
+/// What to do where rows lead to something else than is stated.
+const REMEDY_CHECK: &str = "rows are missing or too many; compare the sums of the report";
+/// What to do where something is there before it is opened.
+const REMEDY_OPEN: &str = "take `use = \"check\"`, or begin with the earliest date";
 /// What to do about a value that does not fit.
 const REMEDY_LARGE: &str = "mend the row, or take smaller scales";
 
@@ -209,6 +214,7 @@ impl<'a> History<'a> {
                 Ok(())
             }
             Entry::Position(position) => self.position(planned, &position),
+            Entry::Balance(balance) => self.balance(planned, &balance),
             Entry::Trade(trade) => {
                 self.trade(planned, trade);
                 Ok(())
@@ -333,27 +339,17 @@ impl<'a> History<'a> {
         let scale = self.plan.names.instrument(row.instrument).quantity_scale;
         let shown = format_decimal(i128::from(held.0), scale);
         let events = match row.purpose {
-            PositionUse::Check if held == row.qty => Vec::new(),
-            PositionUse::Check => {
+            StatedUse::Check if held == row.qty => Vec::new(),
+            StatedUse::Check => {
                 let reason = format!("is not what the rows before lead to, which is {shown}");
-                return Err(self.plan.fault(
-                    planned,
-                    "qty",
-                    reason,
-                    "rows are missing or too many; compare the sums of the report",
-                ));
+                return Err(self.plan.fault(planned, "qty", reason, REMEDY_CHECK));
             }
-            PositionUse::Open if self.book.positions.contains_key(&key) => {
+            StatedUse::Open if self.book.positions.contains_key(&key) => {
                 let reason = format!("cannot open a position that rows before have made {shown}");
-                return Err(self.plan.fault(
-                    planned,
-                    "qty",
-                    reason,
-                    "take `use = \"check\"`, or begin with the earliest date",
-                ));
+                return Err(self.plan.fault(planned, "qty", reason, REMEDY_OPEN));
             }
-            PositionUse::Open if row.qty == Qty::ZERO => Vec::new(),
-            PositionUse::Open => {
+            StatedUse::Open if row.qty == Qty::ZERO => Vec::new(),
+            StatedUse::Open => {
                 self.book.open(&self.plan.names, key, row.qty, row.price).map_err(|TooLarge| {
                     self.plan.fault(planned, "qty", "is worth more than an amount can hold", REMEDY_LARGE)
                 })?
@@ -367,6 +363,27 @@ impl<'a> History<'a> {
             instrument: row.instrument,
             side: row.side,
         };
+        self.push(planned.place, stated, events, None);
+        Ok(())
+    }
+
+    fn balance(&mut self, planned: &Planned, row: &BalanceRow) -> Result<(), Fault> {
+        let held = self.book.balance(row.account, row.currency);
+        let shown = format_decimal(held.unwrap_or(0), self.plan.names.currency(row.currency).scale);
+        let events = match row.purpose {
+            StatedUse::Check if held.unwrap_or(0) == row.amount => Vec::new(),
+            StatedUse::Check => {
+                let reason = format!("is not what the rows before lead to, which is {shown}");
+                return Err(self.plan.fault(planned, "amount", reason, REMEDY_CHECK));
+            }
+            StatedUse::Open if held.is_some() => {
+                let reason = format!("cannot open a balance that rows before have made {shown}");
+                return Err(self.plan.fault(planned, "amount", reason, REMEDY_OPEN));
+            }
+            StatedUse::Open => self.book.open_balance(row.account, row.currency, row.amount),
+        };
+        let (account, currency, cash) = (row.account, row.currency, Money::new(row.amount));
+        let stated = VenueBalanceStated { run: planned.place.row, cash, account, currency };
         self.push(planned.place, stated, events, None);
         Ok(())
     }

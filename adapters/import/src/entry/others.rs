@@ -1,12 +1,13 @@
 //! Rows that are not of orders: cash, positions, and the market.
 
-use super::{PositionRow, PositionUse, TradeRow, TransferRow};
+use super::{BalanceRow, PositionRow, StatedUse, TradeRow, TransferRow};
 use crate::refusal::Fault;
 use crate::text;
 use crate::values::Cells;
 use tickwerk_domain::{Aggressor, DurationNs, PositionMode, PositionSide, Price, Qty};
 
 pub(super) fn transfer(cells: &Cells<'_>) -> Result<TransferRow, Fault> {
+    cells.text("id").map(|_| cells.id("id")).transpose()?;
     let time = cells.time("time")?;
     let (account, currency) = (cells.account()?, cells.currency("currency")?);
     let amount = cells.money("amount", currency)?;
@@ -32,9 +33,9 @@ pub(super) fn position(cells: &Cells<'_>) -> Result<PositionRow, Fault> {
     let time = cells.time("time")?;
     let (account, instrument) = (cells.account()?, cells.symbol()?);
     let qty = cells.signed_qty("qty", instrument)?;
-    let purpose = if cells.source.is_check { PositionUse::Check } else { PositionUse::Open };
+    let purpose = purpose(cells);
     let price = cells.price_or_none("price", instrument)?;
-    if purpose == PositionUse::Open && qty.0 != 0 && price.is_none() {
+    if purpose == StatedUse::Open && qty.0 != 0 && price.is_none() {
         return Err(cells.fault("price", "is empty", "a position that opens needs its average price"));
     }
     let mode = cells.names.account(account).mode;
@@ -56,6 +57,17 @@ pub(super) fn position(cells: &Cells<'_>) -> Result<PositionRow, Fault> {
         return Err(cells.fault("side", reason, "leave `side` out, or mend the sign of `qty`"));
     }
     Ok(PositionRow { time, account, instrument, side, qty, price: price.unwrap_or(Price(0)), purpose })
+}
+
+fn purpose(cells: &Cells<'_>) -> StatedUse {
+    if cells.source.is_check { StatedUse::Check } else { StatedUse::Open }
+}
+
+pub(super) fn balance(cells: &Cells<'_>) -> Result<BalanceRow, Fault> {
+    let time = cells.time("time")?;
+    let (account, currency) = (cells.account()?, cells.currency("currency")?);
+    let amount = cells.money("amount", currency)?;
+    Ok(BalanceRow { time, account, currency, amount, purpose: purpose(cells) })
 }
 
 pub(super) fn trade(cells: &Cells<'_>) -> Result<TradeRow, Fault> {

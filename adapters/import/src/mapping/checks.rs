@@ -11,7 +11,7 @@ use std::path::Path;
 use tickwerk_domain::DurationNs;
 
 /// Sources that a mapping may have; their numbers are in the journal.
-const SOURCES_MAX: usize = 200;
+const SOURCES_MAX: usize = 64;
 const NAME_LENGTH_MAX: usize = 64;
 const SCALE_MAX: u8 = 18;
 const MARKS: &[char] = &['.', ',', '\'', ' ', '_'];
@@ -102,14 +102,14 @@ fn checked_source(terms: SourceTerms, folder: &Path, place: &str) -> Result<Sour
     let time = TimeFormat::parse(format.unwrap_or("iso")).map_err(|reason| bad(place, reason))?;
     let zone = TimeZoneText::parse(zone).map_err(|reason| bad(place, reason))?;
     let is_check = match (what, terms.purpose) {
-        (What::Positions, Some(purpose)) => purpose == Purpose::Check,
-        (What::Positions, None) => {
-            let reason = "positions need `use`: \"open\" makes them the beginning of what follows, \"check\" compares \
+        (What::Positions | What::Balances, Some(purpose)) => purpose == Purpose::Check,
+        (What::Positions | What::Balances, None) => {
+            let reason = "positions and balances need `use`: \"open\" makes them the beginning of what follows, \"check\" compares \
                           them with what the rows before lead to";
             return Err(bad(place, reason));
         }
         (_, None) => false,
-        (_, Some(_)) => return Err(bad(place, "`use` is for positions only; leave it out")),
+        (_, Some(_)) => return Err(bad(place, "`use` is for positions and balances only; leave it out")),
     };
     let period = match (what, terms.period.as_deref()) {
         (What::Candles, Some(text)) => period(text).map_err(|reason| bad(place, reason))?,
