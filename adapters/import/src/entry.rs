@@ -1,6 +1,9 @@
-//! What a row tells, in our words.
+//! From the text of a row to what it tells.
 
 mod others;
+mod told;
+
+pub use told::*;
 
 use crate::fields::What;
 use crate::mapping::{AccountTerms, CurrencyTerms, InstrumentTerms};
@@ -8,141 +11,9 @@ use crate::names::Names;
 use crate::refusal::Fault;
 use crate::values::Cells;
 use tickwerk_domain::{
-    AccountId, Aggressor, ClientOrderId, CurrencyId, InstrumentId, Liquidity, OrderType, PositionEffect,
-    PositionSide, Price, Qty, Side, TimeInForce, TimeNs,
+    ClientOrderId, CurrencyId, InstrumentId, Liquidity, OrderType, PositionEffect, Price, Side, TimeInForce,
+    TimeNs,
 };
-
-/// What a row tells.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Entry {
-    /// An order, from its entry to its end.
-    Order(OrderRow),
-    /// An execution.
-    Fill(FillRow),
-    /// Money that came or went.
-    Transfer(TransferRow),
-    /// A position at a date.
-    Position(PositionRow),
-    /// A balance at a date.
-    Balance(BalanceRow),
-    /// A trade of the market.
-    Trade(TradeRow),
-    /// A bar of the market, as the trades that stand for it.
-    Candle(Vec<TradeRow>),
-}
-
-/// How an order ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FinalStatus {
-    /// It did not.
-    Open,
-    /// By its fills.
-    Filled,
-    /// Cancelled.
-    Canceled,
-    /// Refused by the venue.
-    Rejected,
-    /// Its time was over.
-    Expired,
-}
-
-/// An order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OrderRow {
-    pub id: String,
-    pub time: TimeNs,
-    pub account: AccountId,
-    pub instrument: InstrumentId,
-    pub side: Side,
-    pub order_type: OrderType,
-    pub time_in_force: TimeInForce,
-    pub position_effect: PositionEffect,
-    pub qty: Qty,
-    pub price: Price,
-    pub trigger_price: Price,
-    pub expires_at: TimeNs,
-    pub client_order_id: ClientOrderId,
-    pub venue_order_id: u64,
-    pub status: FinalStatus,
-    pub done_at: Option<TimeNs>,
-    pub filled_qty: Option<Qty>,
-}
-
-/// Which order an execution is of.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FillOrder {
-    /// One with this id, and what the row says of it itself.
-    Named { id: String, account: Option<AccountId>, instrument: Option<InstrumentId>, side: Option<Side> },
-    /// One of its own.
-    Own { account: AccountId, instrument: InstrumentId, side: Side, position_effect: PositionEffect },
-}
-
-/// An execution. Its decimals can be read only where its instrument is known, be it by its order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FillRow {
-    pub id: String,
-    pub time: TimeNs,
-    pub order: FillOrder,
-    pub instrument: InstrumentId,
-    pub price: Price,
-    pub qty: Qty,
-    pub fee: i128,
-    /// None for the settlement currency.
-    pub fee_currency: CurrencyId,
-    pub liquidity: Liquidity,
-}
-
-/// Money that came or went.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TransferRow {
-    pub time: TimeNs,
-    pub account: AccountId,
-    pub currency: CurrencyId,
-    pub amount: i128,
-    pub reason: Option<String>,
-}
-
-/// What a position or a balance of a row is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StatedUse {
-    /// It is where the history begins.
-    Open,
-    /// It must be what the rows before lead to.
-    Check,
-}
-
-/// A position at a date.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PositionRow {
-    pub time: TimeNs,
-    pub account: AccountId,
-    pub instrument: InstrumentId,
-    pub side: PositionSide,
-    pub qty: Qty,
-    pub price: Price,
-    pub purpose: StatedUse,
-}
-
-/// A balance at a date.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BalanceRow {
-    pub time: TimeNs,
-    pub account: AccountId,
-    pub currency: CurrencyId,
-    pub amount: i128,
-    pub purpose: StatedUse,
-}
-
-/// A trade of the market.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TradeRow {
-    pub time: TimeNs,
-    pub id: u64,
-    pub instrument: InstrumentId,
-    pub price: Price,
-    pub qty: Qty,
-    pub aggressor: Aggressor,
-}
 
 /// What a row tells of one moment. At one time they come in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -7,6 +7,8 @@
 //! Amounts are read exactly and never rounded. Whatever cannot be read is a [`Refusal`] that names the row, the column,
 //! the value and what to do.
 
+#![deny(missing_docs)]
+
 mod entry;
 mod fields;
 mod fingerprint;
