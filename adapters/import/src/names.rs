@@ -96,7 +96,7 @@ impl Names {
         &self.accounts
     }
 
-    /// A currency by number; it exists, as only [`Self::find`] gives numbers.
+    /// A currency by number; it exists, as numbers come from here.
     pub fn currency(&self, id: CurrencyId) -> &Currency {
         &self.currencies[id.0 as usize - 1]
     }
