@@ -1,6 +1,7 @@
 //! Tests of the whole system: what they share.
 
 pub mod fuzz;
+pub mod history;
 pub mod program;
 pub mod scenario;
 

@@ -4,6 +4,12 @@
 
 #[path = "journal_commands/config.rs"]
 mod config;
+#[path = "journal_commands/import.rs"]
+mod import;
+#[path = "journal_commands/import_mappings.rs"]
+mod import_mappings;
+#[path = "journal_commands/import_rows.rs"]
+mod import_rows;
 #[path = "journal_commands/inspect.rs"]
 mod inspect;
 #[path = "journal_commands/old_journals.rs"]

@@ -29,6 +29,8 @@ mod faults;
 mod figures;
 #[path = "postgres/hanging.rs"]
 mod hanging;
+#[path = "postgres/import.rs"]
+mod import;
 #[path = "postgres/live.rs"]
 mod live;
 #[path = "postgres/projections.rs"]

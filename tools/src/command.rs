@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod db;
 pub(crate) mod demo;
 pub(crate) mod follow;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod limits;
 mod patience;

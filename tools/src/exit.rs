@@ -2,9 +2,12 @@
 
 use crate::config::ConfigError;
 use crate::follower::OtherState;
+use crate::import::mark::Imported;
+use crate::import::target::NotOurs;
 use crate::session::NoBeginning;
 use tickwerk_engine::replay::ReplayError;
 use tickwerk_feeds::CaptureError;
+use tickwerk_import::{MappingError, PlanError, RowsError};
 use tickwerk_journal::{InspectError, KeepError, ReadError, RecoverError, VerifyError};
 use tickwerk_postgres::PostgresError;
 
@@ -28,12 +31,36 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code_of_cause).unwrap_or(FAILED)
 }
 
+/// The code of an error of an import's mapping or sources.
+fn code_of_import(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(MappingError::Read { .. }) = cause.downcast_ref::<MappingError>() {
+        return Some(IO);
+    }
+    if cause.is::<MappingError>() {
+        return Some(CONFIG);
+    }
+    if let Some(error) = cause.downcast_ref::<PlanError>() {
+        return match error {
+            PlanError::Rows(RowsError::Column { .. } | RowsError::NoSqlite { .. })
+            | PlanError::Definition(_) => Some(CONFIG),
+            PlanError::Rows(_) | PlanError::Sort(_) => Some(IO),
+        };
+    }
+    None
+}
+
 fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<ConfigError>() {
         return Some(CONFIG);
     }
-    if cause.is::<NoBeginning>() || cause.is::<OtherState>() {
+    if cause.is::<NoBeginning>() || cause.is::<NotOurs>() || cause.is::<OtherState>() {
         return Some(DIFFERENT);
+    }
+    if cause.is::<Imported>() {
+        return Some(FAILED);
+    }
+    if let Some(code) = code_of_import(cause) {
+        return Some(code);
     }
     if let Some(error) = cause.downcast_ref::<ReplayError>() {
         return Some(match error {

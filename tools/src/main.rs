@@ -8,6 +8,7 @@ mod control;
 mod exit;
 mod feed;
 mod follower;
+mod import;
 mod limit_value;
 mod rebuild;
 mod replication;
@@ -64,6 +65,8 @@ enum Command {
     Book(command::book::Options),
     /// Ships a journal into PostgreSQL, and looks after what is there.
     Db(command::db::Options),
+    /// Makes a journal of history from other systems: CSV, `SQLite` or another PostgreSQL.
+    Import(command::import::Options),
     /// Checks or prints a configuration.
     Config(command::config::Options),
     /// Measures this machine.
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Command::Retain(options) => command::retain::run(&options),
         Command::Book(options) => command::book::run(&options),
         Command::Db(options) => command::db::run(&options),
+        Command::Import(options) => command::import::run(&options),
         Command::Config(options) => command::config::run(&options),
         Command::Bench(options) => command::bench::run(&options),
     };

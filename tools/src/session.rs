@@ -2,6 +2,7 @@
 
 use crate::config::{Acknowledge, Config, Pin};
 use crate::exit::BadConfig;
+use crate::import::mark::refuse_imported;
 use crate::setup::{Names, Plan, plan};
 use crate::sink::{Counts, JournalSink};
 use crate::snapshot::{self, State};
@@ -63,6 +64,7 @@ pub(crate) type Ended = Finished<Core, Closed>;
 /// Recovers the journal of `config` and replays it, from the newest snapshot on if there is one; every decision must come
 /// out as it was journaled.
 pub(crate) fn open(config: &Config) -> Result<Opened> {
+    refuse_imported(&config.journal.dir).context(BadConfig)?;
     let mut warnings = Vec::new();
     let restored = snapshot::newest(&config.journal.dir, &mut warnings)?;
     let recovered = match &restored {

@@ -107,16 +107,22 @@ pub fn field_text(payload: &Payload, dictionary: &Dictionary, name: &str) -> Opt
 
 /// The word for a source.
 pub fn source_word(source: SourceId) -> String {
-    const WORDS: [(SourceId, &str); 6] = [
+    const WORDS: [(SourceId, &str); 7] = [
         (SourceId::CORE, "core"),
         (SourceId::SIMULATED_VENUE, "simulated_venue"),
         (SourceId::CONFIG, "config"),
         (SourceId::CONTROL, "control"),
         (SourceId::CLOCK, "clock"),
         (SourceId::HEALTH, "health"),
+        (SourceId::IMPORT, "import"),
     ];
     let known = WORDS.iter().find(|(id, _)| *id == source);
-    known.map_or_else(|| format!("source-{source}"), |(_, word)| (*word).to_owned())
+    let unnamed = || {
+        let (of, number) =
+            if source.is_import() { ("import", source.0 - SourceId::IMPORT.0) } else { ("source", source.0) };
+        format!("{of}-{number}")
+    };
+    known.map_or_else(unnamed, |(_, word)| (*word).to_owned())
 }
 
 /// A time in words, to the nanosecond, in UTC.

@@ -91,4 +91,11 @@ impl SourceId {
     pub const HEALTH: Self = Self(6);
     /// The first source that is free for feeds and gateways.
     pub const FIRST_FEED: Self = Self(16);
+    /// An import of history: what it says of itself. The sources that it reads follow, and no engine takes any of them.
+    pub const IMPORT: Self = Self(0xFF00);
+
+    /// Whether it is an import or one of its sources.
+    pub fn is_import(self) -> bool {
+        self.0 >= Self::IMPORT.0
+    }
 }

@@ -10,6 +10,7 @@ use crate::config::SnapshotSettings;
 use crate::control::{self, QUERIES};
 use crate::exit;
 use crate::follower::{Following, Schedule, snapshot_told};
+use crate::import::mark::refuse_imported;
 use crate::session::NoBeginning;
 use crate::snapshot::{self, Setting, Snapshots, State, Written, lower_priority};
 use crate::stop::Stop;
@@ -68,6 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     } else {
         Schedule::never()
     };
+    refuse_imported(&options.dir)?;
     let following = begin(&options.dir, schedule)?;
     let snapshots =
         options.snapshots.then(|| start_snapshots(&options.dir, following.journal_id(), options.keep));

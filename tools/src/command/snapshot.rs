@@ -8,6 +8,7 @@ use super::follow::{Beside, begin};
 use super::{inspect::grouped, print};
 use crate::exit;
 use crate::follower::Schedule;
+use crate::import::mark::refuse_imported;
 use crate::snapshot::{self, Setting, Written};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -30,6 +31,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
+    refuse_imported(&options.dir)?;
     let told = if tickwerk_journal::is_live(&options.dir)? {
         of_daemon(&options.dir)?
     } else {

@@ -13,6 +13,7 @@ mod snapshots;
 
 use super::print;
 use crate::exit;
+use crate::import::mark::refuse_imported;
 use crate::session::NoBeginning;
 use crate::snapshot::State;
 use anyhow::{Context, Result};
@@ -42,6 +43,9 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let started = Instant::now();
     let dir = &options.dir;
+    if options.reexecute {
+        refuse_imported(dir)?;
+    }
     let reading = || format!("verifying the journal in {}", dir.display());
     let (snapshots, oldest) = if dir.is_dir() {
         Snapshots::read(dir, tickwerk_journal::journal_id(dir)).with_context(reading)?

@@ -1,0 +1,80 @@
+//! Rows of a CSV file: UTF-8, quoted as RFC 4180 has it, with the names of columns in its first line. Blanks around values
+//! do not count.
+
+use super::{Row, Rows, RowsError, places};
+use crate::mapping::Source;
+use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Trim};
+use std::fs::File;
+use std::path::Path;
+
+const BUFFER_SIZE: usize = 1 << 18;
+
+/// Rows of a CSV file.
+#[derive(Debug)]
+pub struct CsvRows {
+    source_name: String,
+    reader: Reader<File>,
+    record: StringRecord,
+    places: Vec<usize>,
+    row: u64,
+}
+
+impl CsvRows {
+    /// Opens a file.
+    pub(crate) fn open(source: &Source, path: &Path, delimiter: u8) -> Result<Self, RowsError> {
+        let file = File::open(path).map_err(|source| RowsError::Open { path: path.to_owned(), source })?;
+        let mut reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .trim(Trim::All)
+            .buffer_capacity(BUFFER_SIZE)
+            .from_reader(file);
+        let header = reader.headers().map_err(|error| RowsError::Read {
+            source_name: source.name.clone(),
+            row: 0,
+            reason: error.to_string(),
+        })?;
+        let byte_order_mark = '\u{feff}';
+        let there: Vec<String> =
+            header.iter().map(|name| name.trim_start_matches(byte_order_mark).to_owned()).collect();
+        let places = places(source, &there)?;
+        Ok(Self { source_name: source.name.clone(), reader, record: StringRecord::new(), places, row: 0 })
+    }
+}
+
+impl Rows for CsvRows {
+    fn next(&mut self, row: &mut Row) -> Result<bool, RowsError> {
+        row.line = self.reader.position().line();
+        match self.reader.read_record(&mut self.record) {
+            Ok(true) => self.row += 1,
+            Ok(false) => return Ok(false),
+            Err(error) => {
+                let is_of_row =
+                    matches!(error.kind(), ErrorKind::UnequalLengths { .. } | ErrorKind::Utf8 { .. });
+                if !is_of_row {
+                    let reason = error.to_string();
+                    return Err(RowsError::Read {
+                        source_name: self.source_name.clone(),
+                        row: self.row,
+                        reason,
+                    });
+                }
+                self.row += 1;
+                let line = error.position().map_or(row.line, csv::Position::line);
+                return Err(RowsError::Row { row: self.row, line, reason: reason_of(error.kind()) });
+            }
+        }
+        if let Some(position) = self.record.position() {
+            row.line = position.line();
+        }
+        row.values.clear();
+        row.values.extend(self.places.iter().map(|place| self.record.get(*place).map(str::to_owned)));
+        Ok(true)
+    }
+}
+
+fn reason_of(kind: &ErrorKind) -> String {
+    if let ErrorKind::UnequalLengths { expected_len, len, .. } = kind {
+        return format!("has {len} values, the first line {expected_len}");
+    }
+    "is not UTF-8".to_owned()
+}

@@ -1,0 +1,427 @@
+//! What happened elsewhere as frames: a fold over all rows in their order.
+//!
+//! | row | frames |
+//! |---|---|
+//! | order | `order.new` with `order.submitted`; `order.reported` with `order.accepted`; at its end another report |
+//! | fill | `fill.reported` with the order's, the position's and the ledger's events; before it, an order of its own where it names none |
+//! | transfer | `account.cash_transferred` with `account.posted` |
+//! | position | `position.stated`; where it opens, with `position.changed` and the asset posted |
+//! | balance | `account.balance_stated`; where it opens, with `account.posted` |
+//! | trade, candle | `market.trade` |
+//!
+//! Invariant: the same rows give the same frames; a row that is refused changes nothing. An order whose fills do not add up
+//! to what it says counts as refused, and stands as its fills have it.
+
+mod fills;
+
+use super::book::{Book, TooLarge};
+use super::frames::{Frames, ImportFrame, Origin};
+use super::mark;
+use super::orders::{Open, Orders, asked};
+use anyhow::Result;
+use std::collections::BTreeMap;
+use tickwerk_domain::command::{
+    AccountDefined, CashTransferred, CurrencyDefined, NewOrder, OrderReported, TextDefined, TradeObserved,
+    VenueBalanceStated, VenuePositionStated,
+};
+use tickwerk_domain::event::{OrderAccepted, OrderCanceled, OrderExpired, OrderRejected, OrderSubmitted};
+use tickwerk_domain::reject::ReasonCode;
+use tickwerk_domain::{
+    AccountId, Command, CurrencyId, Event, Money, OrderId, Qty, ReportKind, SourceId, StrategyId, TextBytes,
+    TextId, TimeNs, VenueId, format_decimal,
+};
+use tickwerk_import::{
+    BalanceRow, Entry, Fault, FinalStatus, OrderRow, Part, Place, Plan, Planned, PositionRow, Refusal,
+    Refusals, StatedUse, TradeRow, TransferRow,
+};
+
+/// Takes frames, in order.
+pub(crate) type Sink<'s> = &'s mut dyn FnMut(&ImportFrame) -> Result<()>;
+
+/// What a fold came to.
+#[derive(Debug)]
+pub(crate) struct Folded {
+    pub(crate) book: Book,
+    pub(crate) refusals: Refusals,
+    /// Refused rows of each source, of this pass.
+    pub(crate) refused: Vec<u64>,
+    pub(crate) orders: u64,
+    pub(crate) open_orders: u64,
+    pub(crate) market_trades: u64,
+    /// Records that the journal has with all of it.
+    pub(crate) records: u64,
+    pub(crate) first: TimeNs,
+    pub(crate) last: TimeNs,
+}
+
+/// Whoever goes over the rows.
+pub(crate) struct History<'a> {
+    plan: &'a Plan<'a>,
+    source_names: Vec<&'a str>,
+    frames: Frames,
+    texts: BTreeMap<String, TextId>,
+    orders: Orders,
+    book: Book,
+    refusals: Refusals,
+    refused: Vec<u64>,
+    market_trades: u64,
+    /// Frames of the import itself.
+    own: u64,
+    time: TimeNs,
+    made: Vec<ImportFrame>,
+}
+
+/// What to do where rows lead to something else than is stated.
+const REMEDY_CHECK: &str = "rows are missing or too many; compare the sums of the report";
+/// What to do where something is there before it is opened.
+const REMEDY_OPEN: &str = "take `use = \"check\"`, or begin with the earliest date";
+/// What to do about a value that does not fit.
+const REMEDY_LARGE: &str = "mend the row, or take smaller scales";
+
+impl<'a> History<'a> {
+    pub(crate) fn new(plan: &'a Plan<'a>, source_names: Vec<&'a str>) -> Self {
+        let texts = plan.names.texts().iter().cloned().zip((1..).map(TextId)).collect();
+        let refused = vec![0; source_names.len()];
+        Self {
+            plan,
+            source_names,
+            frames: Frames::new(),
+            texts,
+            orders: Orders::default(),
+            book: Book::default(),
+            refusals: plan.refusals.clone(),
+            refused,
+            market_trades: 0,
+            own: 0,
+            time: TimeNs::UNKNOWN,
+            made: Vec::new(),
+        }
+    }
+
+    /// Goes over all rows. Ends early where more are refused than are borne, unless `all` are wanted.
+    pub(crate) fn fold(mut self, beginning: &str, all: bool, sink: Sink<'_>) -> Result<Folded> {
+        let mut parts = self.plan.parts()?;
+        let mut planned = parts.next()?;
+        let first = planned.as_ref().map_or(TimeNs::UNKNOWN, |planned| planned.time);
+        self.time = first;
+        self.push_own(mark::record(beginning), Some(beginning));
+        self.define();
+        let mut rows = 0;
+        while let Some(part) = planned {
+            self.time = part.time;
+            let taken = self.take(&part);
+            if let Err(fault) = taken {
+                self.refuse(part.place, fault);
+                if !all && !self.refusals.is_borne() {
+                    break;
+                }
+            } else if part.part != Part::OrderEnd && !matches!(part.part, Part::Trade(1..)) {
+                rows += 1;
+            }
+            for frame in self.made.drain(..) {
+                sink(&frame)?;
+            }
+            planned = parts.next()?;
+        }
+        self.look_at_the_rest();
+        let end = mark::end(rows, self.refusals.count()).to_string();
+        self.push_own(mark::record(&end), Some(&end));
+        for frame in self.made.drain(..) {
+            sink(&frame)?;
+        }
+        Ok(Folded {
+            book: self.book,
+            refusals: self.refusals,
+            refused: self.refused,
+            orders: self.orders.count,
+            open_orders: self.orders.left().len() as u64,
+            market_trades: self.market_trades,
+            records: self.frames.next().0 - 1,
+            first,
+            last: self.time,
+        })
+    }
+
+    fn refuse(&mut self, place: Place, fault: Fault) {
+        let source = usize::from(place.source);
+        self.refused[source] += 1;
+        let source = self.source_names[source].to_owned();
+        // Whether it is borne is asked where that matters.
+        let _is_borne = self.refusals.note(Refusal { source, place, fault });
+    }
+
+    /// A frame of what the import says itself.
+    fn push_own(&mut self, command: impl Into<Command>, opaque: Option<&str>) {
+        self.own += 1;
+        let origin = Origin { time: self.time, is_told: false, source: SourceId::IMPORT, number: self.own };
+        let frame = self.frames.frame(origin, command, Vec::new(), opaque);
+        self.made.push(frame);
+    }
+
+    /// A frame of a row.
+    fn push(&mut self, place: Place, command: impl Into<Command>, events: Vec<Event>, opaque: Option<&str>) {
+        let source = SourceId(SourceId::IMPORT.0 + 1 + place.source);
+        let origin = Origin { time: self.time, is_told: true, source, number: place.row };
+        let frame = self.frames.frame(origin, command, events, opaque);
+        self.made.push(frame);
+    }
+
+    fn define(&mut self) {
+        let plan = self.plan;
+        for (text, id) in plan.names.texts().iter().zip((1..).map(TextId)) {
+            self.define_text(id, text);
+        }
+        for (currency, number) in plan.names.currencies().iter().zip(1..) {
+            let (code, scale) = (currency.code, currency.scale);
+            self.push_own(CurrencyDefined { currency: CurrencyId(number), code, scale }, None);
+        }
+        for instrument in plan.names.instruments() {
+            self.push_own(*instrument, None);
+        }
+        for (account, number) in plan.names.accounts().iter().zip(1..) {
+            let (name, mode) = (account.name, account.mode);
+            self.push_own(AccountDefined { account: AccountId(number), name, mode }, None);
+        }
+    }
+
+    fn define_text(&mut self, text_id: TextId, text: &str) {
+        let text = TextBytes::new(text).expect("texts of an import are looked at when they are read");
+        self.push_own(TextDefined { text_id, text }, None);
+    }
+
+    fn text(&mut self, text: &str) -> TextId {
+        if let Some(id) = self.texts.get(text) {
+            return *id;
+        }
+        let id = TextId(u32::try_from(self.texts.len() + 1).expect("texts fit memory"));
+        self.texts.insert(text.to_owned(), id);
+        self.define_text(id, text);
+        id
+    }
+
+    fn take(&mut self, planned: &Planned) -> Result<(), Fault> {
+        let orders = &self.orders;
+        let entry = self.plan.entry(planned, &|id| orders.instrument(id))?;
+        match entry {
+            Entry::Order(order) if planned.part == Part::OrderEnd => self.end_order(planned, &order),
+            Entry::Order(order) => {
+                self.order(planned, order);
+                Ok(())
+            }
+            Entry::Fill(fill) => self.fill(planned, &fill),
+            Entry::Transfer(transfer) => {
+                self.transfer(planned, &transfer);
+                Ok(())
+            }
+            Entry::Position(position) => self.position(planned, &position),
+            Entry::Balance(balance) => self.balance(planned, &balance),
+            Entry::Trade(trade) => {
+                self.trade(planned, trade);
+                Ok(())
+            }
+            Entry::Candle(trades) => {
+                if let Part::Trade(number) = planned.part
+                    && let Some(trade) = trades.get(usize::from(number))
+                {
+                    self.trade(planned, *trade);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// An order's entry: on its way, and at the venue unless that refused it.
+    fn enter(
+        &mut self,
+        place: Place,
+        asked: NewOrder,
+        venue_order_id: u64,
+        is_accepted: bool,
+        opaque: Option<&str>,
+    ) -> OrderId {
+        let order = OrderId(self.frames.next().0);
+        self.orders.count += 1;
+        let submitted = OrderSubmitted::new(order, StrategyId::NONE, VenueId::NONE, &asked);
+        self.push(place, asked, vec![Event::OrderSubmitted(submitted)], opaque);
+        if is_accepted {
+            let accepted = vec![Event::OrderAccepted(OrderAccepted { order, venue_order_id })];
+            self.push(place, reported(order, venue_order_id, ReportKind::Accepted), accepted, None);
+        }
+        order
+    }
+
+    fn order(&mut self, planned: &Planned, row: OrderRow) {
+        let is_accepted = row.status != FinalStatus::Rejected;
+        // The source's id lies beside the command where the client's name is another.
+        let is_told = row.client_order_id.as_str() == row.id;
+        let opaque = (!is_told).then_some(row.id.as_str());
+        let order = self.enter(planned.place, asked(&row), row.venue_order_id, is_accepted, opaque);
+        let open = Open {
+            order,
+            ordinal: self.orders.count,
+            account: row.account,
+            instrument: row.instrument,
+            side: row.side,
+            position_effect: row.position_effect,
+            qty: row.qty,
+            cum_qty: Qty::ZERO,
+            cum_value: 0,
+            cum_fee: 0,
+            status: row.status,
+            filled_qty: row.filled_qty,
+            place: planned.place,
+        };
+        self.orders.insert(row.id, open);
+    }
+
+    fn end_order(&mut self, planned: &Planned, row: &OrderRow) -> Result<(), Fault> {
+        let Some(open) = self.orders.end(&row.id) else {
+            if self.orders.was_full(&row.id) {
+                let remedy = "mend the status, or the fills";
+                return Err(self.plan.fault(
+                    planned,
+                    "status",
+                    "says so, but its fills add up to all of it",
+                    remedy,
+                ));
+            }
+            // The order itself was refused, and told.
+            return Ok(());
+        };
+        let (order, cum_qty, reason) = (open.order, open.cum_qty, ReasonCode::default());
+        let (kind, event) = match open.status {
+            FinalStatus::Canceled => {
+                (ReportKind::Canceled, Event::OrderCanceled(OrderCanceled { order, cum_qty, reason }))
+            }
+            FinalStatus::Expired => {
+                (ReportKind::Expired, Event::OrderExpired(OrderExpired { order, cum_qty, reason }))
+            }
+            FinalStatus::Rejected | FinalStatus::Open | FinalStatus::Filled => {
+                let (account, instrument) = (open.account, open.instrument);
+                (
+                    ReportKind::Rejected,
+                    Event::OrderRejected(OrderRejected { order, account, instrument, reason }),
+                )
+            }
+        };
+        self.push(planned.place, reported(order, row.venue_order_id, kind), vec![event], None);
+        self.frames.forget(order);
+        match self.filled_fault(&open) {
+            None => Ok(()),
+            Some(reason) => {
+                Err(self.plan.fault(planned, "filled_qty", reason, "mend the order, or its fills"))
+            }
+        }
+    }
+
+    /// Why the sum of an order's fills is not what the source says.
+    fn filled_fault(&self, open: &Open) -> Option<String> {
+        let filled = open.filled_qty.filter(|filled| *filled != open.cum_qty)?;
+        let (told, found) = (self.qty(open, filled), self.qty(open, open.cum_qty));
+        Some(format!("says that {told} was filled, but its fills add up to {found}"))
+    }
+
+    fn qty(&self, open: &Open, qty: Qty) -> String {
+        format_decimal(i128::from(qty.0), self.plan.names.instrument(open.instrument).quantity_scale)
+    }
+
+    fn transfer(&mut self, planned: &Planned, row: &TransferRow) {
+        let reason = row.reason.as_deref().map_or(TextId::NONE, |reason| self.text(reason));
+        let events = self.book.transfer(row.account, row.currency, row.amount);
+        let (account, currency) = (row.account, row.currency);
+        let command = CashTransferred { amount: Money::new(row.amount), account, currency, reason };
+        self.push(planned.place, command, events, None);
+    }
+
+    fn position(&mut self, planned: &Planned, row: &PositionRow) -> Result<(), Fault> {
+        let key = (row.account, row.instrument, row.side);
+        let held = Qty(self.book.position(key).qty);
+        let scale = self.plan.names.instrument(row.instrument).quantity_scale;
+        let shown = format_decimal(i128::from(held.0), scale);
+        let events = match row.purpose {
+            StatedUse::Check if held == row.qty => Vec::new(),
+            StatedUse::Check => {
+                let reason = format!("is not what the rows before lead to, which is {shown}");
+                return Err(self.plan.fault(planned, "qty", reason, REMEDY_CHECK));
+            }
+            StatedUse::Open if self.book.positions.contains_key(&key) => {
+                let reason = format!("cannot open a position that rows before have made {shown}");
+                return Err(self.plan.fault(planned, "qty", reason, REMEDY_OPEN));
+            }
+            StatedUse::Open if row.qty == Qty::ZERO => Vec::new(),
+            StatedUse::Open => {
+                self.book.open(&self.plan.names, key, row.qty, row.price).map_err(|TooLarge| {
+                    self.plan.fault(planned, "qty", "is worth more than an amount can hold", REMEDY_LARGE)
+                })?
+            }
+        };
+        let stated = VenuePositionStated {
+            run: planned.place.row,
+            qty: row.qty,
+            price: row.price,
+            account: row.account,
+            instrument: row.instrument,
+            side: row.side,
+        };
+        self.push(planned.place, stated, events, None);
+        Ok(())
+    }
+
+    fn balance(&mut self, planned: &Planned, row: &BalanceRow) -> Result<(), Fault> {
+        let held = self.book.balance(row.account, row.currency);
+        let shown = format_decimal(held.unwrap_or(0), self.plan.names.currency(row.currency).scale);
+        let events = match row.purpose {
+            StatedUse::Check if held.unwrap_or(0) == row.amount => Vec::new(),
+            StatedUse::Check => {
+                let reason = format!("is not what the rows before lead to, which is {shown}");
+                return Err(self.plan.fault(planned, "amount", reason, REMEDY_CHECK));
+            }
+            StatedUse::Open if held.is_some() => {
+                let reason = format!("cannot open a balance that rows before have made {shown}");
+                return Err(self.plan.fault(planned, "amount", reason, REMEDY_OPEN));
+            }
+            StatedUse::Open => self.book.open_balance(row.account, row.currency, row.amount),
+        };
+        let (account, currency, cash) = (row.account, row.currency, Money::new(row.amount));
+        let stated = VenueBalanceStated { run: planned.place.row, cash, account, currency };
+        self.push(planned.place, stated, events, None);
+        Ok(())
+    }
+
+    fn trade(&mut self, planned: &Planned, row: TradeRow) {
+        let TradeRow { id, instrument, price, qty, aggressor, .. } = row;
+        self.market_trades += 1;
+        self.book.mark(instrument, price);
+        self.push(
+            planned.place,
+            TradeObserved { trade_id: id, price, qty, instrument, aggressor },
+            Vec::new(),
+            None,
+        );
+    }
+
+    /// What orders that have not ended should have been filled.
+    fn look_at_the_rest(&mut self) {
+        let mut found = Vec::new();
+        for (id, open) in self.orders.left() {
+            let place = open.place;
+            if open.status == FinalStatus::Filled {
+                let (all, sum) = (self.qty(open, open.qty), self.qty(open, open.cum_qty));
+                let reason = format!("is filled, but its fills add up to {sum} of {all}");
+                found.push((
+                    place,
+                    Fault::new("status", id, reason, "add the fills that are missing, or mend the status"),
+                ));
+            } else if let Some(reason) = self.filled_fault(open) {
+                found.push((place, Fault::new("filled_qty", id, reason, "mend the order, or its fills")));
+            }
+        }
+        for (place, fault) in found {
+            self.refuse(place, fault);
+        }
+    }
+}
+
+fn reported(order: OrderId, venue_order_id: u64, kind: ReportKind) -> OrderReported {
+    OrderReported { order, venue_order_id, kind, reason: ReasonCode::default() }
+}
