@@ -88,9 +88,31 @@ pub fn backup(dir: &Path, to: &Path, rotation: Rotation) -> Result<BackupReport,
         report.notes.push(format!("the torn tail at {} ({reason}) is not in the copy", source.end));
     }
     let newest = set.newest(source.journal)?;
+    if let Some((path, manifest)) = &newest {
+        refuse_fork(dir, &source, path, manifest.chain_head.through)?;
+    }
     copy_or_keep(dir, &set, &source, newest, &mut report)?;
     report.removed = set.rotate(rotation)?;
     Ok(report)
+}
+
+/// A journal that was restored or cut is another one from there on, under the same id: among the older copies, the rotation
+/// would take away what only they hold.
+fn refuse_fork(dir: &Path, source: &Scan, newest: &Path, copied: Sequence) -> Result<(), KeepError> {
+    let block = Sequence(copied.0 - copied.0 % RECORDS_PER_BLOCK);
+    let ours = (block.0.saturating_sub(source.anchor.through.0) / RECORDS_PER_BLOCK)
+        .checked_sub(1)
+        .and_then(|index| source.heads.get(usize::try_from(index).ok()?));
+    let theirs = heads::read(newest, source.journal)?.head_through(block);
+    let is_other = ours.zip(theirs).is_some_and(|(ours, theirs)| *ours != theirs);
+    if !is_other && copied < source.next_sequence {
+        return Ok(());
+    }
+    Err(KeepError::Refused(format!(
+        "the copy {} holds records through {copied} that are not in {}, which was restored or cut since: give another folder",
+        newest.display(),
+        dir.display()
+    )))
 }
 
 /// Whether a path, of which the end may not be there yet, lies below a directory.

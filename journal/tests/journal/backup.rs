@@ -234,3 +234,29 @@ fn a_folder_of_copies_in_the_journal_is_refused() {
         assert!(!to.exists());
     }
 }
+
+#[test]
+fn a_journal_that_was_restored_is_not_mixed_with_copies_of_what_it_was() {
+    let (scratch, dir, to) = several(1_500);
+    let (early, again) = (scratch.path().join("early"), scratch.path().join("again"));
+    backup(&dir, &early, Rotation::default()).unwrap();
+    restore(&early, &again).unwrap();
+    let mut journal = open(config(&dir));
+    push_frames(&mut journal.writer, 3_000);
+    journal.writer.close().unwrap();
+    backup(&dir, &to, Rotation::default()).unwrap();
+    let refused = || {
+        let error = backup(&again, &to, Rotation::default()).unwrap_err();
+        assert!(error.to_string().contains("give another folder"), "{error}");
+        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 2, "the copy and the lock");
+    };
+    refused();
+    // It goes on in its own way, further than the copy.
+    let mut journal = open(config(&again));
+    let other = frame(journal.writer.next_sequence().0, 3);
+    push(&mut journal.writer, &other);
+    push_frames(&mut journal.writer, 5_000);
+    journal.writer.close().unwrap();
+    refused();
+    assert!(backup(&again, &early, Rotation::default()).is_ok(), "it only went on from there");
+}
