@@ -19,6 +19,8 @@ mod faults;
 mod figures;
 #[path = "postgres/projections.rs"]
 mod projections;
+#[path = "postgres/rates.rs"]
+mod rates;
 #[path = "postgres/refusals.rs"]
 mod refusals;
 #[path = "postgres/rows.rs"]

@@ -63,6 +63,10 @@ pub enum PostgresError {
         /// Who holds the lock.
         holder: String,
     },
+    /// Read models were paused, resumed, swapped or failed meanwhile. No fault: replication begins anew with those that
+    /// there are now.
+    #[error("read models were paused, resumed or swapped meanwhile")]
+    ModelsChanged,
     /// The journal could not be read.
     #[error("cannot read the journal")]
     Journal(#[from] ReadError),
@@ -105,6 +109,7 @@ impl PostgresError {
             | Self::Late { .. }
             | Self::Taken { .. }
             | Self::PasswordFile { .. }
+            | Self::ModelsChanged
             | Self::Statement { .. }
             | Self::Schema(_) => true,
             Self::Settings(_)
@@ -121,7 +126,7 @@ impl PostgresError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Connect { is_refused, .. } => !is_refused,
-            Self::Late { .. } => true,
+            Self::Late { .. } | Self::ModelsChanged => true,
             // No code at all is a socket that broke.
             Self::Statement { code, .. } => {
                 code.as_ref().is_none_or(|code| PASSING.iter().any(|class| code.starts_with(class)))

@@ -212,6 +212,7 @@ impl Reading {
         let folded = |projection: &dyn Projection| Folded {
             name: projection.name(),
             changes: Changes::new(projection.tables()),
+            writes: Vec::new(),
             parked: Vec::new(),
         };
         Batch::new(self.at, self.projections.iter().map(|projection| folded(projection.as_ref())).collect())

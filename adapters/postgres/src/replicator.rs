@@ -99,6 +99,7 @@ impl Replicator {
             let ended = self.session(&runtime, &name, &mut registered);
             let error = match ended {
                 Ok(End::Stopped | End::CaughtUp) => return Ok(self.counters.replicated_through()),
+                Err(PostgresError::ModelsChanged) => continue,
                 Err(error) => error,
             };
             let was_connected = self.counters.connections() > 0;
@@ -184,6 +185,9 @@ impl Replicator {
             let (through, rows) = (batch.through, batch.rows);
             runtime.block_on(within("take a batch", SHIP_LIMIT, shipper.ship(batch)))?;
             self.counters.note_commit(through, rows);
+            for failed in shipper.take_failed() {
+                (self.callbacks.tell)(&format!("warning: PostgreSQL: read model {failed}; it is left out"));
+            }
             (self.callbacks.on_replicated)(through);
             self.register(shipper, registered, false)?;
         }
@@ -263,6 +267,7 @@ fn read_ahead(
         let is_end = !is_full && until == Until::CaughtUp;
         if !batch.is_empty() && (is_full || is_end || begun.elapsed() >= wait) {
             reading.finish(&mut batch);
+            batch.encode();
             let next = reading.new_batch();
             if sender.send(std::mem::replace(&mut batch, next)).is_err() {
                 return Ok(());

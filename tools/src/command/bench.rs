@@ -2,6 +2,7 @@
 
 mod follower;
 mod journal;
+mod replication;
 
 use super::{print, tell};
 use crate::exit;
@@ -35,6 +36,8 @@ enum What {
     Verify(VerifyOptions),
     /// What the core pays for its follower, with a processor to spare and without.
     Follower(follower::Options),
+    /// PostgreSQL: shipping beside a bare copy, a backlog, what dashboards ask, and a rebuild meanwhile.
+    Replication(replication::Options),
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,6 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         What::Journal(options) => journal::run(options),
         What::Verify(options) => verify(options),
         What::Follower(options) => follower::run(options),
+        What::Replication(options) => replication::run(options),
     }
 }
 
