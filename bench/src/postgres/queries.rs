@@ -80,7 +80,7 @@ const QUERIES: &[Query] = &[
                 UNION ALL SELECT 'instrument', symbol FROM tickwerk.instruments
                 UNION ALL SELECT 'strategy', strategy FROM tickwerk.strategies) AS of, generate_series(1, 100)
             UNION ALL SELECT 'order', order_id::text, NULL FROM
-                (SELECT order_id FROM tickwerk.orders ORDER BY md5(order_id::text) LIMIT 1000) AS some",
+                (SELECT order_id FROM tickwerk.orders ORDER BY md5(order_id::text) LIMIT 1000) AS picked",
         inside: Some(
             "SELECT global_position FROM tickwerk.activity_feed WHERE account = '{2}' AND global_position < 1000000000
             ORDER BY global_position DESC LIMIT 50",
