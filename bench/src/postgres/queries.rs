@@ -41,36 +41,44 @@ pub struct QueryFigures {
     pub scans: Vec<String>,
 }
 
-/// A query; `{1}`, `{2}` and so on are drawn from its keys, a row of which is drawn for each run.
+/// A query; a row of its keys is drawn for each run.
 struct Query {
     name: &'static str,
     sql: &'static str,
     /// Rows of keys: every value as text, cast where it is used.
     keys: &'static str,
-    /// What the server is asked to explain, where the query is a function.
-    inside: Option<&'static str>,
+    /// Where it is a function: queries that give what the function comes to, as text.
+    inside: &'static [&'static str],
 }
+
+/// What the payloads of a page are asked for by.
+const PAGE: &str = "SELECT format('SELECT f.global_position, e.event_data FROM tickwerk.activity_feed f
+        LEFT JOIN (SELECT global_position, event_data FROM tickwerk.events WHERE family = ANY(%L)
+            AND recorded_at BETWEEN %L AND %L AND global_position = ANY(%L)) e USING (global_position)
+        WHERE f.global_position = ANY(%L)', array_agg(DISTINCT split_part(event_type, '.', 1)), min(recorded_at),
+        max(recorded_at), array_agg(global_position), array_agg(global_position))
+    FROM (SELECT * FROM tickwerk.activity_feed ORDER BY global_position DESC OFFSET 1000 LIMIT 50) f";
 
 const QUERIES: &[Query] = &[
     Query {
         name: "position list",
         sql: "SELECT * FROM tickwerk.positions WHERE account = $1 ORDER BY symbol, side",
         keys: "SELECT account FROM tickwerk.accounts",
-        inside: None,
+        inside: &[],
     },
     Query {
         name: "order life cycle",
         sql: "SELECT o.account, o.symbol, o.strategy, o.client_order_id, h.* FROM tickwerk.orders o
             JOIN tickwerk.order_history h USING (order_id) WHERE o.order_id = $1::text::bigint ORDER BY h.global_position",
         keys: "SELECT order_id::text FROM tickwerk.orders ORDER BY md5(order_id::text) LIMIT 10000",
-        inside: None,
+        inside: &[],
     },
     Query {
         name: "profit of a day",
         sql: "SELECT * FROM tickwerk.profit_series_unified WHERE scope = $1 AND name = $2 AND period = 'day'
             AND bucket = $3::text::timestamptz",
         keys: "SELECT DISTINCT scope, name, bucket::text FROM tickwerk.profit_series_unified WHERE period = 'day'",
-        inside: None,
+        inside: &[],
     },
     Query {
         name: "timeline of an entity",
@@ -81,24 +89,33 @@ const QUERIES: &[Query] = &[
                 UNION ALL SELECT 'strategy', strategy FROM tickwerk.strategies) AS of, generate_series(1, 100)
             UNION ALL SELECT 'order', order_id::text, NULL FROM
                 (SELECT order_id FROM tickwerk.orders ORDER BY md5(order_id::text) LIMIT 1000) AS picked",
-        inside: Some(
-            "SELECT global_position FROM tickwerk.activity_feed WHERE account = '{2}' AND global_position < 1000000000
-            ORDER BY global_position DESC LIMIT 50",
-        ),
+        inside: &[
+            "SELECT format('SELECT global_position FROM tickwerk.activity_feed WHERE order_id = %s AND global_position < %s
+                ORDER BY global_position DESC LIMIT 50', max(order_id), max(global_position)) FROM tickwerk.orders",
+            "SELECT format('SELECT global_position FROM tickwerk.activity_feed WHERE account = %L AND global_position < %s
+                ORDER BY global_position DESC LIMIT 50', max(account), max(global_position)) FROM tickwerk.positions",
+            "SELECT format('SELECT global_position FROM tickwerk.activity_feed WHERE symbol = %L AND global_position < %s
+                ORDER BY global_position DESC LIMIT 50', max(symbol), max(global_position)) FROM tickwerk.positions",
+            "SELECT format('SELECT global_position FROM tickwerk.activity_feed WHERE strategy = %L AND global_position < %s
+                ORDER BY global_position DESC LIMIT 50', max(strategy), max(global_position)) FROM tickwerk.signals",
+            PAGE,
+        ],
     },
     Query {
         name: "activity feed page",
         sql: "SELECT * FROM tickwerk.feed($1::text::bigint, 50)",
         keys: "SELECT (random() * (SELECT global_position FROM tickwerk.checkpoint))::bigint::text FROM generate_series(1, 10000)",
-        inside: Some(
-            "SELECT global_position FROM tickwerk.activity_feed WHERE global_position < {1} ORDER BY global_position DESC LIMIT 50",
-        ),
+        inside: &[
+            "SELECT format('SELECT global_position FROM tickwerk.activity_feed WHERE global_position < %s
+                ORDER BY global_position DESC LIMIT 50', max(global_position)) FROM tickwerk.orders",
+            PAGE,
+        ],
     },
     Query {
         name: "trading activity by symbol",
         sql: "SELECT * FROM tickwerk.trading_activity_unified WHERE symbol = $1 ORDER BY day DESC, account, strategy",
         keys: "SELECT symbol FROM tickwerk.instruments",
-        inside: None,
+        inside: &[],
     },
     Query {
         name: "candles of a day",
@@ -106,7 +123,7 @@ const QUERIES: &[Query] = &[
             AND period = '1m' AND started_at >= $2::text::timestamptz AND started_at < $2::text::timestamptz + interval '1 day'
             ORDER BY started_at",
         keys: "SELECT DISTINCT symbol, started_at::text FROM tickwerk.candles WHERE period = '1d'",
-        inside: None,
+        inside: &[],
     },
 ];
 
@@ -159,22 +176,52 @@ async fn ask(client: &Client, query: &Query, runs: usize) -> Result<QueryFigures
         return Err(PostgresBenchError::Wrong(format!("every answer to {} is empty", query.name)));
     }
     times.sort_unstable();
-    let (plan, scans) = explain(client, &with_key(query, &keys[random.index(keys.len())])).await?;
+    let (plan, scans) = plans_of(client, query, &keys[random.index(keys.len())]).await?;
     let at = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
     Ok(QueryFigures { name: query.name, runs, rows, p50: at(50), p95: at(95), max: at(100), plan, scans })
 }
 
-/// What is explained, with a key in place of parameters.
-fn with_key(query: &Query, key: &[Option<String>]) -> String {
+/// How the server answers it, or all that it comes to, with a key in place of parameters.
+async fn plans_of(
+    client: &Client,
+    query: &Query,
+    key: &[Option<String>],
+) -> Result<(String, Vec<String>), PostgresBenchError> {
+    if query.inside.is_empty() {
+        return explain(client, &with_key(query.sql, key)).await;
+    }
+    let (mut plans, mut scans) = (Vec::new(), Vec::new());
+    for inside in query.inside {
+        let row = client.query_one(*inside, &[]).await.map_err(failed("make a query that is explained"))?;
+        let (plan, mut large) = explain(client, row.get(0)).await?;
+        plans.push(plan);
+        scans.append(&mut large);
+    }
+    scans.sort_unstable();
+    scans.dedup();
+    Ok((plans.join("\n"), scans))
+}
+
+fn with_key(sql: &str, key: &[Option<String>]) -> String {
     let quoted = |value: &Option<String>| {
         value.as_ref().map_or_else(|| "NULL".to_owned(), |value| format!("'{}'", value.replace('\'', "''")))
     };
-    match query.inside {
-        Some(inside) => (1..).zip(key).fold(inside.to_owned(), |sql, (place, value)| {
-            sql.replace(&format!("{{{place}}}"), value.as_deref().unwrap_or("0"))
-        }),
-        None => (1..).zip(key).fold(query.sql.to_owned(), |sql, (place, value)| {
-            sql.replace(&format!("${place}"), &quoted(value))
-        }),
+    (1..)
+        .zip(key)
+        .fold(sql.to_owned(), |sql, (place, value)| sql.replace(&format!("${place}"), &quoted(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stand_in_place_of_parameters() {
+        let key = ["it's".to_owned(), "7".to_owned()].map(Some);
+        assert_eq!(
+            with_key("a = $1 AND b < $2::text::bigint", &key),
+            "a = 'it''s' AND b < '7'::text::bigint"
+        );
+        assert_eq!(with_key("a = $1", &[None]), "a = NULL");
     }
 }
