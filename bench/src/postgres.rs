@@ -45,6 +45,8 @@ pub struct PostgresConfig {
     pub rounds: usize,
     /// How often each query is asked.
     pub runs: usize,
+    /// Years that there are partitions for when queries are asked, beside those that hold something.
+    pub years: i32,
     /// Most records of a transaction.
     pub batch_events: usize,
     /// Where the journals lie for a while; `None` for among the temporary directories.

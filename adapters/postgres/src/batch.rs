@@ -42,7 +42,7 @@ pub(crate) struct Batch {
 pub(crate) struct Folded {
     pub(crate) name: &'static str,
     pub(crate) changes: Changes,
-    /// The same, once they are encoded.
+    /// The same, once the batch is finished.
     pub(crate) writes: Vec<Write>,
     pub(crate) parked: Vec<Parked>,
 }
@@ -92,13 +92,6 @@ impl Batch {
             self.chunks.push(full.into());
         }
         &mut self.open
-    }
-
-    /// Encodes what projections change, so that whoever ships only sends it.
-    pub(crate) fn encode(&mut self) {
-        for folded in &mut self.projections {
-            folded.writes = folded.changes.take_writes();
-        }
     }
 
     /// Gives the rows without what stands before and behind them in a binary copy.

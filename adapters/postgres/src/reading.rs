@@ -257,10 +257,12 @@ impl Reading {
         Ok(true)
     }
 
-    /// Lets projections write what they gathered, and notes where the chain stands behind the batch.
+    /// Lets projections write what they gathered, encodes what they change, so that whoever ships only sends it, and notes
+    /// where the chain stands behind the batch.
     pub(crate) fn finish(&mut self, batch: &mut Batch) {
         for (projection, folded) in self.projections.iter_mut().zip(&mut batch.projections) {
             projection.settle(&mut folded.changes);
+            folded.writes = folded.changes.take_writes();
         }
         batch.head = self.chain.head();
         batch.block = self.chain.last_block();

@@ -166,7 +166,6 @@ impl Refold {
             }
             if batch.through > self.at {
                 self.reading.finish(&mut batch);
-                batch.encode();
                 return Ok(Some(batch));
             }
         }

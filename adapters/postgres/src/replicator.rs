@@ -267,7 +267,6 @@ fn read_ahead(
         let is_end = !is_full && until == Until::CaughtUp;
         if !batch.is_empty() && (is_full || is_end || begun.elapsed() >= wait) {
             reading.finish(&mut batch);
-            batch.encode();
             let next = reading.new_batch();
             if sender.send(std::mem::replace(&mut batch, next)).is_err() {
                 return Ok(());

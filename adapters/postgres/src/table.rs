@@ -130,15 +130,14 @@ impl Table {
     pub(crate) fn write_sql(&self, suffix: &str) -> String {
         match self.rows {
             Rows::Current => self.upsert_sql(suffix),
-            Rows::Appended => {
-                let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
-                format!(
-                    "COPY {} ({}, global_position) FROM STDIN (FORMAT binary)",
-                    self.sql_name(suffix),
-                    names.join(", ")
-                )
-            }
+            Rows::Appended => self.copy_sql(&self.sql_name(suffix)),
         }
+    }
+
+    /// Copies rows into the table called `name`.
+    fn copy_sql(&self, name: &str) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+        format!("COPY {name} ({}, global_position) FROM STDIN (FORMAT binary)", names.join(", "))
     }
 
     /// Inserts rows given as one array a column, or merges them into what is there.

@@ -8,18 +8,27 @@ fn the_bench_of_replication_measures_every_part() {
     let Some(place) = database() else { return };
     let small = [
         "--events",
-        "30000",
+        "12000",
         "--rate-events",
         "10000",
         "--backlog",
-        "20000",
+        "12000",
         "--rounds",
         "1",
         "--runs",
         "20",
     ];
-    let mut arguments =
-        vec!["bench", "replication", "--url", &place.address, "--batch-events", "2000", "--json"];
+    let mut arguments = vec![
+        "bench",
+        "replication",
+        "--url",
+        &place.address,
+        "--batch-events",
+        "1000",
+        "--years",
+        "0",
+        "--json",
+    ];
     arguments.extend(small);
     let figures = process::run(arguments).expect(0).json();
     let positive = |path: &str| {

@@ -41,6 +41,9 @@ pub(crate) struct Options {
     /// How often each query is asked
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     runs: u16,
+    /// Years that there are partitions for when queries are asked, beside those that hold something
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(i32).range(0..=100))]
+    years: i32,
     /// Most events of a transaction, as `postgres.batch_events`
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch_events: u32,
@@ -84,6 +87,7 @@ fn config(options: &Options) -> Result<PostgresConfig> {
         backlog: options.backlog,
         rounds: usize::from(options.rounds),
         runs: usize::from(options.runs),
+        years: options.years,
         batch_events: options.batch_events as usize,
         dir: options.dir.clone(),
     })
