@@ -20,6 +20,8 @@ use tickwerk_postgres::{Callbacks, Counters, DEPENDANT, Marks, Replicator, Setti
 const PRIORITY: i32 = 10;
 /// How long the end of the daemon waits for what is left to ship.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long replication may take to end: more than it gives a server that hangs.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two looks at the lag.
 const ALARM_LOOK: Duration = Duration::from_secs(1);
@@ -94,7 +96,8 @@ impl Replication {
         let thread = std::thread::Builder::new().name("tw-postgres".to_owned()).spawn(run)?;
         let alarm = (!settings.alarm_lag.is_zero()).then(|| {
             let (counters, stop, limit) = (counters.clone(), Arc::clone(&stop), settings.alarm_lag);
-            let watch = move || watch_lag(&counters, &stop, limit);
+            let watermarks = watermarks.clone();
+            let watch = move || watch_lag(&counters, &watermarks, &stop, limit);
             std::thread::Builder::new().name("tw-pg-lag".to_owned()).spawn(watch)
         });
         tell(&format!("tickwerk: PostgreSQL {}", settings.server.name()));
@@ -110,8 +113,13 @@ impl Replication {
         while !is_done() && may_go_on() && Instant::now() < deadline {
             std::thread::sleep(LOOK);
         }
+        self.stop()
+    }
+
+    /// Ends. A server that hangs is not waited for: what it has of the last batch is read from the checkpoint later.
+    pub(crate) fn stop(self) -> Replicated {
         self.stop.store(true, Ordering::Release);
-        // A server that hangs is not waited for: what it has of the last batch is read from the checkpoint later.
+        let deadline = Instant::now() + STOP_LIMIT;
         while !self.thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(LOOK);
         }
@@ -146,7 +154,7 @@ fn told(text: &str) {
 }
 
 /// Tells when the database falls behind further than it may, and when it has caught up again.
-fn watch_lag(counters: &Counters, stop: &AtomicBool, limit: Duration) {
+fn watch_lag(counters: &Counters, watermarks: &Watermarks, stop: &AtomicBool, limit: Duration) {
     let mut is_told = false;
     let mut next = Instant::now();
     while !stop.load(Ordering::Acquire) {
@@ -155,6 +163,7 @@ fn watch_lag(counters: &Counters, stop: &AtomicBool, limit: Duration) {
             continue;
         }
         next += ALARM_LOOK;
+        counters.note_durable(watermarks.durable_through());
         let lag = counters.lag();
         if !is_told && lag.age >= limit {
             let seconds = lag.age.as_secs();

@@ -1,6 +1,7 @@
 //! One connection, on a small runtime of the calling thread.
 //!
-//! A statement has a deadline: a server that is stopped in its tracks would else hold the replicator for ever.
+//! Connecting has a deadline, and so has what replication asks: a server that is stopped in its tracks would else hold
+//! whoever asks for ever.
 
 use crate::error::{PostgresError, reason_of};
 use crate::settings::Server;
@@ -21,6 +22,19 @@ pub fn runtime() -> Result<Runtime, PostgresError> {
 
 /// Connects under a name that `pg_stat_activity` shows.
 pub async fn connect(server: &Server, name: &str) -> Result<Client, PostgresError> {
+    let limit = server.answer_limit;
+    // The library's own limit ends with the socket's connection; whoever answers there may be held.
+    match tokio::time::timeout(limit, shake_hands(server, name)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(PostgresError::Connect {
+            server: server.name(),
+            reason: format!("it did not answer within {} s", limit.as_secs()),
+            is_refused: false,
+        }),
+    }
+}
+
+async fn shake_hands(server: &Server, name: &str) -> Result<Client, PostgresError> {
     let mut config = server.to_config()?;
     config.application_name(name);
     let failed = |error: tokio_postgres::Error| PostgresError::Connect {

@@ -78,8 +78,9 @@ impl Counters {
         Lag { events, age: oldest.map_or(Duration::ZERO, |(since, _)| since.elapsed()) }
     }
 
-    /// Notes where the durable watermark is.
-    pub(crate) fn note_durable(&self, through: Sequence) {
+    /// Notes where the durable watermark is: replication does while it reads, and whoever watches the lag has to, as nothing
+    /// is read while the server is away.
+    pub fn note_durable(&self, through: Sequence) {
         self.0.durable_through.store(through.0, Ordering::Release);
         let replicated = self.replicated_through().0;
         let mut waiting = held(&self.0.waiting);

@@ -67,6 +67,12 @@ pub enum PostgresError {
     /// there are now.
     #[error("read models were paused, resumed or swapped meanwhile")]
     ModelsChanged,
+    /// A daemon that has just started has not said yet how far its journal is.
+    #[error("a daemon is opening the journal in {} and has not said yet how far it is; this waits or is tried again", dir.display())]
+    Opening {
+        /// Where it lies.
+        dir: PathBuf,
+    },
     /// The journal could not be read.
     #[error("cannot read the journal")]
     Journal(#[from] ReadError),
@@ -111,12 +117,14 @@ impl PostgresError {
             | Self::PasswordFile { .. }
             | Self::ModelsChanged
             | Self::Statement { .. }
-            | Self::Schema(_) => true,
+            | Self::Schema(_)
+            | Self::Opening { .. }
+            // A full disk has no room for the register, and has some again later.
+            | Self::Register(_) => true,
             Self::Settings(_)
             | Self::Refused(_)
             | Self::Journal(_)
             | Self::File(_)
-            | Self::Register(_)
             | Self::Row { .. }
             | Self::Reading(_) => false,
         }
@@ -126,7 +134,7 @@ impl PostgresError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Connect { is_refused, .. } => !is_refused,
-            Self::Late { .. } | Self::ModelsChanged => true,
+            Self::Late { .. } | Self::ModelsChanged | Self::Opening { .. } => true,
             // No code at all is a socket that broke.
             Self::Statement { code, .. } => {
                 code.as_ref().is_none_or(|code| PASSING.iter().any(|class| code.starts_with(class)))

@@ -8,6 +8,7 @@
 mod as_of;
 mod bare;
 mod batch;
+mod batch_size;
 mod binary;
 mod changes;
 mod checkpoint;
@@ -21,6 +22,7 @@ mod migrate;
 mod projection;
 mod projection_commands;
 mod projections;
+mod read_ahead;
 mod reading;
 mod rebuild;
 mod refold;

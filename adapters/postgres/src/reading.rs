@@ -192,7 +192,8 @@ impl Reading {
                     StoredWatermarks::read(&self.dir)?.filter(|stored| stored.journal == self.journal);
                 match stored {
                     Some(stored) => Ok(Some(stored.durable_through)),
-                    None if is_live(&self.dir)? => Ok(Some(Sequence::NONE)),
+                    // Until it has said how far the journal is, nobody can tell where it ends.
+                    None if is_live(&self.dir)? => Err(PostgresError::Opening { dir: self.dir.clone() }),
                     None => Ok(None),
                 }
             }

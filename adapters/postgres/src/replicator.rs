@@ -2,22 +2,25 @@
 //!
 //! It reads files behind the durable watermark and never a ring, so it cannot hold anybody. Whatever goes wrong with the
 //! server ends the session; the next one reads the checkpoint and goes on from there, so that a commit whose outcome is
-//! unknown is neither repeated nor lost. Pauses between attempts double up to a bound. What no retry can mend (another
-//! journal, a rewritten one, one that lost its end, damage) ends replication with its reason.
+//! unknown is neither repeated nor lost. Pauses between attempts double up to a bound, and a batch that takes too long is
+//! halved. What no retry can mend (another journal, a rewritten one, one that lost its end, damage) ends replication with
+//! its reason.
 
 use crate::batch::Batch;
+use crate::batch_size::BatchSize;
 use crate::connection::{runtime, within};
 use crate::counters::Counters;
 use crate::error::PostgresError;
-use crate::reading::{Marks, Reading};
+use crate::read_ahead::ReadAhead;
+use crate::reading::Marks;
 use crate::session;
 use crate::settings::Settings;
 use crate::shipping::Shipper;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_journal::{Dependant, DependantKind, write_dependant};
@@ -25,13 +28,13 @@ use tickwerk_journal::{Dependant, DependantKind, write_dependant};
 /// The name that retention knows this dependant by.
 pub const DEPENDANT: &str = "postgres";
 
-/// The longest that one batch may take; far more than any does on a server that lives.
+/// The longest that one batch may take; far more than any does on a server that lives and a connection that is not slow.
 const SHIP_LIMIT: Duration = Duration::from_mins(2);
 const RETRY_MIN: Duration = Duration::from_millis(50);
-/// How long is waited for the next batch before the stop is looked at.
+/// Once it was told to stop, what the server is busy with is waited for so long: a server that hangs holds nobody.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// How long anything is waited for before the stop is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// Pause of the reader at the end of the journal.
-const IDLE: Duration = Duration::from_millis(2);
 /// Retention hears of progress this often.
 const REGISTER_EVERY: Duration = Duration::from_secs(5);
 
@@ -90,13 +93,14 @@ impl Replicator {
     /// Replicates; gives the last record that is in the database.
     pub fn run(mut self) -> Result<Sequence, PostgresError> {
         let runtime = runtime()?;
+        let size = Arc::new(BatchSize::new(self.settings.batch_events, SHIP_LIMIT));
         let name = instance_name();
         let mut pause = RETRY_MIN;
         let mut registered = None;
         loop {
             let before = self.counters.replicated_through();
             let connections = self.counters.connections();
-            let ended = self.session(&runtime, &name, &mut registered);
+            let ended = self.session(&runtime, &name, &size, &mut registered);
             let error = match ended {
                 Ok(End::Stopped | End::CaughtUp) => return Ok(self.counters.replicated_through()),
                 Err(PostgresError::ModelsChanged) => continue,
@@ -105,14 +109,18 @@ impl Replicator {
             let was_connected = self.counters.connections() > 0;
             // Who waits for the end wants to hear of what only people can mend.
             let is_hopeless = self.until == Until::CaughtUp && !error.is_passing();
-            let gives_up = !error.is_temporary() || !(was_connected || self.is_patient) || is_hopeless;
+            // A daemon that opens its journal is waited for whoever asked.
+            let is_opening = matches!(error, PostgresError::Opening { .. });
+            let is_waited_for = was_connected || self.is_patient || is_opening;
+            let gives_up = !error.is_temporary() || !is_waited_for || is_hopeless;
             let text = words(&error);
             let is_new = self.counters.note_trouble(&text);
             if gives_up {
                 return Err(error);
             }
             if is_new {
-                (self.callbacks.tell)(&format!("warning: PostgreSQL: {text}; retrying"));
+                let whose = if is_opening { "" } else { "PostgreSQL: " };
+                (self.callbacks.tell)(&format!("warning: {whose}{text}; retrying"));
             }
             let went_on =
                 self.counters.connections() > connections && self.counters.replicated_through() > before;
@@ -140,10 +148,13 @@ impl Replicator {
         &mut self,
         runtime: &tokio::runtime::Runtime,
         name: &str,
+        size: &Arc<BatchSize>,
         registered: &mut Option<Instant>,
     ) -> Result<End, PostgresError> {
-        let begun = runtime.block_on(session::begin(&self.settings, name, &self.dir, &self.marks));
-        let (reading, mut shipper) = begun?;
+        let begin = session::begin(&self.settings, name, &self.dir, &self.marks);
+        let Some((reading, mut shipper)) = runtime.block_on(unless_told(&self.stop, begin))? else {
+            return Ok(End::Stopped);
+        };
         let reached = shipper.checkpoint().position;
         let had_trouble = self.counters.trouble().is_some();
         self.counters.note_connection(reached);
@@ -153,8 +164,9 @@ impl Replicator {
             ));
         }
         (self.callbacks.on_replicated)(reached);
-        let ahead = ReadAhead::start(reading, &self.settings, self.until, self.counters.clone())?;
-        let shipped = self.ship_all(runtime, &mut shipper, &ahead.batches, registered);
+        let (wait, counters) = (self.settings.batch_wait, self.counters.clone());
+        let ahead = ReadAhead::start(reading, Arc::clone(size), wait, self.until, counters)?;
+        let shipped = self.ship_all(runtime, &mut shipper, &ahead.batches, size, registered);
         // The connection first: the runtime drops what is left of it.
         drop(shipper);
         let read = ahead.finish();
@@ -168,6 +180,7 @@ impl Replicator {
         runtime: &tokio::runtime::Runtime,
         shipper: &mut Shipper,
         batches: &Receiver<Batch>,
+        size: &BatchSize,
         registered: &mut Option<Instant>,
     ) -> Result<End, PostgresError> {
         loop {
@@ -182,8 +195,19 @@ impl Replicator {
                     return Ok(End::CaughtUp);
                 }
             };
-            let (through, rows) = (batch.through, batch.rows);
-            runtime.block_on(within("take a batch", SHIP_LIMIT, shipper.ship(batch)))?;
+            let (through, rows, begun) = (batch.through, batch.rows, Instant::now());
+            let shipping = within("take a batch", SHIP_LIMIT, shipper.ship(batch));
+            match runtime.block_on(unless_told(&self.stop, shipping)) {
+                Ok(Some(())) => size.note(begun.elapsed()),
+                // Whether it was committed the checkpoint tells.
+                Ok(None) => return Ok(End::Stopped),
+                Err(error) => {
+                    if matches!(error, PostgresError::Late { .. }) {
+                        size.shrink();
+                    }
+                    return Err(error);
+                }
+            }
             self.counters.note_commit(through, rows);
             for failed in shipper.take_failed() {
                 (self.callbacks.tell)(&format!("warning: PostgreSQL: read model {failed}; it is left out"));
@@ -213,72 +237,19 @@ impl Replicator {
     }
 }
 
-/// The thread that makes batches, one ahead of the one that is shipped.
-struct ReadAhead {
-    batches: Receiver<Batch>,
-    is_over: Arc<AtomicBool>,
-    thread: JoinHandle<Result<(), PostgresError>>,
-}
-
-impl ReadAhead {
-    fn start(
-        reading: Reading,
-        settings: &Settings,
-        until: Until,
-        counters: Counters,
-    ) -> Result<Self, PostgresError> {
-        let (sender, batches) = sync_channel(1);
-        let (records_max, wait) = (settings.batch_events as u64, settings.batch_wait);
-        let is_over = Arc::new(AtomicBool::new(false));
-        let over = Arc::clone(&is_over);
-        let run = move || read_ahead(reading, &sender, records_max, wait, until, &counters, &over);
-        let thread = std::thread::Builder::new().name("tw-pg-read".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| PostgresError::Reading(error.to_string()))?;
-        Ok(Self { batches, is_over, thread })
-    }
-
-    fn finish(self) -> Result<(), PostgresError> {
-        self.is_over.store(true, Ordering::Release);
-        drop(self.batches);
-        self.thread.join().map_err(|_| PostgresError::Reading("it panicked".to_owned()))?
-    }
-}
-
-fn read_ahead(
-    mut reading: Reading,
-    sender: &SyncSender<Batch>,
-    records_max: u64,
-    wait: Duration,
-    until: Until,
-    counters: &Counters,
-    is_over: &AtomicBool,
-) -> Result<(), PostgresError> {
-    let mut batch = reading.new_batch();
-    let mut begun = Instant::now();
+/// Waits for `done`, and a little longer once it was told to stop; `None` where that was in vain.
+async fn unless_told<T>(
+    stop: &AtomicBool,
+    done: impl Future<Output = Result<T, PostgresError>>,
+) -> Result<Option<T>, PostgresError> {
+    let mut done = pin!(done);
+    let mut told = None;
     loop {
-        if let Some(durable) = reading.durable_through()? {
-            counters.note_durable(durable);
+        if let Ok(done) = tokio::time::timeout(LOOK, &mut done).await {
+            return done.map(Some);
         }
-        let was_empty = batch.is_empty();
-        let is_full = reading.fill(&mut batch, records_max)?;
-        if was_empty {
-            begun = Instant::now();
-        }
-        let is_end = !is_full && until == Until::CaughtUp;
-        if !batch.is_empty() && (is_full || is_end || begun.elapsed() >= wait) {
-            reading.finish(&mut batch);
-            let next = reading.new_batch();
-            if sender.send(std::mem::replace(&mut batch, next)).is_err() {
-                return Ok(());
-            }
-        } else if is_end {
-            return Ok(());
-        } else {
-            // An idle journal gives nothing to send, which would tell that nobody takes it.
-            if is_over.load(Ordering::Acquire) {
-                return Ok(());
-            }
-            std::thread::sleep(IDLE);
+        if stop.load(Ordering::Acquire) && told.get_or_insert_with(Instant::now).elapsed() >= STOP_GRACE {
+            return Ok(None);
         }
     }
 }

@@ -47,6 +47,8 @@ pub struct Server {
     pub tls: Tls,
     /// Certificates to trust in place of the system's, as PEM.
     pub root_cert: Option<PathBuf>,
+    /// How long connecting may take until the server has answered.
+    pub(crate) answer_limit: Duration,
 }
 
 impl std::fmt::Debug for Server {
@@ -55,7 +57,10 @@ impl std::fmt::Debug for Server {
     }
 }
 
+/// Until a host is given up, and until a server that took the connection must have answered, unless `connect_timeout` is in
+/// the connection string, which then is both.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const REMEDY: &str = "write postgres://user@host:5432/database, or \
                       host=/run/postgresql user=… dbname=… for a socket";
@@ -74,11 +79,13 @@ impl Server {
         if config.get_user().is_none() {
             return Err(PostgresError::Settings(format!("postgres.url names no user; {REMEDY}")));
         }
-        config.connect_timeout(CONNECT_TIMEOUT);
+        let asked = config.get_connect_timeout().copied();
+        config.connect_timeout(asked.unwrap_or(CONNECT_TIMEOUT));
         config.keepalives_idle(KEEPALIVE);
         config.keepalives_interval(KEEPALIVE);
         config.tcp_user_timeout(KEEPALIVE * 3);
-        Ok(Self { config, password_file: None, tls: mode, root_cert: None })
+        let answer_limit = asked.unwrap_or(ANSWER_LIMIT);
+        Ok(Self { config, password_file: None, tls: mode, root_cert: None, answer_limit })
     }
 
     /// Another database of the same server.

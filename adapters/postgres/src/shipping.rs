@@ -10,8 +10,16 @@ use futures_util::SinkExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use tickwerk_domain::Family;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement, Transaction};
+
+/// The code of a violated constraint, for rows that were dropped without a word: people mend that.
+const ROWS_DROPPED: &str = "23000";
+
+/// What helps where a partition is gone that no command dropped.
+const WITHOUT_PARTITION: &str = "; a partition that tickwerk.event_partition names is not attached; attach it again, or ship \
+     the journal into an empty database";
 
 /// A connection that ships.
 pub(crate) struct Shipper {
@@ -118,12 +126,18 @@ async fn copy_rows(
     for chunk in batch.take_rows() {
         sink.feed(chunk).await.map_err(failed())?;
     }
-    let copied = sink.finish().await.map_err(failed())?;
+    let copied = sink.finish().await.map_err(|error| {
+        let is_without_partition = error.code() == Some(&SqlState::CHECK_VIOLATION)
+            && error.as_db_error().is_some_and(|said| said.message().starts_with("no partition of relation"));
+        let remedy = if is_without_partition { WITHOUT_PARTITION } else { "" };
+        let (reason, code) = (reason_of(&error), error.code().map(|code| code.code().to_owned()));
+        PostgresError::Statement { what: "copy events", reason: reason + remedy, code }
+    })?;
     if copied == expected {
         return Ok(());
     }
     let reason = format!("the server took {copied} of {expected} rows; something on the table drops them");
-    Err(PostgresError::Statement { what: "copy events", reason, code: None })
+    Err(PostgresError::Statement { what: "copy events", reason, code: Some(ROWS_DROPPED.to_owned()) })
 }
 
 async fn save_blocks(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), PostgresError> {

@@ -154,6 +154,7 @@ impl LaneProducer {
     pub fn publish_all(&mut self, commands: &[Record]) -> Result<(), PublishError> {
         for (index, batch) in commands.chunks(self.batch_max).enumerate() {
             let mut waiter = self.wait.waiter();
+            let mut is_waiting = false;
             loop {
                 // Asked first: a dead pipeline may well have room.
                 if let Some(reason) = self.state.failure() {
@@ -166,6 +167,9 @@ impl LaneProducer {
                 }
                 if self.copy_in(batch) {
                     break;
+                }
+                if !std::mem::replace(&mut is_waiting, true) {
+                    self.stats.lane(self.lane).count_wait();
                 }
                 waiter.idle();
             }

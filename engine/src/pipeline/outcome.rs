@@ -62,8 +62,13 @@ impl OutcomeProducer {
     pub(super) fn publish(&mut self, frames: &[Record]) -> Result<(), JournalGone> {
         let Some(last) = frames.last() else { return Ok(()) };
         let mut waiter = self.wait.waiter();
+        let mut is_waiting = false;
         while !try_copy_in(&mut self.ring, frames) {
-            self.stats.outcome().note_full();
+            let gauge = self.stats.outcome();
+            gauge.note_full();
+            if !mem::replace(&mut is_waiting, true) {
+                gauge.count_wait();
+            }
             if self.state.failure().is_some() {
                 return Err(JournalGone);
             }

@@ -18,6 +18,7 @@ pub struct RingGauge {
     published: CachePadded<AtomicU64>,
     consumed: CachePadded<AtomicU64>,
     refused: AtomicU64,
+    waits: AtomicU64,
     highest: AtomicU64,
 }
 
@@ -28,6 +29,7 @@ impl RingGauge {
             published: CachePadded::default(),
             consumed: CachePadded::default(),
             refused: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
             highest: AtomicU64::new(0),
         }
     }
@@ -63,6 +65,11 @@ impl RingGauge {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// Times that the producer found the ring full and waited for room.
+    pub fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
     pub(super) fn set_published(&self, count: u64) {
         self.published.store(count, Ordering::Release);
     }
@@ -86,6 +93,12 @@ impl RingGauge {
 
     pub(super) fn set_consumed(&self, count: u64) {
         self.consumed.store(count, Ordering::Release);
+    }
+
+    /// Called by the producer once it begins to wait.
+    #[cold]
+    pub(super) fn count_wait(&self) {
+        self.waits.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_refused(&self, count: usize) {

@@ -49,6 +49,8 @@ fn a_full_market_lane_lets_its_source_wait() {
     assert_eq!(join(rig.threads).counts.external, 1 + 50);
     assert_eq!(rig.stats.commands(), 1 + 50);
     assert_eq!(rig.stats.refusals(), 0, "waiting is not refusing");
+    assert!(rig.stats.lane(Lane::Market).waits() > 0, "and is counted");
+    assert_eq!(rig.stats.lane(Lane::Control).waits(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Read models paused, resumed and rebuilt while a journal is shipped, and events that they cannot take.
 
 use crate::process::{records_of, wait_for};
+use crate::proxy::{Fault, Proxy};
 use crate::server::{Database, Server, database};
 use crate::support::{
     checkpoint, db, last_sequence, migrate, ship, start_shipping, tables, text, traded, wait_until_shipped,
@@ -285,4 +286,50 @@ fn a_swap_waits_for_readers_and_other_journals_are_refused() {
         assert_eq!(done["projections"][0]["ok"], true, "{done}");
     });
     assert_eq!(models(&often), models(&once));
+}
+
+/// Here the harness is tried: the rebuild is the real one, and what holds the checkpoint is taken from it on the way.
+#[test]
+fn a_swap_that_does_not_hold_the_checkpoint_is_caught() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(600);
+    let (once, often) = pair(&server, &journal);
+    let (proxy, last) = (Proxy::to(&server.socket()), last_sequence(&journal));
+    let replicator = start_shipping(&often, &journal, 50);
+    wait_until_shipped(&often, last / 3);
+    replicator.stop().expect(0);
+    let through_proxy = proxy.address("often");
+    for is_unlocked in [false, true] {
+        let reached = checkpoint(&often);
+        assert!(reached < last, "it was stopped in the middle");
+        std::thread::scope(|scope| {
+            let mut rebuilding = None;
+            proxy.strike_while(Fault::HoldSwap { is_unlocked }, || {
+                rebuilding = Some(scope.spawn(|| rebuild(&through_proxy, &journal, &["orders"])));
+            });
+            let replicator = start_shipping(&often, &journal, 50);
+            let through = if is_unlocked {
+                wait_until_shipped(&often, last);
+                last
+            } else {
+                // Whoever holds the checkpoint lets nothing be shipped.
+                let watcher = Database::open(&often);
+                let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'tickwerk replicator%' AND wait_event_type = 'Lock'";
+                wait_for("replication that waits", || (watcher.number(waits) > 0).then_some(()));
+                assert_eq!(checkpoint(&often), reached);
+                reached + 50
+            };
+            proxy.set(Fault::None);
+            let done = rebuilding.expect("it was begun").join().expect("it ends");
+            assert_eq!(done["projections"][0]["ok"], true, "{done}");
+            wait_until_shipped(&often, through);
+            replicator.stop().expect(0);
+            if !is_unlocked {
+                assert_eq!(status_of(&list(&often), "orders")["position"], checkpoint(&often));
+            }
+        });
+    }
+    let shown = list(&often);
+    assert!(status_of(&shown, "orders")["position"].as_u64() < Some(last), "{shown}");
+    assert_ne!(models(&often), models(&once));
 }

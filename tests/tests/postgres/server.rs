@@ -2,7 +2,7 @@
 
 use crate::fixture::tell_skipped;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,6 +25,10 @@ pub(crate) struct Server {
     folder: tempfile::TempDir,
     programs: PathBuf,
     process: Option<Child>,
+    /// Of its socket, and on loopback where it listens there.
+    port: u16,
+    /// Settings above the usual ones.
+    settings: Vec<String>,
 }
 
 /// The folder of the server's programs, of the newest version there is.
@@ -68,7 +72,7 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let open = fs::Permissions::from_mode(0o777);
         fs::set_permissions(folder.path(), open).expect("a folder of our own can be opened");
-        let mut server = Self { folder, programs, process: None };
+        let mut server = Self { folder, programs, process: None, port: 5432, settings: Vec::new() };
         let made = program(&server.programs.join("initdb"))
             .args([
                 "--auth",
@@ -95,12 +99,18 @@ impl Server {
     }
 
     /// Replaces a file of its configuration.
-    fn configure(&self, name: &str, text: &str) {
+    pub(crate) fn configure(&self, name: &str, text: &str) {
         fs::write(self.data().join(name), text).expect("a file of the server can be written");
     }
 
     /// Starts it; it is there when this returns.
     pub(crate) fn run(&mut self) {
+        assert!(self.try_run(), "the server ended at its start");
+    }
+
+    /// Starts it; `false` where it ended at once.
+    fn try_run(&mut self) -> bool {
+        let settings = self.settings.iter().flat_map(|setting| ["-c", setting.as_str()]);
         let child = program(&self.programs.join("postgres"))
             .arg("-D")
             .arg(self.data())
@@ -108,13 +118,54 @@ impl Server {
             // A server that is killed keeps what it wrote; only a power cut would not. Recovery syncs every file otherwise.
             .args(["-c", "max_wal_size=2GB", "-c", "fsync=off", "-k"])
             .arg(self.folder.path())
+            .args(["-p", &self.port.to_string()])
+            .args(settings)
             .spawn();
-        self.process = Some(child.expect("setpriv starts"));
+        let child = self.process.insert(child.expect("setpriv starts"));
+        let address = Self::address_at(self.folder.path(), self.port, "postgres", "postgres");
         let deadline = Instant::now() + TIMEOUT;
-        while Database::try_open(&self.address("postgres")).is_none() {
+        while Database::try_open(&address).is_none() {
+            if child.try_wait().expect("a child can be asked").is_some() {
+                self.process = None;
+                return false;
+            }
             assert!(Instant::now() < deadline, "the server did not start within {TIMEOUT:?}");
             std::thread::sleep(PAUSE);
         }
+        true
+    }
+
+    /// Starts it again, on loopback too, with these settings; gives its port.
+    pub(crate) fn run_on_loopback(&mut self, settings: &[&str]) -> u16 {
+        const ATTEMPTS: usize = 10;
+        self.stop_immediately();
+        self.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        self.settings.push("listen_addresses=127.0.0.1".to_owned());
+        for _ in 0..ATTEMPTS {
+            // Free now; somebody else may be quicker.
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+            self.port = listener.local_addr().expect("it is bound").port();
+            drop(listener);
+            if self.try_run() {
+                return self.port;
+            }
+        }
+        panic!("the server did not start on loopback with {settings:?}");
+    }
+
+    /// Starts it again as a standby of nobody: it only reads until it is promoted.
+    pub(crate) fn run_as_standby(&mut self) {
+        self.stop_immediately();
+        self.configure("standby.signal", "");
+        self.run();
+    }
+
+    /// Gives a file of the server to whom the server runs as, who alone may read it.
+    pub(crate) fn keep_secret(&self, name: &str) {
+        let owner = fs::metadata(self.data()).expect("the server has a folder");
+        let path = self.data().join(name);
+        std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).expect("a file can be given");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file of our own");
     }
 
     /// How to reach a database of it, as a superuser.
@@ -123,7 +174,16 @@ impl Server {
     }
 
     pub(crate) fn address_as(&self, user: &str, database: &str) -> String {
-        format!("host={} user={user} dbname={database}", self.folder.path().display())
+        Self::address_at(self.folder.path(), self.port, user, database)
+    }
+
+    fn address_at(folder: &Path, port: u16, user: &str, database: &str) -> String {
+        format!("host={} port={port} user={user} dbname={database}", folder.display())
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join(format!(".s.PGSQL.{}", self.port))
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
@@ -138,9 +198,16 @@ impl Server {
         self.process.take().expect("the server runs").wait().expect("a child can be waited for");
     }
 
+    /// Stops one of its processes in its tracks, or lets it go on.
+    pub(crate) fn freeze_process(id: i32, is_frozen: bool) {
+        let signal = if is_frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        let id = rustix::process::Pid::from_raw(id).expect("a process id");
+        // It may have ended meanwhile.
+        rustix::process::kill_process(id, signal).ok();
+    }
+
     /// Stops every process of it in its tracks, or lets them go on.
     pub(crate) fn freeze(&self, is_frozen: bool) {
-        let signal = if is_frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
         let parent = self.process.as_ref().expect("the server runs").id();
         for entry in fs::read_dir("/proc").expect("/proc").filter_map(Result::ok) {
             let name = entry.file_name();
@@ -149,12 +216,10 @@ impl Server {
             // pid (name) state parent …
             let its_parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
             if its_parent.and_then(|its| its.parse::<u32>().ok()) == Some(parent) {
-                let id = rustix::process::Pid::from_raw(id).expect("a process id");
-                // It may have ended meanwhile.
-                rustix::process::kill_process(id, signal).ok();
+                Self::freeze_process(id, is_frozen);
             }
         }
-        self.signal(signal);
+        self.signal(if is_frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT });
     }
 }
 

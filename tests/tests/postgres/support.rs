@@ -101,10 +101,9 @@ pub(crate) fn tables(address: &str) -> Vec<(String, u64, String)> {
     );
     let mut tables = Vec::new();
     for name in names.into_iter().filter_map(|row| row.into_iter().next()?) {
-        let left_out = format!(" - '{}'", HOW_IT_CAME.join("' - '"));
         let sql = format!(
-            "SELECT count(*), md5(COALESCE(string_agg(row, E'\\n' ORDER BY row), '')) FROM
-             (SELECT (to_jsonb(t){left_out})::text COLLATE \"C\" AS row FROM tickwerk.{name} t) AS rows"
+            "SELECT count(*), md5(COALESCE(string_agg(row, E'\\n' ORDER BY row), '')) FROM ({}) AS rows",
+            rows_sql(&name)
         );
         let row = database.rows(&sql).remove(0);
         let count = row[0].as_ref().and_then(|count| count.parse().ok()).expect("a count");
@@ -112,6 +111,40 @@ pub(crate) fn tables(address: &str) -> Vec<(String, u64, String)> {
     }
     assert!(tables.iter().any(|(name, count, _)| name == "events" && *count > 0), "{tables:?}");
     tables
+}
+
+/// Requires the same rows in every table; names the first that differ.
+#[track_caller]
+pub(crate) fn expect_same_tables(left: &str, right: &str) {
+    let (these, those) = (tables(left), tables(right));
+    let names = |all: &[(String, u64, String)]| all.iter().map(|(name, ..)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&these), names(&those));
+    if let Some(((name, ..), _)) = these.iter().zip(&those).find(|(this, that)| this != that) {
+        panic!("{}", first_difference(left, right, name));
+    }
+}
+
+/// Rows of a table that are in one database alone.
+fn first_difference(left: &str, right: &str, name: &str) -> String {
+    let rows = |address: &str| {
+        let rows = Database::open(address).rows(&format!("{} ORDER BY 1", rows_sql(name)));
+        rows.into_iter().filter_map(|row| row.into_iter().next()?).collect::<Vec<_>>()
+    };
+    let (these, those) = (rows(left), rows(right));
+    let place = these.iter().zip(&those).take_while(|(this, that)| this == that).count();
+    format!(
+        "{name} has {} rows and {}; the first that differ: {:?} and {:?}",
+        these.len(),
+        those.len(),
+        these.get(place),
+        those.get(place)
+    )
+}
+
+/// Rows of a table as text, without what tells of the shipping.
+fn rows_sql(name: &str) -> String {
+    let left_out = format!(" - '{}'", HOW_IT_CAME.join("' - '"));
+    format!("SELECT (to_jsonb(t){left_out})::text COLLATE \"C\" AS row FROM tickwerk.{name} t")
 }
 
 /// Runs the program with a URL in its environment.

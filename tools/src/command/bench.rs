@@ -1,8 +1,10 @@
 //! `tickwerk bench`: measures this machine with the committed workload.
 
+mod beside;
 mod follower;
 mod journal;
 mod replication;
+mod postgres;
 
 use super::{print, tell};
 use crate::exit;
@@ -38,6 +40,8 @@ enum What {
     Follower(follower::Options),
     /// PostgreSQL: shipping beside a bare copy, a backlog, what dashboards ask, and a rebuild meanwhile.
     Replication(replication::Options),
+    /// What the core pays for a PostgreSQL that is stopped or hangs, against none at all.
+    Postgres(postgres::Options),
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,6 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         What::Verify(options) => verify(options),
         What::Follower(options) => follower::run(options),
         What::Replication(options) => replication::run(options),
+        What::Postgres(options) => postgres::run(options),
     }
 }
 

@@ -1,42 +1,22 @@
 //! `tickwerk bench follower`: what the core pays for its follower, with a processor to spare and without.
 //!
-//! Apart: one thread decides and writes, alone on the last processor; the follower and the journal's own threads share
-//! the first. Run it by `chrt -R -f 5` to keep others off the core thread only. Shared: source, core, journal and follower share all processors as the daemon lets them. Each round runs
-//! both layouts with and without the follower, in turn, with the same commands. Latency apart is that of a batch from
-//! its first command until all of it is written; shared, of a command from its publication until it is written, with
-//! the lanes full.
+//! How it is measured is told in [`beside`](super::beside). Run it by `chrt -R -f 5` to keep others off the core thread
+//! only.
 
-use super::{mark, print, tell};
-use crate::config::{Acknowledge, SnapshotSettings};
+use super::beside::{Beside, Compared, Extent, Layout, Measured, Ratio, measure_all};
+use super::{mark, print};
 use crate::exit;
-use crate::follower::{Beginning, Follower, Query, Wanted};
-use crate::sink::{Counts, JournalSink};
-use crate::snapshot::State;
 use crate::summary::grouped;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::time::{Duration, Instant};
-use tickwerk_bench::recording::Desk;
-use tickwerk_bench::throughput::median;
-use tickwerk_bench::workload::{BATCH, MIXED_V1, Workload, setup};
-use tickwerk_domain::{Mode, Record, Sequence};
-use tickwerk_engine::Core;
-use tickwerk_engine::pipeline::affinity::{cores_available, pin_current_thread};
-use tickwerk_engine::pipeline::{Lane, Pipeline, PipelineConfig, Running, clock};
-use tickwerk_journal::{Journal, JournalConfig, JournalId, SyncPolicy, Watermarks, Writer, recover};
+use tickwerk_bench::workload::MIXED_V1;
+use tickwerk_engine::pipeline::affinity::cores_available;
 
 /// What the follower may cost where a processor is free.
 const COST_MAX: f64 = 0.05;
-/// Commands before time is taken.
-const WARM_UP: u64 = 65_536;
-/// Bytes of journal that a command comes to, generously.
-const BYTES_PER_COMMAND: u64 = 320;
-/// As the daemon where `written` acknowledges.
-const SYNC: SyncPolicy = SyncPolicy::Every(Duration::from_millis(50));
-const PREFAULT_BYTES: usize = 512 << 10;
+/// Without it, and with it.
+const ALL: [Beside; 2] = [Beside::Nobody, Beside::Follower];
 
 /// Options of `bench follower`.
 #[derive(Debug, clap::Args)]
@@ -55,57 +35,16 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Who runs where.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Layout {
-    Apart {
-        /// Where it is decided.
-        core: usize,
-    },
-    Shared,
-}
-
-impl Layout {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Apart { .. } => "apart",
-            Self::Shared => "shared",
-        }
+impl Options {
+    fn extent(&self) -> Extent {
+        Extent { commands: self.commands, rounds: self.rounds, dir: self.dir.clone() }
     }
-}
-
-/// Commands a second, and nanoseconds.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    per_s: f64,
-    p50_ns: f64,
-    p99_ns: f64,
-    /// How much of the journal the follower had followed when the last command was written; 0 without one.
-    followed: f64,
-}
-
-/// Medians of one layout.
-#[derive(Clone, Copy, Debug)]
-struct Compared {
-    layout: Layout,
-    off: Measured,
-    on: Measured,
-    /// Medians of the rounds' ratios.
-    ratio: Ratio,
-}
-
-/// On ÷ off.
-#[derive(Clone, Copy, Debug)]
-struct Ratio {
-    per_s: f64,
-    p50_ns: f64,
-    p99_ns: f64,
 }
 
 /// Measures and prints.
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let cores = cores_available();
-    let all = measure_all(options, cores)?;
+    let all = measure_all(&options.extent(), &ALL, cores)?;
     if options.json {
         let layouts: Vec<Value> = all.iter().map(to_json).collect();
         print(&json!({"workload": MIXED_V1.name, "commands": options.commands, "rounds": options.rounds, "cores": cores, "layouts": layouts}).to_string())?;
@@ -115,71 +54,15 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn measure_all(options: &Options, cores: usize) -> Result<Vec<Compared>> {
-    std::thread::scope(|scope| {
-        let (ask, asked) = sync_channel(1);
-        let (give, take) = sync_channel(1);
-        scope.spawn(move || {
-            pin_current_thread(Some(0));
-            for is_followed in asked {
-                if give.send(Started::new(options, is_followed)).is_err() {
-                    break;
-                }
-            }
-        });
-        compare_all(&Elsewhere { ask: &ask, take: &take }, options, cores)
-    })
-}
-
-fn compare_all(elsewhere: &Elsewhere<'_>, options: &Options, cores: usize) -> Result<Vec<Compared>> {
-    // Once pinned, this thread stays so, and sees one processor: what is shared comes first.
-    let apart_too = (cores > 1).then_some(Layout::Apart { core: cores - 1 });
-    let layouts = std::iter::once(Layout::Shared).chain(apart_too);
-    let mut all = Vec::new();
-    for layout in layouts {
-        let mut rounds = Vec::with_capacity(usize::from(options.rounds));
-        for round in 0..options.rounds {
-            tell(&format!("{}, round {} of {}", layout.word(), round + 1, options.rounds));
-            // Whoever comes second finds another disk.
-            let first = round % 2 == 1;
-            let measure = |is_followed| match layout {
-                Layout::Apart { core } => apart(elsewhere, options, core, is_followed),
-                Layout::Shared => shared(options, is_followed),
-            };
-            let one = measure(first)?;
-            let other = measure(!first)?;
-            rounds.push(if first { [other, one] } else { [one, other] });
-        }
-        all.push(compare(layout, &rounds));
-    }
-    Ok(all)
-}
-
-#[expect(clippy::float_arithmetic, reason = "ratios of measured figures")]
-fn compare(layout: Layout, rounds: &[[Measured; 2]]) -> Compared {
-    let of = |figure: &dyn Fn(&[Measured; 2]) -> f64| median(rounds.iter().map(figure).collect());
-    let side = |at: usize| Measured {
-        per_s: of(&|round| round[at].per_s),
-        p50_ns: of(&|round| round[at].p50_ns),
-        p99_ns: of(&|round| round[at].p99_ns),
-        followed: of(&|round| round[at].followed),
-    };
-    let ratio = Ratio {
-        per_s: of(&|[off, on]| on.per_s / off.per_s),
-        p50_ns: of(&|[off, on]| on.p50_ns / off.p50_ns),
-        p99_ns: of(&|[off, on]| on.p99_ns / off.p99_ns),
-    };
-    Compared { layout, off: side(0), on: side(1), ratio }
-}
-
 fn to_json(compared: &Compared) -> Value {
     let side = |side: &Measured| json!({"commands_per_s": side.per_s.round(), "p50_ns": side.p50_ns.round(), "p99_ns": side.p99_ns.round()});
-    let Ratio { per_s, p50_ns, p99_ns } = compared.ratio;
+    let Ratio { per_s, p50_ns, p99_ns } = compared.ratios[0];
+    let (off, on) = (&compared.sides[0], &compared.sides[1]);
     json!({
         "layout": compared.layout.word(),
-        "off": side(&compared.off),
-        "on": side(&compared.on),
-        "followed": compared.on.followed,
+        "off": side(off),
+        "on": side(on),
+        "followed": on.followed,
         "on_to_off": {"commands_per_s": per_s, "p50_ns": p50_ns, "p99_ns": p99_ns},
     })
 }
@@ -197,221 +80,22 @@ fn to_text(all: &[Compared], cores: usize, options: &Options) -> String {
         format!("{:<8}{:<10}{:>14}{:>12}{:>12}", "", "follower", "commands/s", "p50 ns", "p99 ns"),
     ];
     let number = |figure: f64| grouped(&format!("{figure:.0}"));
-    for Compared { layout, off, on, ratio } in all {
-        for (word, side) in [("off", off), ("on", on)] {
+    for Compared { layout, sides, ratios } in all {
+        let followed = sides[1].followed;
+        for (word, side) in ["off", "on"].iter().zip(sides) {
             let Measured { per_s, p50_ns, p99_ns, .. } = *side;
             let (per_s, p50, p99) = (number(per_s), number(p50_ns), number(p99_ns));
             lines.push(format!("{:<8}{word:<10}{per_s:>14}{p50:>12}{p99:>12}", layout.word()));
         }
-        let Ratio { per_s, p50_ns, p99_ns } = *ratio;
+        let Ratio { per_s, p50_ns, p99_ns } = ratios[0];
         lines.push(format!("{:<8}{:<10}{per_s:>14.3}{p50_ns:>12.3}{p99_ns:>12.3}", "", "on ÷ off"));
-        lines.push(format!("{:<8}{:<10}{:>14.3} of it followed meanwhile", "", "", on.followed));
+        lines.push(format!("{:<8}{:<10}{:>14.3} of it followed meanwhile", "", "", followed));
         if *layout != Layout::Shared {
             let is_reached = per_s >= 1.0 - COST_MAX && p99_ns <= 1.0 + COST_MAX;
             lines.push(format!("{:<8}within 5 % of off: {}", "", mark(is_reached)));
         }
     }
     lines.join("\n")
-}
-
-/// A journal in a directory that goes with it.
-struct Scratch {
-    dir: tempfile::TempDir,
-    journal: JournalId,
-    watermarks: Watermarks,
-}
-
-impl Scratch {
-    /// The first segment has room for everything, so that no other is made meanwhile.
-    fn new(options: &Options) -> Result<(Self, Writer)> {
-        let mut builder = tempfile::Builder::new();
-        let named = builder.prefix("tickwerk-bench-");
-        let dir = match &options.dir {
-            Some(parent) => named.tempdir_in(parent),
-            None => named.tempdir(),
-        };
-        let dir = dir.context("making a directory for the journals")?;
-        let bytes = (options.commands + WARM_UP) * BYTES_PER_COMMAND;
-        let recovered = recover(JournalConfig {
-            segment_size: bytes.next_multiple_of(1 << 20),
-            sync: SYNC,
-            prefault_bytes: PREFAULT_BYTES,
-            spare_segments: 1,
-            ..JournalConfig::new(dir.path())
-        })?;
-        let journal = recovered.journal_id();
-        let opened: Journal = recovered.open()?;
-        opened.wait_until_prepared()?;
-        let watermarks = opened.watermarks();
-        Ok((Self { dir, journal, watermarks }, opened.writer))
-    }
-
-    fn follower(&self) -> Result<Follower> {
-        Follower::start(Beginning {
-            dir: self.dir.path(),
-            journal: self.journal,
-            watermarks: self.watermarks.clone(),
-            acknowledge: Acknowledge::Written,
-            snapshots: SnapshotSettings { every_frames: 0, every_s: 0, keep: 2 },
-            behind: 0,
-            state: State::default(),
-            check: None,
-        })
-    }
-}
-
-/// How much of the journal `follower` has followed.
-#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a measured figure")]
-fn followed(follower: Option<&Follower>, watermarks: &Watermarks) -> Result<f64> {
-    let Some(follower) = follower else {
-        return Ok(0.0);
-    };
-    let written = watermarks.written_through();
-    let (sender, receiver) = channel();
-    let wanted = Wanted::Answer(Box::new(move |_, at| sender.send(at).unwrap_or_default()));
-    let asked = follower.queries().send(Query { at_least: Sequence::FIRST, wanted });
-    asked.ok().context("the follower has ended")?;
-    let at = receiver.recv().context("the follower has ended")?;
-    Ok(at.0 as f64 / written.0 as f64)
-}
-
-/// What is started for a measurement.
-struct Started {
-    scratch: Scratch,
-    writer: Writer,
-    follower: Option<Follower>,
-}
-
-impl Started {
-    fn new(options: &Options, is_followed: bool) -> Result<Self> {
-        let (scratch, writer) = Scratch::new(options)?;
-        let follower = is_followed.then(|| scratch.follower()).transpose()?;
-        Ok(Self { scratch, writer, follower })
-    }
-}
-
-/// Starts journals and followers from a thread that is pinned to the first processor: threads stay where the one that
-/// started them is pinned, and a thread that is pinned elsewhere cannot be pinned there any more.
-struct Elsewhere<'a> {
-    ask: &'a SyncSender<bool>,
-    take: &'a Receiver<Result<Started>>,
-}
-
-/// Decides and writes on this thread, with everything else on the first processor.
-fn apart(elsewhere: &Elsewhere<'_>, options: &Options, core: usize, is_followed: bool) -> Result<Measured> {
-    elsewhere.ask.send(is_followed).ok().context("the thread that starts the others has ended")?;
-    let started = elsewhere.take.recv().context("the thread that starts the others has ended")?;
-    let Started { scratch, writer, follower } = started?;
-    pin_current_thread(Some(core));
-    let measured =
-        decide_and_write(writer, options.commands, || followed(follower.as_ref(), &scratch.watermarks))?;
-    follower.map(Follower::finish).transpose()?;
-    Ok(measured)
-}
-
-fn decide_and_write(
-    mut writer: Writer,
-    commands: u64,
-    followed: impl FnOnce() -> Result<f64>,
-) -> Result<Measured> {
-    let mut desk = Desk::new();
-    let mut failed = None;
-    let mut write = |desk: &mut Desk, records: &[Record]| {
-        for record in records {
-            desk.feed(record, &mut |frame| {
-                for record in frame {
-                    if let Err(error) = writer.push(record) {
-                        failed = Some(error);
-                    }
-                }
-            });
-        }
-    };
-    write(&mut desk, &setup());
-    let mut workload = Workload::new(MIXED_V1);
-    let batches = |commands: u64| commands.div_ceil(BATCH as u64);
-    for _ in 0..batches(commands.min(WARM_UP)) {
-        write(&mut desk, workload.next_batch());
-    }
-    let mut latencies = Vec::with_capacity(usize::try_from(batches(commands))?);
-    let started = Instant::now();
-    for _ in 0..batches(commands) {
-        let batch = workload.next_batch();
-        let begun = Instant::now();
-        write(&mut desk, batch);
-        latencies.push(begun.elapsed());
-    }
-    let elapsed = started.elapsed();
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
-    let followed = followed()?;
-    writer.close()?;
-    latencies.sort_unstable();
-    let at = |percent: usize| nanos(latencies[(latencies.len() - 1) * percent / 100]);
-    Ok(Measured {
-        per_s: per_second(batches(commands) * BATCH as u64, elapsed),
-        p50_ns: at(50),
-        p99_ns: at(99),
-        followed,
-    })
-}
-
-/// The whole pipeline, fed by this thread.
-fn shared(options: &Options, is_followed: bool) -> Result<Measured> {
-    let Started { scratch, writer, follower } = Started::new(options, is_followed)?;
-    let config = PipelineConfig::for_this_machine(Mode::DataTime);
-    let sink = JournalSink::new(writer, Arc::new(Counts::default()));
-    let Running { mut lanes, stats, threads, .. } = Pipeline::start(&config, Core::new(), sink)?;
-    let drained = || {
-        let (lane, outcome) = (stats.lane(Lane::Market), stats.outcome());
-        lane.consumed() >= lane.published() && outcome.consumed() >= outcome.published()
-    };
-    let wait = || {
-        while !drained() && threads.failure().is_none() {
-            std::thread::yield_now();
-        }
-    };
-    lanes.market.publish_all(&setup())?;
-    let mut workload = Workload::new(MIXED_V1);
-    for _ in 0..options.commands.min(WARM_UP).div_ceil(BATCH as u64) {
-        lanes.market.publish_all(workload.next_batch())?;
-    }
-    wait();
-    let mut batch = [setup()[0]; BATCH];
-    let batches = options.commands.div_ceil(BATCH as u64);
-    let started = Instant::now();
-    for _ in 0..batches {
-        batch.copy_from_slice(workload.next_batch());
-        let now = clock::monotonic_ns();
-        for record in &mut batch {
-            record.envelope.origin_ns = now;
-        }
-        lanes.market.publish_all(&batch)?;
-    }
-    wait();
-    let elapsed = started.elapsed();
-    let followed = followed(follower.as_ref(), &scratch.watermarks)?;
-    drop(lanes);
-    let finished = threads.join()?;
-    follower.map(Follower::finish).transpose()?;
-    let at = |quantile: f64| nanos(Duration::from_nanos(finished.journaled.value_at_quantile(quantile)));
-    Ok(Measured {
-        per_s: per_second(batches * BATCH as u64, elapsed),
-        p50_ns: at(0.5),
-        p99_ns: at(0.99),
-        followed,
-    })
-}
-
-#[expect(clippy::float_arithmetic, reason = "a measured figure")]
-fn nanos(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e9
-}
-
-#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a measured figure")]
-fn per_second(count: u64, elapsed: Duration) -> f64 {
-    count as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
 #[cfg(test)]
@@ -422,10 +106,11 @@ mod tests {
     fn both_layouts_are_measured_and_nothing_is_left_behind() {
         let parent = tempfile::tempdir().unwrap();
         let dir = Some(parent.path().to_owned());
-        let options = Options { commands: 10_000, rounds: 1, dir, json: false };
+        let extent = Extent { commands: 10_000, rounds: 1, dir };
         // The measuring thread stays pinned.
-        let all = std::thread::scope(|scope| scope.spawn(|| measure_all(&options, 2)).join().unwrap());
-        for Compared { off, on, ratio, .. } in all.unwrap() {
+        let all = std::thread::scope(|scope| scope.spawn(|| measure_all(&extent, &ALL, 2)).join().unwrap());
+        for Compared { sides, ratios, .. } in all.unwrap() {
+            let (off, on, ratio) = (sides[0], sides[1], ratios[0]);
             assert!(off.followed <= 0.0 && (0.0..=1.0).contains(&on.followed), "{off:?} {on:?}");
             let figures = [off.per_s, on.per_s, on.p99_ns, ratio.per_s, ratio.p50_ns, ratio.p99_ns];
             assert!(figures.iter().all(|figure| figure.is_finite() && *figure > 0.0), "{figures:?}");

@@ -13,6 +13,7 @@ impl Server {
                 "depth_max": gauge.depth_max(),
                 "capacity": gauge.capacity(),
                 "refused": gauge.refused(),
+                "waits": gauge.waits(),
             })
         };
         let mut rings = json!({ "outcome": ring(stats.outcome()) });
