@@ -19,6 +19,10 @@ mod process;
 mod as_of;
 #[path = "postgres/chaos.rs"]
 mod chaos;
+#[path = "postgres/catalogue.rs"]
+mod catalogue;
+#[path = "postgres/doctor.rs"]
+mod doctor;
 #[path = "postgres/faults.rs"]
 mod faults;
 #[path = "postgres/figures.rs"]
@@ -33,16 +37,24 @@ mod projections;
 mod rates;
 #[path = "postgres/proxy.rs"]
 mod proxy;
+#[path = "postgres/proof.rs"]
+mod proof;
 #[path = "postgres/refusals.rs"]
 mod refusals;
+#[path = "postgres/restated.rs"]
+mod restated;
 #[path = "postgres/rows.rs"]
 mod rows;
+#[path = "postgres/selection.rs"]
+mod selection;
 #[path = "postgres/server.rs"]
 mod server;
 #[path = "postgres/servers.rs"]
 mod servers;
 #[path = "postgres/support.rs"]
 mod support;
+#[path = "postgres/written.rs"]
+mod written;
 
 /// Whether the long form was asked for.
 pub(crate) fn is_long() -> bool {

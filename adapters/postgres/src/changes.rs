@@ -107,23 +107,6 @@ impl Changes {
         RowChange { table, values, overflow }
     }
 
-    /// What a column of a row holds, by table and key; of a table of what happened, in its last row with this key.
-    #[cfg(test)]
-    pub(crate) fn cell(&self, table: &str, key: &[Value], column: &str) -> Value {
-        let changes = self.tables.iter().find(|changes| changes.table.name == table).expect("a table");
-        let current = changes.current.get(key).map(|(values, _)| values);
-        let appended = || changes.appended.iter().rev().find(|(values, _)| values.starts_with(key));
-        let values = current.or_else(|| appended().map(|(values, _)| values));
-        values.map_or(Value::Null, |values| values[changes.table.place(column)].clone())
-    }
-
-    /// How many rows of a table are changed.
-    #[cfg(test)]
-    pub(crate) fn rows_of(&self, table: &str) -> usize {
-        let changes = self.tables.iter().find(|changes| changes.table.name == table).expect("a table");
-        changes.current.len() + changes.appended.len()
-    }
-
     /// The tables of the projection.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &'static Table> {
         self.tables.iter().map(|changes| changes.table)

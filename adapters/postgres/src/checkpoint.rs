@@ -6,7 +6,7 @@
 use crate::batch::Batch;
 use crate::error::PostgresError;
 use crate::meaning::{position, sequence};
-use tickwerk_domain::{Family, Sequence};
+use tickwerk_domain::Sequence;
 use tickwerk_journal::{ChainHead, Head, JournalId};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{GenericClient, Row, Transaction};
@@ -70,14 +70,12 @@ impl Checkpoint {
     pub(crate) async fn take(
         transaction: &Transaction<'_>,
         journal: JournalId,
-        families: &[Family],
     ) -> Result<Self, PostgresError> {
-        let words: Vec<&str> = families.iter().map(|family| family.word()).collect();
         let sql = "INSERT INTO tickwerk.checkpoint AS old (journal_id, global_position, chain_head, block_position, block_head,
-                recorded_at_ns, fence, generation, families, rows_shipped, commits)
-            VALUES ($1::text::uuid, 0, $2, 0, $2, 0, 1, 1, $3, 0, 0)
+                recorded_at_ns, fence, generation, rows_shipped, commits)
+            VALUES ($1::text::uuid, 0, $2, 0, $2, 0, 1, 1, 0, 0)
             ON CONFLICT (only_one) DO UPDATE SET fence = old.fence + 1";
-        let values: [&(dyn ToSql + Sync); 3] = [&journal.to_string(), &&[0_u8; 32][..], &words];
+        let values: [&(dyn ToSql + Sync); 2] = [&journal.to_string(), &&[0_u8; 32][..]];
         transaction.execute(sql, &values).await.map_err(PostgresError::statement("take the checkpoint"))?;
         Self::load(transaction).await
     }

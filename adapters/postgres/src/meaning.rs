@@ -125,7 +125,7 @@ pub(crate) async fn load(
     let sql = "SELECT global_position, kind, type_id, schema_version, payload FROM tickwerk.definition
         WHERE global_position <= $1 ORDER BY global_position";
     for row in client.query(sql, &[&position(through)]).await.map_err(failed())? {
-        dictionary.watch(&definition(&row)?);
+        dictionary.watch(&definition(&row)?, &[]);
     }
     let sql =
         "SELECT order_id, instrument_id, side, account_id, strategy_id, traded_qty, traded_weighted::text,

@@ -32,6 +32,7 @@ macro_rules! steps {
 const STEPS: &[Step] = steps! {
     1 "events",
     2 "projections",
+    3 "selection_and_acts",
 };
 
 /// What `migrate` did.

@@ -21,8 +21,6 @@ mod profits;
 mod signals;
 mod strategies;
 mod system_health;
-#[cfg(test)]
-mod testing;
 mod trades;
 mod trading_activity;
 

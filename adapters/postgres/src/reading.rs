@@ -10,9 +10,10 @@ use crate::error::PostgresError;
 use crate::event_row::{self, Scratch};
 use crate::fact::Fact;
 use crate::projection::Projection;
-use std::collections::BTreeMap;
+use crate::selection::Selector;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use tickwerk_domain::{Command, Event, Family, Sequence, TypeId};
+use tickwerk_domain::{Command, Event, Sequence, TypeId};
 use tickwerk_journal::{
     Chain, ChainHead, Follow, FrameRef, JournalId, ReadError, StoredWatermarks, Tail, Watermarks, is_live,
 };
@@ -38,11 +39,13 @@ pub(crate) struct Reading {
     limit: Option<Sequence>,
     /// Only records behind the first and through the second are folded; the others are known to be.
     folded: (Sequence, Sequence),
+    /// Records that a projection is not given, by its place.
+    left_out: Vec<BTreeSet<Sequence>>,
     /// The type of the record that was folded last.
     folded_type: &'static str,
     journal: JournalId,
     dictionary: Dictionary,
-    families: Vec<Family>,
+    selector: Selector,
     projections: Vec<Box<dyn Projection>>,
     /// Which projections want a type.
     wanted: BTreeMap<TypeId, Vec<usize>>,
@@ -56,11 +59,11 @@ impl Reading {
         marks: &Marks,
         checkpoint: &Checkpoint,
         dictionary: Dictionary,
-        families: &[Family],
+        selector: Selector,
         projections: Vec<Box<dyn Projection>>,
     ) -> Result<Self, PostgresError> {
         let mut reading =
-            Self::from_block(dir, marks, checkpoint.block, dictionary, families, projections, None)?;
+            Self::from_block(dir, marks, checkpoint.block, dictionary, selector, projections, None)?;
         if let Some(theirs) = checkpoint.journal.filter(|theirs| *theirs != reading.journal) {
             return Err(PostgresError::Refused(format!(
                 "the database holds journal {theirs} through sequence {}, this is journal {}; \
@@ -78,7 +81,7 @@ impl Reading {
         marks: &Marks,
         block: ChainHead,
         dictionary: Dictionary,
-        families: &[Family],
+        selector: Selector,
         projections: Vec<Box<dyn Projection>>,
         limit: Option<Sequence>,
     ) -> Result<Self, PostgresError> {
@@ -113,10 +116,11 @@ impl Reading {
             at: block.through,
             limit,
             folded: (Sequence::NONE, Sequence(u64::MAX)),
+            left_out: Vec::new(),
             folded_type: "",
             journal,
             dictionary,
-            families: families.to_vec(),
+            selector,
             projections,
             wanted,
             scratch: Scratch::default(),
@@ -131,6 +135,11 @@ impl Reading {
     /// Folds nothing but what lies behind `after` and not behind `through`.
     pub(crate) fn fold_only(&mut self, after: Sequence, through: Sequence) {
         self.folded = (after, through);
+    }
+
+    /// Does not give each projection the records of its set.
+    pub(crate) fn leave_out(&mut self, left_out: Vec<BTreeSet<Sequence>>) {
+        self.left_out = left_out;
     }
 
     /// The type of the record that was folded last.
@@ -223,7 +232,7 @@ impl Reading {
     pub(crate) fn fill(&mut self, batch: &mut Batch, records_max: u64) -> Result<bool, PostgresError> {
         let bound = self.bound()?;
         while batch.records() < records_max {
-            let Self { tail, chain, at, dictionary, families, projections, wanted, scratch, journal, .. } =
+            let Self { tail, chain, at, dictionary, selector, projections, wanted, scratch, journal, .. } =
                 self;
             let Some(frame) = next(tail, bound)? else {
                 return Ok(false);
@@ -232,10 +241,10 @@ impl Reading {
             *at = frame.header.last_sequence();
             let command = frame.header.first_sequence;
             for (index, record) in frame.records.iter().enumerate() {
-                let learnt = dictionary.watch(record);
+                let learnt = dictionary.watch(record, frame.records);
                 batch.meaning.note(learnt, record, dictionary);
                 let type_id = record.payload.type_id();
-                if let Some(family) = type_id.family().filter(|family| families.contains(family)) {
+                if let Some(family) = type_id.family().filter(|_| selector.takes(record)) {
                     batch.days.insert((family, record.envelope.time_ns.0 / DAY_NS));
                     batch.rows += 1;
                     let opaque = frame.opaque(index);
@@ -249,6 +258,10 @@ impl Reading {
                 self.folded_type = record.payload.event_type();
                 let fact = Fact { record, frame: frame.records, dictionary };
                 for taker in takers {
+                    let left_out = self.left_out.get(*taker);
+                    if left_out.is_some_and(|left_out| left_out.contains(&record.envelope.sequence)) {
+                        continue;
+                    }
                     fold(&fact, projections[*taker].as_mut(), &mut batch.projections[*taker]);
                 }
             }

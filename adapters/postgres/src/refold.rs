@@ -11,6 +11,7 @@ use crate::error::{PostgresError, is_of_data, reason_of};
 use crate::meaning::{self, position, sequence};
 use crate::projection::{self, Projection};
 use crate::reading::{Marks, Reading};
+use crate::selection::Selector;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -270,8 +271,15 @@ async fn open(
             (ChainHead { through, head }, meaning::load(client, through).await?)
         }
     };
-    let mut reading =
-        Reading::from_block(dir, &Marks::Stored, block, dictionary, &[], vec![projection], Some(at))?;
+    let mut reading = Reading::from_block(
+        dir,
+        &Marks::Stored,
+        block,
+        dictionary,
+        Selector::default(),
+        vec![projection],
+        Some(at),
+    )?;
     let theirs = Checkpoint::load(client).await?.journal;
     if let Some(theirs) = theirs.filter(|theirs| *theirs != reading.journal()) {
         let reason = format!("the database holds journal {theirs}, this is journal {}", reading.journal());

@@ -152,9 +152,12 @@ impl Replicator {
         registered: &mut Option<Instant>,
     ) -> Result<End, PostgresError> {
         let begin = session::begin(&self.settings, name, &self.dir, &self.marks);
-        let Some((reading, mut shipper)) = runtime.block_on(unless_told(&self.stop, begin))? else {
+        let Some((reading, mut shipper, changed)) = runtime.block_on(unless_told(&self.stop, begin))? else {
             return Ok(End::Stopped);
         };
+        if let Some(changed) = changed {
+            (self.callbacks.tell)(&changed);
+        }
         let reached = shipper.checkpoint().position;
         let had_trouble = self.counters.trouble().is_some();
         self.counters.note_connection(reached);

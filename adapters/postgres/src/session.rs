@@ -10,10 +10,12 @@ use crate::meaning;
 use crate::migrate::{become_writer, check_schema};
 use crate::projection::{self, Projection};
 use crate::reading::{Marks, Reading};
+use crate::selection::Selector;
 use crate::settings::Settings;
 use crate::shipping::Shipper;
 use std::path::Path;
 use std::time::Duration;
+use tickwerk_domain::Sequence;
 use tokio_postgres::Client;
 
 /// The longest that setting up may take.
@@ -27,14 +29,14 @@ const LIMITS: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_
      SET statement_timeout = '300s'; SET client_connection_check_interval = '5s'; SET tcp_keepalives_idle = 10; \
      SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; SET timezone = 'UTC'; SET search_path = pg_catalog";
 
-/// Connects and takes over; gives who reads and who ships.
+/// Connects and takes over; gives who reads, who ships, and what to tell where from here on other events are selected.
 pub(crate) async fn begin(
     settings: &Settings,
     name: &str,
     dir: &Path,
     marks: &Marks,
-) -> Result<(Reading, Shipper), PostgresError> {
-    within("set up replication", SETUP_LIMIT, async {
+) -> Result<(Reading, Shipper, Option<String>), PostgresError> {
+    let begun = async {
         let mut client = connect(&settings.server, name).await?;
         let limits = client.batch_execute(LIMITS).await;
         limits.map_err(PostgresError::statement("set limits for the connection"))?;
@@ -43,21 +45,29 @@ pub(crate) async fn begin(
         become_writer(&client).await?;
         check_writable(&client).await?;
         let checkpoint = Checkpoint::load(&client).await?;
-        check_selection(&client, settings).await?;
         let dictionary = meaning::load(&client, checkpoint.position).await?;
         let projections = active_projections(&client, &checkpoint).await?;
-        let reading = Reading::begin(dir, marks, &checkpoint, dictionary, &settings.families, projections)?;
+        let mut selector = Selector::load(&client).await?;
+        let is_changed = selector.want(&settings.selection, checkpoint.position);
+        selector.stand(&client, checkpoint.position).await?;
+        let reading = Reading::begin(dir, marks, &checkpoint, dictionary, selector.clone(), projections)?;
         // Not before the journal was seen to be the right one.
         let failed = || PostgresError::statement("take the checkpoint");
         let transaction = client.transaction().await.map_err(failed())?;
-        let taken = Checkpoint::take(&transaction, reading.journal(), &settings.families).await?;
-        transaction.commit().await.map_err(failed())?;
+        let taken = Checkpoint::take(&transaction, reading.journal()).await?;
         if taken.position != checkpoint.position {
             return Err(PostgresError::Taken { holder: "which moved the checkpoint".to_owned() });
         }
-        Ok((reading, Shipper::new(client, taken)))
-    })
-    .await
+        if is_changed {
+            selector.save(&transaction).await?;
+        }
+        transaction.commit().await.map_err(failed())?;
+        let from = checkpoint.position.next();
+        let changed = (is_changed && from > Sequence::FIRST)
+            .then(|| format!("PostgreSQL: from {from} on other events are selected: {}", selector.newest()));
+        Ok((reading, Shipper::new(client, taken), changed))
+    };
+    within("set up replication", SETUP_LIMIT, Box::pin(begun)).await
 }
 
 async fn lock(client: &Client, name: &str) -> Result<(), PostgresError> {
@@ -96,24 +106,6 @@ async fn check_writable(client: &Client) -> Result<(), PostgresError> {
         return Ok(());
     };
     Err(PostgresError::Statement { what: "write", reason: reason.to_owned(), code: Some("25006".to_owned()) })
-}
-
-/// What is selected holds for the whole life of a database, as else nobody could tell what should be in it.
-async fn check_selection(client: &Client, settings: &Settings) -> Result<(), PostgresError> {
-    let row = client.query_opt("SELECT families FROM tickwerk.checkpoint", &[]).await;
-    let Some(row) = row.map_err(PostgresError::statement("read what is selected"))? else {
-        return Ok(());
-    };
-    let there: Vec<String> = row.get(0);
-    let wanted: Vec<&str> = settings.families.iter().map(|family| family.word()).collect();
-    if there.len() == wanted.len() && wanted.iter().all(|word| there.iter().any(|known| known == word)) {
-        return Ok(());
-    }
-    Err(PostgresError::Refused(format!(
-        "the database was begun with the families {}, postgres.families names {}; write those, or use an empty database",
-        there.join(", "),
-        wanted.join(", ")
-    )))
 }
 
 /// Projections that are kept up: active, of this build's version, and at the checkpoint.

@@ -4,10 +4,10 @@
 //! Off the host a connection is encrypted and the server's name is verified, unless that is switched off in words.
 
 use crate::error::PostgresError;
+use crate::selection::Wanted;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use tickwerk_domain::Family;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -27,8 +27,8 @@ pub enum Tls {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
     pub server: Server,
-    /// Families whose records become rows of `events`.
-    pub families: Vec<Family>,
+    /// Which records become rows of `events`.
+    pub selection: Wanted,
     /// Most rows of one transaction.
     pub batch_events: usize,
     /// How long rows may wait for more of them.

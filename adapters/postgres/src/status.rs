@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::error::PostgresError;
 use crate::projection::{self, ProjectionStatus};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 /// How replication and its read models stand.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,9 +13,32 @@ pub struct Status {
     pub commits: i64,
     /// Seconds since the checkpoint was moved.
     pub idle_s: i64,
-    pub families: Vec<String>,
+    /// What is selected, and from which record on; oldest first.
+    pub selections: Vec<Selected>,
     pub projections: Vec<ProjectionStatus>,
     pub partitions: Vec<Partition>,
+    pub retentions: Vec<Retention>,
+}
+
+/// What was selected from a record on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Selected {
+    pub from: i64,
+    pub families: Vec<String>,
+    pub market: String,
+}
+
+/// How long the events of a family are kept; applied by command only.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Retention {
+    pub family: String,
+    /// What a partition holds: `day` or `month`.
+    pub period: String,
+    /// In PostgreSQL's words, such as `30 days`.
+    pub keep: String,
+    /// Partitions that are there, and how many of them are older than that.
+    pub partitions: i64,
+    pub past: i64,
 }
 
 /// A partition of `events` that is there.
@@ -35,13 +58,31 @@ pub struct Partition {
 pub async fn status(client: &Client) -> Result<Status, PostgresError> {
     let failed = || PostgresError::statement("read how replication stands");
     let checkpoint = Checkpoint::load(client).await?;
-    let sql = "SELECT rows_shipped, commits, extract(epoch FROM now() - updated_at)::bigint, families FROM tickwerk.checkpoint";
+    let sql = "SELECT rows_shipped, commits, extract(epoch FROM now() - updated_at)::bigint FROM tickwerk.checkpoint";
     let row = client.query_opt(sql, &[]).await.map_err(failed())?;
-    let (rows_shipped, commits, idle_s, families) =
-        row.map_or((0, 0, 0, Vec::new()), |row| (row.get(0), row.get(1), row.get(2), row.get(3)));
+    let (rows_shipped, commits, idle_s) = row.map_or((0, 0, 0), |row| (row.get(0), row.get(1), row.get(2)));
+    let sql = "SELECT from_position, families, market FROM tickwerk.selection ORDER BY from_position";
+    let selected = |row: &Row| Selected { from: row.get(0), families: row.get(1), market: row.get(2) };
+    let selections = client.query(sql, &[]).await.map_err(failed())?.iter().map(selected).collect();
     let projections = projection::statuses(client).await?;
-    let partitions = partitions(client).await?;
-    Ok(Status { checkpoint, rows_shipped, commits, idle_s, families, projections, partitions })
+    let (partitions, retentions) = (partitions(client).await?, retentions(client).await?);
+    Ok(Status { checkpoint, rows_shipped, commits, idle_s, selections, projections, partitions, retentions })
+}
+
+/// How long each family is kept.
+pub async fn retentions(client: &Client) -> Result<Vec<Retention>, PostgresError> {
+    let sql = "SELECT f.family, period, keep::text, count(name), count(name) FILTER (WHERE to_time < now() - keep)
+        FROM tickwerk.event_family f LEFT JOIN tickwerk.event_partition p ON p.family = f.family AND dropped_at IS NULL
+        GROUP BY f.family, period, keep ORDER BY keep, f.family";
+    let rows = client.query(sql, &[]).await.map_err(PostgresError::statement("read what is kept"))?;
+    let retention = |row: &Row| Retention {
+        family: row.get(0),
+        period: row.get(1),
+        keep: row.get(2),
+        partitions: row.get(3),
+        past: row.get(4),
+    };
+    Ok(rows.iter().map(retention).collect())
 }
 
 /// The partitions that are there, oldest first in each family.
@@ -54,7 +95,7 @@ pub async fn partitions(client: &Client) -> Result<Vec<Partition>, PostgresError
         FROM tickwerk.event_partition p JOIN tickwerk.event_family f ON f.family = p.family
         WHERE dropped_at IS NULL ORDER BY p.family, from_time";
     let rows = client.query(sql, &[]).await.map_err(PostgresError::statement("list partitions"))?;
-    let partition = |row: &tokio_postgres::Row| Partition {
+    let partition = |row: &Row| Partition {
         name: row.get(0),
         family: row.get(1),
         from: row.get(2),
@@ -65,14 +106,20 @@ pub async fn partitions(client: &Client) -> Result<Vec<Partition>, PostgresError
     Ok(rows.iter().map(partition).collect())
 }
 
-/// Drops a partition; gives the rows that went.
-pub async fn drop_partition(client: &mut Client, name: &str) -> Result<i64, PostgresError> {
+/// Drops a partition and notes who asked and why; gives the rows that went.
+pub async fn drop_partition(
+    client: &mut Client,
+    name: &str,
+    reason: &str,
+    actor: &str,
+) -> Result<i64, PostgresError> {
     let failed = || PostgresError::statement("drop a partition");
     let transaction = client.transaction().await.map_err(failed())?;
     transaction.batch_execute("SET LOCAL ROLE tickwerk_owner").await.map_err(PostgresError::statement(
         "take the role tickwerk_owner; grant it to the user of postgres.url",
     ))?;
-    let row = transaction.query_one("SELECT tickwerk.drop_partition($1)", &[&name]).await.map_err(failed())?;
+    let sql = "SELECT tickwerk.drop_partition($1, $2, $3)";
+    let row = transaction.query_one(sql, &[&name, &reason, &actor]).await.map_err(failed())?;
     transaction.commit().await.map_err(failed())?;
     Ok(row.get(0))
 }

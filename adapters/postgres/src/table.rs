@@ -142,6 +142,11 @@ impl Table {
 
     /// Inserts rows given as one array a column, or merges them into what is there.
     pub fn upsert_sql(&self, suffix: &str) -> String {
+        self.upsert_into(&self.sql_name(suffix))
+    }
+
+    /// The same for a table of this shape with another name.
+    pub(crate) fn upsert_into(&self, name: &str) -> String {
         let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
         let arrays: Vec<String> = self
             .columns
@@ -152,8 +157,7 @@ impl Table {
             .map(|(of, number)| format!("${number}::{}[]", of.sql()))
             .collect();
         let mut sql = format!(
-            "INSERT INTO {} AS old ({}, global_position) SELECT * FROM unnest({}) ON CONFLICT ({}) DO ",
-            self.sql_name(suffix),
+            "INSERT INTO {name} AS old ({}, global_position) SELECT * FROM unnest({}) ON CONFLICT ({}) DO ",
             names.join(", "),
             arrays.join(", "),
             self.key_sql()

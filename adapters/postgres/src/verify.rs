@@ -1,9 +1,16 @@
-//! Proves that the database holds what the journal holds: every selected record once, with equal content.
+//! Proves that the database holds what the journal holds: every selected record once, with equal content, and read models
+//! that are what a fresh fold gives ([`projections`]).
 //!
 //! The expected rows are made from the journal as shipping makes them, copied into a temporary table, and compared inside
 //! the server, so that both sides are read by the same rules: block by block as one hash, and where that differs row by
 //! row and column by column. Everything is read as of one moment, so replication may go on meanwhile.
-//! What the journal no longer keeps, and what lay in partitions that were dropped by command, cannot be compared.
+//! What the journal no longer keeps, and what lay in partitions that were dropped by command, cannot be compared: of a
+//! journal that has lost its beginning the events that it keeps are proven (but average prices of orders that began
+//! before), and no read model.
+
+mod projections;
+
+pub use projections::ModelVerified;
 
 use crate::batch::Batch;
 use crate::checkpoint::Checkpoint;
@@ -14,11 +21,12 @@ use crate::meaning::{self, position, sequence};
 use crate::migrate::check_schema;
 use crate::projection;
 use crate::reading::{Marks, Reading};
+use crate::selection::Selector;
 use crate::settings::Settings;
 use futures_util::SinkExt;
 use std::path::Path;
 use std::pin::pin;
-use tickwerk_domain::{Family, Sequence};
+use tickwerk_domain::Sequence;
 use tickwerk_journal::format::RECORDS_PER_BLOCK;
 use tickwerk_journal::{ChainHead, Head, ReadError, Tail};
 use tokio_postgres::{Client, Transaction};
@@ -37,8 +45,19 @@ pub struct Verified {
     pub checkpoint: Sequence,
     /// The chain there, as the journal has it.
     pub chain_head: Head,
+    /// Read models that were looked at; none where an event differs or they were not asked for.
+    pub models: Vec<ModelVerified>,
     /// The first thing that differs.
     pub first_difference: Option<Difference>,
+}
+
+/// How far verification is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What is counted.
+    pub what: &'static str,
+    pub count: u64,
+    pub through: Sequence,
 }
 
 /// Something that differs.
@@ -47,34 +66,65 @@ pub struct Difference {
     /// The record that is concerned.
     pub sequence: Sequence,
     pub reason: String,
+    /// Where, if it is a row of a read model.
+    pub model: Option<ModelDifference>,
+}
+
+/// A row of a read model that differs from a fresh fold.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ModelDifference {
+    pub projection: String,
+    pub table: String,
+    /// Its key, as a JSON object.
+    pub key: String,
+    /// The first column that differs; none where the whole row is missing or should not be there.
+    pub column: Option<String>,
+    /// What a fresh fold gives; nothing for NULL.
+    pub expected: Option<String>,
+    /// What the database has; nothing for NULL.
+    pub found: Option<String>,
+}
+
+impl Difference {
+    fn at(sequence: Sequence, reason: String) -> Self {
+        Self { sequence, reason, model: None }
+    }
 }
 
 fn failed() -> impl FnOnce(tokio_postgres::Error) -> PostgresError {
-    PostgresError::statement("compare events")
+    PostgresError::statement("compare the database with the journal")
 }
 
-/// Compares the database with the journal in `dir`; `on_progress` hears of rows compared.
+/// Compares the database with the journal in `dir`, its read models only if they are asked for.
 pub fn verify(
     settings: &Settings,
     dir: &Path,
-    on_progress: &mut dyn FnMut(u64, Sequence),
+    with_models: bool,
+    on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<Verified, PostgresError> {
     runtime()?.block_on(async {
         let mut client = connect(&settings.server, "tickwerk db verify").await?;
         check_schema(&client).await?;
         prepare(&client).await?;
+        let tables = if with_models { projections::tables(&client).await? } else { Vec::new() };
         let transaction = client
             .build_transaction()
             .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
             .start()
             .await
             .map_err(failed())?;
-        compare(&transaction, dir, on_progress).await
+        projections::hold(&transaction, &tables).await?;
+        let mut verified = compare(&transaction, dir, on_progress).await?;
+        if with_models && verified.first_difference.is_none() {
+            let compared = projections::compare(&transaction, dir, verified.first, &tables, on_progress);
+            (verified.models, verified.first_difference) = compared.await?;
+        }
+        Ok(verified)
     })
 }
 
 async fn prepare(client: &Client) -> Result<(), PostgresError> {
-    let sql = "SET timezone = 'UTC'; SET work_mem = '256MB';
+    let sql = "SET timezone = 'UTC'; SET work_mem = '256MB'; SET temp_buffers = '256MB';
         CREATE TEMPORARY TABLE expected (LIKE tickwerk.events)";
     let prepared = client.batch_execute(sql).await;
     prepared.map_err(PostgresError::statement("make a temporary table, which verification needs"))
@@ -83,7 +133,7 @@ async fn prepare(client: &Client) -> Result<(), PostgresError> {
 async fn compare(
     transaction: &Transaction<'_>,
     dir: &Path,
-    on_progress: &mut dyn FnMut(u64, Sequence),
+    on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<Verified, PostgresError> {
     let checkpoint = Checkpoint::load(transaction).await?;
     let mut verified = Verified { checkpoint: checkpoint.position, ..Verified::default() };
@@ -93,10 +143,11 @@ async fn compare(
     let mut reading = begin(transaction, dir, &checkpoint).await?;
     if reading.journal() != journal {
         let reason = format!("the database holds journal {journal}, this is journal {}", reading.journal());
-        verified.first_difference = Some(Difference { sequence: Sequence::FIRST, reason });
+        verified.first_difference = Some(Difference::at(Sequence::FIRST, reason));
         return Ok(verified);
     }
     let dropped = any_dropped(transaction).await?;
+    let lost = reading.at();
     loop {
         let mut batch = reading.new_batch();
         reading.fill(&mut batch, BLOCK)?;
@@ -110,11 +161,11 @@ async fn compare(
         verified.chain_head = batch.head.head;
         verified.checked += batch.rows;
         let (after, through) = (batch.after, batch.through);
-        verified.first_difference = match block_difference(transaction, &mut batch, dropped).await? {
+        verified.first_difference = match block_difference(transaction, &mut batch, dropped, lost).await? {
             None => chain_difference(transaction, &batch.blocks).await?,
             found => found,
         };
-        on_progress(verified.checked, through);
+        on_progress(&Progress { what: "rows compared", count: verified.checked, through });
         if verified.first_difference.is_some() || through <= after {
             return Ok(verified);
         }
@@ -130,13 +181,6 @@ async fn begin(
     dir: &Path,
     checkpoint: &Checkpoint,
 ) -> Result<Reading, PostgresError> {
-    let words: Vec<String> = transaction
-        .query_one("SELECT families FROM tickwerk.checkpoint", &[])
-        .await
-        .map_err(failed())?
-        .get(0);
-    let families: Vec<Family> =
-        Family::ALL.iter().copied().filter(|family| words.iter().any(|word| word == family.word())).collect();
     let first = match Tail::open(dir, Sequence::FIRST) {
         Ok(_) => Sequence::FIRST,
         Err(ReadError::Gone { first, .. }) => first,
@@ -155,12 +199,14 @@ async fn begin(
         ChainHead { through, head: Head(head) }
     };
     let dictionary = meaning::load(transaction, through).await?;
+    let mut selector = Selector::load(transaction).await?;
+    selector.stand(transaction, through).await?;
     Reading::from_block(
         dir,
         &Marks::Stored,
         block,
         dictionary,
-        &families,
+        selector,
         Vec::new(),
         Some(checkpoint.position),
     )
@@ -171,11 +217,13 @@ async fn any_dropped(transaction: &Transaction<'_>) -> Result<bool, PostgresErro
     Ok(transaction.query_one(sql, &[]).await.map_err(failed())?.get(0))
 }
 
-/// Compares the rows of a block by one hash, and where that differs names the first row.
+/// Compares the rows of a block by one hash, and where that differs names the first row. What is not in the journal any
+/// more ends at `lost`.
 async fn block_difference(
     transaction: &Transaction<'_>,
     batch: &mut Batch,
     dropped: bool,
+    lost: Sequence,
 ) -> Result<Option<Difference>, PostgresError> {
     transaction.batch_execute("TRUNCATE expected").await.map_err(failed())?;
     let sql = format!("COPY expected ({}) FROM STDIN (FORMAT binary)", event_row::COLUMNS);
@@ -189,6 +237,14 @@ async fn block_difference(
         let sql = "DELETE FROM expected x USING tickwerk.event_partition p
             WHERE p.dropped_at IS NOT NULL AND x.family = p.family AND x.recorded_at >= p.from_time AND x.recorded_at < p.to_time";
         transaction.batch_execute(sql).await.map_err(failed())?;
+    }
+    if lost > Sequence::NONE {
+        // An average price is made of all fills of an order, of which some may be lost.
+        let sql = "UPDATE expected x SET event_data = jsonb_set(x.event_data, '{avg_price}', e.event_data -> 'avg_price')
+            FROM tickwerk.events e, tickwerk.order_term o
+            WHERE e.global_position = x.global_position AND x.event_data ? 'avg_price' AND e.event_data ? 'avg_price'
+                AND o.order_id = (x.event_data ->> 'order')::bigint AND o.order_id <= $1 AND o.global_position > $1";
+        transaction.execute(sql, &[&position(lost)]).await.map_err(failed())?;
     }
     let range = [position(batch.after), position(batch.through)];
     let sql = "SELECT (SELECT md5(string_agg(md5(x::text), '' ORDER BY global_position)) FROM expected x)
@@ -220,7 +276,7 @@ async fn block_difference(
     } else {
         format!("its row differs in {}", columns.unwrap_or_default())
     };
-    Ok(Some(Difference { sequence: sequence(row.get(0)), reason }))
+    Ok(Some(Difference::at(sequence(row.get(0)), reason)))
 }
 
 /// Compares the heads of whole blocks.
@@ -235,7 +291,7 @@ async fn chain_difference(
         if !is_equal {
             let reason =
                 "the head of the chain's block that ends there differs from the journal's".to_owned();
-            return Ok(Some(Difference { sequence: block.through, reason }));
+            return Ok(Some(Difference::at(block.through, reason)));
         }
     }
     Ok(None)
@@ -249,7 +305,7 @@ async fn end_difference(
     reading: &Reading,
     head: Head,
 ) -> Result<Option<Difference>, PostgresError> {
-    let at = |sequence, reason: String| Ok(Some(Difference { sequence, reason }));
+    let at = |sequence, reason: String| Ok(Some(Difference::at(sequence, reason)));
     if reading.at() < checkpoint.position {
         return at(
             reading.at().next(),

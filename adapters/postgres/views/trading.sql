@@ -101,15 +101,18 @@ LEFT JOIN LATERAL (
         WHERE s.period = 'day' AND s.bucket = d.day AND s.account_id = d.account_id GROUP BY s.currency) of) p ON true
 WINDOW w AS (PARTITION BY d.account_id ORDER BY d.day);
 
--- Who changed what and why; partitions that were dropped included.
+-- Who changed what and why; partitions that were dropped, and what is selected, included.
 CREATE OR REPLACE VIEW tickwerk.audit_log AS
 SELECT recorded_at, category, action, subject, account, symbol, strategy, before, after, reason, outcome, refusal, actor,
     source, details, global_position
 FROM tickwerk.audit_entries
 UNION ALL
-SELECT dropped_at, 'retention', 'drop_partition', name, NULL, NULL, NULL, rows_dropped::text, '0', NULL, 'done', NULL,
-    dropped_by, 'database',
-    jsonb_build_object('family', family, 'from', from_time, 'to', to_time, 'first_position', first_position,
-        'last_position', last_position),
-    NULL
-FROM tickwerk.event_partition WHERE dropped_at IS NOT NULL;
+SELECT happened_at, 'retention', act, subject, NULL, NULL, NULL, details ->> 'rows', '0', reason, 'done', NULL,
+    actor, 'database', details || jsonb_build_object('done_by', done_by), NULL
+FROM tickwerk.act
+UNION ALL
+SELECT chosen_at, 'configuration', 'selection', 'events', NULL, NULL, NULL,
+    lag(format('families %s; market data: %s', array_to_string(families, ', '), market)) OVER (ORDER BY from_position),
+    format('families %s; market data: %s', array_to_string(families, ', '), market), NULL, 'done', NULL,
+    chosen_by, 'database', jsonb_build_object('from_position', from_position), from_position
+FROM tickwerk.selection;

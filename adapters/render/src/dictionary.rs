@@ -1,10 +1,12 @@
 //! What the numbers of a journal mean: names and scales, learnt by watching its records from the first one on.
 //!
-//! Invariant: a definition is known from the record that makes it. What was never defined has no name and no scale.
+//! Invariant: a definition is known from the record that makes it, unless its frame says that it was refused. What was never
+//! defined has no name and no scale.
 //! Orders are remembered for as long as the engine remembers them, so that memory stays bounded.
 
 use crate::average::Traded;
 use std::collections::{BTreeMap, BTreeSet};
+use tickwerk_domain::command::NewOrder;
 use tickwerk_domain::{
     AccountId, BreakerKind, BreakerState, Command, CurrencyId, Event, Instrument, InstrumentId,
     InstrumentKind, OrderId, Payload, Price, Qty, Record, Side, StrategyId, TextId, VenueId,
@@ -80,22 +82,30 @@ pub enum Learnt {
 /// Orders that are remembered: as many as the engine remembers.
 pub const ORDERS_KEPT: usize = 65_536;
 
+fn is_refused(frame: &[Record]) -> bool {
+    frame.iter().any(|record| matches!(record.payload, Payload::Event(Event::CommandRefused(_))))
+}
+
 impl Dictionary {
     /// Learns what a text stands for.
     pub fn define_text(&mut self, id: TextId, text: &str) {
         self.texts.insert(id, text.to_owned());
     }
 
-    /// Learns what `record` defines.
-    pub fn watch(&mut self, record: &Record) -> Learnt {
+    /// Learns what `record` defines. `frame` is all records of its frame, which tell whether it was refused.
+    pub fn watch(&mut self, record: &Record, frame: &[Record]) -> Learnt {
         match &record.payload {
-            Payload::Command(command) => self.watch_command(command, OrderId(record.envelope.sequence.0)),
+            Payload::Command(Command::NewOrder(asked)) => {
+                self.remember_asked(asked, OrderId(record.envelope.sequence.0))
+            }
+            Payload::Command(_) if is_refused(frame) => Learnt::Nothing,
+            Payload::Command(command) => self.watch_definition(command),
             Payload::Event(event) => self.watch_event(event),
         }
     }
 
-    fn watch_command(&mut self, command: &Command, order: OrderId) -> Learnt {
-        // Only definitions and orders teach anything.
+    fn watch_definition(&mut self, command: &Command) -> Learnt {
+        // Nothing else teaches anything.
         if let Command::TextDefined(defined) = command {
             self.define_text(defined.text_id, defined.text.as_str());
         } else if let Command::AccountDefined(defined) = command {
@@ -111,21 +121,23 @@ impl Dictionary {
             self.venues.insert(defined.venue, defined.name);
         } else if let Command::ReferenceCurrencySet(set) = command {
             self.set_reference(set.currency);
-        } else if let Command::NewOrder(asked) = command {
-            return self.remember(
-                order,
-                OrderEntry {
-                    instrument: asked.instrument,
-                    side: Some(asked.side),
-                    account: asked.account,
-                    strategy: StrategyId::NONE,
-                    traded: Traded::default(),
-                },
-            );
         } else {
             return Learnt::Nothing;
         }
         Learnt::Definition
+    }
+
+    fn remember_asked(&mut self, asked: &NewOrder, order: OrderId) -> Learnt {
+        self.remember(
+            order,
+            OrderEntry {
+                instrument: asked.instrument,
+                side: Some(asked.side),
+                account: asked.account,
+                strategy: StrategyId::NONE,
+                traded: Traded::default(),
+            },
+        )
     }
 
     /// A currency and its decimals.

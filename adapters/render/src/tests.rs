@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 use tickwerk_domain::book::{BookDelta, Level};
 use tickwerk_domain::command::{
     AccountDefined, CashTransferred, CurrencyDefined, FillReported, LimitSet, NewOrder, QuoteObserved,
-    TextDefined,
+    ReferenceCurrencySet, TextDefined, VenueDefined,
 };
 use tickwerk_domain::event::{
-    LEGS_PER_POSTING_MAX, LedgerBook, Leg, LimitChanged, OrderFilled, OrderRefused, Posted, SignalChanged,
-    StateDigest,
+    CommandRefused, LEGS_PER_POSTING_MAX, LedgerBook, Leg, LimitChanged, OrderFilled, OrderRefused, Posted,
+    SignalChanged, StateDigest,
 };
 use tickwerk_domain::{
     AccountId, ClientOrderId, Command, CurrencyId, Envelope, Event, Instrument, InstrumentId, InstrumentKind,
     LimitKind, Liquidity, Money, OrderId, OrderType, PositionMode, Price, Qty, Rate, Real, Reject, Side,
-    SignalDirection, StrategyId, TextBytes, TextId, TimeInForce, TrailUnit,
+    SignalDirection, StrategyId, TextBytes, TextId, TimeInForce, TrailUnit, VenueId,
 };
 
 const TIME: TimeNs = TimeNs(1_723_161_253_937_085_768);
@@ -68,18 +68,18 @@ fn dictionary() -> Dictionary {
     let mut dictionary = Dictionary::default();
     for (number, text) in (1..).zip(["ops", "BTC", "USDT", "BTCUSDT", "desk one"]) {
         let text = TextBytes::new(text).unwrap();
-        dictionary.watch(&command(u64::from(number), TextDefined { text_id: TextId(number), text }));
+        dictionary.watch(&command(u64::from(number), TextDefined { text_id: TextId(number), text }), &[]);
     }
     for (number, scale) in [(1, 8), (2, 6)] {
         let currency = CurrencyId(number);
-        dictionary.watch(&command(9, CurrencyDefined { currency, code: TextId(number + 1), scale }));
+        dictionary.watch(&command(9, CurrencyDefined { currency, code: TextId(number + 1), scale }), &[]);
     }
-    dictionary.watch(&command(11, instrument()));
-    dictionary.watch(&command(
-        12,
-        AccountDefined { account: AccountId(1), name: TextId(5), mode: PositionMode::Netting },
-    ));
-    dictionary.watch(&command(20, new_order(Side::Sell)));
+    dictionary.watch(&command(11, instrument()), &[]);
+    dictionary.watch(
+        &command(12, AccountDefined { account: AccountId(1), name: TextId(5), mode: PositionMode::Netting }),
+        &[],
+    );
+    dictionary.watch(&command(20, new_order(Side::Sell)), &[]);
     dictionary
 }
 
@@ -247,12 +247,12 @@ fn an_average_price_follows_from_the_fills_that_were_watched() {
     };
     let mut dictionary = dictionary();
     for record in [event(21, filled(1, 618)), event(22, filled(2, 1_236))] {
-        dictionary.watch(&record);
+        dictionary.watch(&record, &[]);
         assert_eq!(json_of(&record, &dictionary)["payload"]["avg_price"], "61837.6300000000");
     }
     // One was missed, so only the value tells.
     let third = event(24, filled(4, 2_472));
-    dictionary.watch(&third);
+    dictionary.watch(&third, &[]);
     assert_eq!(json_of(&third, &dictionary)["payload"]["avg_price"], "61800.0000000000");
 }
 
@@ -385,4 +385,46 @@ fn sources_and_times_have_words() {
     assert_eq!(source_word(SourceId(16)), "source-16");
     assert_eq!(rfc3339(TimeNs(0)), "1970-01-01T00:00:00.000000000Z");
     assert_eq!(rfc3339(TimeNs::MAX), "2554-07-21T23:34:33.709551615Z");
+}
+
+#[test]
+fn a_definition_that_was_refused_is_none() {
+    let definitions = [
+        command(90, TextDefined { text_id: TextId(4), text: TextBytes::new("MINE").unwrap() }),
+        command(90, CurrencyDefined { currency: CurrencyId(2), code: TextId(1), scale: 0 }),
+        command(90, Instrument { price_scale: 7, symbol: TextId(1), ..instrument() }),
+        command(90, AccountDefined { account: AccountId(1), name: TextId(4), mode: PositionMode::Hedging }),
+        command(90, ReferenceCurrencySet { currency: CurrencyId(1) }),
+        command(90, VenueDefined { capabilities: 0, venue: VenueId(5), name: TextId(4) }),
+        command(90, CurrencyDefined { currency: CurrencyId(9), code: TextId(1), scale: 0 }),
+    ];
+    let quote = QuoteObserved {
+        update_id: 1,
+        bid_price: Price(100),
+        bid_qty: Qty(1),
+        ask_price: Price(101),
+        ask_qty: Qty(1),
+        instrument: InstrumentId(1),
+    };
+    let shown = |dictionary: &Dictionary| {
+        let names = [dictionary.account(AccountId(1)), dictionary.symbol(InstrumentId(1))]
+            .map(|name| name.map(ToOwned::to_owned));
+        let currencies = [1, 2, 9].map(|id| dictionary.currency_scale(CurrencyId(id)));
+        let venue = dictionary.venue(VenueId(5)).map(ToOwned::to_owned);
+        let quote = json_of(&command(92, quote), dictionary)["payload"].clone();
+        (names, currencies, venue, dictionary.reference(), quote)
+    };
+    let expected = shown(&dictionary());
+    for definition in definitions {
+        let Payload::Command(asked) = &definition.payload else { panic!("a command") };
+        let (reason, command_type) = (Reject::UnknownCurrency.code(), asked.type_id().0);
+        let refusal = event(91, CommandRefused { value: 0, reason, command_type, text: TextId::NONE });
+        let mut dictionary = dictionary();
+        for record in [definition, refusal] {
+            assert_eq!(dictionary.watch(&record, &[definition, refusal]), Learnt::Nothing);
+        }
+        assert_eq!(shown(&dictionary), expected, "{definition:?}");
+        assert_eq!(dictionary.watch(&definition, &[definition]), Learnt::Definition);
+        assert_ne!(shown(&dictionary), expected, "{definition:?}");
+    }
 }

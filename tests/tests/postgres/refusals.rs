@@ -133,7 +133,9 @@ fn the_writer_can_neither_change_nor_delete_events() {
         "DROP TABLE tickwerk.events",
         "DELETE FROM tickwerk.checkpoint",
         "DELETE FROM tickwerk.chain_block",
-        "SELECT tickwerk.drop_partition('events_order_202311')",
+        "SELECT tickwerk.drop_partition('events_order_202311', 'mine', 'mallory')",
+        "DELETE FROM tickwerk.act",
+        "DELETE FROM tickwerk.selection",
     ] {
         let error = database.try_rows(sql).expect_err(sql);
         assert!(error.contains("permission denied") || error.contains("must be owner"), "{sql}: {error}");
@@ -208,15 +210,40 @@ fn partitions_go_by_command_only_and_do_not_come_back() {
         .collect();
     assert!(old.iter().any(|name| name.starts_with("events_market_")), "{shown}");
     assert!(!old.iter().any(|name| name.starts_with("events_order_")), "{shown}");
-    let told = db(&place.address, &["drop-partition", "--expired", "--dry-run"]).expect(0);
-    assert!(told.stdout.contains("would drop events_market_"), "{}", told.stdout);
-    db(&place.address, &["drop-partition", "--expired"]).expect(0);
+    let told = db(&place.address, &["drop-partition", "--plan"]).expect(0);
+    for words in [
+        "would drop events_market_",
+        "market 30 days,",
+        "signal 90 days,",
+        "risk 1 year,",
+        "position 1 year,",
+        "order 7 years,",
+        "fill 7 years,",
+    ] {
+        assert!(told.stdout.contains(words), "{words}: {}", told.stdout);
+    }
+    let kept = |shown: &serde_json::Value| {
+        let all = shown["retention"].as_array().expect("a list").iter();
+        all.map(|of| (of["family"].clone(), of["keep"].clone())).collect::<Vec<_>>()
+    };
+    assert!(kept(&shown).contains(&("market".into(), "30 days".into())), "{shown}");
+    db(&place.address, &["drop-partition", "--expired"]).expect_told(2, &["--reason", "--actor"]);
+    let why = ["--reason", "kept long enough", "--actor", "ops"];
+    let empty = ["--reason", " ", "--actor", "ops"];
+    db(&place.address, &[&["drop-partition", "--expired"][..], &empty].concat())
+        .expect_told(1, &["say --reason in words"]);
     let database = Database::open(&place.address);
+    assert!(database.number("SELECT count(*) FROM tickwerk.events WHERE family = 'market'") > 0);
+    db(&place.address, &[&["drop-partition", "--expired"][..], &why].concat()).expect(0);
+    let act =
+        "SELECT string_agg(DISTINCT concat_ws(' ', action, actor, reason, before = details ->> 'rows'), ';')
+        FROM tickwerk.audit_log WHERE category = 'retention'";
+    assert_eq!(database.value(act), "drop_partition ops kept long enough t");
     assert_eq!(database.number("SELECT count(*) FROM tickwerk.events WHERE family = 'market'"), 0);
     // What went by command is no difference.
     db(&place.address, &["verify", text(&journal)]).expect(0);
     assert!(database.number("SELECT count(*) FROM tickwerk.events WHERE family = 'order'") > 0);
-    db(&place.address, &["drop-partition", "events_none"])
+    db(&place.address, &[&["drop-partition", "events_none"][..], &why].concat())
         .expect_told(1, &["there is no partition events_none"]);
     process::run(["db", "status"]).expect_told(78, &["no server is named"]);
 }

@@ -2,8 +2,14 @@
 
 use crate::process::records;
 use crate::server::{Database, database};
-use crate::support::{last_sequence, migrate, ship, tables, traded};
+use crate::support::{
+    db, last_sequence, migrate, ship, start_shipping, tables, text, traded, wait_until_shipped,
+};
+use crate::written;
 use serde_json::Value;
+use tickwerk_domain::command::{TextDefined, TimeAdvanced};
+use tickwerk_domain::event::CommandRefused;
+use tickwerk_domain::{Command, Payload, Reject, TextBytes, TextId, TimeNs};
 
 #[test]
 fn every_record_arrives_once_and_as_the_journal_tells_it() {
@@ -104,4 +110,40 @@ fn shipping_again_changes_nothing_and_a_second_database_is_the_same() {
     ship(&place.address, &journal);
     assert_eq!(tables(&place.address), once);
     assert_eq!(tables(&other.address), once);
+}
+
+#[test]
+fn a_name_that_was_refused_is_none_also_for_whoever_goes_on_at_a_checkpoint() {
+    let Some(place) = database() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let journal = folder.path().join("journal");
+    let named = |text: &str| TextDefined { text_id: TextId(1), text: TextBytes::new(text).expect("short") };
+    let time = || Payload::Command(TimeAdvanced { due: TimeNs(1) }.into());
+    let mallory: Command = named("mallory").into();
+    let refused = CommandRefused {
+        value: 0,
+        reason: Reject::UnknownCurrency.code(),
+        command_type: mallory.type_id().0,
+        text: TextId::NONE,
+    };
+    let frames = [
+        vec![Payload::Command(named("ops").into())],
+        vec![Payload::Command(mallory), Payload::Event(refused.into())],
+        vec![time()],
+        vec![time()],
+    ];
+    written::write(&journal, frames.into_iter().map(|payloads| (0, payloads)));
+    migrate(&place.address);
+    // A transaction a frame, and a stop behind the refusal: what follows is read with names that come from the database.
+    let database = Database::open(&place.address);
+    database.execute("ALTER TABLE tickwerk.events_system ADD CONSTRAINT held CHECK (global_position < 4)");
+    let replicator = start_shipping(&place.address, &journal, 1);
+    wait_until_shipped(&place.address, 3);
+    replicator.stop().expect(0);
+    assert_eq!(database.number("SELECT count(*) FROM tickwerk.definition"), 1);
+    database.execute("ALTER TABLE tickwerk.events_system DROP CONSTRAINT held");
+    ship(&place.address, &journal);
+    let actors = "SELECT string_agg(DISTINCT actor, ' ') FROM tickwerk.events";
+    assert_eq!(database.value(actors), "ops");
+    db(&place.address, &["verify", text(&journal)]).expect(0);
 }

@@ -10,7 +10,7 @@ use tickwerk_tests::program;
 
 /// Tables whose rows are the same however a journal was shipped, and the columns that tell of the shipping.
 const HOW_IT_CAME: &[&str] =
-    &["updated_at", "created_at", "fence", "commits", "parked_at", "generation", "applied_at"];
+    &["updated_at", "created_at", "fence", "commits", "parked_at", "generation", "applied_at", "chosen_at"];
 
 const PAUSE: Duration = Duration::from_millis(5);
 

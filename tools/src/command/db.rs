@@ -3,6 +3,8 @@
 //! The server is that of `[postgres]`: the file of `--config`, `TICKWERK__POSTGRES__URL` and the like, or `--set`.
 
 mod as_of;
+mod catalogue;
+mod doctor;
 mod drop_partition;
 mod migrate;
 mod projections;
@@ -38,6 +40,10 @@ enum Action {
     Projections(projections::Options),
     /// Says how positions, balances, orders or profit stood at any sequence or time.
     AsOf(as_of::Options),
+    /// Lists every type of command and event with its fields, as a page or as JSON Schemas.
+    Catalogue(catalogue::Options),
+    /// Compares the server's configuration with what this load wants, and looks its tables over; changes nothing.
+    Doctor(doctor::Options),
     /// Drops partitions of events, by name or by age.
     DropPartition(drop_partition::Options),
 }
@@ -84,6 +90,8 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::Verify(options) => verify::run(options),
         Action::Projections(options) => projections::run(options),
         Action::AsOf(options) => as_of::run(options),
+        Action::Catalogue(options) => catalogue::run(options),
+        Action::Doctor(options) => doctor::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
 }

@@ -122,7 +122,7 @@ impl<Out: Write> Listing<'_, Out> {
 
     fn show_frame(&mut self, frame: &FrameRef<'_>) -> Result<()> {
         for record in frame.records {
-            self.dictionary.watch(record);
+            self.dictionary.watch(record, frame.records);
             if self.is_asked_for(record) {
                 self.show(record, frame.header.first_sequence)?;
             }

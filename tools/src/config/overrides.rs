@@ -54,6 +54,7 @@ pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
             "tls",
             "root_cert_file",
             "families",
+            "market",
             "batch_events",
             "batch_wait_ms",
             "retry_max_ms",

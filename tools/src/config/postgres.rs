@@ -8,7 +8,7 @@ use super::section::{Section, Source};
 use std::path::PathBuf;
 use std::time::Duration;
 use tickwerk_domain::Family;
-use tickwerk_postgres::{Server, Settings, Tls};
+use tickwerk_postgres::{Market, Server, Settings, Tls, Wanted};
 use toml::Table;
 
 const BATCH_EVENTS_MAX: i64 = 1_000_000;
@@ -29,7 +29,8 @@ pub(crate) fn read_postgres(
     let tls = section.word_or("tls", &modes, "auto")?;
     let root_cert = section.text("root_cert_file")?;
     let words: Vec<_> = Family::ALL.iter().map(|family| (family.word(), *family)).collect();
-    let families = section.words("families", &words)?.unwrap_or_else(|| Family::ALL.to_vec());
+    let families = section.words("families", &words)?;
+    let market = read_market(&mut section)?;
     let batch_events = section.integer_or("batch_events", 1..=BATCH_EVENTS_MAX, 10_000_usize)?;
     let batch_wait_ms = section.integer_or("batch_wait_ms", 0..=BATCH_WAIT_MS_MAX, 20_u64)?;
     let retry_max_ms = section.integer_or("retry_max_ms", 1..=RETRY_MS_MAX, 10_000_u64)?;
@@ -57,7 +58,7 @@ pub(crate) fn read_postgres(
             }
             Some(Settings {
                 server,
-                families,
+                selection: Wanted { families, market },
                 batch_events,
                 batch_wait: Duration::from_millis(batch_wait_ms),
                 retry_max: Duration::from_millis(retry_max_ms),
@@ -67,4 +68,11 @@ pub(crate) fn read_postgres(
     };
     dump.insert("postgres".to_owned(), section.finish().into());
     Ok(settings)
+}
+
+/// What is kept of market data; `None` where nothing is said, which leaves it as the database has it.
+fn read_market(section: &mut Section<'_>) -> Result<Option<Market>, ConfigError> {
+    let Some(text) = section.text("market")? else { return Ok(None) };
+    let market = text.parse().map_err(|remedy: String| section.out_of_range("market", &text, &remedy))?;
+    Ok(Some(market))
 }

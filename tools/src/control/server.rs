@@ -422,6 +422,10 @@ impl Server {
             let dictionary = &mut self.door.dictionary;
             if let pipeline::Reply::Frame(frame) = &reply {
                 self.known.watch(frame.records());
+                // Whether or not whoever asked is still there.
+                for record in frame.records() {
+                    dictionary.watch(record, frame.records());
+                }
             }
             let Some(connection) = self.connections.get_mut(&token) else {
                 continue;
@@ -430,9 +434,6 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    frame.records().iter().for_each(|record| {
-                        dictionary.watch(record);
-                    });
                     let outcome = answer::of_frame(frame, &waiting.request, dictionary);
                     let line = answer::line(
                         &waiting.id,

@@ -194,13 +194,13 @@ fn key(account: AccountId) -> [Value; 1] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{ALICE, BECAUSE, Desk, EUR, ids};
+    use crate::projections::fixture::{ALICE, BECAUSE, Desk, EUR, ids};
     use tickwerk_domain::command::{AccountDefined, AccountStateSet, CashTransferred, TimeAdvanced};
     use tickwerk_domain::{Money, PositionMode, TextId, TimeNs};
 
     #[test]
     fn a_second_definition_leaves_the_state_as_it_is() {
-        let mut desk = Desk::new(Accounts::default());
+        let mut desk = Desk::<Accounts>::new();
         let of = ["account", "position_mode", "state", "state_reason"];
         assert_eq!(desk.cells("accounts", &ids([1]), of), ["alice", "netting", "active", "null"]);
         desk.command(AccountStateSet { account: ALICE, reason: BECAUSE, state: AccountState::Suspended });
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn worth_and_transfers_are_kept() {
-        let mut desk = Desk::new(Accounts::default());
+        let mut desk = Desk::<Accounts>::new();
         let amount = Money::new(-1250);
         desk.command(CashTransferred { amount, account: ALICE, currency: EUR, reason: BECAUSE });
         let transfer = desk.cells("cash_transfers", &ids([1]), ["amount", "currency", "reason", "actor"]);
@@ -227,6 +227,6 @@ mod tests {
             desk.frame(TimeAdvanced { due: TimeNs(1) }, [Event::AccountMarked(marked)]);
         }
         assert_eq!(desk.cells("accounts", &ids([1]), ["equity", "currency"]), ["900.00", "EUR"]);
-        assert_eq!(desk.changes.rows_of("account_worth"), 2);
+        assert_eq!(desk.rows_of("account_worth"), 2);
     }
 }

@@ -158,7 +158,7 @@ impl Projection for Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::fixture::{DAY, INSTRUMENT, Journal, folded};
+    use crate::projections::fixture::{BTCEUR, DAY, Journal, folded};
     use crate::reading::type_of;
     use tickwerk_domain::command::NewOrder;
     use tickwerk_domain::event::{OrderAccepted, OrderCanceled};
@@ -176,7 +176,7 @@ mod tests {
     fn an_order_is_told_with_account_and_symbol() {
         let mut journal = Journal::defined();
         let before = journal.records.len();
-        let asked = NewOrder::limit(AccountId(1), INSTRUMENT, Side::Buy, Price(10_000), Qty(1_500));
+        let asked = NewOrder::limit(AccountId(1), BTCEUR, Side::Buy, Price(10_000), Qty(1_500));
         let order = OrderId(journal.command(DAY, asked));
         journal.event(DAY, OrderAccepted { order, venue_order_id: 9 });
         let reason = Reject::CancelRequested.code();
@@ -190,10 +190,10 @@ mod tests {
             told,
             [
                 &format!(
-                    "trading Order accepted ops account {number} desk BTCUSDT order={number} venue_order_id=9"
+                    "trading Order accepted alice account {number} alice BTCEUR order={number} venue_order_id=9"
                 ),
                 &format!(
-                    "trading Order cancelled ops account {number} desk BTCUSDT order={number} cum_qty=0.000 reason=cancel_requested"
+                    "trading Order cancelled alice account {number} alice BTCEUR order={number} cum_qty=0.000 reason=cancel_requested"
                 ),
             ]
         );

@@ -40,7 +40,7 @@ static TABLES: &[Table] = &[Table {
 }];
 
 /// Needs no memory: a command's frame says what came of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Audit;
 
 impl Projection for Audit {
@@ -226,7 +226,7 @@ fn why(fact: &Fact<'_>, of: &BreakerChanged) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{ALICE, BECAUSE, BTCEUR, Desk};
+    use crate::projections::fixture::{ALICE, BECAUSE, BTCEUR, Desk};
     use tickwerk_domain::command::{LimitSet, TimeAdvanced};
     use tickwerk_domain::event::{CommandRefused, LimitChanged};
     use tickwerk_domain::{BreakerKind, LimitKind, Money, TextId, TimeNs};
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_change_says_who_what_and_why_and_so_does_one_in_vain() {
-        let mut desk = Desk::new(Audit);
+        let mut desk = Desk::<Audit>::new();
         let (account, instrument, strategy, kind) =
             (ALICE, BTCEUR, StrategyId::NONE, LimitKind::OrderQuantity);
         let (previous, value) = (1000, 2000);
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_the_engine_does_by_itself_is_told_with_what_it_saw() {
-        let mut desk = Desk::new(Audit);
+        let mut desk = Desk::<Audit>::new();
         let changed = BreakerChanged {
             limit: Money::new(10_000),
             observed: Money::new(12_000),

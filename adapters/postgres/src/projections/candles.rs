@@ -215,7 +215,7 @@ impl Candles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::fixture::{DAY, INSTRUMENT, Journal, SECOND, folded};
+    use crate::projections::fixture::{BTCEUR, DAY, Journal, SECOND, folded};
     use tickwerk_domain::{Aggressor, Price};
 
     fn trade(price: i64, qty: i64) -> TradeObserved {
@@ -223,7 +223,7 @@ mod tests {
             trade_id: 0,
             price: Price(price),
             qty: Qty(qty),
-            instrument: INSTRUMENT,
+            instrument: BTCEUR,
             aggressor: Aggressor::Buyer,
         }
     }
@@ -236,7 +236,7 @@ mod tests {
             bid_qty: Qty(1),
             ask_price,
             ask_qty: Qty(1),
-            instrument: INSTRUMENT,
+            instrument: BTCEUR,
         }
     }
 
@@ -255,14 +255,14 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "1d +0s quotes 1.015 1.015 1.015 1.015 - - 1",
+                "1d +0s quotes 1.015 1.015 1.015 1.015 null null 1",
                 "1d +0s trades 2.00 2.10 1.90 2.05 3.501 6.85205 4",
-                "1h +0s quotes 1.015 1.015 1.015 1.015 - - 1",
+                "1h +0s quotes 1.015 1.015 1.015 1.015 null null 1",
                 "1h +0s trades 2.00 2.10 1.90 2.05 3.501 6.85205 4",
-                "1m +0s quotes 1.015 1.015 1.015 1.015 - - 1",
+                "1m +0s quotes 1.015 1.015 1.015 1.015 null null 1",
                 "1m +0s trades 2.00 2.10 1.90 1.90 3.500 6.85000 3",
                 "1m +60s trades 2.05 2.05 2.05 2.05 0.001 0.00205 1",
-                "1s +1s quotes 1.015 1.015 1.015 1.015 - - 1",
+                "1s +1s quotes 1.015 1.015 1.015 1.015 null null 1",
                 "1s +2s trades 2.00 2.10 1.90 1.90 3.500 6.85000 3",
                 "1s +61s trades 2.05 2.05 2.05 2.05 0.001 0.00205 1",
             ]

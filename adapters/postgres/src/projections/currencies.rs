@@ -27,7 +27,7 @@ static TABLES: &[Table] = &[Table {
 }];
 
 /// Needs no memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Currencies;
 
 impl Projection for Currencies {
@@ -81,7 +81,7 @@ fn row<'c>(fact: &Fact<'_>, changes: &'c mut Changes, currency: CurrencyId) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{BTCEUR, Desk, ids};
+    use crate::projections::fixture::{BTCEUR, Desk, ids};
     use tickwerk_domain::Rate;
     use tickwerk_domain::command::ConversionSet;
     use tickwerk_domain::event::CommandRefused;
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_currency_is_what_was_defined_and_what_it_is_worth() {
-        let mut desk = Desk::new(Currencies);
+        let mut desk = Desk::<Currencies>::new();
         assert_eq!(desk.cells("currencies", &ids([1]), ["currency", "scale"]), ["EUR", "2"]);
         let rate = |rate, instrument| ConversionSet { rate: Rate(rate), currency: CurrencyId(2), instrument };
         desk.command(rate(0, BTCEUR));

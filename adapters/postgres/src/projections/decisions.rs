@@ -43,7 +43,7 @@ static TABLES: &[Table] = &[Table {
 }];
 
 /// Needs no memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Decisions;
 
 impl Projection for Decisions {
@@ -145,15 +145,15 @@ fn row<'c>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{ALICE, BTCEUR, Desk, EUR, ids};
+    use crate::projections::fixture::{ALICE, BTCEUR, Desk, EUR, ids};
     use tickwerk_domain::command::NewOrder;
     use tickwerk_domain::{Price, Qty, Reject, Side};
 
     #[test]
     fn a_decision_says_what_the_rules_saw_in_their_units() {
-        let mut desk = Desk::new(Decisions);
+        let mut desk = Desk::<Decisions>::new();
         let asked = NewOrder::limit(ALICE, BTCEUR, Side::Sell, Price(10_000), Qty(5000));
-        let order = OrderId(desk.sequence + 1);
+        let order = OrderId(desk.sequence() + 1);
         let passed = OrderApproved {
             reserved: Money::new(50_000),
             gross_exposure: Money::ZERO,
@@ -171,7 +171,7 @@ mod tests {
         let decision = desk.cells("risk_decisions", &ids([order.0.cast_signed()]), of);
         assert_eq!(decision, ["approved", "BTCEUR", "sell", "500.00", "-5.000", "null", "alice"]);
 
-        let order = OrderId(desk.sequence + 1);
+        let order = OrderId(desk.sequence() + 1);
         let refused = OrderRefused {
             limit: Money::new(4000),
             observed: Money::new(5000),

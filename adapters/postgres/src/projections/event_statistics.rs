@@ -284,11 +284,17 @@ mod tests {
         ];
         let rows = tables.rows(&TABLES[0], &columns);
         assert!(rows.contains(&"+0s system.rules_activated control 2 0 2 14 5 9".to_owned()), "{rows:?}");
-        assert!(rows.contains(&"+86400s system.rules_activated control 1 0 0 - - -".to_owned()), "{rows:?}");
-        assert!(rows.contains(&"+86400s system.command_refused core 1 1 0 - - -".to_owned()), "{rows:?}");
+        assert!(
+            rows.contains(&"+86400s system.rules_activated control 1 0 0 null null null".to_owned()),
+            "{rows:?}"
+        );
+        assert!(
+            rows.contains(&"+86400s system.command_refused control 1 1 0 null null null".to_owned()),
+            "{rows:?}"
+        );
         let refusals = tables.rows(&TABLES[1], &["event_type", "reason", "count"]);
         assert_eq!(refusals, ["system.command_refused unknown_rules_version 1"]);
         let actors = tables.rows(&TABLES[2], &["day", "actor", "commands", "refusals"]);
-        assert_eq!(actors, ["+0s ops 14 0", "+86400s ops 1 1"]);
+        assert_eq!(actors, ["+0s alice 14 0", "+86400s alice 1 1"]);
     }
 }

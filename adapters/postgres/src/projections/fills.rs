@@ -53,7 +53,7 @@ static TABLES: &[Table] = &[Table {
 }];
 
 /// Needs no memory: the command of a fill's frame says what the event leaves out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Fills;
 
 impl Projection for Fills {
@@ -213,7 +213,7 @@ fn realized(fact: &Fact<'_>, instrument: InstrumentId) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{ALICE, BTCEUR, Desk, Trade};
+    use crate::projections::fixture::{ALICE, BTCEUR, Desk, Trade};
     use tickwerk_domain::command::{TradeBusted, TradeCorrected};
     use tickwerk_domain::{Liquidity, Reject};
 
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_fill_is_booked_corrected_and_taken_back() {
-        let mut desk = Desk::new(Fills);
+        let mut desk = Desk::<Fills>::new();
         desk.trade(&Trade { price: -10_000, qty: 2500, fee: 10, after: -2500, realized: 700 });
         let of = ["side", "price", "qty", "value", "fee", "fee_currency", "liquidity", "state", "realized"];
         let booked = desk.cells("fills", &key(1), of);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn one_that_fits_no_order_is_kept_and_one_without_a_report_is_poison() {
-        let mut desk = Desk::new(Fills);
+        let mut desk = Desk::<Fills>::new();
         let (order, execution_id, price, qty) = (OrderId(1), 9, Price(10_000), Qty(1));
         let reason = Reject::FillUnmatched.code();
         let fee_currency = tickwerk_domain::CurrencyId::NONE;
@@ -292,7 +292,7 @@ mod tests {
             liquidity,
         };
         desk.frame(TradeBusted { order, execution_id }, [Event::OrderFilled(filled)]);
-        assert_eq!(desk.poisoned, ["no fill was reported in its frame"]);
-        assert_eq!(desk.changes.rows_of("fills"), 1);
+        assert_eq!(desk.parked(), ["no fill was reported in its frame"]);
+        assert_eq!(desk.rows_of("fills"), 1);
     }
 }

@@ -47,7 +47,7 @@ static TABLES: &[Table] = &[Table {
 }];
 
 /// Needs no memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Instruments;
 
 impl Projection for Instruments {
@@ -160,14 +160,14 @@ fn key(id: InstrumentId) -> [Value; 1] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{BTCEUR, Desk, btceur, ids};
+    use crate::projections::fixture::{BTCEUR, Desk, btceur, ids};
     use tickwerk_domain::command::{PriceBandSet, QuoteObserved, SessionSet};
     use tickwerk_domain::event::{BookRestored, BookStale};
     use tickwerk_domain::{Price, Qty, SessionState, StaleReason, TimeNs};
 
     #[test]
     fn an_instrument_is_its_last_definition_and_its_market() {
-        let mut desk = Desk::new(Instruments);
+        let mut desk = Desk::<Instruments>::new();
         let terms = ["symbol", "kind", "settlement", "tick_size", "lot_size", "maker_fee"];
         let expected = ["BTCEUR", "spot", "EUR", "0.05", "0.001", "-0.00010000"];
         assert_eq!(desk.cells("instruments", &ids([1]), terms), expected);
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn its_book_is_good_or_says_why_not() {
-        let mut desk = Desk::new(Instruments);
+        let mut desk = Desk::<Instruments>::new();
         let quote = QuoteObserved {
             update_id: 0,
             bid_price: Price(0),

@@ -123,7 +123,7 @@ static TABLES: &[Table] = &[
 type Scope = (AccountId, InstrumentId, StrategyId);
 
 /// Needs no memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Limits;
 
 impl Projection for Limits {
@@ -280,7 +280,7 @@ fn unit(unit: LimitUnit) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{ALICE, BECAUSE, BTCEUR, Desk};
+    use crate::projections::fixture::{ALICE, BECAUSE, BTCEUR, DAY, Desk, SECOND};
     use tickwerk_domain::command::{BreakerReset, KillSwitchSet, LimitSet};
     use tickwerk_domain::{BreakerKind, LimitKind, Money, TimeNs};
 
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_limit_has_versions_with_who_and_why() {
-        let mut desk = Desk::new(Limits);
+        let mut desk = Desk::<Limits>::new();
         limit_set(&mut desk, -1, 5000, 1);
         limit_set(&mut desk, 5000, 2500, 2);
         let key = [Value::text("order_quantity"), Value::Int(1), Value::Int(1), Value::Int(0)];
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn breakers_trip_and_switches_are_engaged() {
-        let mut desk = Desk::new(Limits);
+        let mut desk = Desk::<Limits>::new();
         for (from, state) in [
             (BreakerState::Armed, BreakerState::Tripped),
             (BreakerState::Tripped, BreakerState::Armed),
@@ -320,7 +320,7 @@ mod tests {
             let changed = BreakerChanged {
                 limit: Money::new(10_000),
                 observed: Money::new(12_000),
-                until: TimeNs(7_000_000_000),
+                until: TimeNs(DAY + 7 * SECOND),
                 limits_version: 1,
                 account: ALICE,
                 strategy: StrategyId::NONE,
@@ -334,7 +334,7 @@ mod tests {
         }
         let key = [Value::Int(1), Value::Int(0), Value::text("daily_loss")];
         let of = ["state", "trips", "limit_value", "observed", "until"];
-        let expected = ["cooling", "2", "100.00", "120.00", "1970-01-01T00:00:07.000000000Z"];
+        let expected = ["cooling", "2", "100.00", "120.00", "+7s"];
         assert_eq!(desk.cells("breakers", &key, of), expected);
 
         let (account, instrument, strategy) = (AccountId::NONE, InstrumentId::NONE, StrategyId::NONE);

@@ -364,7 +364,7 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::fixture::{DAY, INSTRUMENT, Journal, SECOND, folded};
+    use crate::projections::fixture::{BTCEUR, DAY, Journal, SECOND, folded};
     use tickwerk_domain::event::BookStale;
     use tickwerk_domain::{Level, Price, Qty, StaleReason};
 
@@ -375,7 +375,7 @@ mod tests {
         let mut made = None;
         let levels =
             levels.iter().map(|(side, price, qty)| (*side, Level { price: Price(*price), qty: Qty(*qty) }));
-        BookDelta::split(INSTRUMENT, 7, is_snapshot, levels, |part| made = Some(part));
+        BookDelta::split(BTCEUR, 7, is_snapshot, levels, |part| made = Some(part));
         made.unwrap()
     }
 
@@ -387,7 +387,7 @@ mod tests {
         journal.command(DAY + 1, delta(&[(Buy, 100, 0)], false));
         journal.command(DAY + SECOND, delta(&[(Buy, 98, 7)], false));
         let reason = StaleReason::Gap;
-        journal.event(DAY + SECOND, BookStale { update_id: 7, instrument: INSTRUMENT, reason });
+        journal.event(DAY + SECOND, BookStale { update_id: 7, instrument: BTCEUR, reason });
         journal.command(DAY + 2 * SECOND, delta(&[(Buy, 98, 8)], false));
         assert_eq!(
             folded::<OrderBooks>(&journal).rows(&TABLES[0], &COLUMNS),
@@ -405,7 +405,7 @@ mod tests {
             update_id: 0,
             price: Price(price),
             qty: Qty(qty),
-            instrument: INSTRUMENT,
+            instrument: BTCEUR,
             side,
             action,
             is_last: true,

@@ -58,7 +58,7 @@ static TABLES: &[Table] = &[
 const DAY_NS: u64 = 86_400_000_000_000;
 
 /// Needs no memory: sums and extremes merge.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Portfolio;
 
 impl Projection for Portfolio {
@@ -144,15 +144,14 @@ fn flow(fact: &Fact<'_>, changes: &mut Changes, day: &Value, account: AccountId,
 mod tests {
     use super::LedgerBook::{Client, External, Fee, Venue};
     use super::*;
-    use crate::projections::testing::{ALICE, Desk, EUR, SECOND};
+    use crate::projections::fixture::{ALICE, DAY, Desk, EUR};
     use tickwerk_domain::command::TimeAdvanced;
     use tickwerk_domain::event::{AccountMarked, Posted};
 
     #[test]
     fn a_day_has_its_worth_and_its_money() {
-        let mut desk = Desk::new(Portfolio);
-        desk.time = TimeNs(1_700_006_400 * SECOND);
-        let day = Value::Time(TimeNs(desk.time.0 / DAY_NS * DAY_NS));
+        let mut desk = Desk::<Portfolio>::new();
+        let day = Value::Time(TimeNs(DAY));
         for equity in [100_000, 120_000, 90_000] {
             let marked = AccountMarked {
                 equity: Money::new(equity),

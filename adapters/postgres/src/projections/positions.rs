@@ -186,14 +186,14 @@ impl Positions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{ALICE, BTCEUR, Desk, Trade};
+    use crate::projections::fixture::{ALICE, BTCEUR, Desk, Trade};
     use tickwerk_domain::command::TimeAdvanced;
     use tickwerk_domain::event::{FundingPosted, PositionMarked};
     use tickwerk_domain::{Money, Price, Qty, Rate, TimeNs};
 
     #[test]
     fn each_row_of_the_history_says_all_of_how_the_position_stood() {
-        let mut desk = Desk::new(Positions::default());
+        let mut desk = Desk::<Positions>::new();
         desk.trade(&Trade { price: 10_000, qty: 2000, fee: 10, after: 2000, realized: 0 });
         let (account, instrument, side) = (ALICE, BTCEUR, PositionSide::Net);
         let marked = PositionMarked {
@@ -228,6 +228,6 @@ mod tests {
         }
         let told = desk.cells("position_history", &key, ["change", "funding", "realized"]);
         assert_eq!(told, ["funding", "-0.07", "null"]);
-        assert_eq!(desk.changes.rows_of("position_history"), 3);
+        assert_eq!(desk.rows_of("position_history"), 3);
     }
 }

@@ -249,7 +249,7 @@ fn buckets(time: TimeNs) -> [[Value; 2]; PERIODS.len()] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{ALICE, BTCEUR, Desk, SECOND, Trade, ids};
+    use crate::projections::fixture::{ALICE, BTCEUR, DAY, Desk, Trade, ids};
     use tickwerk_domain::Qty;
     use tickwerk_domain::command::TimeAdvanced;
     use tickwerk_domain::event::PositionMarked;
@@ -262,13 +262,10 @@ mod tests {
 
     #[test]
     fn fills_add_to_the_series_and_marks_tell_what_is_open() {
-        let mut desk = Desk::new(Profits::default());
-        desk.time = TimeNs(1_700_006_400 * SECOND);
-        let minute = desk.time.0 / (60 * SECOND) * (60 * SECOND);
-        let day = desk.time.0 / (86_400 * SECOND) * (86_400 * SECOND);
+        let mut desk = Desk::<Profits>::new();
         desk.trade(&Trade { price: 10_000, qty: 2000, fee: 10, after: 2000, ..Trade::default() });
         desk.trade(&Trade { price: -11_000, qty: 1000, fee: 5, after: 1000, realized: 1000 });
-        for (period, bucket) in [("minute", minute), ("day", day)] {
+        for (period, bucket) in [("minute", DAY), ("day", DAY)] {
             let sums = ["realized", "fees", "volume", "fills", "currency"];
             let sums = desk.cells("profit_series", &series(period, bucket, 0), sums);
             assert_eq!(sums, ["10.00", "0.15", "310.00", "2", "EUR"], "{period}");
@@ -288,7 +285,7 @@ mod tests {
         let key = [Value::Int(1), Value::Int(1), Value::text("net")];
         let totals = desk.cells("profits", &key, ["realized", "unrealized", "fees", "net"]);
         assert_eq!(totals, ["10.00", "-3.00", "0.15", "6.85"]);
-        assert_eq!(desk.changes.rows_of("profit_series"), 2, "a mark alone adds nothing to the series");
-        assert_eq!(desk.changes.rows_of("profit_marks"), 2);
+        assert_eq!(desk.rows_of("profit_series"), 2, "a mark alone adds nothing to the series");
+        assert_eq!(desk.rows_of("profit_marks"), 2);
     }
 }

@@ -46,7 +46,7 @@ static TABLES: &[Table] = &[
 ];
 
 /// Needs no memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Signals;
 
 impl Projection for Signals {
@@ -96,13 +96,13 @@ fn or_zero(figure: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{BTCEUR, Desk, ids};
+    use crate::projections::fixture::{BTCEUR, Desk, ids};
     use tickwerk_domain::command::TimeAdvanced;
     use tickwerk_domain::{Real, SignalDirection, StrategyId, TimeNs};
 
     #[test]
     fn the_latest_signal_stands_and_every_one_is_kept() {
-        let mut desk = Desk::new(Signals);
+        let mut desk = Desk::<Signals>::new();
         for (direction, strength) in [(SignalDirection::Long, 0.25), (SignalDirection::Short, f64::NAN)] {
             let changed = SignalChanged {
                 fast: Real::new(101.5),
@@ -117,6 +117,6 @@ mod tests {
         let of = ["symbol", "strategy", "direction", "strength", "fast", "changes"];
         let latest = desk.cells("latest_signals", &ids([1, 4]), of);
         assert_eq!(latest, ["BTCEUR", "4", "short", "0", "101.5", "2"]);
-        assert_eq!(desk.changes.rows_of("signals"), 2);
+        assert_eq!(desk.rows_of("signals"), 2);
     }
 }

@@ -98,6 +98,6 @@ mod tests {
         );
         let columns = ["strategy", "account", "symbol", "kind", "is_enabled", "defined_at", "updated_at"];
         let rows = folded::<Strategies>(&journal).rows(&TABLES[0], &columns);
-        assert_eq!(rows, ["cross desk BTCUSDT 1 false +0s +1s"]);
+        assert_eq!(rows, ["cross alice BTCEUR 1 false +0s +1s"]);
     }
 }

@@ -246,7 +246,7 @@ fn scope(fact: &Fact<'_>, of: AccountId, instrument: InstrumentId, strategy: Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::fixture::{ACCOUNT, DAY, Journal, SECOND, folded};
+    use crate::projections::fixture::{ALICE, DAY, Journal, SECOND, folded};
     use tickwerk_domain::VenueId;
     use tickwerk_domain::command::VenueStateObserved;
     use tickwerk_domain::event::KillSwitchChanged;
@@ -275,7 +275,7 @@ mod tests {
         for state in [VenueState::Connected, VenueState::Disconnected] {
             journal.command(DAY, VenueStateObserved { venue: VenueId::SIMULATED, state });
         }
-        for (account, engaged) in [(AccountId::NONE, true), (ACCOUNT, true), (ACCOUNT, false)] {
+        for (account, engaged) in [(AccountId::NONE, true), (ALICE, true), (ALICE, false)] {
             let (instrument, strategy) = (InstrumentId::NONE, StrategyId::NONE);
             journal
                 .event(DAY, KillSwitchChanged { limits_version: 1, account, instrument, strategy, engaged });
@@ -287,8 +287,8 @@ mod tests {
         assert_eq!(
             parts,
             [
+                "kill_switch alice ok released",
                 "kill_switch all critical engaged",
-                "kill_switch desk ok released",
                 "venue simulated critical disconnected"
             ]
         );

@@ -311,7 +311,7 @@ fn microseconds(time: TimeNs) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::testing::{Desk, Trade as Fill, ids};
+    use crate::projections::fixture::{Desk, Trade as Fill, ids};
 
     fn trade(opened: u64) -> Vec<Value> {
         vec![Value::Int(1), Value::Int(1), Value::text("net"), Value::unsigned(opened)]
@@ -319,13 +319,13 @@ mod tests {
 
     #[test]
     fn a_trade_lasts_from_nothing_to_nothing() {
-        let mut desk = Desk::new(Trades::default());
-        let opened = desk.sequence + 3;
+        let mut desk = Desk::<Trades>::new();
+        let opened = desk.sequence() + 3;
         desk.trade(&Fill { price: 10_000, qty: 2000, fee: 10, after: 2000, ..Fill::default() });
         desk.trade(&Fill { price: -11_000, qty: 500, fee: 3, after: 1500, realized: 500 });
         let open = desk.cells("trades", &trade(opened), ["qty", "realized", "fees", "net", "closed_at"]);
         assert_eq!(open, ["1.500", "5.00", "0.13", "4.87", "null"]);
-        assert_eq!(desk.changes.rows_of("trade_statistics"), 0);
+        assert_eq!(desk.rows_of("trade_statistics"), 0);
         desk.trade(&Fill { price: -9000, qty: 1500, fee: 7, after: 0, realized: -1500 });
         let of = ["direction", "qty_max", "changes", "net", "holding_s"];
         assert_eq!(desk.cells("trades", &trade(opened), of), ["long", "2.000", "3", "-10.20", "2.000000"]);
@@ -336,9 +336,9 @@ mod tests {
 
     #[test]
     fn a_fill_through_zero_ends_one_trade_and_begins_another() {
-        let mut desk = Desk::new(Trades::default());
+        let mut desk = Desk::<Trades>::new();
         desk.trade(&Fill { price: 10_000, qty: 1000, after: 1000, ..Fill::default() });
-        let flipped = desk.sequence + 3;
+        let flipped = desk.sequence() + 3;
         desk.trade(&Fill { price: -12_000, qty: 3000, fee: 10, after: -2000, realized: 2000 });
         let counted =
             desk.cells("trade_statistics", &ids([1, 1, 0]), ["trades", "wins", "gross_profit", "fees"]);

@@ -232,7 +232,7 @@ fn counted(event: &Event) -> Option<Counted> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::fixture::{ACCOUNT, DAY, INSTRUMENT, Journal, SECOND, folded};
+    use crate::projections::fixture::{ALICE, BTCEUR, DAY, Journal, SECOND, folded};
     use tickwerk_domain::command::NewOrder;
     use tickwerk_domain::event::{FillRestated, OrderFilled, OrderPartiallyFilled, OrderSubmitted};
     use tickwerk_domain::{FillState, Liquidity, Price, VenueId};
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn fills_count_on_their_day_and_a_busted_one_is_taken_out() {
         let mut journal = Journal::defined();
-        let asked = NewOrder::limit(ACCOUNT, INSTRUMENT, Side::Sell, Price(10_000), Qty(3));
+        let asked = NewOrder::limit(ALICE, BTCEUR, Side::Sell, Price(10_000), Qty(3));
         let order = OrderId(journal.command(DAY, asked));
         journal.event(DAY, OrderSubmitted::new(order, StrategyId::NONE, VenueId::SIMULATED, &asked));
         let partial = OrderPartiallyFilled {
@@ -251,8 +251,8 @@ mod tests {
             last_qty: Qty(1),
             cum_qty: Qty(1),
             leaves_qty: Qty(2),
-            account: ACCOUNT,
-            instrument: INSTRUMENT,
+            account: ALICE,
+            instrument: BTCEUR,
             side: Side::Sell,
             liquidity: Liquidity::Maker,
         };
@@ -265,8 +265,8 @@ mod tests {
             last_qty: Qty(2),
             cum_qty: Qty(3),
             leaves_qty: Qty::ZERO,
-            account: ACCOUNT,
-            instrument: INSTRUMENT,
+            account: ALICE,
+            instrument: BTCEUR,
             side: Side::Sell,
             liquidity: Liquidity::Taker,
         };
@@ -281,8 +281,8 @@ mod tests {
             qty: Qty::ZERO,
             cum_qty: Qty(2),
             leaves_qty: Qty::ZERO,
-            account: ACCOUNT,
-            instrument: INSTRUMENT,
+            account: ALICE,
+            instrument: BTCEUR,
             state: FillState::Busted,
         };
         journal.event(DAY + 86_400 * SECOND, busted);
@@ -301,8 +301,8 @@ mod tests {
         assert_eq!(
             folded::<TradingActivity>(&journal).rows(&TABLES[0], &columns),
             [
-                "+0s BTCUSDT desk 1 1 2 - 0.003 0.000300 0.000004",
-                "+86400s BTCUSDT desk - - - 1 -0.001 -0.000100 -0.000001",
+                "+0s BTCEUR alice 1 1 2 null 0.003 3.00 0.04",
+                "+86400s BTCEUR alice null null null 1 -0.001 -1.00 -0.01",
             ]
         );
     }

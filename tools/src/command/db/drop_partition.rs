@@ -1,58 +1,103 @@
-//! `tickwerk db drop-partition`: lets old events go. Nothing is ever dropped without this command.
+//! `tickwerk db drop-partition`: lets old events go. Nothing is ever dropped without this command, and who asked and why
+//! stays in the database.
 
 use super::Place;
+use super::status::{retention, retention_line};
 use crate::command::print;
 use crate::exit;
 use anyhow::{Result, ensure};
-use tickwerk_postgres::{Partition, check_schema, drop_partition, partitions};
+use serde_json::{Value, json};
+use tickwerk_postgres::{Partition, Retention, check_schema, drop_partition, partitions, retentions};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// Partitions to drop, by name; `tickwerk db status` lists them.
     names: Vec<String>,
-    /// Drop every partition that is older than its family is kept (the server has a table of that).
+    /// Drop every partition that is older than its family is kept.
     #[arg(long, conflicts_with = "names")]
     expired: bool,
-    /// Only say what would go.
-    #[arg(long)]
-    dry_run: bool,
+    /// Only say how long each family is kept and what would go: what is named, or else all that is older.
+    #[arg(long, visible_alias = "dry-run")]
+    plan: bool,
+    /// Why; kept in `audit_log`.
+    #[arg(long, value_name = "TEXT", required_unless_present = "plan")]
+    reason: Option<String>,
+    /// Who asks; kept in `audit_log` beside the user of the database.
+    #[arg(long, value_name = "NAME", required_unless_present = "plan")]
+    actor: Option<String>,
     #[command(flatten)]
     place: Place,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found, and what went of it with how many events.
+struct Outcome {
+    kept: Vec<Retention>,
+    meant: Vec<(Partition, Option<i64>)>,
 }
 
 pub(super) fn run(options: &Options) -> Result<u8> {
     ensure!(
-        options.expired || !options.names.is_empty(),
+        options.plan || options.expired || !options.names.is_empty(),
         "name the partitions to drop, or say --expired for all that are older than their family is kept"
     );
-    let is_meant = |of: &Partition| {
-        if options.expired { of.is_past_retention } else { options.names.contains(&of.name) }
+    let words = |given: &Option<String>, name: &str| -> Result<String> {
+        let text = given.as_deref().unwrap_or_default().trim().to_owned();
+        ensure!(options.plan || !text.is_empty(), "say {name} in words that somebody can read later");
+        Ok(text)
     };
-    let gone = options.place.with("drop-partition", async |mut client| {
+    let (reason, actor) = (words(&options.reason, "--reason")?, words(&options.actor, "--actor")?);
+    let is_meant = |of: &Partition| {
+        if options.names.is_empty() { of.is_past_retention } else { options.names.contains(&of.name) }
+    };
+    let outcome = options.place.with("drop-partition", async |mut client| {
         check_schema(&client).await?;
-        let meant: Vec<_> = partitions(&client).await?.into_iter().filter(|of| is_meant(of)).collect();
-        let mut gone = Vec::new();
-        for partition in meant {
-            let rows = if options.dry_run {
+        let mut outcome = Outcome { kept: retentions(&client).await?, meant: Vec::new() };
+        for partition in partitions(&client).await?.into_iter().filter(|of| is_meant(of)) {
+            let rows = if options.plan {
                 None
             } else {
-                Some(drop_partition(&mut client, &partition.name).await?)
+                Some(drop_partition(&mut client, &partition.name, &reason, &actor).await?)
             };
-            gone.push((partition.name, rows));
+            outcome.meant.push((partition, rows));
         }
-        Ok(gone)
+        Ok(outcome)
     })?;
-    for (name, rows) in &gone {
-        print(&match rows {
-            Some(rows) => format!("dropped {name} with {rows} events"),
-            None => format!("would drop {name}"),
-        })?;
-    }
-    if let Some(missing) = options.names.iter().find(|name| !gone.iter().any(|(known, _)| known == *name)) {
+    print(&if options.json {
+        to_json(&outcome, options.plan).to_string()
+    } else {
+        to_text(&outcome, options.plan)
+    })?;
+    if let Some(missing) =
+        options.names.iter().find(|name| !outcome.meant.iter().any(|(of, _)| of.name == **name))
+    {
         anyhow::bail!("there is no partition {missing}; `tickwerk db status` lists them");
     }
-    if gone.is_empty() {
-        print("no partition is older than its family is kept")?;
-    }
     Ok(exit::OK)
+}
+
+fn to_json(outcome: &Outcome, is_plan: bool) -> Value {
+    let partition = |(of, rows): &(Partition, Option<i64>)| json!({ "name": of.name, "family": of.family, "from": of.from, "to": of.to, "bytes": of.bytes, "rows": rows });
+    json!({
+        "dropped": !is_plan,
+        "partitions": outcome.meant.iter().map(partition).collect::<Vec<_>>(),
+        "retention": outcome.kept.iter().map(retention).collect::<Vec<_>>(),
+    })
+}
+
+fn to_text(outcome: &Outcome, is_plan: bool) -> String {
+    let mut lines = Vec::new();
+    if is_plan {
+        lines.extend(outcome.kept.iter().map(retention_line));
+    }
+    lines.extend(outcome.meant.iter().map(|(of, rows)| match rows {
+        Some(rows) => format!("dropped {} with {rows} events", of.name),
+        None => format!("would drop {}, from {} to {}", of.name, of.from, of.to),
+    }));
+    if outcome.meant.is_empty() {
+        lines.push("no partition is older than its family is kept".to_owned());
+    }
+    lines.join("\n")
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tickwerk_journal::{StoredWatermarks, journal_id};
-use tickwerk_postgres::{Status, check_schema};
+use tickwerk_postgres::{Retention, Status, check_schema};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -70,20 +70,42 @@ fn to_json(status: &Status, lag: Option<u64>, lag_s: Option<i64>) -> Value {
             })
         })
         .collect();
+    let selections: Vec<Value> = status
+        .selections
+        .iter()
+        .map(|of| json!({ "from": of.from, "families": of.families, "market": of.market }))
+        .collect();
     json!({
         "checkpoint": status.checkpoint.position.0,
         "journal_id": status.checkpoint.journal.map(|id| id.to_string()),
         "chain_head": status.checkpoint.head.to_string(),
         "lag_events": lag,
         "lag_s": lag_s,
-        "families": status.families,
+        "selections": selections,
         "rows_shipped": status.rows_shipped,
         "commits": status.commits,
         "idle_s": status.idle_s,
         "projections": projections,
         "parked": status.projections.iter().map(|of| of.parked).sum::<i64>(),
         "partitions": partitions,
+        "retention": status.retentions.iter().map(retention).collect::<Vec<_>>(),
     })
+}
+
+/// How long a family is kept, as JSON.
+pub(super) fn retention(of: &Retention) -> Value {
+    json!({
+        "family": of.family, "period": of.period, "keep": of.keep, "partitions": of.partitions,
+        "past_retention": of.past,
+    })
+}
+
+/// The same in words.
+pub(super) fn retention_line(of: &Retention) -> String {
+    format!(
+        "Retention   {} {}, by command; {} partitions by {}, {} of them older",
+        of.family, of.keep, of.partitions, of.period, of.past
+    )
 }
 
 fn to_text(status: &Status, lag: Option<u64>, lag_s: Option<i64>) -> String {
@@ -100,10 +122,11 @@ fn to_text(status: &Status, lag: Option<u64>, lag_s: Option<i64>) -> String {
     lines.push(format!("Checkpoint  {}{behind}", grouped(&status.checkpoint.position.to_string())));
     lines.push(format!("Chain head  {}", status.checkpoint.head));
     let (rows, commits) = (grouped(&status.rows_shipped.to_string()), grouped(&status.commits.to_string()));
-    lines.push(format!(
-        "Shipped     {rows} rows in {commits} commits; families {}",
-        status.families.join(", ")
-    ));
+    lines.push(format!("Shipped     {rows} rows in {commits} commits"));
+    for of in &status.selections {
+        let (from, families) = (grouped(&of.from.to_string()), of.families.join(", "));
+        lines.push(format!("Selected    from {from} on families {families}; market data: {}", of.market));
+    }
     for of in &status.projections {
         let parked = if of.parked > 0 { format!(", {} events parked", of.parked) } else { String::new() };
         let error = of.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
@@ -114,5 +137,6 @@ fn to_text(status: &Status, lag: Option<u64>, lag_s: Option<i64>) -> String {
         let age = if of.is_past_retention { ", older than its family is kept" } else { "" };
         lines.push(format!("Partition   {} from {} to {}, {size}{age}", of.name, of.from, of.to));
     }
+    lines.extend(status.retentions.iter().map(retention_line));
     lines.join("\n")
 }

@@ -1,0 +1,205 @@
+//! What `tickwerk db verify` proves of read models: that they are what a fresh fold of the journal gives, or which cell is
+//! the first that is not.
+
+use crate::fixture::Bench;
+use crate::process::{self, records_of};
+use crate::server::{Database, Server, database};
+use crate::support::{db, last_sequence, migrate, ship, start_shipping, text, traded, wait_until_shipped};
+use serde_json::Value;
+use std::path::Path;
+
+fn verify(address: &str, journal: &Path, code: i32) -> Value {
+    db(address, &["verify", text(journal), "--json"]).expect(code).json()
+}
+
+fn of<'v>(shown: &'v Value, name: &str) -> &'v Value {
+    let all = shown["projections"].as_array().expect("a list");
+    all.iter().find(|of| of["name"] == name).unwrap_or_else(|| panic!("{name}: {shown}"))
+}
+
+/// Changes a table, verifies, and puts it back as it was.
+fn tampered(address: &str, journal: &Path, table: &str, change: &str) -> Value {
+    let database = Database::open(address);
+    database.execute(&format!("CREATE TABLE public.kept AS TABLE tickwerk.{table}"));
+    database.execute(change);
+    let found = verify(address, journal, 3)["first_difference"].clone();
+    database.execute(&format!(
+        "DELETE FROM tickwerk.{table}; INSERT INTO tickwerk.{table} TABLE public.kept; DROP TABLE public.kept"
+    ));
+    found
+}
+
+#[test]
+fn a_cell_a_lost_row_and_an_added_one_of_a_read_model_are_named() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(800);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let whole = verify(&place.address, &journal, 0);
+    for of in whole["projections"].as_array().expect("a list") {
+        assert_eq!(
+            (&of["checked"], &of["through"]),
+            (&true.into(), &last_sequence(&journal).into()),
+            "{whole}"
+        );
+    }
+    for name in ["orders", "positions", "candles", "profits", "event_statistics", "order_books"] {
+        assert!(of(&whole, name)["rows"].as_u64() > Some(0), "{name}: {whole}");
+    }
+    let database = Database::open(&place.address);
+    let order = database.number("SELECT min(order_id) FROM tickwerk.orders");
+    let fill = database.value("SELECT min(global_position) FROM tickwerk.fills");
+    let status = database.value(&format!("SELECT status FROM tickwerk.orders WHERE order_id = {order}"));
+    for (projection, table, change, column, expected, found) in [
+        (
+            "orders",
+            "orders",
+            format!("UPDATE tickwerk.orders SET status = 'mine' WHERE order_id = {order}"),
+            Some("status"),
+            Some(status.as_str()),
+            Some("mine"),
+        ),
+        (
+            "fills",
+            "fills",
+            format!("DELETE FROM tickwerk.fills WHERE global_position = {fill}"),
+            None,
+            None,
+            None,
+        ),
+        (
+            "balances",
+            "balances",
+            "INSERT INTO tickwerk.balances (account_id, currency_id, book, balance, global_position) VALUES (77, 1, 'cash', 1, 5)".to_owned(),
+            None,
+            None,
+            None,
+        ),
+        (
+            "positions",
+            "position_history",
+            "UPDATE tickwerk.position_history SET qty = NULL WHERE global_position = (SELECT min(global_position)
+             FROM tickwerk.position_history WHERE qty = 0.02)".to_owned(),
+            Some("qty"),
+            Some("0.020"),
+            None,
+        ),
+        (
+            "profits",
+            "profit_series",
+            "UPDATE tickwerk.profit_series SET global_position = 2 WHERE ctid = (SELECT min(ctid) FROM tickwerk.profit_series)"
+                .to_owned(),
+            Some("global_position"),
+            None,
+            Some("2"),
+        ),
+        (
+            "candles",
+            "candles",
+            "UPDATE tickwerk.candles SET high = high + 0.01 WHERE period = '1d' AND source = 'trades'".to_owned(),
+            Some("high"),
+            None,
+            None,
+        ),
+    ] {
+        let difference = tampered(&place.address, &journal, table, &change);
+        let named = ["projection", "table"].map(|field| difference[field].as_str().unwrap_or_default());
+        assert_eq!(named, [projection, table], "{change}: {difference}");
+        assert_eq!(difference["column"].as_str(), column, "{change}: {difference}");
+        assert!(difference["key"].is_object() && difference["sequence"].as_u64() > Some(0), "{difference}");
+        for (field, word) in [("expected", expected), ("found", found)] {
+            if word.is_some() {
+                assert_eq!(difference[field].as_str(), word, "{change}: {difference}");
+            }
+        }
+    }
+    verify(&place.address, &journal, 0);
+    // In words, the same.
+    database.execute(&format!("UPDATE tickwerk.orders SET status = 'mine' WHERE order_id = {order}"));
+    let told = db(&place.address, &["verify", text(&journal)]).expect(3).stdout;
+    let words = format!("table orders, key {{\"order_id\": {order}}}: status is mine and should be {status}");
+    assert!(told.contains("projection orders") && told.contains(&words), "{told}");
+    let events = db(&place.address, &["verify", text(&journal), "--events-only", "--json"]).expect(0).json();
+    assert_eq!(events["projections"], Value::Array(Vec::new()), "{events}");
+}
+
+#[test]
+fn a_paused_read_model_is_proven_as_far_as_it_is() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(600);
+    migrate(&place.address);
+    let replicator = start_shipping(&place.address, &journal, 50);
+    wait_until_shipped(&place.address, last_sequence(&journal) / 3);
+    db(&place.address, &["projections", "pause", "balances"]).expect(0);
+    wait_until_shipped(&place.address, last_sequence(&journal));
+    replicator.stop().expect(0);
+    let shown = verify(&place.address, &journal, 0);
+    let through = of(&shown, "balances")["through"].as_u64();
+    assert!(through > Some(0) && through < Some(last_sequence(&journal)), "{shown}");
+    let change = "UPDATE tickwerk.balances SET balance = balance + 1";
+    let found = tampered(&place.address, &journal, "balances", change);
+    assert_eq!((&found["projection"], &found["column"]), (&"balances".into(), &"balance".into()), "{found}");
+    Database::open(&place.address)
+        .execute("UPDATE tickwerk.projection SET version = version + 1 WHERE name = 'balances'");
+    let shown = verify(&place.address, &journal, 0);
+    let reason = of(&shown, "balances")["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("rebuild it") && of(&shown, "balances")["checked"] == false, "{shown}");
+}
+
+#[test]
+fn what_is_parked_is_left_out_of_the_proof_and_nothing_else() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(600);
+    let address = server.address("postgres");
+    migrate(&address);
+    let database = Database::open(&address);
+    let changes = records_of(&journal, "position.changed");
+    let poison = changes[changes.len() / 2]["sequence"].as_u64().expect("a sequence");
+    database.execute(&format!(
+        "ALTER TABLE tickwerk.position_history ADD CONSTRAINT poison CHECK (global_position <> {poison})"
+    ));
+    ship(&address, &journal);
+    db(&address, &["projections", "resume", text(&journal), "positions"]).expect(0);
+    verify(&address, &journal, 0);
+    database.execute("CREATE TABLE public.parked AS TABLE tickwerk.parked; DELETE FROM tickwerk.parked");
+    let found = verify(&address, &journal, 3)["first_difference"].clone();
+    assert_eq!((&found["projection"], &found["sequence"]), (&"positions".into(), &poison.into()), "{found}");
+    // One that the fold takes is not parked by right.
+    database.execute(
+        "INSERT INTO tickwerk.parked TABLE public.parked;
+         INSERT INTO tickwerk.parked (projection, global_position, event_type, error) VALUES ('fills', 40, 'x', 'because')",
+    );
+    let found = verify(&address, &journal, 3)["first_difference"].clone();
+    assert!(found["reason"].as_str().expect("a text").contains("parked for projection fills"), "{found}");
+    db(&address, &["projections", "skip", "positions"]).expect(0);
+    database.execute("DELETE FROM tickwerk.parked WHERE projection = 'fills'");
+    verify(&address, &journal, 0);
+}
+
+#[test]
+fn of_a_journal_that_lost_its_beginning_events_are_proven_and_read_models_are_not() {
+    let Some(place) = database() else { return };
+    let bench = Bench::with_capture(3_200, 5_000_000);
+    let journal = bench.journal();
+    let sets = [("journal.segment_size", "1MiB"), ("snapshot.every_frames", "1000")];
+    process::run(bench.arguments(&journal, &sets)).expect(0);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let gone = process::run(["retain", text(&journal), "--apply"]).expect(0).stdout;
+    assert!(gone.contains("went  segment 1,"), "{gone}");
+    let shown = verify(&place.address, &journal, 0);
+    let (first, checked) = (shown["first_sequence"].as_u64().unwrap(), shown["checked"].as_u64().unwrap());
+    assert!(first > 1 && checked == last_sequence(&journal) + 1 - first, "{shown}");
+    for of in shown["projections"].as_array().expect("a list") {
+        let reason = of["reason"].as_str().unwrap_or_default();
+        assert!(of["checked"] == false && reason.contains("from its first record"), "{shown}");
+    }
+    let told = db(&place.address, &["verify", text(&journal)]).expect(0).stdout;
+    assert!(told.contains("is no longer in the journal and was not compared"), "{told}");
+    let database = Database::open(&place.address);
+    database.execute(&format!(
+        "UPDATE tickwerk.events SET actor = 'mallory' WHERE global_position = {}",
+        first + 10
+    ));
+    assert_eq!(verify(&place.address, &journal, 3)["first_difference"]["sequence"], first + 10);
+}
