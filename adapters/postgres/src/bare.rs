@@ -29,11 +29,11 @@ pub struct BareCopy {
 }
 
 impl BareCopy {
-    /// Encodes all that a closed journal holds of `families`.
-    pub fn read(dir: &Path, families: &[Family]) -> Result<Self, PostgresError> {
+    /// Encodes every record of a closed journal.
+    pub fn read(dir: &Path) -> Result<Self, PostgresError> {
         let (block, dictionary) = (ChainHead::default(), Dictionary::default());
         let mut reading =
-            Reading::from_block(dir, &Marks::Stored, block, dictionary, families, Vec::new(), None)?;
+            Reading::from_block(dir, &Marks::Stored, block, dictionary, Family::ALL, Vec::new(), None)?;
         let mut copy = Self { chunks: vec![Bytes::from_static(COPY_HEADER)], days: BTreeSet::new(), rows: 0 };
         loop {
             let mut batch = reading.new_batch();

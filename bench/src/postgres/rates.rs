@@ -11,7 +11,7 @@ use crate::throughput::median;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tickwerk_domain::{Family, Sequence};
+use tickwerk_domain::Sequence;
 use tickwerk_postgres::{BareCopy, Callbacks, Counters, Marks, Replicator, Until, all, pause};
 
 /// Medians over the rounds.
@@ -38,7 +38,7 @@ pub(super) fn measure(
     journal: &Path,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Rates, PostgresBenchError> {
-    let copy = BareCopy::read(journal, Family::ALL)?;
+    let copy = BareCopy::read(journal)?;
     let mut rounds = Vec::new();
     for round in 0..config.rounds {
         progress(&format!("rates, round {} of {}", round + 1, config.rounds));
