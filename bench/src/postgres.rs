@@ -23,9 +23,8 @@ use source::Source;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use tickwerk_domain::Family;
 use tickwerk_journal::{AppendError, Failure, FileError, RecoverError};
-use tickwerk_postgres::{PostgresError, Server, Settings};
+use tickwerk_postgres::{PostgresError, Server, Settings, Wanted};
 
 /// What the workload's time is multiplied by.
 pub const STRETCH: u64 = 8_000;
@@ -139,7 +138,7 @@ pub fn measure(
 fn settings(server: &Server, config: &PostgresConfig) -> Settings {
     Settings {
         server: server.clone(),
-        families: Family::ALL.to_vec(),
+        selection: Wanted::default(),
         batch_events: config.batch_events,
         batch_wait: Duration::from_millis(20),
         retry_max: Duration::from_secs(1),

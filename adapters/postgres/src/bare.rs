@@ -7,12 +7,13 @@ use crate::binary::COPY_HEADER;
 use crate::error::PostgresError;
 use crate::event_row;
 use crate::reading::{Marks, Reading};
+use crate::selection::{Selector, Wanted};
 use bytes::Bytes;
 use futures_util::SinkExt;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::pin::pin;
-use tickwerk_domain::Family;
+use tickwerk_domain::{Family, Sequence};
 use tickwerk_journal::ChainHead;
 use tickwerk_render::Dictionary;
 use tokio_postgres::Client;
@@ -32,8 +33,10 @@ impl BareCopy {
     /// Encodes every record of a closed journal.
     pub fn read(dir: &Path) -> Result<Self, PostgresError> {
         let (block, dictionary) = (ChainHead::default(), Dictionary::default());
+        let mut selector = Selector::default();
+        selector.want(&Wanted::default(), Sequence::FIRST);
         let mut reading =
-            Reading::from_block(dir, &Marks::Stored, block, dictionary, Family::ALL, Vec::new(), None)?;
+            Reading::from_block(dir, &Marks::Stored, block, dictionary, selector, Vec::new(), None)?;
         let mut copy = Self { chunks: vec![Bytes::from_static(COPY_HEADER)], days: BTreeSet::new(), rows: 0 };
         loop {
             let mut batch = reading.new_batch();

@@ -128,14 +128,19 @@ impl Table {
 
     /// The statement that takes the rows of a batch.
     pub(crate) fn write_sql(&self, suffix: &str) -> String {
+        self.write_into(&self.sql_name(suffix))
+    }
+
+    /// The same for a table of this shape with another name.
+    pub(crate) fn write_into(&self, name: &str) -> String {
         match self.rows {
-            Rows::Current => self.upsert_sql(suffix),
-            Rows::Appended => self.copy_sql(&self.sql_name(suffix)),
+            Rows::Current => self.upsert_into(name),
+            Rows::Appended => self.copy_into(name),
         }
     }
 
     /// Copies rows into the table called `name`.
-    fn copy_sql(&self, name: &str) -> String {
+    fn copy_into(&self, name: &str) -> String {
         let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
         format!("COPY {name} ({}, global_position) FROM STDIN (FORMAT binary)", names.join(", "))
     }

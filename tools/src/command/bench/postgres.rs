@@ -13,9 +13,8 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 use tickwerk_bench::workload::MIXED_V1;
-use tickwerk_domain::Family;
 use tickwerk_engine::pipeline::affinity::cores_available;
-use tickwerk_postgres::{Server, Settings};
+use tickwerk_postgres::{Server, Settings, Wanted};
 
 /// What may be added to the 99th percentile, as a fraction of it.
 const COST_MAX: f64 = 0.1;
@@ -66,7 +65,7 @@ fn settings_of(listener: &TcpListener) -> Result<Box<Settings>> {
     let port = listener.local_addr()?.port();
     Ok(Box::new(Settings {
         server: Server::parse(&format!("host=127.0.0.1 port={port} user=tickwerk dbname=tickwerk"))?,
-        families: Family::ALL.to_vec(),
+        selection: Wanted::default(),
         batch_events: 10_000,
         batch_wait: Duration::from_millis(20),
         retry_max: Duration::from_secs(10),
