@@ -34,7 +34,7 @@ impl BareCopy {
     pub fn read(dir: &Path) -> Result<Self, PostgresError> {
         let (block, dictionary) = (ChainHead::default(), Dictionary::default());
         let mut selector = Selector::default();
-        selector.want(&Wanted::default(), Sequence::FIRST);
+        selector.want(&Wanted::default(), Sequence::NONE);
         let mut reading =
             Reading::from_block(dir, &Marks::Stored, block, dictionary, selector, Vec::new(), None)?;
         let mut copy = Self { chunks: vec![Bytes::from_static(COPY_HEADER)], days: BTreeSet::new(), rows: 0 };
