@@ -290,4 +290,30 @@ mod tests {
         changes.row(&TABLES[0], [Value::Int(7)]).set("sum", Value::Int(i64::MAX)).done();
         assert_eq!(changes.overflow(), Some("sum"));
     }
+
+    #[test]
+    fn what_happened_is_copied_once_a_key_and_sequence() {
+        static TABLES: &[Table] = &[
+            Table {
+                name: "h",
+                rows: Rows::Appended,
+                columns: &[Column::key("id", Type::Int8), Column::set("said", Type::Int8)],
+                indexes: &[],
+            },
+            TABLE,
+        ];
+        let mut changes = Changes::new(TABLES);
+        for (sequence, id, said) in [(1, 7, 1), (1, 7, 2), (1, 8, 3), (2, 7, 4)] {
+            changes.at(Sequence(sequence));
+            changes.row(&TABLES[0], [Value::Int(id)]).set("said", Value::Int(said)).done();
+            changes.row(&TABLES[1], [Value::Int(id)]).set("last", Value::Int(said)).done();
+        }
+        let writes = changes.take_writes();
+        let taken: Vec<_> = writes.iter().map(|write| (write.table.name, write.rows)).collect();
+        assert_eq!(taken, [("h", 3), ("t", 2)]);
+        let Form::Copy(rows) = &writes[0].form else { panic!("what happened is copied") };
+        let row = 2 + 3 * (4 + 8);
+        assert_eq!(rows.len(), COPY_HEADER.len() + 3 * row + COPY_TRAILER.len());
+        assert!(changes.take_writes().is_empty(), "what was taken is gone");
+    }
 }
