@@ -17,10 +17,10 @@ mod process;
 
 #[path = "postgres/as_of.rs"]
 mod as_of;
-#[path = "postgres/chaos.rs"]
-mod chaos;
 #[path = "postgres/catalogue.rs"]
 mod catalogue;
+#[path = "postgres/chaos.rs"]
+mod chaos;
 #[path = "postgres/doctor.rs"]
 mod doctor;
 #[path = "postgres/faults.rs"]
@@ -33,12 +33,12 @@ mod hanging;
 mod live;
 #[path = "postgres/projections.rs"]
 mod projections;
-#[path = "postgres/rates.rs"]
-mod rates;
-#[path = "postgres/proxy.rs"]
-mod proxy;
 #[path = "postgres/proof.rs"]
 mod proof;
+#[path = "postgres/proxy.rs"]
+mod proxy;
+#[path = "postgres/rates.rs"]
+mod rates;
 #[path = "postgres/refusals.rs"]
 mod refusals;
 #[path = "postgres/restated.rs"]

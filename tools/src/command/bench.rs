@@ -3,8 +3,8 @@
 mod beside;
 mod follower;
 mod journal;
-mod replication;
 mod postgres;
+mod replication;
 
 use super::{print, tell};
 use crate::exit;
