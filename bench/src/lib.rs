@@ -5,6 +5,7 @@
 
 pub mod append;
 pub mod matching;
+pub mod postgres;
 pub mod recording;
 pub mod rings;
 pub mod syncing;

@@ -24,7 +24,7 @@
 
 mod definitions;
 mod market;
-mod random;
+pub(crate) mod random;
 
 pub use definitions::setup;
 

@@ -39,6 +39,8 @@ mod projections;
 mod proof;
 #[path = "postgres/proxy.rs"]
 mod proxy;
+#[path = "postgres/rates.rs"]
+mod rates;
 #[path = "postgres/refusals.rs"]
 mod refusals;
 #[path = "postgres/restated.rs"]

@@ -106,6 +106,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             PostgresError::Statement { .. }
             | PostgresError::Schema(_)
             | PostgresError::Taken { .. }
+            | PostgresError::ModelsChanged
             | PostgresError::Opening { .. }
             | PostgresError::Row { .. }
             | PostgresError::Reading(_) => Some(FAILED),

@@ -1,7 +1,7 @@
 //! What one transaction ships: rows, what they taught, what projections change, and where the journal stands behind it.
 
 use crate::binary::{COPY_HEADER, COPY_TRAILER, Fields};
-use crate::changes::Changes;
+use crate::changes::{Changes, Write};
 use crate::meaning::Meaning;
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -42,6 +42,8 @@ pub(crate) struct Batch {
 pub(crate) struct Folded {
     pub(crate) name: &'static str,
     pub(crate) changes: Changes,
+    /// The same, once the batch is finished.
+    pub(crate) writes: Vec<Write>,
     pub(crate) parked: Vec<Parked>,
 }
 
@@ -90,6 +92,16 @@ impl Batch {
             self.chunks.push(full.into());
         }
         &mut self.open
+    }
+
+    /// Gives the rows without what stands before and behind them in a binary copy.
+    pub(crate) fn take_bare_rows(&mut self) -> Vec<Bytes> {
+        let mut chunks = std::mem::take(&mut self.chunks);
+        chunks.push(std::mem::take(&mut self.open.0).into());
+        if let Some(first) = chunks.first_mut() {
+            *first = first.slice(COPY_HEADER.len()..);
+        }
+        chunks
     }
 
     /// Ends the rows and gives them as a binary copy has them.

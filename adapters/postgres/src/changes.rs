@@ -1,12 +1,15 @@
 //! What a batch changes in the tables of one projection, folded to one change a row.
 
-use crate::binary::{Fields, array_header};
+use crate::binary::{COPY_HEADER, COPY_TRAILER, Fields, array_header};
 use crate::table::{Merge, Rows, Table};
 use crate::value::{Type, Value};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use futures_util::SinkExt;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use tickwerk_domain::Sequence;
 use tokio_postgres::types::{IsNull, ToSql, to_sql_checked};
+use tokio_postgres::{Statement, Transaction};
 
 /// The rows of one projection that a batch changes.
 #[derive(Debug)]
@@ -114,22 +117,93 @@ impl Changes {
         self.tables.iter().map(|changes| changes.current.len() + changes.appended.len()).sum()
     }
 
-    /// One upsert for each table that has changes: the table and an array a column.
-    pub(crate) fn into_upserts(self) -> Vec<(&'static Table, Vec<Array>)> {
-        let upserts = self.tables.into_iter().filter_map(|changes| {
-            let rows: Vec<_> = changes.current.into_values().chain(changes.appended).collect();
-            if rows.is_empty() {
-                return None;
+    /// Takes what changed, as it is sent: rows that merge into others as an upsert, rows of what happened as a copy.
+    pub(crate) fn take_writes(&mut self) -> Vec<Write> {
+        let mut writes = Vec::new();
+        for TableChanges { table, current, appended } in &mut self.tables {
+            let rows: Vec<_> = std::mem::take(current).into_values().collect();
+            if !rows.is_empty() {
+                writes.push(Write {
+                    table,
+                    rows: rows.len() as u64,
+                    form: Form::Upsert(arrays(table, &rows)),
+                });
             }
-            let mut arrays: Vec<Array> = Vec::with_capacity(changes.table.columns.len() + 1);
-            for (place, column) in changes.table.columns.iter().enumerate() {
-                arrays.push(Array::of(column.of, rows.iter().map(|(values, _)| &values[place])));
+            let rows = std::mem::take(appended);
+            if !rows.is_empty() {
+                writes.push(copy(table, &rows));
             }
-            let positions: Vec<Value> = rows.iter().map(|(_, position)| Value::Int(*position)).collect();
-            arrays.push(Array::of(Type::Int8, positions.iter()));
-            Some((changes.table, arrays))
-        });
-        upserts.collect()
+        }
+        writes
+    }
+}
+
+/// An array a column, and one of the sequences.
+fn arrays(table: &Table, rows: &[(Vec<Value>, i64)]) -> Vec<Array> {
+    let mut arrays: Vec<Array> = Vec::with_capacity(table.columns.len() + 1);
+    for (place, column) in table.columns.iter().enumerate() {
+        arrays.push(Array::of(column.of, rows.iter().map(|(values, _)| &values[place])));
+    }
+    let positions: Vec<Value> = rows.iter().map(|(_, position)| Value::Int(*position)).collect();
+    arrays.push(Array::of(Type::Int8, positions.iter()));
+    arrays
+}
+
+/// Rows as a copy has them. Of several with one key and sequence the first counts, as with an upsert.
+fn copy(table: &'static Table, rows: &[(Vec<Value>, i64)]) -> Write {
+    let columns = i16::try_from(table.columns.len() + 1).expect("a table has a few columns");
+    let (keys, mut count) = (table.key_length(), 0);
+    let mut fields = Fields(COPY_HEADER.to_vec());
+    for (place, (values, position)) in rows.iter().enumerate() {
+        // Sequences rise, so that all of one stand together.
+        let mut others = rows[..place].iter().rev().take_while(|(_, other)| other == position);
+        if others.any(|(other, _)| other[..keys] == values[..keys]) {
+            continue;
+        }
+        fields.begin_row(columns);
+        for (value, column) in values.iter().zip(table.columns) {
+            value.encode(column.of, &mut fields);
+        }
+        fields.int8(*position);
+        count += 1;
+    }
+    fields.0.extend_from_slice(&COPY_TRAILER);
+    Write { table, rows: count, form: Form::Copy(fields.0.into()) }
+}
+
+/// Rows of one table, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) table: &'static Table,
+    pub(crate) rows: u64,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Upsert(Vec<Array>),
+    Copy(Bytes),
+}
+
+impl Write {
+    /// Sends them, in the statement of [`Table::write_sql`].
+    pub(crate) async fn send(
+        self,
+        transaction: &Transaction<'_>,
+        statement: &Statement,
+    ) -> Result<(), tokio_postgres::Error> {
+        match self.form {
+            Form::Upsert(arrays) => {
+                let values: Vec<&(dyn ToSql + Sync)> =
+                    arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+                transaction.execute(statement, &values).await.map(drop)
+            }
+            Form::Copy(rows) => {
+                let mut sink = pin!(transaction.copy_in(statement).await?);
+                sink.send(rows).await?;
+                sink.finish().await.map(drop)
+            }
+        }
     }
 }
 
@@ -215,5 +289,31 @@ mod tests {
         changes.at(Sequence(4));
         changes.row(&TABLES[0], [Value::Int(7)]).set("sum", Value::Int(i64::MAX)).done();
         assert_eq!(changes.overflow(), Some("sum"));
+    }
+
+    #[test]
+    fn what_happened_is_copied_once_a_key_and_sequence() {
+        static TABLES: &[Table] = &[
+            Table {
+                name: "h",
+                rows: Rows::Appended,
+                columns: &[Column::key("id", Type::Int8), Column::set("said", Type::Int8)],
+                indexes: &[],
+            },
+            TABLE,
+        ];
+        let mut changes = Changes::new(TABLES);
+        for (sequence, id, said) in [(1, 7, 1), (1, 7, 2), (1, 8, 3), (2, 7, 4)] {
+            changes.at(Sequence(sequence));
+            changes.row(&TABLES[0], [Value::Int(id)]).set("said", Value::Int(said)).done();
+            changes.row(&TABLES[1], [Value::Int(id)]).set("last", Value::Int(said)).done();
+        }
+        let writes = changes.take_writes();
+        let taken: Vec<_> = writes.iter().map(|write| (write.table.name, write.rows)).collect();
+        assert_eq!(taken, [("h", 3), ("t", 2)]);
+        let Form::Copy(rows) = &writes[0].form else { panic!("what happened is copied") };
+        let row = 2 + 3 * (4 + 8);
+        assert_eq!(rows.len(), COPY_HEADER.len() + 3 * row + COPY_TRAILER.len());
+        assert!(changes.take_writes().is_empty(), "what was taken is gone");
     }
 }

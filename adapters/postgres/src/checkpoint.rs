@@ -51,9 +51,10 @@ impl Checkpoint {
         if there == *self {
             return Ok(());
         }
-        if there.position == self.position {
-            let reason = "read models were paused, resumed or swapped meanwhile".to_owned();
-            return Err(PostgresError::Statement { what: "ship a batch", reason, code: None });
+        if there.generation != self.generation
+            && there == (Self { generation: there.generation, ..self.clone() })
+        {
+            return Err(PostgresError::ModelsChanged);
         }
         Err(PostgresError::Statement {
             what: "ship a batch",

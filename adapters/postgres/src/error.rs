@@ -63,6 +63,10 @@ pub enum PostgresError {
         /// Who holds the lock.
         holder: String,
     },
+    /// Read models were paused, resumed, swapped or failed meanwhile. No fault: replication begins anew with those that
+    /// there are now.
+    #[error("read models were paused, resumed or swapped meanwhile")]
+    ModelsChanged,
     /// A daemon that has just started has not said yet how far its journal is.
     #[error("a daemon is opening the journal in {} and has not said yet how far it is; this waits or is tried again", dir.display())]
     Opening {
@@ -111,6 +115,7 @@ impl PostgresError {
             | Self::Late { .. }
             | Self::Taken { .. }
             | Self::PasswordFile { .. }
+            | Self::ModelsChanged
             | Self::Statement { .. }
             | Self::Schema(_)
             | Self::Opening { .. }
@@ -129,7 +134,7 @@ impl PostgresError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Connect { is_refused, .. } => !is_refused,
-            Self::Late { .. } | Self::Opening { .. } => true,
+            Self::Late { .. } | Self::ModelsChanged | Self::Opening { .. } => true,
             // No code at all is a socket that broke.
             Self::Statement { code, .. } => {
                 code.as_ref().is_none_or(|code| PASSING.iter().any(|class| code.starts_with(class)))

@@ -4,17 +4,31 @@ use crate::binary::Fields;
 use crate::error::PostgresError;
 use std::fmt::Write;
 use tickwerk_domain::{
-    AccountId, FieldValue, Fields as _, InstrumentId, Payload, Record, Sequence, StrategyId, StreamType,
-    TimeNs,
+    AccountId, Family, FieldValue, Fields as _, InstrumentId, Payload, Record, Sequence, StrategyId,
+    StreamType, TimeNs,
 };
 use tickwerk_journal::JournalId;
 use tickwerk_render::{Dictionary, source_word, write_payload_json};
+use tokio_postgres::Client;
 
 /// The columns that are written.
 pub(crate) const COLUMNS: &str = "global_position, recorded_at, recorded_at_ns, occurred_at, occurred_at_ns, \
      stream_version, source_sequence, causation, event_id, schema_version, family, kind, event_type, stream, \
      stream_type, source, correlation_id, actor, symbol, account, event_data, metadata";
 const COLUMN_COUNT: i16 = 22;
+
+/// The statement that takes rows.
+pub(crate) fn copy_sql() -> String {
+    format!("COPY tickwerk.events ({COLUMNS}) FROM STDIN (FORMAT binary)")
+}
+
+/// Makes the partition for a day, counted from 1970, where it is not there yet.
+pub(crate) async fn ensure_partition(client: &Client, family: Family, day: u64) -> Result<(), PostgresError> {
+    let seconds = i64::try_from(day * 86_400).unwrap_or(i64::MAX);
+    let sql = "SELECT tickwerk.ensure_partition($1, to_timestamp($2::bigint))";
+    let made = client.query(sql, &[&family.word(), &seconds]).await;
+    made.map(drop).map_err(PostgresError::statement("make a partition for events"))
+}
 
 /// Texts that are filled again for each row.
 #[derive(Debug, Default)]

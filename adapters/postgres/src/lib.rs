@@ -6,6 +6,7 @@
 //! Everything in the database can be deleted and made again from the journal. This crate knows no ring and no engine.
 
 mod as_of;
+mod bare;
 mod batch;
 mod batch_size;
 mod binary;
@@ -39,6 +40,7 @@ mod verify;
 mod views;
 
 pub use as_of::{AsOf, AsOfSubject, Moment, as_of};
+pub use bare::BareCopy;
 pub use changes::{Changes, RowChange};
 pub use checkpoint::Checkpoint;
 pub use connection::{connect, runtime};

@@ -222,6 +222,7 @@ impl Reading {
         let folded = |projection: &dyn Projection| Folded {
             name: projection.name(),
             changes: Changes::new(projection.tables()),
+            writes: Vec::new(),
             parked: Vec::new(),
         };
         Batch::new(self.at, self.projections.iter().map(|projection| folded(projection.as_ref())).collect())
@@ -270,10 +271,12 @@ impl Reading {
         Ok(true)
     }
 
-    /// Lets projections write what they gathered, and notes where the chain stands behind the batch.
+    /// Lets projections write what they gathered, encodes what they change, so that whoever ships only sends it, and notes
+    /// where the chain stands behind the batch.
     pub(crate) fn finish(&mut self, batch: &mut Batch) {
         for (projection, folded) in self.projections.iter_mut().zip(&mut batch.projections) {
             projection.settle(&mut folded.changes);
+            folded.writes = folded.changes.take_writes();
         }
         batch.head = self.chain.head();
         batch.block = self.chain.last_block();

@@ -51,7 +51,7 @@ pub(crate) struct Refold {
     /// Everything through it is in the tables.
     at: Sequence,
     reading: Reading,
-    upserts: BTreeMap<&'static str, Statement>,
+    statements: BTreeMap<&'static str, Statement>,
     /// Rows written so far.
     pub(crate) rows: u64,
     refused: u64,
@@ -95,13 +95,13 @@ impl Refold {
         at: Sequence,
     ) -> Result<Self, PostgresError> {
         let reading = open(client, dir, name, target, at).await?;
-        let mut upserts = BTreeMap::new();
+        let mut statements = BTreeMap::new();
         for table in named(name)?.tables() {
-            let statement = client.prepare(&table.upsert_sql(target.suffix())).await.map_err(failed())?;
-            upserts.insert(table.name, statement);
+            let statement = client.prepare(&table.write_sql(target.suffix())).await.map_err(failed())?;
+            statements.insert(table.name, statement);
         }
         let (dir, name) = (dir.to_owned(), name.to_owned());
-        Ok(Self { dir, name, target, at, reading, upserts, rows: 0, refused: 0 })
+        Ok(Self { dir, name, target, at, reading, statements, rows: 0, refused: 0 })
     }
 
     pub(crate) fn at(&self) -> Sequence {
@@ -143,7 +143,7 @@ impl Refold {
         let before = (self.at, self.rows);
         while let Some(batch) = self.next_batch(limit, BATCH_RECORDS)? {
             let through = batch.through;
-            match write_in(transaction, &self.upserts, &self.name, self.target, batch).await {
+            match write_in(transaction, &self.statements, &self.name, self.target, batch).await {
                 Ok(rows) => self.rows += rows,
                 Err(Unwritten::Error(error)) => return Err(error),
                 Err(Unwritten::Refused(_)) => {
@@ -176,7 +176,7 @@ impl Refold {
     async fn write(&mut self, client: &mut Client, batch: Batch) -> Result<(), Unwritten> {
         let through = batch.through;
         let transaction = client.transaction().await.map_err(failed())?;
-        let rows = write_in(&transaction, &self.upserts, &self.name, self.target, batch).await?;
+        let rows = write_in(&transaction, &self.statements, &self.name, self.target, batch).await?;
         move_to(&transaction, &self.name, self.target, through, rows).await?;
         transaction.commit().await.map_err(failed())?;
         self.rows += rows;
@@ -292,18 +292,17 @@ async fn open(
 /// Writes rows and parked events; how many rows.
 async fn write_in(
     transaction: &Transaction<'_>,
-    upserts: &BTreeMap<&'static str, Statement>,
+    statements: &BTreeMap<&'static str, Statement>,
     name: &str,
     target: Target,
     batch: Batch,
 ) -> Result<u64, Unwritten> {
     let mut rows = 0;
-    for Folded { changes, parked, .. } in batch.projections {
-        rows += changes.row_count() as u64;
-        for (table, arrays) in changes.into_upserts() {
-            let values: Vec<&(dyn ToSql + Sync)> =
-                arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
-            transaction.execute(&upserts[table.name], &values).await.map_err(|error| {
+    for Folded { writes, parked, .. } in batch.projections {
+        for write in writes {
+            let table = write.table;
+            rows += write.rows;
+            write.send(transaction, &statements[table.name]).await.map_err(|error| {
                 if is_of_data(&error) {
                     Unwritten::Refused(format!("{}: {}", table.name, reason_of(&error)))
                 } else {

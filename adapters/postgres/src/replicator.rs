@@ -103,6 +103,7 @@ impl Replicator {
             let ended = self.session(&runtime, &name, &size, &mut registered);
             let error = match ended {
                 Ok(End::Stopped | End::CaughtUp) => return Ok(self.counters.replicated_through()),
+                Err(PostgresError::ModelsChanged) => continue,
                 Err(error) => error,
             };
             let was_connected = self.counters.connections() > 0;
@@ -211,6 +212,9 @@ impl Replicator {
                 }
             }
             self.counters.note_commit(through, rows);
+            for failed in shipper.take_failed() {
+                (self.callbacks.tell)(&format!("warning: PostgreSQL: read model {failed}; it is left out"));
+            }
             (self.callbacks.on_replicated)(through);
             self.register(shipper, registered, false)?;
         }

@@ -88,6 +88,14 @@ impl Server {
         Ok(Self { config, password_file: None, tls: mode, root_cert: None, answer_limit })
     }
 
+    /// Another database of the same server.
+    #[must_use]
+    pub fn with_database(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.config.dbname(name);
+        other
+    }
+
     /// Whether the connection string itself holds a password.
     pub fn has_password(&self) -> bool {
         self.config.get_password().is_some()

@@ -27,18 +27,32 @@ pub(crate) struct Shipper {
     checkpoint: Checkpoint,
     /// Families and days that have a partition.
     days: BTreeSet<(Family, u64)>,
-    upserts: BTreeMap<&'static str, Statement>,
+    statements: BTreeMap<&'static str, Statement>,
     copy: Option<Statement>,
+    /// Read models that failed, with the reason, and that nobody was told of.
+    failed: Vec<String>,
 }
 
 impl Shipper {
     pub(crate) fn new(client: Client, checkpoint: Checkpoint) -> Self {
-        Self { client, checkpoint, days: BTreeSet::new(), upserts: BTreeMap::new(), copy: None }
+        Self {
+            client,
+            checkpoint,
+            days: BTreeSet::new(),
+            statements: BTreeMap::new(),
+            copy: None,
+            failed: Vec::new(),
+        }
     }
 
     /// Where it stands.
     pub(crate) fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// Read models that failed since the last time, and why.
+    pub(crate) fn take_failed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.failed)
     }
 
     /// Ships a batch. After an error nothing is known of the last commit: the connection is given up, and the checkpoint
@@ -47,7 +61,7 @@ impl Shipper {
         assert_eq!(batch.after, self.checkpoint.position, "batches follow each other");
         self.ensure_partitions(&batch.days).await?;
         self.prepare(&batch).await?;
-        let Self { client, checkpoint, upserts, copy, .. } = self;
+        let Self { client, checkpoint, statements, copy, failed, .. } = self;
         let begun = client.transaction().await;
         let transaction = begun.map_err(PostgresError::statement("begin a transaction"))?;
         checkpoint.lock(&transaction).await?;
@@ -60,8 +74,9 @@ impl Shipper {
         let mut kept_up = Vec::new();
         for folded in std::mem::take(&mut batch.projections) {
             let name = folded.name;
-            if ship_projection(&transaction, upserts, folded).await? {
-                kept_up.push(name);
+            match ship_projection(&transaction, statements, folded).await? {
+                None => kept_up.push(name),
+                Some(error) => failed.push(format!("{name} failed: {error}")),
             }
         }
         move_projections(&transaction, &kept_up, position(batch.through)).await?;
@@ -76,10 +91,7 @@ impl Shipper {
             if self.days.contains(&(*family, *day)) {
                 continue;
             }
-            let seconds = i64::try_from(day * 86_400).unwrap_or(i64::MAX);
-            let sql = "SELECT tickwerk.ensure_partition($1, to_timestamp($2::bigint))";
-            let made = self.client.query(sql, &[&family.word(), &seconds]).await;
-            made.map_err(PostgresError::statement("make a partition for events"))?;
+            event_row::ensure_partition(&self.client, *family, *day).await?;
             self.days.insert((*family, *day));
         }
         Ok(())
@@ -88,14 +100,13 @@ impl Shipper {
     async fn prepare(&mut self, batch: &Batch) -> Result<(), PostgresError> {
         let failed = || PostgresError::statement("prepare a statement");
         if self.copy.is_none() {
-            let sql = format!("COPY tickwerk.events ({}) FROM STDIN (FORMAT binary)", event_row::COLUMNS);
-            self.copy = Some(self.client.prepare(&sql).await.map_err(failed())?);
+            self.copy = Some(self.client.prepare(&event_row::copy_sql()).await.map_err(failed())?);
         }
         for folded in &batch.projections {
             for table in folded.changes.tables() {
-                if !self.upserts.contains_key(table.name) {
-                    let statement = self.client.prepare(&table.upsert_sql("")).await.map_err(failed())?;
-                    self.upserts.insert(table.name, statement);
+                if !self.statements.contains_key(table.name) {
+                    let statement = self.client.prepare(&table.write_sql("")).await.map_err(failed())?;
+                    self.statements.insert(table.name, statement);
                 }
             }
         }
@@ -141,23 +152,22 @@ async fn save_blocks(transaction: &Transaction<'_>, batch: &Batch) -> Result<(),
     Ok(())
 }
 
-/// Writes what a batch changes in a projection; whether it could. One that cannot be written fails alone: its changes are
+/// Writes what a batch changes in a projection; why it could not, where it could not. One that cannot be written fails alone: its changes are
 /// taken back, it stays where it was, and a new generation tells whoever folds it to leave it out.
 async fn ship_projection(
     transaction: &Transaction<'_>,
-    upserts: &BTreeMap<&'static str, Statement>,
+    statements: &BTreeMap<&'static str, Statement>,
     folded: Folded,
-) -> Result<bool, PostgresError> {
-    let Folded { name, changes, parked } = folded;
+) -> Result<Option<String>, PostgresError> {
+    let Folded { name, writes, parked, .. } = folded;
     let failed = || PostgresError::statement("keep up a projection");
-    if changes.row_count() == 0 && parked.is_empty() {
-        return Ok(true);
+    if writes.is_empty() && parked.is_empty() {
+        return Ok(None);
     }
     transaction.batch_execute("SAVEPOINT projection").await.map_err(failed())?;
-    for (table, arrays) in changes.into_upserts() {
-        let values: Vec<&(dyn ToSql + Sync)> =
-            arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
-        let Err(refused) = transaction.execute(&upserts[table.name], &values).await else {
+    for write in writes {
+        let table = write.table;
+        let Err(refused) = write.send(transaction, &statements[table.name]).await else {
             continue;
         };
         // What is not about the rows (a full disk, a lock, the administrator) is nobody's failure and tried again.
@@ -169,7 +179,7 @@ async fn ship_projection(
         projection::fail(transaction, name, &error).await?;
         let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
         transaction.execute(sql, &[]).await.map_err(failed())?;
-        return Ok(false);
+        return Ok(Some(error));
     }
     for parked in &parked {
         let sql = "INSERT INTO tickwerk.parked (projection, global_position, event_type, error) VALUES ($1, $2, $3, $4)
@@ -179,7 +189,7 @@ async fn ship_projection(
         transaction.execute(sql, &values).await.map_err(failed())?;
     }
     transaction.batch_execute("RELEASE SAVEPOINT projection").await.map_err(failed())?;
-    Ok(true)
+    Ok(None)
 }
 
 async fn move_projections(

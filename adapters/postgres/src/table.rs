@@ -1,7 +1,8 @@
 //! Tables of read models as data: from one description come their DDL, their upsert and the folding of a batch.
 //!
 //! Every row ends with `global_position`, the sequence that it reflects. An upsert with an older one changes nothing, so
-//! that the same batch twice is as good as once.
+//! that the same batch twice is as good as once. What happened is copied instead, which costs the server far less: the
+//! checkpoint, in the same transaction, admits each batch once.
 
 use crate::value::Type;
 use std::fmt::Write;
@@ -123,6 +124,25 @@ impl Table {
             keys.push("global_position");
         }
         keys.join(", ")
+    }
+
+    /// The statement that takes the rows of a batch.
+    pub(crate) fn write_sql(&self, suffix: &str) -> String {
+        self.write_into(&self.sql_name(suffix))
+    }
+
+    /// The same for a table of this shape with another name.
+    pub(crate) fn write_into(&self, name: &str) -> String {
+        match self.rows {
+            Rows::Current => self.upsert_into(name),
+            Rows::Appended => self.copy_into(name),
+        }
+    }
+
+    /// Copies rows into the table called `name`.
+    fn copy_into(&self, name: &str) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+        format!("COPY {name} ({}, global_position) FROM STDIN (FORMAT binary)", names.join(", "))
     }
 
     /// Inserts rows given as one array a column, or merges them into what is there.

@@ -1,4 +1,4 @@
--- The activity feed with the whole payload, for as long as the event is kept; newest pages by `ORDER BY global_position DESC`.
+-- The activity feed with the whole payload, for as long as the event is kept. Pages of it: tickwerk.feed and tickwerk.timeline.
 CREATE OR REPLACE VIEW tickwerk.activity AS
 SELECT f.global_position, f.recorded_at, f.category, f.event_type, f.title, f.description, f.actor, f.visibility,
     f.order_id, f.account, f.symbol, f.strategy,
@@ -18,24 +18,56 @@ SELECT 'instrument', symbol, NULL, activity.* FROM tickwerk.activity WHERE symbo
 UNION ALL
 SELECT 'strategy', strategy, NULL, activity.* FROM tickwerk.activity WHERE strategy IS NOT NULL;
 
--- A page of the timeline of one entity, newest first, behind `before` (NULL for the first page).
-CREATE OR REPLACE FUNCTION tickwerk.timeline(of_type text, of_id text, before bigint DEFAULT NULL, at_most int DEFAULT 50)
+-- A page of the feed, newest first, behind `before` (NULL for the first page): all of it, of one category, or about one
+-- entity. The times of the page are constants of the second statement, so that the server looks at no partitions of events
+-- but those of the page, however many there are; asked through the view, each of them costs time.
+CREATE OR REPLACE FUNCTION tickwerk.activity_page(of_type text, of_id text, before bigint, at_most int)
 RETURNS TABLE (global_position bigint, recorded_at timestamptz, category text, event_type text, title text,
-    description text, actor text, visibility text, details jsonb)
+    description text, actor text, visibility text, order_id bigint, account text, symbol text, strategy text, details jsonb)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
+#variable_conflict use_column
 DECLARE
     -- One plan for each type, so that each uses the index of its own.
-    what text := CASE of_type WHEN 'order' THEN 'order_id = $1::bigint' WHEN 'account' THEN 'account = $1'
+    what text := CASE of_type WHEN 'all' THEN '$1 IS NULL' WHEN 'category' THEN 'category = $1'
+        WHEN 'order' THEN 'order_id = $1::bigint' WHEN 'account' THEN 'account = $1'
         WHEN 'instrument' THEN 'symbol = $1' WHEN 'strategy' THEN 'strategy = $1' END;
+    since timestamptz;
+    until timestamptz;
+    positions bigint[];
+    families text[];
 BEGIN
     IF what IS NULL THEN
         RAISE EXCEPTION 'there is no type of entity %', of_type USING HINT = 'order, account, instrument or strategy';
     END IF;
-    RETURN QUERY EXECUTE format('SELECT global_position, recorded_at, category, event_type, title, description, actor,
-        visibility, details FROM tickwerk.activity WHERE %s AND global_position < $2
-        ORDER BY global_position DESC LIMIT $3', what)
-    USING of_id, COALESCE(before, 9223372036854775807), at_most;
+    EXECUTE format('SELECT min(recorded_at), max(recorded_at), array_agg(global_position),
+            array_agg(DISTINCT split_part(event_type, ''.'', 1))
+        FROM (SELECT recorded_at, global_position, event_type FROM tickwerk.activity_feed
+            WHERE %s AND global_position < $2 ORDER BY global_position DESC LIMIT $3) f', what)
+    INTO since, until, positions, families USING of_id, COALESCE(before, 9223372036854775807), at_most;
+    RETURN QUERY EXECUTE 'SELECT f.global_position, f.recorded_at, f.category, f.event_type, f.title, f.description, f.actor,
+            f.visibility, f.order_id, f.account, f.symbol, f.strategy, e.event_data
+        FROM tickwerk.activity_feed f LEFT JOIN (SELECT global_position, event_data FROM tickwerk.events
+            WHERE family = ANY($1) AND recorded_at BETWEEN $2 AND $3 AND global_position = ANY($4)) e USING (global_position)
+        WHERE f.global_position = ANY($4) ORDER BY f.global_position DESC'
+    USING families, since, until, positions;
 END $$;
+
+-- A page of the feed, of one category or of all.
+CREATE OR REPLACE FUNCTION tickwerk.feed(before bigint DEFAULT NULL, at_most int DEFAULT 50, of_category text DEFAULT NULL)
+RETURNS TABLE (global_position bigint, recorded_at timestamptz, category text, event_type text, title text,
+    description text, actor text, visibility text, order_id bigint, account text, symbol text, strategy text, details jsonb)
+LANGUAGE sql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
+SELECT * FROM tickwerk.activity_page(CASE WHEN of_category IS NULL THEN 'all' ELSE 'category' END, of_category, before, at_most)
+$$;
+
+-- A page of the timeline of one entity.
+CREATE OR REPLACE FUNCTION tickwerk.timeline(of_type text, of_id text, before bigint DEFAULT NULL, at_most int DEFAULT 50)
+RETURNS TABLE (global_position bigint, recorded_at timestamptz, category text, event_type text, title text,
+    description text, actor text, visibility text, details jsonb)
+LANGUAGE sql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
+SELECT global_position, recorded_at, category, event_type, title, description, actor, visibility, details
+FROM tickwerk.activity_page(CASE WHEN of_type IN ('all', 'category') THEN 'none' ELSE of_type END, of_id, before, at_most)
+$$;
 
 -- Trading activity by day, account, instrument and strategy, with what people ask of it.
 CREATE OR REPLACE VIEW tickwerk.trading_activity_unified AS

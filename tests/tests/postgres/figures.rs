@@ -67,6 +67,22 @@ fn candles_statistics_and_activity_are_those_of_the_events() {
         "SELECT global_position FROM tickwerk.timeline('order', (SELECT min(order_id)::text FROM tickwerk.orders))
             WHERE event_type LIKE 'order.%' ORDER BY 1",
     );
+    // Pages are those of the views, payloads included.
+    let columns = "global_position, title, account, details";
+    for (page, rows) in [
+        ("feed(NULL, 20)", "WHERE true"),
+        ("feed(200, 20)", "WHERE global_position < 200"),
+        ("feed(NULL, 20, 'position')", "WHERE category = 'position'"),
+    ] {
+        let page = format!("SELECT {columns} FROM tickwerk.{page}");
+        let rows =
+            format!("SELECT {columns} FROM tickwerk.activity {rows} ORDER BY global_position DESC LIMIT 20");
+        same(&database, &page, &rows);
+    }
+    for of_type in ["nothing", "all", "category"] {
+        let refused = database.try_rows(&format!("SELECT * FROM tickwerk.timeline('{of_type}', 'x')"));
+        assert!(refused.is_err_and(|error| error.contains("there is no type of entity")), "{of_type}");
+    }
     let samples = "SELECT count(*), count(DISTINCT date_trunc('second', recorded_at)) FROM tickwerk.orderbook_snapshot WHERE best_bid < best_ask";
     let row = database.rows(samples).remove(0);
     assert!(row[0] == row[1] && row[0].as_deref() != Some("0"), "{row:?}");

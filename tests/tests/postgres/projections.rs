@@ -130,7 +130,8 @@ fn nothing_is_missing_at_the_swap_while_a_journal_is_shipped() {
             swaps_on_the_way += u64::from(checkpoint(&often) < last);
         }
         wait_until_shipped(&often, last);
-        replicator.stop().expect(0);
+        let told = replicator.stop().expect(0).stderr;
+        assert!(!told.contains("warning"), "a swap is no fault: {told}");
         drop(over);
         assert!(reader.join().expect("the reader saw no gap") > 0);
         assert!(swaps_on_the_way > 0, "the journal was too short to be shipped during a rebuild");
@@ -152,7 +153,8 @@ fn poison_is_found_parked_retried_and_stops_nobody_else() {
         "ALTER TABLE tickwerk.position_history ADD CONSTRAINT poison CHECK (global_position <> {poison})"
     );
     database.execute(&constraint);
-    ship(&often, &journal);
+    let told = db(&often, &["replicate", text(&journal), "--until-caught-up"]).expect(0).stderr;
+    assert!(told.contains("read model positions failed: position_history: "), "{told}");
     let shown = list(&often);
     let positions = status_of(&shown, "positions");
     assert_eq!(positions["status"], "failed", "{shown}");

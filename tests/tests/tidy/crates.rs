@@ -54,6 +54,7 @@ const WORK: &[(&str, &[&str], &[&str])] = &[
             "tickwerk-gateway",
             "tickwerk-postgres",
             "tickwerk-bridges",
+            "tickwerk-bench",
             "tickwerk",
             "tickwerk-tests",
         ],

@@ -4,6 +4,7 @@ mod beside;
 mod follower;
 mod journal;
 mod postgres;
+mod replication;
 
 use super::{print, tell};
 use crate::exit;
@@ -37,6 +38,8 @@ enum What {
     Verify(VerifyOptions),
     /// What the core pays for its follower, with a processor to spare and without.
     Follower(follower::Options),
+    /// PostgreSQL: shipping beside a bare copy, a backlog, what dashboards ask, and a rebuild meanwhile.
+    Replication(replication::Options),
     /// What the core pays for a PostgreSQL that is stopped or hangs, against none at all.
     Postgres(postgres::Options),
 }
@@ -83,6 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         What::Journal(options) => journal::run(options),
         What::Verify(options) => verify(options),
         What::Follower(options) => follower::run(options),
+        What::Replication(options) => replication::run(options),
         What::Postgres(options) => postgres::run(options),
     }
 }

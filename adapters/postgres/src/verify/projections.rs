@@ -17,7 +17,6 @@ use std::path::Path;
 use tickwerk_domain::Sequence;
 use tickwerk_journal::ChainHead;
 use tickwerk_render::Dictionary;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement, Transaction};
 
 /// Records that are folded at once.
@@ -174,7 +173,7 @@ async fn fold(
     let mut upserts = BTreeMap::new();
     for table in models.iter().flat_map(|model| model.projection.tables()) {
         transaction.batch_execute(&create_sql(table)).await.map_err(failed())?;
-        let sql = table.upsert_into(&fresh_name(table));
+        let sql = table.write_into(&fresh_name(table));
         upserts.insert(table.name, transaction.prepare(&sql).await.map_err(failed())?);
     }
     let (mut others, mut projections) = (Vec::new(), Vec::new());
@@ -236,10 +235,9 @@ async fn write(
         for folded in batch.projections {
             let of = refused.entry(folded.name).or_default();
             of.extend(folded.parked.into_iter().map(|parked| (parked.sequence, parked.error)));
-            for (table, arrays) in folded.changes.into_upserts() {
-                let values: Vec<&(dyn ToSql + Sync)> =
-                    arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
-                let written = transaction.execute(&upserts[table.name], &values).await;
+            for write in folded.writes {
+                let statement = &upserts[write.table.name];
+                let written = write.send(transaction, statement).await;
                 written.map_err(PostgresError::statement("write a fresh fold into temporary tables"))?;
             }
         }
