@@ -148,6 +148,14 @@ const ADVICE: &[Advice] = &[
         source: "runtime-config-query.html",
     },
     Advice {
+        name: "jit",
+        advised: "off",
+        rule: Rule::One(&["off"]),
+        severity: Severity::Note,
+        reason: "a query over many partitions is compiled for longer than it runs",
+        source: "jit-decision.html",
+    },
+    Advice {
         name: "work_mem",
         advised: "16MB or more",
         rule: Rule::AtLeast(16 * MIB),
