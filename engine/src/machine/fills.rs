@@ -201,23 +201,7 @@ impl Machine {
         if is_filled {
             self.push_order(slot, filled, out);
         } else {
-            let OrderFilled { cum_value, cum_fee, order, last_price, last_qty, cum_qty, leaves_qty, .. } =
-                filled;
-            let OrderFilled { account, instrument, side, liquidity, .. } = filled;
-            let partially = OrderPartiallyFilled {
-                cum_value,
-                cum_fee,
-                order,
-                last_price,
-                last_qty,
-                cum_qty,
-                leaves_qty,
-                account,
-                instrument,
-                side,
-                liquidity,
-            };
-            self.push_order(slot, partially, out);
+            self.push_order(slot, OrderPartiallyFilled::from(filled), out);
         }
     }
 

@@ -326,3 +326,25 @@ impl OrderSubmitted {
         }
     }
 }
+
+impl From<OrderFilled> for OrderPartiallyFilled {
+    /// The same fill of an order that still stands.
+    #[inline]
+    fn from(filled: OrderFilled) -> Self {
+        let OrderFilled { cum_value, cum_fee, order, last_price, last_qty, cum_qty, leaves_qty, .. } = filled;
+        let OrderFilled { account, instrument, side, liquidity, .. } = filled;
+        Self {
+            cum_value,
+            cum_fee,
+            order,
+            last_price,
+            last_qty,
+            cum_qty,
+            leaves_qty,
+            account,
+            instrument,
+            side,
+            liquidity,
+        }
+    }
+}

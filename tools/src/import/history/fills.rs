@@ -4,7 +4,7 @@ use super::{History, REMEDY_LARGE};
 use crate::import::book::{FillBooked, Key, TooLarge};
 use crate::import::orders::{Open, asked_for_fill};
 use tickwerk_domain::command::FillReported;
-use tickwerk_domain::event::{OrderFilled, OrderPartiallyFilled};
+use tickwerk_domain::event::OrderFilled;
 use tickwerk_domain::{
     AccountId, Event, InstrumentId, Money, OrderId, PositionEffect, PositionSide, Qty, Side,
 };
@@ -177,24 +177,7 @@ fn filled(open: &Open, fill: &FillRow, is_full: bool) -> Event {
         side: open.side,
         liquidity: fill.liquidity,
     };
-    if is_full {
-        return Event::OrderFilled(filled);
-    }
-    let OrderFilled { cum_value, cum_fee, order, last_price, last_qty, cum_qty, leaves_qty, .. } = filled;
-    let OrderFilled { account, instrument, side, liquidity, .. } = filled;
-    Event::OrderPartiallyFilled(OrderPartiallyFilled {
-        cum_value,
-        cum_fee,
-        order,
-        last_price,
-        last_qty,
-        cum_qty,
-        leaves_qty,
-        account,
-        instrument,
-        side,
-        liquidity,
-    })
+    if is_full { Event::OrderFilled(filled) } else { Event::OrderPartiallyFilled(filled.into()) }
 }
 
 /// The number of an execution: the source's id where that is one, else the first 63 bits of its hash.
