@@ -82,22 +82,27 @@ impl Scenario {
         self.decide(Record { envelope, payload: Payload::Command(command) });
     }
 
-    fn decide(&mut self, mut record: Record) {
-        let last = self.core.last();
-        record.envelope.sequence = last.sequence.next();
-        record.envelope.time_ns = record.envelope.time_ns.max(last.time_ns);
-        self.events.clear();
-        self.core.apply(&mut record, &mut self.events);
-        let mut frame = vec![record];
-        for (place, (stream_version, event)) in (1..).zip(self.events.as_slice()) {
-            let sequence = record.envelope.sequence.plus(place);
-            let (source_time, stream_version) = (TimeNs::UNKNOWN, *stream_version);
-            let envelope = Envelope { sequence, source_time, stream_version, ..record.envelope };
-            frame.push(Record { envelope, payload: Payload::Event(*event) });
-        }
-        frame.last_mut().expect("a frame has its command").envelope.flags = Envelope::LAST_OF_FRAME;
-        self.frames.push(frame);
+    fn decide(&mut self, record: Record) {
+        self.frames.push(decide(&mut self.core, &mut self.events, record));
     }
+}
+
+/// Decides on a command at its stamp, or at the last one where that is later; the frame, as it is journaled.
+pub fn decide(core: &mut Core, events: &mut EventBuffer, mut record: Record) -> Vec<Record> {
+    let last = core.last();
+    record.envelope.sequence = last.sequence.next();
+    record.envelope.time_ns = record.envelope.time_ns.max(last.time_ns);
+    events.clear();
+    core.apply(&mut record, events);
+    let mut frame = vec![record];
+    for (place, (stream_version, event)) in (1..).zip(events.as_slice()) {
+        let sequence = record.envelope.sequence.plus(place);
+        let (source_time, stream_version) = (TimeNs::UNKNOWN, *stream_version);
+        let envelope = Envelope { sequence, source_time, stream_version, ..record.envelope };
+        frame.push(Record { envelope, payload: Payload::Event(*event) });
+    }
+    frame.last_mut().expect("a frame has its command").envelope.flags = Envelope::LAST_OF_FRAME;
+    frame
 }
 
 /// Images of the core after each part of the scenario, the empty one first.

@@ -19,6 +19,7 @@ use tickwerk_domain::{
 };
 use tickwerk_engine::{Core, Decider, EventBuffer};
 use tickwerk_journal::{JournalConfig, Writer, recover};
+use tickwerk_tests::scenario;
 
 const USD: CurrencyId = CurrencyId(1);
 const BTC: CurrencyId = CurrencyId(2);
@@ -92,19 +93,8 @@ impl Desk {
         self.decide(Record { envelope, payload: Payload::Command(command.into()) })
     }
 
-    fn decide(&mut self, mut record: Record) -> Vec<Event> {
-        let last = self.core.last();
-        record.envelope.sequence = last.sequence.next();
-        record.envelope.time_ns = record.envelope.time_ns.max(last.time_ns);
-        self.events.clear();
-        self.core.apply(&mut record, &mut self.events);
-        let mut frame = vec![record];
-        for (place, (stream_version, event)) in (1..).zip(self.events.as_slice()) {
-            let sequence = record.envelope.sequence.plus(place);
-            let envelope = Envelope { sequence, stream_version: *stream_version, ..record.envelope };
-            frame.push(Record { envelope, payload: Payload::Event(*event) });
-        }
-        frame.last_mut().expect("a command").envelope.flags = Envelope::LAST_OF_FRAME;
+    fn decide(&mut self, record: Record) -> Vec<Event> {
+        let frame = scenario::decide(&mut self.core, &mut self.events, record);
         for record in &frame {
             self.writer.push(record).expect("a record is taken");
         }

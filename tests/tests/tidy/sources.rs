@@ -16,6 +16,11 @@ const PIPELINE_CRATES: &[&str] = &["disruptor", "core_affinity", "crossbeam"];
 const UNSAFE: &str = concat!("un", "safe");
 const IGNORE: &str = concat!("#[ig", "nore");
 const ALLOCATOR: &str = concat!("Global", "Alloc");
+/// Folders of some machine: a temporary one comes from the system, and everything else is named by whoever runs it.
+const MACHINE_FOLDERS: &[&str] = &[concat!("/t", "mp"), concat!("/ro", "ot"), concat!("/ho", "me")];
+
+/// What is written by hand.
+const WRITTEN: &[&str] = &["md", "py", "rs", "sh", "sql", "toml"];
 
 fn violations(path: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -70,14 +75,29 @@ fn folder_violations(folders: &[String]) -> Vec<String> {
     strange.chain(missing).collect()
 }
 
-fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
+/// Paths of a machine, which begin a word.
+fn machine_paths(path: &str, text: &str) -> Vec<String> {
+    let is_machine = |word: &str| {
+        MACHINE_FOLDERS.iter().any(|folder| {
+            word.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    };
+    let names_one =
+        |line: &str| line.split(|c: char| !c.is_alphanumeric() && !"/._-".contains(c)).any(is_machine);
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| names_one(line));
+    lines
+        .map(|(number, line)| format!("{path}:{number}: names a folder of a machine: {}", line.trim()))
+        .collect()
+}
+
+fn files_below(folder: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder of the workspace can be read") {
         let entry = entry.expect("an entry");
         let path = entry.path();
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
         if path.is_dir() && !is_hidden && entry.file_name() != "target" {
-            source_files(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files_below(&path, extensions, files);
+        } else if extensions.iter().any(|wanted| path.extension().is_some_and(|found| found == *wanted)) {
             files.push(path);
         }
     }
@@ -88,7 +108,7 @@ fn every_source_file_keeps_the_house_rules() {
     let root = root_folder();
     let mut files = Vec::new();
     for folder in FOLDERS {
-        source_files(&root.join(folder), &mut files);
+        files_below(&root.join(folder), &["rs"], &mut files);
     }
     assert!(files.len() > 20, "the source files were not found below {}", root.display());
     files.sort();
@@ -99,6 +119,20 @@ fn every_source_file_keeps_the_house_rules() {
         found.extend(violations(&path, &text));
     }
     assert_none(&found);
+}
+
+#[test]
+fn no_file_names_a_folder_of_a_machine() {
+    let root = root_folder();
+    let mut files = Vec::new();
+    files_below(root, WRITTEN, &mut files);
+    assert!(files.len() > 20, "the files were not found below {}", root.display());
+    files.sort();
+    let found = files.iter().flat_map(|file| {
+        let text = std::fs::read_to_string(file).expect("a written file is UTF-8");
+        machine_paths(&file.strip_prefix(root).expect("below the root").to_string_lossy(), &text)
+    });
+    assert_none(&found.collect::<Vec<_>>());
 }
 
 #[test]
@@ -132,6 +166,17 @@ fn a_made_up_violation_is_found() {
     assert_eq!(check("engine/src/risk.rs", "use disruptor::Producer;"), 1);
     assert_eq!(check("engine/src/pipeline/lane.rs", "use disruptor::Producer;"), 0);
     assert_eq!(check("adapters/feeds/src/publish.rs", "use tickwerk_engine::Machine;"), 1);
+
+    let in_temporary = format!("#     mkdir {}/found", MACHINE_FOLDERS[0]);
+    assert_eq!(machine_paths("a.toml", &in_temporary).len(), 1);
+    assert_eq!(machine_paths("a.rs", &format!("let dir = \"{}\";", MACHINE_FOLDERS[2])).len(), 1);
+    assert!(
+        machine_paths(
+            "a.rs",
+            &format!("journal{}/found, dir.tmp, {}s", MACHINE_FOLDERS[0], MACHINE_FOLDERS[0])
+        )
+        .is_empty()
+    );
 
     let with = |extra: &str| -> Vec<String> {
         FOLDERS.iter().chain(&[extra]).map(|name| (*name).to_owned()).collect()
