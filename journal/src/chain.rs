@@ -9,18 +9,17 @@
 //! without any, it is the previous head. Frames given here are known to be whole; nothing fails.
 
 use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, RECORDS_PER_BLOCK};
+use std::io;
 use tickwerk_domain::Sequence;
 
-/// Bytes that are gathered before they are hashed: more than most blocks have, little enough for a cache.
-const BATCH_SIZE: usize = 1024 * 1024;
-/// Bytes that are copied at once; any frame fits.
-const STEP_SIZE: usize = 128 * 1024;
-/// Less than this is hashed each time that a head is asked for.
-const SETTLE_SIZE: usize = 64 * 1024;
+/// Bytes that are gathered before they are hashed: whole subtrees of BLAKE3, and little enough for the nearest cache.
+const BATCH_SIZE: usize = 32 * 1024;
+/// Bytes that are copied at once, unless a frame is longer.
+const STEP_SIZE: usize = 16 * 1024;
 /// Less than this is gathered by copying.
 const WORTHWHILE: usize = 16 * 1024;
 
-const _: () = assert!(STEP_SIZE >= format::FRAME_SIZE_MAX, "a step takes in a frame");
+const _: () = assert!(BATCH_SIZE.is_power_of_two(), "a batch is a subtree");
 const _: () = assert!(
     RECORDS_PER_BLOCK > format::RECORDS_PER_FRAME_MAX as u64,
     "a frame has records of two blocks at most"
@@ -68,7 +67,7 @@ impl Chain {
     pub fn resume(block: ChainHead) -> Self {
         assert!(block.through.0.is_multiple_of(RECORDS_PER_BLOCK), "a chain goes on behind a whole block");
         let previous = block.head.0;
-        let mut batch = Vec::with_capacity(BATCH_SIZE + STEP_SIZE);
+        let mut batch = Vec::with_capacity(BATCH_SIZE + format::FRAME_SIZE_MAX);
         batch.extend_from_slice(&previous);
         let is_behind = block.through > Sequence::NONE;
         Self { previous, through: block.through, batch, hasher: None, is_behind }
@@ -97,30 +96,43 @@ impl Chain {
         ChainHead { through: self.through, head: Head(hash.into()) }
     }
 
-    /// Hashes most of what is gathered, so that the heads of this block that are asked for again and again cost little.
-    pub(crate) fn settle(&mut self) {
-        if self.batch.len() >= SETTLE_SIZE {
-            self.hash_batch();
-        }
-    }
-
     /// Takes in whole frames that lie one behind the other; `on_block` hears of each block that is complete.
     pub fn push(&mut self, frames: &[u8], mut on_block: impl FnMut(ChainHead)) {
-        let mut rest = if self.is_behind { self.skip_known(frames) } else { frames };
+        let mut rest = frames;
         while !rest.is_empty() {
-            let taken = self.take(rest, &mut on_block);
+            let step = whole_frame(rest).unwrap_or(0).max(STEP_SIZE).min(rest.len());
+            let start = self.batch.len();
+            self.batch.extend_from_slice(&rest[..step]);
+            let taken = self.take(start, &mut on_block);
             assert!(taken > 0, "frames are whole");
             rest = &rest[taken..];
         }
     }
 
+    /// Takes in frames as [`Self::push`] does, as many whole ones as there are in the `length` bytes that `read` brings.
+    /// Gives their bytes.
+    pub(crate) fn pull(
+        &mut self,
+        length: usize,
+        read: impl FnOnce(&mut [u8]) -> io::Result<()>,
+        mut on_block: impl FnMut(ChainHead),
+    ) -> io::Result<usize> {
+        let start = self.batch.len();
+        self.batch.resize(start + length, 0);
+        if let Err(error) = read(&mut self.batch[start..]) {
+            self.batch.truncate(start);
+            return Err(error);
+        }
+        Ok(self.take(start, &mut on_block))
+    }
+
     /// Takes in frames as [`Self::push`] does, of which what depends on timing is zero already, without a copy. The last
     /// starts at `last`; none before it ends a block, and none is a seal.
     pub(crate) fn push_cleared(&mut self, frames: &[u8], last: usize, mut on_block: impl FnMut(ChainHead)) {
-        let header = FrameHeader::read(&frames[last..]);
         if self.is_behind {
             return self.push(frames, on_block);
         }
+        let header = FrameHeader::read(&frames[last..]);
         let left = RECORDS_PER_BLOCK - (header.first_sequence.0 - 1) % RECORDS_PER_BLOCK;
         self.through = header.last_sequence();
         if u64::from(header.record_count) < left {
@@ -131,7 +143,7 @@ impl Chain {
             end += extent(&frames[end..]);
         }
         self.hash(&frames[..end]);
-        on_block(self.end_block(Sequence(header.first_sequence.0 + left - 1)));
+        on_block(self.end_block(self.batch.len(), Sequence(header.first_sequence.0 + left - 1)));
         if end < frames.len() {
             self.batch.extend_from_slice(&frames[last..last + FRAME_HEADER_SIZE]);
             self.batch.extend_from_slice(&frames[end..]);
@@ -143,108 +155,113 @@ impl Chain {
         if bytes.len() < WORTHWHILE {
             self.batch.extend_from_slice(bytes);
             if self.batch.len() >= BATCH_SIZE {
-                self.hash_batch();
+                self.hash_batch(self.batch.len());
             }
             return;
         }
-        self.hash_batch();
+        self.hash_batch(self.batch.len());
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
     }
 
-    /// Leaves out frames of known blocks; of one that lies in the next block too, takes in the records there.
-    fn skip_known<'f>(&mut self, frames: &'f [u8]) -> &'f [u8] {
-        let mut rest = frames;
-        while self.is_behind
-            && let Some(length) = whole_frame(rest)
-        {
-            let header = FrameHeader::read(rest);
+    /// Takes in the whole frames that were gathered from `start` on, and drops what is left; gives their bytes.
+    ///
+    /// They are looked at here and not where they come from: frame by frame, each would wait for the memory that tells
+    /// where the next one starts.
+    fn take(&mut self, start: usize, on_block: &mut impl FnMut(ChainHead)) -> usize {
+        let (mut at, mut taken) = if self.is_behind { self.drop_known(start) } else { (start, 0) };
+        while let Some(length) = whole_frame(&self.batch[at..]) {
+            taken += length;
+            let header = FrameHeader::read(&self.batch[at..]);
+            if header.is_seal() {
+                self.batch.drain(at..at + length);
+                continue;
+            }
+            clear_timing(&mut self.batch[at..]);
+            self.through = header.last_sequence();
+            let left = RECORDS_PER_BLOCK - (header.first_sequence.0 - 1) % RECORDS_PER_BLOCK;
+            at += length;
+            if u64::from(header.record_count) >= left {
+                at = self.end_block_within(at - length, at, left, on_block);
+            }
+        }
+        self.batch.truncate(at);
+        let whole = at - at % BATCH_SIZE;
+        if whole > 0 {
+            self.hash_batch(whole);
+        }
+        taken
+    }
+
+    /// Drops frames of known blocks from `start` on; of one that lies in the next block too, takes in the records there.
+    /// Gives where the next one starts, and the bytes of frames that are dealt with.
+    fn drop_known(&mut self, start: usize) -> (usize, usize) {
+        let mut known = 0;
+        while let Some(length) = whole_frame(&self.batch[start + known..]) {
+            let header = FrameHeader::read(&self.batch[start + known..]);
             if header.first_sequence > self.through {
                 self.is_behind = false;
                 break;
             }
             if !header.is_seal() && header.last_sequence() > self.through {
-                let mut known = FRAME_HEADER_SIZE;
-                for _ in header.first_sequence.0..=self.through.0 {
-                    known += extent(&rest[known..]);
-                }
-                let start = self.batch.len();
-                self.batch.extend_from_slice(&rest[..FRAME_HEADER_SIZE]);
-                clear_timing(&mut self.batch[start..]);
-                self.batch.extend_from_slice(&rest[known..length]);
-                self.through = header.last_sequence();
                 self.is_behind = false;
-            }
-            rest = &rest[length..];
-        }
-        rest
-    }
-
-    /// Takes in the first of `frames`, up to the end of a block or a seal; gives their bytes.
-    ///
-    /// Many frames are copied at once and looked at in the copy: frame by frame, each would wait for the memory that
-    /// tells where the next one starts.
-    fn take(&mut self, frames: &[u8], on_block: &mut impl FnMut(ChainHead)) -> usize {
-        let start = self.batch.len();
-        self.batch.extend_from_slice(&frames[..frames.len().min(STEP_SIZE)]);
-        let mut at = start;
-        while let Some(length) = whole_frame(&self.batch[at..]) {
-            let header = FrameHeader::read(&self.batch[at..]);
-            if header.is_seal() {
-                self.batch.truncate(at);
-                return at - start + length;
-            }
-            clear_timing(&mut self.batch[at..]);
-            let left = RECORDS_PER_BLOCK - (header.first_sequence.0 - 1) % RECORDS_PER_BLOCK;
-            if u64::from(header.record_count) >= left {
-                let frame = &frames[at - start..][..length];
-                on_block(self.end_block_within(at, frame, left));
+                self.batch.drain(start..start + known);
+                let records = start + FRAME_HEADER_SIZE;
+                let mut first = records;
+                for _ in header.first_sequence.0..=self.through.0 {
+                    first += extent(&self.batch[first..]);
+                }
+                self.batch.drain(records..first);
+                clear_timing(&mut self.batch[start..]);
                 self.through = header.last_sequence();
-                return at - start + length;
+                return (start + length - (first - records), known + length);
             }
-            self.through = header.last_sequence();
-            at += length;
+            known += length;
         }
-        self.batch.truncate(at);
-        if at >= BATCH_SIZE {
-            self.hash_batch();
-        }
-        at - start
+        self.batch.drain(start..start + known);
+        (start, known)
     }
 
-    /// Ends the block with the first `left` records of `frame`, which is the last in the batch, at `at`; what is left of
-    /// it starts the next block.
-    fn end_block_within(&mut self, at: usize, frame: &[u8], left: u64) -> ChainHead {
-        let mut end = FRAME_HEADER_SIZE;
+    /// Ends the block with the first `left` records of the frame that lies from `at` to `end`; what is left of it starts
+    /// the next block. Gives where it ends now.
+    fn end_block_within(
+        &mut self,
+        at: usize,
+        end: usize,
+        left: u64,
+        on_block: &mut impl FnMut(ChainHead),
+    ) -> usize {
+        let mut block_end = at + FRAME_HEADER_SIZE;
         for _ in 0..left {
-            end += extent(&frame[end..]);
+            block_end += extent(&self.batch[block_end..]);
         }
-        let mut header = [0; FRAME_HEADER_SIZE];
-        header.copy_from_slice(&self.batch[at..at + FRAME_HEADER_SIZE]);
+        let header: [u8; FRAME_HEADER_SIZE] = format::bytes_at(&self.batch, at);
         let first = format::u64_at(&header, 8);
-        self.batch.truncate(at + end);
-        let block = self.end_block(Sequence(first + left - 1));
-        if end < frame.len() {
-            self.batch.extend_from_slice(&header);
-            self.batch.extend_from_slice(&frame[end..]);
+        on_block(self.end_block(block_end, Sequence(first + left - 1)));
+        let previous = self.previous.len();
+        if block_end == end {
+            return previous;
         }
-        block
+        self.batch.splice(previous..previous, header);
+        previous + FRAME_HEADER_SIZE + end - block_end
     }
 
-    fn hash_batch(&mut self) {
-        self.hasher.get_or_insert_with(blake3::Hasher::new).update(&self.batch);
-        self.batch.clear();
+    /// Hashes the first `length` bytes of what is gathered.
+    fn hash_batch(&mut self, length: usize) {
+        self.hasher.get_or_insert_with(blake3::Hasher::new).update(&self.batch[..length]);
+        self.batch.drain(..length);
     }
 
-    fn end_block(&mut self, through: Sequence) -> ChainHead {
+    /// Ends a block with the first `length` bytes of what is gathered.
+    fn end_block(&mut self, length: usize, through: Sequence) -> ChainHead {
+        let rest = &self.batch[..length];
         let hash = match self.hasher.take() {
-            None => blake3::hash(&self.batch),
-            Some(mut hasher) => hasher.update(&self.batch).finalize(),
+            None => blake3::hash(rest),
+            Some(mut hasher) => hasher.update(rest).finalize(),
         };
         self.previous = hash.into();
-        self.batch.clear();
-        self.batch.extend_from_slice(&self.previous);
+        self.batch.splice(..length, self.previous);
         ChainHead { through, head: Head(self.previous) }
     }
 }

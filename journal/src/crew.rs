@@ -6,11 +6,11 @@
 use crate::append_error::AppendError;
 use crate::bell::Bell;
 use crate::chain::{Chain, ChainHead};
-use crate::config::{Io, SyncPolicy};
+use crate::config::SyncPolicy;
 use crate::directory::{FileError, failed};
 use crate::failure::Failure;
 use crate::format::FRAMES_OFFSET;
-use crate::hashing::{self, Hashing};
+use crate::hashing::Hashing;
 use crate::journal::Opening;
 use crate::mmap::SegmentView;
 use crate::prepare::{self, Preparer, Spare};
@@ -149,7 +149,6 @@ impl Crew {
             chain,
             view: active.clone(),
             offset: start.active.writer.edge(),
-            buffer: if config.io == Io::Pwrite { vec![0; hashing::READ_SIZE] } else { Vec::new() },
             views,
             blocks: block_sender,
             last_block: Arc::clone(&crew.last_block),

@@ -26,8 +26,8 @@ const WAKES_BY_ITSELF: Duration = Duration::from_micros(500);
 /// Less than this is worth a pause: following the writer frame by frame takes its cache lines from it.
 const WORTHWHILE: usize = 64 * 1024;
 
-/// Room for frames that are read back, where they are not mapped.
-pub(crate) const READ_SIZE: usize = 256 * 1024;
+/// As much is read back at once where frames are not mapped.
+const READ_SIZE: usize = 128 * 1024;
 
 const _: () = assert!(format::FRAME_SIZE_MAX <= READ_SIZE, "a frame fits");
 
@@ -38,8 +38,6 @@ pub(crate) struct Hashing {
     pub(crate) chain: Chain,
     pub(crate) view: SegmentView,
     pub(crate) offset: usize,
-    /// Where frames are read that are not mapped.
-    pub(crate) buffer: Vec<u8>,
     pub(crate) views: Receiver<SegmentView>,
     /// Rung by the writer now and then.
     pub(crate) bell: Arc<Bell>,
@@ -120,27 +118,31 @@ impl Hashing {
     /// Publishes the head of the block that is not complete.
     pub(crate) fn settle(&mut self) {
         if self.marks.head().through != self.chain.through() {
-            self.chain.settle();
             self.marks.set_head(self.chain.head());
         }
     }
 
     /// Hashes some of what is published; whether there was anything.
     fn hash_published(&mut self) -> io::Result<bool> {
-        let Self { chain, view, offset, blocks, last_block, marks, buffer, .. } = self;
-        let frames = view.published(*offset, buffer)?;
-        if frames.is_empty() {
+        let Self { chain, view, offset, blocks, last_block, marks, .. } = self;
+        let length = view.edge() - *offset;
+        if length == 0 {
             return Ok(false);
         }
-        chain.push(frames, |block| {
+        let on_block = |block: ChainHead| {
             marks.set_head(block);
             marks.set_chained(block.through);
             *last_block.lock() = block;
             if blocks.send(block).is_err() {
                 // The sync thread is gone only after a failure, which is published.
             }
-        });
-        *offset += frames.len();
+        };
+        *offset += if let Some(frames) = view.mapped(*offset) {
+            chain.push(frames, on_block);
+            frames.len()
+        } else {
+            chain.pull(length.min(READ_SIZE), |bytes| view.read(*offset, bytes), on_block)?
+        };
         marks.set_chained(chain.through());
         Ok(true)
     }

@@ -221,24 +221,26 @@ fn fetch_ahead(start: *const u8, length: usize) {
 }
 
 impl SegmentView {
-    /// Frames that are published, from `offset` on: all of them from a mapping, else as many whole ones as `buffer` has
-    /// room for, which is at least one.
-    pub(crate) fn published<'a>(&'a self, offset: usize, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    /// What is published in a mapping, from `offset` on.
+    pub(crate) fn mapped(&self, offset: usize) -> Option<&[u8]> {
+        let map = self.0.map.as_ref()?;
         let edge = self.0.edge.get();
         assert!((FRAMES_OFFSET..=edge).contains(&offset), "a view reads published frames only");
-        let Some(map) = &self.0.map else {
-            let wanted = buffer.len().min(edge - offset);
-            let read = self.0.file.read_at(&mut buffer[..wanted], offset as u64)?;
-            if read < wanted {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let whole = if wanted == edge - offset { wanted } else { whole_frames(&buffer[..wanted]) };
-            return Ok(&buffer[..whole]);
-        };
         // SAFETY: `offset` is inside the mapping.
         let start = unsafe { map.map.as_ptr().add(offset) };
         // SAFETY: bytes before the edge were written before the release store seen above and never change again.
-        Ok(unsafe { std::slice::from_raw_parts(start, edge - offset) })
+        Some(unsafe { std::slice::from_raw_parts(start, edge - offset) })
+    }
+
+    /// Reads what is published at `offset` from the file.
+    pub(crate) fn read(&self, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
+        let frames = FRAMES_OFFSET..=self.0.edge.get();
+        assert!(
+            offset >= *frames.start() && offset + bytes.len() <= *frames.end(),
+            "a view reads published frames only"
+        );
+        let read = self.0.file.read_at(bytes, offset as u64)?;
+        if read < bytes.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
     /// Where the published frames end.
@@ -281,19 +283,6 @@ impl SegmentView {
         unsafe { map.map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, end - offset)? };
         Ok(end)
     }
-}
-
-/// Bytes of the whole frames that `bytes` starts with; each of them was published.
-fn whole_frames(bytes: &[u8]) -> usize {
-    let mut end = 0;
-    while let Some(length) = bytes.get(end..end + ALIGNMENT).map(|frame| crate::format::u32_at(frame, 0)) {
-        let next = end + length as usize;
-        if length == 0 || next > bytes.len() {
-            break;
-        }
-        end = next;
-    }
-    end
 }
 
 /// A page of counters that is also a file.
