@@ -9,6 +9,7 @@ use crate::directory::failed;
 use crate::failure::Failure;
 use crate::format;
 use crate::mmap::SegmentView;
+use crate::priority::lower_priority;
 use crate::syncing::Progress;
 use crate::watermarks::Watermarks;
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
@@ -26,6 +27,8 @@ const WAKES_BY_ITSELF: Duration = Duration::from_micros(500);
 /// Less than this is worth a pause: following the writer frame by frame takes its cache lines from it.
 const WORTHWHILE: usize = 64 * 1024;
 
+/// Behind those who wait for the disk: it only lags.
+const PRIORITY: i32 = 10;
 /// As much is read back at once where frames are not mapped.
 const READ_SIZE: usize = 128 * 1024;
 
@@ -51,6 +54,7 @@ pub(crate) struct Hashing {
 impl Hashing {
     /// Runs until the writer has closed the channel of segments and everything is hashed, or until `stop`.
     pub(crate) fn run(mut self) -> Result<Chain, Failure> {
+        lower_priority(PRIORITY);
         let mut pause = PAUSE_MIN;
         while !self.stop.load(Ordering::Acquire) {
             if !self.view.is_finished() && self.view.edge() - self.offset < WORTHWHILE {

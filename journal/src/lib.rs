@@ -56,6 +56,7 @@ mod mmap;
 #[expect(clippy::duplicate_mod, reason = "the same code, between other atomics")]
 mod model;
 mod prepare;
+mod priority;
 mod reader;
 mod recovery;
 mod repair;
@@ -97,6 +98,7 @@ pub use format::{FrameHeader, JournalId};
 pub use inspect::{FrameBytes, InspectError, Inspection, SegmentReport, SegmentState, inspect};
 pub use journal::Journal;
 pub use keeper::KeepError;
+pub use priority::lower_priority;
 pub use reader::{Frame, FrameRef, Place, ReadError, Reader};
 pub use recovery::{RecoverError, Recovered, Witness, recover, recover_from};
 pub use repair::apply::{RepairReport, repair_cut, repair_from};

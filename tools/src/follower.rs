@@ -15,7 +15,7 @@ pub(crate) use schedule::Schedule;
 use crate::config::{Acknowledge, SnapshotSettings};
 use crate::exit;
 use crate::session::released_through;
-use crate::snapshot::{OnTaken, Setting, Snapshots, State, Written, lower_priority};
+use crate::snapshot::{OnTaken, Setting, Snapshots, State, Written};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -24,7 +24,7 @@ use std::time::Duration;
 use tickwerk_domain::Sequence;
 use tickwerk_engine::{Core, Decider};
 use tickwerk_feeds::BookCheckResult;
-use tickwerk_journal::{FileError, JournalId, ReadError, Tail, Watermarks};
+use tickwerk_journal::{FileError, JournalId, ReadError, Tail, Watermarks, lower_priority};
 
 const IDLE: Duration = Duration::from_millis(1);
 /// Behind everything that decides: what is not busy all the time keeps its processor to itself when it wakes.

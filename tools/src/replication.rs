@@ -4,7 +4,6 @@
 //! not trading. At the end of the daemon it may ship what is left, for a bounded time.
 
 use crate::command::tell;
-use crate::snapshot::lower_priority;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -13,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
-use tickwerk_journal::Watermarks;
+use tickwerk_journal::{Watermarks, lower_priority};
 use tickwerk_postgres::{Callbacks, Counters, DEPENDANT, Marks, Replicator, Settings, Until};
 
 /// Behind everything that decides.

@@ -5,7 +5,7 @@
 
 mod taker;
 
-pub(crate) use taker::{OnTaken, Setting, Snapshots, Taken, Written, lower_priority, write};
+pub(crate) use taker::{OnTaken, Setting, Snapshots, Taken, Written, write};
 
 use crate::setup::Applied;
 use anyhow::Result;

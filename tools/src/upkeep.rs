@@ -6,7 +6,6 @@
 //! it compresses ends the process like any other. Rates are in bytes of frames.
 
 use crate::command::tell;
-use crate::snapshot::lower_priority;
 use crate::stop::fail_stop;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -15,7 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickwerk_journal::{COMPRESS_LEVEL_DEFAULT, KeepError, ScrubFinding, ScrubStep, Scrubber, compress_next};
+use tickwerk_journal::{
+    COMPRESS_LEVEL_DEFAULT, KeepError, ScrubFinding, ScrubStep, Scrubber, compress_next, lower_priority,
+};
 
 /// The lowest priority of a thread.
 const LOWEST: i32 = 19;

@@ -12,7 +12,7 @@ use crate::exit;
 use crate::follower::{Following, Schedule, snapshot_told};
 use crate::import::mark::refuse_imported;
 use crate::session::NoBeginning;
-use crate::snapshot::{self, Setting, Snapshots, State, Written, lower_priority};
+use crate::snapshot::{self, Setting, Snapshots, State, Written};
 use crate::stop::Stop;
 use anyhow::{Context, Result};
 use position::Position;
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
 use tickwerk_engine::Decider;
-use tickwerk_journal::{JournalId, ReadError, StoredWatermarks, Tail, WatermarkState};
+use tickwerk_journal::{JournalId, ReadError, StoredWatermarks, Tail, WatermarkState, lower_priority};
 
 /// Options of `follow`.
 #[derive(Debug, clap::Args)]

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_engine::STATE_VERSION;
 use tickwerk_journal::{
-    BlockStart, ChainPosition, JournalId, SnapshotHeader, chain_at, remove_old_snapshots, write_snapshot,
+    BlockStart, ChainPosition, JournalId, SnapshotHeader, chain_at, lower_priority, remove_old_snapshots,
+    write_snapshot,
 };
 
 /// The lowest priority of a thread.
@@ -103,15 +104,6 @@ impl Snapshots {
     pub(crate) fn finish(self) {
         drop(self.jobs);
         drop(self.thread.join());
-    }
-}
-
-/// Lets others have the processor first. A system that refuses leaves it as it is.
-pub(crate) fn lower_priority(nice: i32) {
-    // On Linux the priority is a thread's own; 0 stands for the calling one.
-    let now = rustix::process::getpriority_process(None).unwrap_or(nice);
-    if now < nice {
-        rustix::process::setpriority_process(None, nice).ok();
     }
 }
 
