@@ -306,6 +306,6 @@ fn copy_heads(dir: &Path, copy: &Path, source: &Scan, through: Sequence) -> Resu
         files::copy_start(&path, &copy.join(directory::HEADS), length, length)?;
     }
     let stored = heads::read(copy, source.journal)?;
-    let first = source.anchor.through.0 / RECORDS_PER_BLOCK;
-    HeadsFile::open(copy, source.journal, &stored, first, &source.heads).map(drop)
+    let (first, known) = source.known_heads();
+    HeadsFile::open(copy, source.journal, &stored, first, &known).map(drop)
 }

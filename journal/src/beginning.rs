@@ -2,19 +2,25 @@
 //!
 //! A journal starts at segment 1, or where the `FIRST` file says that it is kept from. A pass may start later: at the
 //! segment that holds what follows a head somebody knows. The chain goes on behind the first block whose head is known:
-//! from that head, the `HEADS` file or the activation page. A head that two of them tell differently is a fault.
+//! from that head, the activation page, the `HEADS` file or a snapshot. A head that two of them tell differently is a fault.
 
 use crate::chain::{ChainHead, Head};
 use crate::directory::{self, FileError};
+use crate::durable;
 use crate::first::FirstKept;
 use crate::format::{Activation, JournalId, RECORDS_PER_BLOCK};
-use crate::heads::StoredHeads;
+use crate::heads::{self, StoredHeads};
 use crate::reader::Place;
+use crate::retention::register;
+use crate::scan::Damage;
 use crate::segment::{Activity, Opened, SegmentFile};
+use crate::snapshot::{self, SnapshotHeader};
+use crate::torn::Witness;
 use std::path::Path;
 use tickwerk_domain::Sequence;
 
 const FIRST_SEGMENT: u64 = 1;
+const ALL_MISSING: &str = "all segments are missing";
 
 /// From where on a journal is read again by whoever knows what comes before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +45,34 @@ pub fn journal_id(dir: &Path) -> Option<JournalId> {
     })
 }
 
+/// The damage in a directory without segments; `None` where nothing there remembers a journal.
+pub(crate) fn all_missing(dir: &Path) -> Result<Option<Damage>, FileError> {
+    let witness = remembered(dir)?;
+    if witness.is_none() && FirstKept::read(dir)?.is_none() {
+        return Ok(None);
+    }
+    let place = Place { segment: FIRST_SEGMENT, offset: 0 };
+    Ok(Some(Damage { place, sequence: Sequence::FIRST, reason: ALL_MISSING, witness }))
+}
+
+/// Who knows records of a journal whose segments are gone.
+fn remembered(dir: &Path) -> Result<Option<Witness>, FileError> {
+    let durable_through = durable::read(dir)?.mark.map_or(Sequence::NONE, |mark| mark.durable_through);
+    if durable_through > Sequence::NONE {
+        return Ok(Some(Witness::DurableFile { durable_through }));
+    }
+    if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
+        return Ok(Some(Witness::Snapshot { through: newest.sequence }));
+    }
+    let through = register::known_through(dir)?;
+    if through > Sequence::NONE {
+        return Ok(Some(Witness::Reader { through }));
+    }
+    // The checksums of heads need the id of a journal, and nobody tells it any more.
+    let through = heads::claimed_through(dir)?;
+    Ok((through > Sequence::NONE).then_some(Witness::Heads { through }))
+}
+
 /// The segment to start at, of `numbers`.
 pub(crate) fn find(
     dir: &Path,
@@ -47,7 +81,7 @@ pub(crate) fn find(
 ) -> Result<Result<SegmentFile, Fault>, FileError> {
     let fault = |segment, reason| Ok(Err((Place { segment, offset: 0 }, reason)));
     let Some(&first) = numbers.first() else {
-        return fault(FIRST_SEGMENT, "all segments are missing");
+        return fault(FIRST_SEGMENT, ALL_MISSING);
     };
     if let Some(reason) = missing(dir, first)? {
         return fault(first, reason);
@@ -68,6 +102,9 @@ pub(crate) fn find(
     if from.is_some_and(|from| from.journal != segment.header.journal) {
         return fault(start, "the snapshot is of another journal");
     }
+    if is_first_of_another(dir, first, segment.header.journal)? {
+        return fault(first, "the FIRST file is of another journal");
+    }
     if start > FIRST_SEGMENT && !matches!(segment.activity()?, Activity::Active(_)) {
         return fault(start, "no segment that was in use is left");
     }
@@ -87,6 +124,14 @@ fn missing(dir: &Path, first: u64) -> Result<Option<&'static str>, FileError> {
     })
 }
 
+/// Whether what allows a journal to start behind segment 1 was said of another.
+fn is_first_of_another(dir: &Path, first: u64, journal: JournalId) -> Result<bool, FileError> {
+    if first <= FIRST_SEGMENT {
+        return Ok(false);
+    }
+    Ok(matches!(FirstKept::read(dir)?, Some(Ok(kept)) if kept.journal != journal))
+}
+
 /// The last segment in use that starts at `sequence` or before.
 fn segment_of(dir: &Path, numbers: &[u64], sequence: Sequence) -> Result<Option<u64>, FileError> {
     for number in numbers.iter().rev().copied() {
@@ -104,23 +149,33 @@ fn segment_of(dir: &Path, numbers: &[u64], sequence: Sequence) -> Result<Option<
 pub(crate) fn anchor(
     activation: &Activation,
     stored: &StoredHeads,
+    snapshots: &[SnapshotHeader],
     from: Option<StartPoint>,
 ) -> Result<ChainHead, &'static str> {
     let before = Sequence(activation.first_sequence.0.saturating_sub(1));
     if before == Sequence::NONE {
         return Ok(ChainHead::default());
     }
+    let told = |head: ChainHead, differs| match stored.head_through(head.through) {
+        Some(stored) if stored != head.head.0 => Err(differs),
+        Some(_) | None => Ok(head),
+    };
     if let Some(from) = from.filter(|from| from.block.through >= before) {
-        let differs = stored.head_through(from.block.through).is_some_and(|head| head != from.block.head.0);
-        return if differs { Err("the chain differs from the head in the snapshot") } else { Ok(from.block) };
+        return told(from.block, "the chain differs from the head in the snapshot");
     }
     if activation.chain_through == before {
-        return Ok(ChainHead { through: before, head: Head(activation.head) });
+        let head = ChainHead { through: before, head: Head(activation.head) };
+        return told(head, "the chain differs from the head in the activation page");
     }
     let blocks = before.0.div_ceil(RECORDS_PER_BLOCK)..=stored.known_through().0 / RECORDS_PER_BLOCK;
     let mut ends = blocks.map(|block| Sequence(block * RECORDS_PER_BLOCK));
     let known = ends.find_map(|through| Some((through, stored.head_through(through)?)));
-    known.map(|(through, head)| ChainHead { through, head: Head(head) }).ok_or(
-        "no head of the hash chain is known from which to go on; the HEADS file is missing or too short",
-    )
+    let known = known.map(|(through, head)| ChainHead { through, head: Head(head) });
+    // Whoever lets segments go leaves the blocks that two snapshots go on from, so they stand for a file that was lost.
+    let kept = snapshots.iter().map(|snapshot| snapshot.block).filter(|block| block.through >= before);
+    known
+        .into_iter()
+        .chain(kept)
+        .min_by_key(|block| block.through)
+        .ok_or("no head of the hash chain is known from which to go on: neither HEADS nor a snapshot has one")
 }

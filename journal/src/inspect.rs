@@ -1,5 +1,6 @@
 //! How a journal lies on the disk: segments, ranges, bytes, watermarks. Changes nothing, works beside a writer.
 
+use crate::beginning;
 use crate::directory::{self, FileError};
 use crate::durable::DurableMark;
 use crate::format::{self, JournalId};
@@ -118,7 +119,7 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
     let bound = tail::live_bound(dir)?;
     let watermarks = StoredWatermarks::read(dir)?;
     let numbers = directory::list_segments(dir)?;
-    if numbers.is_empty() {
+    if numbers.is_empty() && beginning::all_missing(dir)?.is_none() {
         return Err(InspectError::NoJournal { dir: dir.to_owned() });
     }
     let options = ScanOptions { chain: false, bound, from: None, payloads: false };
@@ -151,7 +152,8 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
     let mark = scan.stored_mark.mark;
     let whole = tail.is_none() && damage.is_none();
     Ok(Inspection {
-        journal: scan.journal,
+        // Without segments only the mark can tell.
+        journal: mark.filter(|_| scan.numbers.is_empty()).map_or(scan.journal, |mark| mark.journal),
         segments: segments(dir, &scan.numbers, &scan.usage)?,
         commands,
         ticks,

@@ -5,25 +5,21 @@
 //! tells of an unsuccessful sync once and calls the pages clean, so what the last writer did not know to be durable is
 //! written again before it is synced, and what was cut before is zeroed again.
 
-use crate::beginning::StartPoint;
+use crate::beginning::{self, StartPoint};
 use crate::chain::ChainHead;
 use crate::config::JournalConfig;
 use crate::directory::{self, FileError, failed};
-use crate::durable::{self, DurableFile};
+use crate::durable::DurableFile;
 use crate::failpoint::{Failpoint, reach};
-use crate::first::FirstKept;
-use crate::format::{
-    ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, RECORDS_PER_BLOCK, UNKNOWN_FORMAT,
-};
-use crate::heads::{self, HeadsFile};
+use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, UNKNOWN_FORMAT};
+use crate::heads::HeadsFile;
 use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
-use crate::reader::{Place, ReadError, Reader};
+use crate::reader::{ReadError, Reader};
 use crate::replicated;
-use crate::retention::register::{self, RegisterError};
+use crate::retention::register::RegisterError;
 use crate::scan::{self, Damage, Note, Scan, ScanOptions, Verdict};
 use crate::segment::{Opened, SegmentFile};
-use crate::snapshot;
 use crate::storage::{File, Lock};
 use crate::torn::{self, TornTail};
 use crate::watermarks::Watermarks;
@@ -153,8 +149,8 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
     let mut heads = None;
     let mut block = ChainHead::default();
     if config.chain {
-        let first = scan.anchor.through.0 / RECORDS_PER_BLOCK;
-        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, first, &scan.heads)?);
+        let (first, known) = scan.known_heads();
+        heads = Some(HeadsFile::open(&dir, scan.journal, &scan.stored_heads, first, &known)?);
         block = scan.chain.last_block();
     }
     durable.write(last, block, false)?;
@@ -177,32 +173,11 @@ fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
 
 /// Makes the first segment, unless something remembers a journal here.
 fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
-    let witness = remembered(dir)?;
-    if witness.is_some() || FirstKept::read(dir)?.is_some() {
-        let place = Place { segment: FIRST_SEGMENT, offset: 0 };
-        let (sequence, reason) = (Sequence::FIRST, "all segments are missing");
-        return Err(damaged(dir, &Damage { place, sequence, reason, witness }));
+    if let Some(damage) = beginning::all_missing(dir)? {
+        return Err(damaged(dir, &damage));
     }
     prepare::prepare_segment(dir, directory::random_id()?, FIRST_SEGMENT, segment_size)?;
     Ok(())
-}
-
-/// Who knows records of a journal whose segments are gone.
-fn remembered(dir: &Path) -> Result<Option<Witness>, FileError> {
-    let durable_through = durable::read(dir)?.mark.map_or(Sequence::NONE, |mark| mark.durable_through);
-    if durable_through > Sequence::NONE {
-        return Ok(Some(Witness::DurableFile { durable_through }));
-    }
-    if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
-        return Ok(Some(Witness::Snapshot { through: newest.sequence }));
-    }
-    let through = register::known_through(dir)?;
-    if through > Sequence::NONE {
-        return Ok(Some(Witness::Reader { through }));
-    }
-    // The checksums of heads need the id of a journal, and nobody tells it any more.
-    let through = heads::claimed_through(dir)?;
-    Ok((through > Sequence::NONE).then_some(Witness::Heads { through }))
 }
 
 fn scan_and_cut(dir: &Path, options: ScanOptions) -> Result<(Scan, Option<TornTail>), RecoverError> {

@@ -13,6 +13,7 @@ mod survey;
 
 use self::findings::findings;
 use self::survey::Survey;
+use crate::beginning;
 use crate::directory;
 use crate::first::FirstKept;
 use crate::format::{JournalId, UNKNOWN_FORMAT};
@@ -90,7 +91,8 @@ pub fn diagnose(dir: &Path) -> Result<Diagnosis, KeepError> {
 pub(crate) fn examine(dir: &Path) -> Result<Examined, KeepError> {
     let bound = tail::live_bound(dir)?;
     let numbers = directory::list_segments(dir)?;
-    if numbers.is_empty() && !dir.join(directory::DURABLE).exists() {
+    let has_mark = dir.join(directory::DURABLE).exists();
+    if numbers.is_empty() && !has_mark && beginning::all_missing(dir)?.is_none() {
         return Err(KeepError::NoJournal { dir: dir.to_owned() });
     }
     let options = ScanOptions { chain: true, bound, from: None, payloads: false };

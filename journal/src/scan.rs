@@ -147,7 +147,7 @@ pub(crate) fn scan(
     if let Activity::Active(activation) = segment.activity()?
         && options.chain
     {
-        match beginning::anchor(&activation, &scan.stored_heads, options.from) {
+        match beginning::anchor(&activation, &scan.stored_heads, &scan.snapshots, options.from) {
             Ok(anchor) => (scan.anchor, scan.chain) = (anchor, Chain::resume(anchor)),
             Err(reason) => {
                 let place = Place { segment: segment.number, offset: ACTIVATION_OFFSET as u64 };
@@ -163,6 +163,13 @@ impl Scan {
     /// The last record that the `durable` file knows.
     pub(crate) fn known_durable(&self) -> Sequence {
         self.stored_mark.mark.map_or(Sequence::NONE, |mark| mark.durable_through)
+    }
+
+    /// The heads that the file is to hold, from a block on: the one that the chain went on from, and those behind it.
+    pub(crate) fn known_heads(&self) -> (u64, Vec<[u8; 32]>) {
+        let before = self.anchor.through.0 / RECORDS_PER_BLOCK;
+        let anchor = (before > 0).then_some(self.anchor.head.0);
+        (before.saturating_sub(1), anchor.into_iter().chain(self.heads.iter().copied()).collect())
     }
 
     /// What others than the segments know.

@@ -11,6 +11,7 @@ use crate::format::{FrameHeader, RECORDS_PER_BLOCK};
 use crate::heads::{self, StoredHeads};
 use crate::keeper::{self, Sealed};
 use crate::segment::{Activity, Opened, SegmentFile};
+use crate::snapshot;
 use crate::walk::{Run, RunLimits, Step, Walker};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
@@ -177,7 +178,9 @@ impl Pass {
             && let Activity::Active(activation) = segment.activity()?
         {
             pass.heads = heads::read(dir, first.journal)?;
-            pass.chain = beginning::anchor(&activation, &pass.heads, None).ok().map(Chain::resume);
+            let (snapshots, _) = snapshot::read_headers(dir, Some(first.journal))?;
+            let anchor = beginning::anchor(&activation, &pass.heads, &snapshots, None);
+            pass.chain = anchor.ok().map(Chain::resume);
         }
         Ok(pass)
     }

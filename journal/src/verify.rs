@@ -3,6 +3,7 @@
 //! A torn tail is told and is no difference; damage, a broken chain or a record that cannot be read is the first
 //! difference. Beside a living writer everything up to its written watermark is verified.
 
+use crate::beginning;
 use crate::chain::ChainHead;
 use crate::directory::{self, FileError};
 use crate::reader::{Decoded, FrameRef, Place, ReadError};
@@ -105,13 +106,14 @@ pub fn verify_bytes(
 fn prove(dir: &Path, depth: Depth, on_frame: &mut OnFrame<'_>) -> Result<VerifyReport, VerifyError> {
     let bound = tail::live_bound(dir)?;
     let numbers = directory::list_segments(dir)?;
-    if numbers.is_empty() {
+    let missing = if numbers.is_empty() { beginning::all_missing(dir)? } else { None };
+    if numbers.is_empty() && missing.is_none() {
         return Err(VerifyError::NoJournal { dir: dir.to_owned() });
     }
     let mut stopped = false;
     let payloads = depth == Depth::Payloads;
     let options = ScanOptions { chain: true, bound, payloads, from: None };
-    let scan = scan::scan(dir, numbers, options, &mut |header, place, bytes| {
+    let mut scan = scan::scan(dir, numbers, options, &mut |header, place, bytes| {
         if header.is_seal() {
             return ControlFlow::Continue(());
         }
@@ -119,6 +121,9 @@ fn prove(dir: &Path, depth: Depth, on_frame: &mut OnFrame<'_>) -> Result<VerifyR
         stopped = flow.is_break();
         flow
     })?;
+    if let Some(damage) = missing {
+        scan.verdict = Verdict::Damaged(damage);
+    }
     Ok(report(scan, stopped))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tickwerk_domain::{Record, Sequence};
 use tickwerk_journal::{
-    ChainHead, Closed, FirstKept, RecoverError, StartPoint, inspect, recover, recover_from,
+    ChainHead, Closed, FirstKept, JournalId, RecoverError, StartPoint, inspect, recover, recover_from,
 };
 
 const BLOCK: u64 = 4096;
@@ -110,6 +110,12 @@ fn a_segment_that_was_lost_is_not_taken_for_one_that_was_let_go() {
     assert!(recover(config(dir.path())).is_err());
 
     let (dir, _, _) = long();
+    let (segment, first) = let_go(dir.path(), 9_000);
+    let other = FirstKept { journal: JournalId([7; 16]), segment, sequence: first };
+    other.write(dir.path()).unwrap();
+    assert_eq!(damage_of(dir.path()), (segment, "the FIRST file is of another journal"));
+
+    let (dir, _, _) = long();
     let_go(dir.path(), 9_000);
     patch(&dir.path().join("FIRST"), |page| page[40] ^= 1);
     assert_eq!(damage_of(dir.path()).1, "checksum of the page differs");
@@ -144,7 +150,9 @@ fn without_any_head_the_chain_cannot_go_on() {
     // Whoever knows a head can go on, and the file is made again from there.
     let closed = recover_from(config(dir.path()), point).unwrap().open().unwrap().writer.close().unwrap();
     assert_eq!(Some(verified(dir.path()).0.chain_head), closed.chain_head);
-    assert_eq!(std::fs::read(dir.path().join("HEADS")).unwrap()[..3 * 48], [0; 3 * 48]);
+    let heads = std::fs::read(dir.path().join("HEADS")).unwrap();
+    assert_eq!(heads[..2 * 48], [0; 2 * 48]);
+    assert_eq!(heads[2 * 48 + 16..3 * 48], point.block.head.0);
 }
 
 #[test]

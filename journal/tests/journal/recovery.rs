@@ -1,8 +1,11 @@
 //! What a stop of any kind leaves: torn tails are cut, damage is refused, the lock holds.
 
 use crate::support::*;
+use std::ops::ControlFlow;
 use tickwerk_domain::Sequence;
-use tickwerk_journal::{FirstKept, Frame, Reader, RecoverError, Witness, inspect, recover};
+use tickwerk_journal::{
+    FirstKept, Frame, Reader, RecoverError, VerifyError, Witness, diagnose, inspect, recover, verify,
+};
 
 /// A journal that was killed: ten frames, of which none is known to be durable. The frames as they lie.
 fn killed(dir: &std::path::Path) -> Vec<Frame> {
@@ -252,12 +255,18 @@ fn a_journal_whose_segments_are_gone_is_not_begun_anew_while_anything_remembers_
         other => panic!("{other:?}"),
     };
     assert_eq!(witness(), Some(Witness::DurableFile { durable_through: last }));
+    assert!(inspect(dir.path()).unwrap().damage.is_some());
     std::fs::remove_file(dir.path().join("durable")).unwrap();
     assert_eq!(witness(), Some(Witness::Heads { through: Sequence(head) }));
+    assert!(!diagnose(dir.path()).unwrap().is_healthy());
     std::fs::remove_file(dir.path().join("HEADS")).unwrap();
     first.write(dir.path()).unwrap();
     assert_eq!(witness(), None, "it was let go up to somewhere");
+    let difference = verified(dir.path()).0.first_difference.unwrap();
+    assert_eq!(difference.reason, "all segments are missing");
     std::fs::remove_file(dir.path().join("FIRST")).unwrap();
+    let nothing = verify(dir.path(), &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(nothing, Err(VerifyError::NoJournal { .. })), "nothing remembers it");
     assert_eq!(recover(config(dir.path())).unwrap().next_sequence(), Sequence::FIRST);
 }
 

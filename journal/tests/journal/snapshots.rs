@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_journal::{
-    BlockStart, Dependant, DependantKind, RecoverError, Section, SnapshotError, SnapshotHeader, Witness,
-    chain_at, inspect, list_snapshots, read_snapshot, read_snapshot_header, recover, recover_from,
-    remove_old_snapshots, write_dependant, write_snapshot,
+    BlockStart, Dependant, DependantKind, FirstKept, RecoverError, Section, SegmentReport, SnapshotError,
+    SnapshotHeader, Witness, chain_at, diagnose, inspect, list_snapshots, read_snapshot,
+    read_snapshot_header, recover, recover_from, remove_old_snapshots, write_dependant, write_snapshot,
 };
 
 const FRAMES: usize = 5_000;
@@ -288,6 +288,30 @@ fn a_snapshot_that_the_records_do_not_lead_to_is_damage() {
     assert_eq!(damage(dir.path()), (inside.sequence, "a snapshot ends inside a frame", None));
     fs::remove_file(path).unwrap();
     recover(config(dir.path())).unwrap();
+}
+
+#[test]
+fn a_snapshot_tells_the_head_that_a_lost_heads_file_does_not() {
+    let (dir, ends) = journal();
+    let whole = verified(dir.path()).0.chain_head;
+    let heads = fs::read(dir.path().join("HEADS")).unwrap();
+    written(dir.path(), *ends.iter().find(|end| end.0 > 2 * 4096).unwrap());
+    let found = inspect(dir.path()).unwrap();
+    let of_block = |segment: &&SegmentReport| (1..=5_000).contains(&segment.first_sequence.0);
+    let kept = found.segments.iter().rfind(of_block).unwrap();
+    assert!(kept.first_sequence.0 > 4096 + 1);
+    let first = FirstKept { journal: found.journal, segment: kept.number, sequence: kept.first_sequence };
+    first.write(dir.path()).unwrap();
+    (1..kept.number).for_each(|number| fs::remove_file(segment_path(dir.path(), number)).unwrap());
+    fs::remove_file(dir.path().join("HEADS")).unwrap();
+
+    let report = verified(dir.path()).0;
+    assert_eq!((report.first_difference, report.chain_head), (None, whole));
+    assert!(diagnose(dir.path()).unwrap().is_healthy());
+    recover(config(dir.path())).unwrap().open().unwrap().writer.close().unwrap();
+    // What nobody can tell any more is zeros, and all else is as it was.
+    let again = fs::read(dir.path().join("HEADS")).unwrap();
+    assert_eq!((&again[..48], &again[48..]), (&[0; 48][..], &heads[48..]));
 }
 
 #[test]
