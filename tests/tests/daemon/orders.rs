@@ -227,6 +227,9 @@ fn send_tells_by_its_exit_code_how_it_went() {
     .expect(0);
     run(send(&daemon.dir, &["query.orders", "no-equals-sign"])).expect_told(1, &["FIELD=VALUE"]);
     run(send(&daemon.dir, &["--ack", "later", "query.orders"])).expect(2);
+    // No replicator is configured, which is for the daemon to say.
+    let refused = run(send(&daemon.dir, &["--ack", "replicated", "query.orders"])).expect(1).json();
+    assert_eq!(refused["error"]["field"], "ack", "{refused}");
     daemon.stop();
     run(send(&daemon.dir, &["query.orders"])).expect_told(74, &["no daemon answers", "control.sock"]);
     run(send(Path::new("/nonexistent"), &["query.orders"])).expect_told(74, &["no daemon answers"]);

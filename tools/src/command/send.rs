@@ -2,8 +2,10 @@
 
 use super::client::connect;
 use super::print;
+use crate::config::Acknowledge;
 use crate::exit;
 use anyhow::{Context, Result, bail, ensure};
+use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -29,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "tickwerk-journal")]
     dir: PathBuf,
     /// The watermark to wait for; never earlier than the daemon's own
-    #[arg(long, value_name = "WATERMARK", value_parser = ["written", "durable"])]
+    #[arg(long, value_name = "WATERMARK", value_parser = watermarks())]
     ack: Option<String>,
     /// What to ask for; left out, requests are read from stdin, one JSON object a line
     #[arg(value_name = "OP")]
@@ -37,6 +39,11 @@ pub(crate) struct Options {
     /// Fields of the request
     #[arg(value_name = "FIELD=VALUE", requires = "op")]
     fields: Vec<String>,
+}
+
+/// The words for the watermarks, as in requests.
+fn watermarks() -> PossibleValuesParser {
+    Acknowledge::WORDS.iter().map(|(word, _)| *word).into()
 }
 
 /// Time that the sending thread has to come to its end once the daemon has closed the connection.
