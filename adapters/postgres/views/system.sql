@@ -14,12 +14,12 @@ FROM tickwerk.actor_statistics;
 
 -- How far replication was behind the journal in its last transaction: records that were durable when its batch was read,
 -- and the age of the last one shipped, by the server's clock, where there were more. What came to the journal since is told
--- by `tickwerk db status DIR`, which sees both; `idle_s` is the time since.
+-- by `tickwerk db status DIR`, which sees both.
 CREATE OR REPLACE VIEW tickwerk.replication_lag AS
 SELECT global_position, durable_position, of.lag_events,
     CASE WHEN lag_events > 0 THEN greatest(0, round(extract(epoch FROM updated_at) - recorded_at_ns / 1e9, 3))
         WHEN lag_events = 0 THEN 0 END AS lag_s,
-    round(extract(epoch FROM now() - updated_at), 3) AS idle_s, rows_shipped, commits, updated_at
+    rows_shipped, commits, updated_at
 FROM tickwerk.checkpoint CROSS JOIN LATERAL (
     -- Not known of a database that nothing was shipped to since it has the column.
     SELECT CASE WHEN durable_position IS NOT NULL THEN greatest(0, durable_position - global_position) END AS lag_events) AS of;

@@ -332,7 +332,7 @@ fn profit_of_hedged_inverse_and_restated_fills_adds_up() {
     assert_eq!(sums(statistics), sums(trades));
     let extremes = "SELECT account, symbol, max(largest_win), min(largest_loss), min(first_at), max(last_at)
         FROM tickwerk.trade_statistics GROUP BY 1, 2 ORDER BY 1, 2";
-    let trades = "SELECT account, symbol, max(net), min(net), min(closed_at), max(closed_at)
+    let trades = "SELECT account, symbol, max(net) FILTER (WHERE net > 0), min(net) FILTER (WHERE net < 0), min(closed_at), max(closed_at)
         FROM tickwerk.trades WHERE closed_at IS NOT NULL AND NOT is_void GROUP BY 1, 2 ORDER BY 1, 2";
     assert_eq!(sums(extremes), sums(trades));
     assert!(database.number("SELECT count(*) FROM tickwerk.trades WHERE is_void") > 0);
