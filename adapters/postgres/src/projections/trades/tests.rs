@@ -188,6 +188,17 @@ fn a_fill_that_is_taken_back_leaves_no_trade_behind() {
 }
 
 #[test]
+fn a_fold_that_takes_the_opposite_for_another_fill_is_caught() {
+    let (taken, trade) = (Some(Traded(5, 100)), [Some(Traded(5, 100)), Some(Traded(-5, 900))]);
+    for (naive, without) in [
+        (vec![taken, Some(Traded(-5, 100))], vec![]),
+        ([&trade[..], &[Some(Traded(5, 900))]].concat(), vec![taken]),
+    ] {
+        assert_ne!(counted(&fold(&naive), SUMS), counted(&fold(&without), SUMS));
+    }
+}
+
+#[test]
 fn a_fill_that_is_taken_back_at_once_leaves_statistics_and_times_as_they_were() {
     let mut seed = 11_u64;
     let mut draw = |below: i64| {
