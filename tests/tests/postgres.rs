@@ -17,6 +17,8 @@ mod process;
 
 #[path = "postgres/as_of.rs"]
 mod as_of;
+#[path = "postgres/at_the_door.rs"]
+mod at_the_door;
 #[path = "postgres/catalogue.rs"]
 mod catalogue;
 #[path = "postgres/chaos.rs"]

@@ -21,6 +21,8 @@ pub(crate) struct Batch {
     pub(crate) through: Sequence,
     /// The stamp of that.
     pub(crate) time: TimeNs,
+    /// The durable watermark when it was finished, where there was one.
+    pub(crate) durable: Option<Sequence>,
     /// The chain through it.
     pub(crate) head: ChainHead,
     /// The last whole block there or before.
@@ -64,6 +66,7 @@ impl Batch {
             after,
             through: after,
             time: TimeNs::UNKNOWN,
+            durable: None,
             head: ChainHead::default(),
             block: ChainHead::default(),
             blocks: Vec::new(),

@@ -39,14 +39,14 @@ impl RowChange<'_> {
     /// Gives a column a value, which meets an earlier one of the batch as it will meet that of the table.
     #[must_use]
     pub fn set(self, column: &'static str, value: Value) -> Self {
-        if value.is_null() {
+        let place = self.table.place(column);
+        if value.is_null() && self.table.columns[place].merge != Merge::Replace {
             return self;
         }
-        let place = self.table.place(column);
         let old = std::mem::replace(&mut self.values[place], Value::Null);
         self.values[place] = match self.table.columns[place].merge {
             Merge::Key => panic!("{column} is part of the key of {}", self.table.name),
-            Merge::Set => value,
+            Merge::Set | Merge::Replace => value,
             Merge::First if old.is_null() => value,
             Merge::Add => old.plus(value).unwrap_or_else(|| {
                 *self.overflow = Some(column);
@@ -266,6 +266,7 @@ mod tests {
             Column::add("sum", Type::Int8),
             Column::max("high", Type::Int8),
             Column::min("low", Type::Int8),
+            Column::replace("now", Type::Int8),
         ],
         indexes: &[],
     };
@@ -277,13 +278,16 @@ mod tests {
         for (sequence, number) in [(1, 5), (2, 9), (3, 2)] {
             changes.at(Sequence(sequence));
             let mut row = changes.row(&TABLES[0], [Value::Int(7)]);
-            for column in ["last", "first", "sum", "high", "low"] {
+            for column in ["last", "first", "sum", "high", "low", "now"] {
                 row = row.set(column, Value::Int(number));
             }
             row.set("last", Value::Null).done();
+            let now = if number == 2 { Value::Null } else { Value::Int(number) };
+            changes.row(&TABLES[0], [Value::Int(7)]).set("now", now).done();
         }
         let (values, position) = changes.tables[0].current.values().next().unwrap();
-        let numbers = [7, 2, 5, 16, 9, 2].map(Value::Int);
+        let mut numbers = [7, 2, 5, 16, 9, 2, 0].map(Value::Int);
+        numbers[6] = Value::Null;
         assert_eq!((values.as_slice(), *position), (numbers.as_slice(), 3));
         assert_eq!(changes.row_count(), 1);
         changes.at(Sequence(4));

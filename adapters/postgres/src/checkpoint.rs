@@ -87,16 +87,19 @@ impl Checkpoint {
         batch: &Batch,
     ) -> Result<(), PostgresError> {
         let sql = "UPDATE tickwerk.checkpoint SET global_position = $1, chain_head = $2, block_position = $3, block_head = $4,
-            recorded_at_ns = $5, rows_shipped = rows_shipped + $6, commits = commits + 1, updated_at = now()";
+            recorded_at_ns = $5, rows_shipped = rows_shipped + $6, durable_position = $7, commits = commits + 1, updated_at = now()";
         let rows = i64::try_from(batch.rows).unwrap_or(i64::MAX);
         let time = i64::try_from(batch.time.0).unwrap_or(i64::MAX);
-        let values: [&(dyn ToSql + Sync); 6] = [
+        // The watermark was read before the batch, and may have been passed by it.
+        let durable = position(batch.durable.unwrap_or(batch.through).max(batch.through));
+        let values: [&(dyn ToSql + Sync); 7] = [
             &position(batch.through),
             &&batch.head.head.0[..],
             &position(batch.block.through),
             &&batch.block.head.0[..],
             &time,
             &rows,
+            &durable,
         ];
         transaction.execute(sql, &values).await.map_err(PostgresError::statement("move the checkpoint"))?;
         self.position = batch.through;

@@ -33,6 +33,7 @@ const STEPS: &[Step] = steps! {
     1 "events",
     2 "projections",
     3 "selection_and_acts",
+    4 "durable_position",
 };
 
 /// What `migrate` did.

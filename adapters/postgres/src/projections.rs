@@ -7,6 +7,7 @@ mod balances;
 mod candles;
 mod currencies;
 mod decisions;
+mod door;
 mod event_statistics;
 mod fills;
 #[cfg(test)]

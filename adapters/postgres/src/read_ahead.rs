@@ -60,7 +60,8 @@ fn read_ahead(
     let mut batch = reading.new_batch();
     let mut begun = Instant::now();
     loop {
-        if let Some(durable) = reading.durable_through()? {
+        let durable = reading.durable_through()?;
+        if let Some(durable) = durable {
             counters.note_durable(durable);
         }
         let was_empty = batch.is_empty();
@@ -71,6 +72,7 @@ fn read_ahead(
         let is_end = !is_full && until == Until::CaughtUp;
         if !batch.is_empty() && (is_full || is_end || begun.elapsed() >= wait) {
             reading.finish(&mut batch);
+            batch.durable = durable;
             let next = reading.new_batch();
             if sender.send(std::mem::replace(&mut batch, next)).is_err() {
                 return Ok(());

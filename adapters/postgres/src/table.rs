@@ -10,13 +10,15 @@ use std::fmt::Write;
 /// The schema that everything is in.
 pub(crate) const SCHEMA: &str = "tickwerk";
 
-/// How a new value meets the one that is there. A change without a value never changes anything.
+/// How a new value meets the one that is there. A change without a value changes nothing, but of [`Merge::Replace`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Merge {
     /// Part of the key.
     Key,
     /// The new one.
     Set,
+    /// The new one, also where it is none: every change of the row says it.
+    Replace,
     /// The old one.
     First,
     /// Their sum.
@@ -40,6 +42,10 @@ impl Column {
 
     pub const fn set(name: &'static str, of: Type) -> Self {
         Self { name, of, merge: Merge::Set }
+    }
+
+    pub const fn replace(name: &'static str, of: Type) -> Self {
+        Self { name, of, merge: Merge::Replace }
     }
 
     pub const fn first(name: &'static str, of: Type) -> Self {
@@ -176,6 +182,7 @@ impl Table {
             let name = column.name;
             let merged = match column.merge {
                 Merge::Key | Merge::Set => format!("COALESCE(EXCLUDED.{name}, old.{name})"),
+                Merge::Replace => format!("EXCLUDED.{name}"),
                 Merge::First => format!("COALESCE(old.{name}, EXCLUDED.{name})"),
                 Merge::Add => format!("COALESCE(old.{name} + EXCLUDED.{name}, old.{name}, EXCLUDED.{name})"),
                 Merge::Max => format!("GREATEST(old.{name}, EXCLUDED.{name})"),

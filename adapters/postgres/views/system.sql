@@ -12,6 +12,18 @@ SELECT day, actor, commands, orders, cancels, refusals, rank() OVER (PARTITION B
     first_at, last_at, global_position
 FROM tickwerk.actor_statistics;
 
+-- How far replication was behind the journal in its last transaction: records that were durable when its batch was read,
+-- and the age of the last one shipped, by the server's clock, where there were more. What came to the journal since is told
+-- by `tickwerk db status DIR`, which sees both.
+CREATE OR REPLACE VIEW tickwerk.replication_lag AS
+SELECT global_position, durable_position, of.lag_events,
+    CASE WHEN lag_events > 0 THEN greatest(0, round(extract(epoch FROM updated_at) - recorded_at_ns / 1e9, 3))
+        WHEN lag_events = 0 THEN 0 END AS lag_s,
+    rows_shipped, commits, updated_at
+FROM tickwerk.checkpoint CROSS JOIN LATERAL (
+    -- Not known of a database that nothing was shipped to since it has the column.
+    SELECT CASE WHEN durable_position IS NOT NULL THEN greatest(0, durable_position - global_position) END AS lag_events) AS of;
+
 -- Every part of the system, one row each: what the engine said of itself, of venues, books and switches, and how far
 -- replication and read models are. `status` is ok, warning or critical.
 CREATE OR REPLACE VIEW tickwerk.system_health_unified AS
@@ -24,9 +36,11 @@ SELECT 'engine', 'pipeline',
     minute, global_position
 FROM (SELECT * FROM tickwerk.system_health ORDER BY minute DESC LIMIT 1) AS newest
 UNION ALL
-SELECT 'replication', 'checkpoint', 'ok', 'at ' || global_position,
-    format('%s rows in %s commits', rows_shipped, commits), updated_at, global_position
-FROM tickwerk.checkpoint
+SELECT 'replication', 'checkpoint',
+    CASE WHEN lag_s > 600 THEN 'critical' WHEN lag_s > 60 THEN 'warning' ELSE 'ok' END, 'at ' || global_position,
+    concat_ws(', ', CASE WHEN lag_events = 0 THEN 'no lag' WHEN lag_events > 0 THEN format('lag %s events and %s seconds', lag_events, lag_s) END,
+        format('%s rows in %s commits', rows_shipped, commits)), updated_at, global_position
+FROM tickwerk.replication_lag
 UNION ALL
 SELECT 'projection', p.name,
     CASE WHEN p.status = 'failed' THEN 'critical'

@@ -26,7 +26,8 @@ SELECT
     max(global_position) AS global_position
 FROM tickwerk.trade_statistics
 GROUP BY GROUPING SETS ((account, currency), (symbol, currency), (strategy, currency))
-HAVING coalesce(account, symbol, strategy) IS NOT NULL;
+-- What counts nothing any more (its fills were taken back) is not there.
+HAVING coalesce(account, symbol, strategy) IS NOT NULL AND sum(trades) > 0;
 
 -- Profit by minute or day of strategies, instruments and accounts.
 CREATE OR REPLACE VIEW tickwerk.profit_series_unified AS

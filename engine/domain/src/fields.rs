@@ -109,14 +109,35 @@ as_field! {
     [Leg; LEGS_PER_POSTING_MAX] => |value| FieldValue::Legs(value);
 }
 
-/// Declares payload structs: plain, `Copy`, archivable, with named fields.
+/// What the declaration of a field says of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FieldAbout {
+    /// Its name.
+    pub name: &'static str,
+    /// The type that it is declared with, which tells the unit.
+    pub of: &'static str,
+    /// What it is, in a sentence or two.
+    pub about: &'static str,
+}
+
+/// Declares payload structs: plain, `Copy`, archivable, with named fields. Each field has a comment, which goes on into
+/// the catalogue of events.
 macro_rules! payloads {
-    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {
+    ($($(#[$meta:meta])* $name:ident { $($(#[doc = $about:literal])+ $field:ident: $type:ty,)* })*) => {
         $(
             $(#[$meta])*
             #[derive(Clone, Copy, PartialEq, Eq, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
             pub struct $name {
-                $($(#[$field_meta])* pub $field: $type,)*
+                $($(#[doc = $about])+ pub $field: $type,)*
+            }
+
+            impl $name {
+                /// What is said of each field.
+                pub const FIELDS: &'static [$crate::fields::FieldAbout] = &[$($crate::fields::FieldAbout {
+                    name: stringify!($field),
+                    of: stringify!($type),
+                    about: concat!($($about),+),
+                }),*];
             }
 
             impl $crate::fields::Fields for $name {

@@ -201,6 +201,9 @@ macro_rules! record_types {
             /// Type id, current schema version and name of each type.
             pub const TYPES: &[(TypeId, u16, &'static str)] = &[$((TypeId($type_id), $version, $name)),*];
 
+            /// What is said of the fields of each type of [`Self::TYPES`].
+            pub const FIELDS: &[&[$crate::fields::FieldAbout]] = &[$(<$payload>::FIELDS),*];
+
             /// Its type.
             pub fn type_id(&self) -> TypeId {
                 match self {

@@ -67,6 +67,12 @@ fn candles_statistics_and_activity_are_those_of_the_events() {
         "SELECT global_position FROM tickwerk.timeline('order', (SELECT min(order_id)::text FROM tickwerk.orders))
             WHERE event_type LIKE 'order.%' ORDER BY 1",
     );
+    same(
+        &database,
+        "SELECT global_position, details FROM tickwerk.entity_timeline WHERE entity_type = 'account'
+            AND entity_id = (SELECT min(account) FROM tickwerk.orders) ORDER BY 1 DESC LIMIT 50",
+        "SELECT global_position, details FROM tickwerk.timeline('account', (SELECT min(account) FROM tickwerk.orders))",
+    );
     // Pages are those of the views, payloads included.
     let columns = "global_position, title, account, details";
     for (page, rows) in [
@@ -93,6 +99,25 @@ fn candles_statistics_and_activity_are_those_of_the_events() {
         database.number("SELECT count(*) FROM tickwerk.system_health_unified WHERE status = 'critical'"),
         0
     );
+    lag_is_told(&database);
+}
+
+/// Nothing is missing behind a whole journal; what was durable and not shipped yet is told with its age.
+fn lag_is_told(database: &Database) {
+    let health = || {
+        let sql = "SELECT status, substring(detail FROM '^[^,]*') FROM tickwerk.system_health_unified WHERE component_type = 'replication'";
+        database.rows(sql).remove(0).into_iter().map(Option::unwrap).collect::<Vec<_>>()
+    };
+    assert_eq!(health(), ["ok", "no lag"]);
+    for (age, status) in [(5, "ok"), (90, "warning"), (1_000, "critical")] {
+        database.execute(&format!(
+            "UPDATE tickwerk.checkpoint SET durable_position = global_position + 7,
+                recorded_at_ns = (extract(epoch FROM updated_at) - {age})::numeric * 1000000000"
+        ));
+        assert_eq!(health(), [status, &format!("lag 7 events and {age}.000 seconds")]);
+    }
+    database.execute("UPDATE tickwerk.checkpoint SET durable_position = NULL");
+    assert!(health()[1].ends_with("commits"), "what is not known is not told");
 }
 
 #[test]

@@ -34,7 +34,7 @@ const START_NS: u64 = 1_700_000_000_000_000_000;
 /// A core whose frames go into a journal.
 struct Desk {
     core: Core,
-    writer: Writer,
+    writer: Option<Writer>,
     events: EventBuffer,
     time: u64,
     number: u64,
@@ -46,7 +46,8 @@ struct Desk {
 impl Desk {
     fn new(writer: Writer) -> Self {
         let (core, events) = (Core::new(), EventBuffer::new());
-        let mut desk = Self { core, writer, events, time: START_NS, number: 0, seed: 3, fills: Vec::new() };
+        let (writer, fills) = (Some(writer), Vec::new());
+        let mut desk = Self { core, writer, events, time: START_NS, number: 0, seed: 3, fills };
         let text = |name: &str| TextBytes::new(name).expect("a short text");
         desk.apply(RulesActivated { version: 1 });
         for (number, name) in (1..).zip(NAMES) {
@@ -96,7 +97,7 @@ impl Desk {
     fn decide(&mut self, record: Record) -> Vec<Event> {
         let frame = scenario::decide(&mut self.core, &mut self.events, record);
         for record in &frame {
-            self.writer.push(record).expect("a record is taken");
+            self.writer.as_mut().expect("it is open").push(record).expect("a record is taken");
         }
         self.events.events().copied().collect()
     }
@@ -206,13 +207,22 @@ fn instrument(instrument: InstrumentId) -> Instrument {
     }
 }
 
-/// Writes a journal of random trades, busts and corrections; how many fills were busted and corrected.
-fn write(dir: &Path) -> [u64; 2] {
+fn writer(dir: &Path) -> Writer {
     let config = JournalConfig { segment_size: 1 << 20, spare_segments: 1, ..JournalConfig::new(dir) };
-    let journal = recover(config).expect("an empty folder").open().expect("a journal");
-    let mut desk = Desk::new(journal.writer);
+    recover(config).expect("a folder of ours").open().expect("a journal").writer
+}
+
+/// Writes a journal of random trades, busts and corrections, and lets `look` see it half written each hundred steps; how
+/// many fills were busted and corrected.
+fn write(dir: &Path, mut look: impl FnMut()) -> [u64; 2] {
+    let mut desk = Desk::new(writer(dir));
     let mut restated = [0, 0];
-    for _ in 0..STEPS {
+    for step in 0..STEPS {
+        if step % 100 == 50 {
+            desk.writer.take().expect("it is open").close().expect("it is written");
+            look();
+            desk.writer = Some(writer(dir));
+        }
         match desk.draw(10) {
             0 | 1 if !desk.fills.is_empty() => match desk.restate() {
                 Some(FillState::Busted) => restated[0] += 1,
@@ -241,7 +251,7 @@ fn write(dir: &Path) -> [u64; 2] {
         }
     }
     desk.flatten();
-    desk.writer.close().expect("it is written");
+    desk.writer.take().expect("it is open").close().expect("it is written");
     restated
 }
 
@@ -250,14 +260,19 @@ fn profit_of_hedged_inverse_and_restated_fills_adds_up() {
     let (Some(place), Some(other)) = (database(), database()) else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let journal = folder.path().join("journal");
-    let [busted, corrected] = write(&journal);
+    migrate(&other.address);
+    let sets = ["--set", "postgres.batch_events=30"];
+    let ship_other = || {
+        db(&other.address, &[&["replicate", text(&journal), "--until-caught-up"][..], &sets].concat())
+            .expect(0);
+    };
+    // What one has shipped in parts, reading back what it kept in memory, is what one at once has.
+    let [busted, corrected] = write(&journal, ship_other);
     assert!(busted > 10 && corrected > 10, "{busted} busted, {corrected} corrected");
+    ship_other();
     migrate(&place.address);
     ship(&place.address, &journal);
     db(&place.address, &["verify", text(&journal)]).expect(0);
-    migrate(&other.address);
-    let sets = ["--set", "postgres.batch_events=30"];
-    db(&other.address, &[&["replicate", text(&journal), "--until-caught-up"][..], &sets].concat()).expect(0);
     assert_eq!(tables(&place.address), tables(&other.address));
 
     let database = Database::open(&place.address);
@@ -313,8 +328,18 @@ fn profit_of_hedged_inverse_and_restated_fills_adds_up() {
     // Statistics are those of the trades that ended, and all have.
     let statistics = "SELECT account, symbol, trades, wins, losses, gross_profit + gross_loss, longest_s FROM tickwerk.trade_statistics ORDER BY 1, 2";
     let trades = "SELECT account, symbol, count(*), count(*) FILTER (WHERE net > 0), count(*) FILTER (WHERE net < 0), sum(net), max(holding_s)
-        FROM tickwerk.trades WHERE closed_at IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2";
+        FROM tickwerk.trades WHERE closed_at IS NOT NULL AND NOT is_void GROUP BY 1, 2 ORDER BY 1, 2";
     assert_eq!(sums(statistics), sums(trades));
+    let extremes = "SELECT account, symbol, max(largest_win), min(largest_loss), min(first_at), max(last_at)
+        FROM tickwerk.trade_statistics GROUP BY 1, 2 ORDER BY 1, 2";
+    let trades = "SELECT account, symbol, max(net) FILTER (WHERE net > 0), min(net) FILTER (WHERE net < 0), min(closed_at), max(closed_at)
+        FROM tickwerk.trades WHERE closed_at IS NOT NULL AND NOT is_void GROUP BY 1, 2 ORDER BY 1, 2";
+    assert_eq!(sums(extremes), sums(trades));
+    assert!(database.number("SELECT count(*) FROM tickwerk.trades WHERE is_void") > 0);
+    assert_eq!(
+        database.number("SELECT count(*) FROM tickwerk.trades WHERE is_void AND (net, realized, fees, qty) <> (0, 0, 0, 0)"),
+        0
+    );
     assert_eq!(
         database.number("SELECT count(*) FROM tickwerk.trades WHERE closed_at IS NULL OR qty <> 0"),
         0

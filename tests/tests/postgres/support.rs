@@ -9,8 +9,17 @@ use std::time::{Duration, Instant};
 use tickwerk_tests::program;
 
 /// Tables whose rows are the same however a journal was shipped, and the columns that tell of the shipping.
-const HOW_IT_CAME: &[&str] =
-    &["updated_at", "created_at", "fence", "commits", "parked_at", "generation", "applied_at", "chosen_at"];
+const HOW_IT_CAME: &[&str] = &[
+    "updated_at",
+    "created_at",
+    "fence",
+    "commits",
+    "parked_at",
+    "generation",
+    "applied_at",
+    "chosen_at",
+    "durable_position",
+];
 
 const PAUSE: Duration = Duration::from_millis(5);
 

@@ -9,6 +9,7 @@ use crate::changes::Changes;
 use crate::event_row::subjects;
 use crate::fact::Fact;
 use crate::projection::{Poison, Projection};
+use crate::projections::door;
 use crate::table::{Column, Rows, Table};
 use crate::value::{Type, Value};
 use std::sync::LazyLock;
@@ -90,6 +91,7 @@ static KINDS: &[Kind] = &[
     ("market.book_restored", "market", "Book whole again", PUBLIC),
     ("system.rules_activated", "system", "Rules activated", INTERNAL),
     ("system.command_refused", "system", "Command refused", INTERNAL),
+    ("system.request_refused", "system", "Request refused", INTERNAL),
     ("system.reconcile_differed", "system", "Venue differs", INTERNAL),
     ("system.reconcile_completed", "system", "Reconciliation complete", INTERNAL),
     ("stream.appended", "stream", "Entry in a stream", INTERNAL),
@@ -108,7 +110,7 @@ impl Projection for Activity {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [Table] {
@@ -136,8 +138,14 @@ impl Projection for Activity {
             strategy = fact.order(order).map(|entry| entry.strategy).unwrap_or_default();
         }
         let (instrument, account) = subjects(fact.payload(), fact.dictionary);
-        let mut description = String::new();
-        write_payload_text(fact.record, fact.dictionary, &mut description);
+        let description = door::asked(fact).map_or_else(
+            || {
+                let mut text = String::new();
+                write_payload_text(fact.record, fact.dictionary, &mut text);
+                text
+            },
+            |asked| asked.text(),
+        );
         changes
             .row(&TABLES[0], [Value::text(*category)])
             .set("recorded_at", Value::Time(fact.time()))
@@ -160,9 +168,9 @@ mod tests {
     use super::*;
     use crate::projections::fixture::{BTCEUR, DAY, Journal, folded};
     use crate::reading::type_of;
-    use tickwerk_domain::command::NewOrder;
+    use tickwerk_domain::command::{NewOrder, RequestRefused};
     use tickwerk_domain::event::{OrderAccepted, OrderCanceled};
-    use tickwerk_domain::{AccountId, Price, Qty, Reject, Side};
+    use tickwerk_domain::{AccountId, InstrumentId, Price, Qty, Reject, Side, TextBytes};
 
     #[test]
     fn every_kind_is_a_type_and_stands_once() {
@@ -195,6 +203,27 @@ mod tests {
                 &format!(
                     "trading Order cancelled alice account {number} alice BTCEUR order={number} cum_qty=0.000 reason=cancel_requested"
                 ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_request_that_was_refused_at_the_door_is_told_with_field_value_and_reason() {
+        let mut journal = Journal::defined();
+        let request = TextBytes::new("order.new quantity=-1").unwrap();
+        let reason = Reject::InvalidValue.code();
+        for (account, instrument) in [(AccountId(1), BTCEUR), (AccountId::NONE, InstrumentId::NONE)] {
+            journal.command(DAY, RequestRefused { request, account, instrument, reason });
+        }
+        let columns = ["title", "actor", "visibility", "account", "symbol", "description"];
+        let rows = folded::<Activity>(&journal).rows(&TABLES[0], &columns);
+        let told: Vec<&String> = rows.iter().filter(|row| row.starts_with("Request")).collect();
+        let text = "op=order.new field=quantity value=-1 reason=invalid_value";
+        assert_eq!(
+            told,
+            [
+                &format!("Request refused alice internal alice BTCEUR {text}"),
+                &format!("Request refused alice internal null null {text}"),
             ]
         );
     }

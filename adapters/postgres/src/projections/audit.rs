@@ -1,5 +1,6 @@
 //! The audit log: who changed which limit, switch, breaker, account, instrument, venue or rule, and why; what was asked in
-//! vain, too. Breakers that the engine moves by itself, and figures that a reconciliation set, are in it as well.
+//! vain, too, also where an administrative request was refused at the door. Breakers that the engine moves by itself, and
+//! figures that a reconciliation set, are in it as well.
 //!
 //! The view `audit_log` adds what was done to the database itself.
 
@@ -7,6 +8,7 @@ use crate::changes::{Changes, RowChange};
 use crate::event_row::subjects;
 use crate::fact::Fact;
 use crate::projection::{Poison, Projection};
+use crate::projections::door;
 use crate::table::{Column, Rows, Table};
 use crate::value::{Type, Value};
 use tickwerk_domain::event::BreakerChanged;
@@ -49,7 +51,7 @@ impl Projection for Audit {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [Table] {
@@ -81,10 +83,21 @@ impl Projection for Audit {
             "order.mass_cancel",
             "system.rules_activated",
             "system.reconcile_differed",
+            "system.request_refused",
         ]
     }
 
     fn apply(&mut self, fact: &Fact<'_>, changes: &mut Changes) -> Result<(), Poison> {
+        if let Some(asked) = door::asked(fact) {
+            if let Some(category) = asked.administration() {
+                entry(fact, changes, category, Value::text(asked.op.to_owned()))
+                    .set("after", Value::text(format!("{}={}", asked.field, asked.value)))
+                    .set("outcome", Value::text("refused"))
+                    .set("refusal", Value::text(asked.reason))
+                    .done();
+            }
+            return Ok(());
+        }
         match fact.payload() {
             Payload::Command(command) => {
                 let entry = entry(fact, changes, category(command), subject(fact));
@@ -227,9 +240,9 @@ fn why(fact: &Fact<'_>, of: &BreakerChanged) -> Value {
 mod tests {
     use super::*;
     use crate::projections::fixture::{ALICE, BECAUSE, BTCEUR, Desk};
-    use tickwerk_domain::command::{LimitSet, TimeAdvanced};
+    use tickwerk_domain::command::{LimitSet, RequestRefused, TimeAdvanced};
     use tickwerk_domain::event::{CommandRefused, LimitChanged};
-    use tickwerk_domain::{BreakerKind, LimitKind, Money, TextId, TimeNs};
+    use tickwerk_domain::{BreakerKind, LimitKind, Money, TextBytes, TextId, TimeNs};
 
     const ENTRY: [&str; 8] =
         ["category", "subject", "before", "after", "reason", "outcome", "refusal", "actor"];
@@ -274,5 +287,23 @@ mod tests {
         let entry = desk.cells("audit_entries", &[], ENTRY);
         let why = "120.00 seen, the limit is 100.00";
         assert_eq!(entry[..6], ["breaker", "daily_loss", "armed", "tripped", why, "done"]);
+    }
+
+    #[test]
+    fn an_administrative_request_that_was_refused_at_the_door_is_there_and_no_other() {
+        let mut desk = Desk::<Audit>::new();
+        let before = desk.rows_of("audit_entries");
+        let reason = Reject::InvalidValue.code();
+        for (request, instrument) in [("limit.set value=-5", BTCEUR), ("order.new quantity=-1", BTCEUR)] {
+            let request = TextBytes::new(request).unwrap();
+            desk.command(RequestRefused { request, account: ALICE, instrument, reason });
+        }
+        assert_eq!(desk.rows_of("audit_entries"), before + 1);
+        let entry = desk.cells("audit_entries", &[Value::text("limit")], ENTRY);
+        let expected =
+            ["limit", "limit.set", "null", "value=-5", "null", "refused", "invalid_value", "alice"];
+        assert_eq!(entry, expected);
+        let place = desk.cells("audit_entries", &[Value::text("limit")], ["action", "account", "symbol"]);
+        assert_eq!(place, ["system.request_refused", "alice", "BTCEUR"]);
     }
 }

@@ -1,7 +1,8 @@
 //! How many records there were, by day, type and source, how long they took to come, and what was refused.
 //!
 //! The time a record took is its stamp less its source's own time, for commands whose source told one; a source whose
-//! clock is ahead makes it negative. A refusal is an event that turns something down.
+//! clock is ahead makes it negative. A refusal is an event that turns something down, or a request that never became a
+//! command.
 
 use crate::changes::Changes;
 use crate::fact::Fact;
@@ -66,8 +67,9 @@ static TABLES: &[Table] = &[
 ];
 
 const DAY_NS: u64 = 86_400_000_000_000;
-const REFUSALS: [&str; 6] = [
+const REFUSALS: [&str; 7] = [
     "system.command_refused",
+    "system.request_refused",
     "risk.order_refused",
     "order.rejected",
     "order.cancel_rejected",
@@ -118,7 +120,7 @@ impl Projection for EventStatistics {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [Table] {
@@ -251,9 +253,9 @@ fn reason(fact: &Fact<'_>) -> &'static str {
 mod tests {
     use super::*;
     use crate::projections::fixture::{DAY, Journal, SECOND, folded};
-    use tickwerk_domain::Reject;
-    use tickwerk_domain::command::RulesActivated;
+    use tickwerk_domain::command::{RequestRefused, RulesActivated};
     use tickwerk_domain::event::CommandRefused;
+    use tickwerk_domain::{AccountId, InstrumentId, Reject, TextBytes};
 
     #[test]
     fn counts_times_refusals_and_actors_by_day() {
@@ -296,5 +298,21 @@ mod tests {
         assert_eq!(refusals, ["system.command_refused unknown_rules_version 1"]);
         let actors = tables.rows(&TABLES[2], &["day", "actor", "commands", "refusals"]);
         assert_eq!(actors, ["+0s alice 14 0", "+86400s alice 1 1"]);
+    }
+
+    #[test]
+    fn a_request_that_was_refused_at_the_door_counts_as_a_refusal_of_who_asked() {
+        let mut journal = Journal::defined();
+        let request = TextBytes::new("order.new quantity=-1").unwrap();
+        let (account, instrument) = (AccountId::NONE, InstrumentId::NONE);
+        let reason = Reject::InvalidValue.code();
+        journal.command(DAY + 86_400 * SECOND, RequestRefused { request, account, instrument, reason });
+        let tables = folded::<EventStatistics>(&journal);
+        let rows = tables.rows(&TABLES[0], &["event_type", "kind", "count", "refusals"]);
+        assert!(rows.contains(&"system.request_refused command 1 1".to_owned()), "{rows:?}");
+        let refusals = tables.rows(&TABLES[1], &["event_type", "reason", "count"]);
+        assert_eq!(refusals, ["system.request_refused invalid_value 1"]);
+        let actors = tables.rows(&TABLES[2], &["day", "actor", "commands", "orders", "refusals"]);
+        assert_eq!(actors[1..], ["+86400s alice 1 0 1"]);
     }
 }

@@ -207,6 +207,7 @@ fn merge(table: &Table, old: &mut [Value], new: Vec<Value>) {
     for ((old, new), merge) in old.iter_mut().zip(new).zip(merges) {
         let before = std::mem::replace(old, Value::Null);
         *old = match merge {
+            Merge::Replace => new,
             _ if new.is_null() => before,
             _ if before.is_null() => new,
             Merge::Key | Merge::Set => new,
@@ -341,6 +342,22 @@ impl<P: Projection + Default> Desk<P> {
         };
         let changed = self.changed(of);
         self.frame(report, [Event::OrderPartiallyFilled(filled), Event::PositionChanged(changed)]);
+    }
+
+    /// A fill that is taken back or corrected, with what each booking of it does to the position.
+    pub(crate) fn restate(&mut self, command: impl Into<Command>, bookings: &[Trade]) {
+        let mut events = Vec::new();
+        for of in bookings {
+            self.fees += i128::from(of.fee);
+            self.realized += i128::from(of.realized);
+            events.push(Event::PositionChanged(self.changed(of)));
+        }
+        self.frame(command, events);
+    }
+
+    /// The number of an execution that nobody reports.
+    pub(crate) fn skip(&mut self) {
+        self.executions += 1;
     }
 
     /// How the position stands after a trade.

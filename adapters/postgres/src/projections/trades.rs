@@ -2,18 +2,26 @@
 //! of those that ended, by account, instrument and strategy.
 //!
 //! Amounts are in the instrument's settlement currency. A trade belongs to the strategy that opened it. A fill that
-//! takes a position through zero ends one trade, with its whole fee, and begins another. A fill that is taken back is
-//! booked as its opposite, and so may open a trade again. Holding times are whole microseconds, as the server keeps time.
+//! takes a position through zero ends one trade, with its whole fee, and begins another. A fill that is taken back or
+//! corrected makes its trade what it would be without it, as far as [`lifecycle`] remembers, and the statistics with it.
+//! Holding times are whole microseconds, as the server keeps time.
+
+mod lifecycle;
+mod statistics;
+#[cfg(test)]
+mod tests;
 
 use crate::changes::Changes;
 use crate::fact::Fact;
 use crate::projection::{Poison, Projection};
 use crate::table::{Column, Rows, Table};
 use crate::value::{Type, Value};
+use lifecycle::{Change, Trade};
+use statistics::{Statistics, Sums};
 use std::collections::BTreeMap;
 use tickwerk_domain::event::{FundingPosted, PositionChanged};
 use tickwerk_domain::{
-    AccountId, Event, InstrumentId, Money, Payload, PositionSide, Qty, StrategyId, TimeNs,
+    AccountId, Command, Event, InstrumentId, Money, OrderId, Payload, PositionSide, Qty, StrategyId, TimeNs,
 };
 use tokio_postgres::SimpleQueryRow;
 
@@ -39,12 +47,17 @@ static TABLES: &[Table] = &[
             Column::set("fees", Type::Numeric),
             Column::set("funding", Type::Numeric),
             Column::set("net", Type::Numeric),
-            // Totals of the position, from which the next change's part is told.
-            Column::set("fees_total", Type::Numeric),
-            Column::set("funding_total", Type::Numeric),
             Column::first("opened_at", Type::Timestamp),
-            Column::set("closed_at", Type::Timestamp),
-            Column::set("holding_s", Type::Numeric),
+            Column::replace("closed_at", Type::Timestamp),
+            Column::replace("holding_s", Type::Numeric),
+            Column::set("is_void", Type::Bool),
+            // What a later change of the position is told from: 1 is its newest trade, 2 the one before, 0 any other.
+            Column::set("place", Type::Int8),
+            Column::set("fees_total", Type::Numeric),
+            Column::set("filled_at", Type::Timestamp),
+            Column::set("opened_order", Type::Int8),
+            Column::set("opened_execution", Type::Numeric),
+            Column::set("is_flip", Type::Bool),
         ],
         indexes: &["(account, closed_at)", "(symbol, closed_at)", "(strategy, closed_at)"],
     },
@@ -64,15 +77,21 @@ static TABLES: &[Table] = &[
             Column::add("losses", Type::Int8),
             Column::add("gross_profit", Type::Numeric),
             Column::add("gross_loss", Type::Numeric),
-            Column::max("largest_win", Type::Numeric),
-            Column::min("largest_loss", Type::Numeric),
+            Column::replace("largest_win", Type::Numeric),
+            Column::replace("largest_loss", Type::Numeric),
             Column::add("realized", Type::Numeric),
             Column::add("fees", Type::Numeric),
             Column::add("funding", Type::Numeric),
             Column::add("holding_s", Type::Numeric),
-            Column::max("longest_s", Type::Numeric),
-            Column::first("first_at", Type::Timestamp),
-            Column::set("last_at", Type::Timestamp),
+            Column::replace("longest_s", Type::Numeric),
+            Column::replace("first_at", Type::Timestamp),
+            Column::replace("last_at", Type::Timestamp),
+            // The same of trades that nothing changes any more.
+            Column::set("final_win", Type::Numeric),
+            Column::set("final_loss", Type::Numeric),
+            Column::set("final_longest_s", Type::Numeric),
+            Column::set("final_first_at", Type::Timestamp),
+            Column::set("final_last_at", Type::Timestamp),
         ],
         indexes: &[],
     },
@@ -82,27 +101,21 @@ static TABLES: &[Table] = &[
 const HOLDING_SCALE: u8 = 6;
 
 type Key = (AccountId, InstrumentId, PositionSide);
+/// Account, instrument and strategy of statistics.
+type Of = (AccountId, InstrumentId, StrategyId);
 
-/// The newest trade of a position, open or closed.
+/// A position's newest trades, and its fees so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Trade {
-    opened_position: u64,
-    opened_us: u64,
-    strategy: StrategyId,
-    qty: i64,
-    qty_max: i64,
-    changes: i64,
-    realized: i128,
-    fees: i128,
-    funding: i128,
+struct Position {
+    trades: lifecycle::Trades,
     fees_total: i128,
-    funding_total: i128,
 }
 
-/// Remembers the newest trade of each position.
+/// Remembers the newest trades of each position, and of all others what statistics cannot be told without.
 #[derive(Debug, Default)]
 pub(crate) struct Trades {
-    newest: BTreeMap<Key, Trade>,
+    positions: BTreeMap<Key, Position>,
+    finals: BTreeMap<Of, Statistics>,
 }
 
 impl Projection for Trades {
@@ -111,7 +124,7 @@ impl Projection for Trades {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn tables(&self) -> &'static [Table] {
@@ -123,33 +136,57 @@ impl Projection for Trades {
     }
 
     fn state(&self) -> &'static [&'static str] {
-        &["SELECT DISTINCT ON (account_id, instrument_id, position_side) account_id, instrument_id, position_side,
-            opened_position, (extract(epoch FROM opened_at) * 1000000)::bigint, coalesce(strategy_id, 0), qty, qty_max,
-            changes, realized, fees, funding, fees_total, funding_total
-            FROM {trades} ORDER BY account_id, instrument_id, position_side, opened_position DESC"]
+        &[
+            "SELECT account_id, instrument_id, position_side, place, opened_position, (extract(epoch FROM opened_at) * 1000000)::bigint,
+                coalesce((extract(epoch FROM closed_at) * 1000000)::bigint, 0), (extract(epoch FROM filled_at) * 1000000)::bigint,
+                coalesce(strategy_id, 0), direction = 'long', qty, qty_max, changes, realized, fees, funding,
+                opened_order, opened_execution, is_flip, is_void, fees_total
+            FROM {trades} WHERE place > 0",
+            "SELECT account_id, instrument_id, strategy_id, coalesce(final_win, 0), coalesce(final_loss, 0),
+                coalesce((final_longest_s * 1000000)::bigint, 0), coalesce((extract(epoch FROM final_first_at) * 1000000)::bigint, 0),
+                coalesce((extract(epoch FROM final_last_at) * 1000000)::bigint, 0)
+            FROM {trade_statistics} WHERE final_last_at IS NOT NULL",
+        ]
     }
 
-    fn restore(&mut self, _: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
+    fn restore(&mut self, query: usize, row: &SimpleQueryRow) -> Result<(), Poison> {
         let text = |place: usize| row.get(place).unwrap_or("0");
         let number = |place: usize| text(place).parse().map_err(|_| format!("{} is no number", text(place)));
         let id = |place: usize| text(place).parse().map_err(|_| format!("{} is no id", text(place)));
         let mantissa = |place: usize| Value::mantissa(text(place));
+        let (account, instrument) = (AccountId(id(0)?), InstrumentId(id(1)?));
+        if query == 1 {
+            let (largest_win, largest_loss) = (mantissa(3)?, mantissa(4)?);
+            let (longest_us, first_us, last_us) = (number(5)?, number(6)?, number(7)?);
+            let statistics = Statistics { largest_win, largest_loss, longest_us, first_us, last_us };
+            self.finals.insert((account, instrument, StrategyId(id(2)?)), statistics);
+            return Ok(());
+        }
         let qty = |place: usize| i64::try_from(mantissa(place)?).map_err(|error| error.to_string());
         let side = PositionSide::from_word(text(2)).ok_or("a side is none of positions")?;
         let trade = Trade {
-            opened_position: number(3)?,
-            opened_us: number(4)?,
-            strategy: StrategyId(id(5)?),
-            qty: qty(6)?,
-            qty_max: qty(7)?,
-            changes: text(8).parse().map_err(|_| "a count is no number")?,
-            realized: mantissa(9)?,
-            fees: mantissa(10)?,
-            funding: mantissa(11)?,
-            fees_total: mantissa(12)?,
-            funding_total: mantissa(13)?,
+            opened_position: number(4)?,
+            opened_us: number(5)?,
+            closed_us: number(6)?,
+            filled_us: number(7)?,
+            strategy: StrategyId(id(8)?),
+            is_long: text(9) == "t",
+            qty: qty(10)?,
+            qty_max: qty(11)?,
+            changes: text(12).parse().map_err(|_| "a count is no number")?,
+            realized: mantissa(13)?,
+            fees: mantissa(14)?,
+            funding: mantissa(15)?,
+            opened_by: (OrderId(number(16)?), number(17)?),
+            is_flip: text(18) == "t",
+            is_void: text(19) == "t",
         };
-        self.newest.insert((AccountId(id(0)?), InstrumentId(id(1)?), side), trade);
+        let position = self.positions.entry((account, instrument, side)).or_default();
+        if text(3) == "1" {
+            (position.trades.newest, position.fees_total) = (Some(trade), mantissa(20)?);
+        } else {
+            position.trades.previous = Some(trade);
+        }
         Ok(())
     }
 
@@ -171,183 +208,204 @@ impl Trades {
     ) -> Result<(), Poison> {
         let key = (of.account, of.instrument, of.side);
         fact.dictionary.instrument(of.instrument).ok_or("its instrument is not defined")?;
-        let before = self.newest.get(&key).copied().unwrap_or_default();
-        let now = of.qty.0;
-        let fee = of.fees_total.get() - before.fees_total;
-        let is_through = before.qty.signum() * now.signum() < 0;
-        let new = Trade {
-            opened_position: fact.sequence().0,
-            opened_us: microseconds(fact.time()),
+        // A correction changes a position twice, and is told whole by the second time.
+        let (mut earlier, mut is_last) = (None, true);
+        let is_restated = is_restated(fact);
+        for record in fact.frame.iter().filter(|_| is_restated) {
+            if let Payload::Event(Event::PositionChanged(other)) = &record.payload
+                && (other.account, other.instrument, other.side) == key
+            {
+                if record.envelope.sequence < fact.sequence() {
+                    earlier = Some(other);
+                }
+                is_last &= record.envelope.sequence <= fact.sequence();
+            }
+        }
+        if !is_last {
+            return Ok(());
+        }
+        let before = self.positions.get(&key).copied().unwrap_or_default();
+        let change = |of: &PositionChanged, fees_before: i128| Change {
+            position: fact.sequence().0,
+            time_us: microseconds(fact.time()),
             strategy: fact.filled_strategy(),
-            qty: now,
-            qty_max: now.abs(),
-            changes: 1,
-            fees_total: of.fees_total.get(),
-            funding_total: before.funding_total,
-            ..Trade::default()
+            fill: fill(fact),
+            qty: of.qty.0,
+            realized: of.realized.get(),
+            fee: of.fees_total.get() - fees_before,
         };
-        if before.qty == 0 && now == 0 {
-            // Nothing was open and nothing is: an adjustment of money alone.
-            return Ok(());
-        }
-        if before.qty == 0 {
-            let opened = Trade { realized: of.realized.get(), fees: fee, ..new };
-            self.put(fact, changes, key, opened, opened.qty);
-            return Ok(());
-        }
-        let mut trade = before;
-        trade.changes += 1;
-        trade.realized = trade.realized.checked_add(of.realized.get()).ok_or("the profit is too large")?;
-        trade.fees = trade.fees.checked_add(fee).ok_or("the fees are too large")?;
-        trade.fees_total = of.fees_total.get();
-        let direction = before.qty;
-        if is_through {
-            trade.qty = 0;
-            self.put(fact, changes, key, trade, direction);
-            self.put(fact, changes, key, new, now);
+        let mut now = before;
+        if is_restated {
+            let back = change(earlier.unwrap_or(of), before.fees_total);
+            let again = earlier.map(|earlier| change(of, earlier.fees_total.get()));
+            now.trades.restate(&back, again.as_ref())?;
         } else {
-            trade.qty = now;
-            trade.qty_max = trade.qty_max.max(now.abs());
-            self.put(fact, changes, key, trade, direction);
+            let change = change(of, before.fees_total);
+            let is_open = before.trades.newest.is_some_and(|trade| trade.qty != 0);
+            if !is_open && change.qty == 0 {
+                // Nothing was open and nothing is: an adjustment of money alone.
+                return Ok(());
+            }
+            now.trades.book(&change)?;
         }
+        now.fees_total = of.fees_total.get();
+        self.put(fact, changes, key, &before, &now);
         Ok(())
     }
 
     fn funded(&mut self, fact: &Fact<'_>, changes: &mut Changes, of: &FundingPosted) -> Result<(), Poison> {
         let key = (of.account, of.instrument, of.side);
-        let Some(trade) = self.newest.get(&key).copied().filter(|trade| trade.qty != 0) else {
-            return Ok(());
-        };
-        let funding = trade.funding.checked_add(of.amount.get()).ok_or("the funding is too large")?;
-        let trade = Trade { funding, funding_total: of.funding_total.get(), ..trade };
-        self.put(fact, changes, key, trade, trade.qty);
+        let before = self.positions.get(&key).copied().unwrap_or_default();
+        let mut now = before;
+        if now.trades.fund(of.amount.get())? {
+            self.put(fact, changes, key, &before, &now);
+        }
         Ok(())
     }
 
-    /// Writes and remembers how a trade stands; one that ended, in the statistics, too.
-    fn put(&mut self, fact: &Fact<'_>, changes: &mut Changes, key: Key, trade: Trade, direction: i64) {
-        let (account, instrument, side) = key;
-        self.newest.insert(key, trade);
+    /// Remembers and writes how the trades of a position stand, and what that changes in the statistics.
+    fn put(&mut self, fact: &Fact<'_>, changes: &mut Changes, key: Key, before: &Position, now: &Position) {
+        let (account, instrument, _) = key;
+        let left = now.trades.left.into_iter().flatten();
+        let kept = Position { trades: lifecycle::Trades { left: [None; 2], ..now.trades }, ..*now };
+        self.positions.insert(key, kept);
+        let was = placed(before).collect::<Vec<_>>();
+        let is = || placed(&kept).chain(left.clone().map(|trade| (0, trade)));
+        // The newest one has the fees so far.
+        for (place, trade) in is().filter(|of| of.0 == 1 || !was.contains(of)) {
+            write(fact, changes, key, &trade, place, now.fees_total);
+        }
+        let mut sums: BTreeMap<StrategyId, Sums> = BTreeMap::new();
+        for trade in was.iter().map(|(_, trade)| trade).filter(|trade| trade.has_ended()) {
+            sums.entry(trade.strategy).or_default().add(trade, -1);
+        }
+        for (place, trade) in is().filter(|(_, trade)| trade.has_ended()) {
+            sums.entry(trade.strategy).or_default().add(&trade, 1);
+            if place == 0 {
+                self.finals.entry((account, instrument, trade.strategy)).or_default().take(&trade);
+            }
+        }
+        let leaves = |strategy: StrategyId| left.clone().any(|trade| trade.strategy == strategy);
+        for (strategy, sums) in sums {
+            if sums != Sums::default() || leaves(strategy) {
+                self.count(fact, changes, (account, instrument, strategy), &sums);
+            }
+        }
+    }
+
+    /// Writes what changed in the statistics of ended trades.
+    fn count(&self, fact: &Fact<'_>, changes: &mut Changes, of: Of, sums: &Sums) {
+        let (account, instrument, strategy) = of;
+        let finals = self.finals.get(&of).copied().unwrap_or_default();
+        let mut all = finals;
+        for side in [PositionSide::Net, PositionSide::Long, PositionSide::Short] {
+            let newest = self.positions.get(&(account, instrument, side)).into_iter().flat_map(placed);
+            for (_, trade) in newest.filter(|(_, trade)| trade.strategy == strategy && trade.has_ended()) {
+                all.take(&trade);
+            }
+        }
         let amount = |amount: i128| fact.settled(instrument, Money::new(amount));
-        let ids = [u64::from(account.0), u64::from(instrument.0)].map(Value::unsigned);
-        let key = ids.into_iter().chain([Value::text(side.word()), Value::unsigned(trade.opened_position)]);
-        let strategy = Value::named(fact.dictionary.strategy(trade.strategy), trade.strategy.0);
-        let mut row = changes
-            .row(&TABLES[0], key)
+        let amount_or_null = |of: i128| if of == 0 { Value::Null } else { amount(of) };
+        let time = |us: u64| Value::time_or_null(TimeNs(us * 1000));
+        let held = |of: &Statistics| match of.last_us {
+            0 => Value::Null,
+            _ => Value::Numeric(of.longest_us.into(), HOLDING_SCALE),
+        };
+        let ids = [account.0, instrument.0, strategy.0].map(|id| Value::unsigned(u64::from(id)));
+        changes
+            .row(&TABLES[1], ids)
             .set("account", fact.account(account))
             .set("symbol", fact.symbol(instrument))
-            .set("strategy_id", Value::unsigned_or_null(u64::from(trade.strategy.0)))
-            .set("strategy", strategy)
+            .set("strategy", Value::named(fact.dictionary.strategy(strategy), strategy.0))
             .set("currency", fact.settlement(instrument))
-            .set("direction", Value::text(if direction > 0 { "long" } else { "short" }))
-            .set("qty", fact.qty(instrument, Qty(trade.qty)))
-            .set("qty_max", fact.qty(instrument, Qty(trade.qty_max)))
-            .set("changes", Value::Int(trade.changes))
-            .set("realized", amount(trade.realized))
-            .set("fees", amount(trade.fees))
-            .set("funding", amount(trade.funding))
-            .set("net", amount(trade.net()))
-            .set("fees_total", amount(trade.fees_total))
-            .set("funding_total", amount(trade.funding_total))
-            .set("opened_at", Value::Time(TimeNs(trade.opened_us * 1000)));
-        if trade.qty == 0 {
-            row = row
-                .set("closed_at", Value::Time(fact.time()))
-                .set("holding_s", Value::Numeric(trade.held(fact.time()), HOLDING_SCALE));
-        }
-        row.done();
-        if trade.qty == 0 {
-            count(fact, changes, (account, instrument), &trade);
-        }
+            .set("trades", Value::Int(sums.trades))
+            .set("wins", Value::Int(sums.wins))
+            .set("losses", Value::Int(sums.losses))
+            .set("gross_profit", amount(sums.gross_profit))
+            .set("gross_loss", amount(sums.gross_loss))
+            .set("largest_win", amount_or_null(all.largest_win))
+            .set("largest_loss", amount_or_null(all.largest_loss))
+            .set("realized", amount(sums.realized))
+            .set("fees", amount(sums.fees))
+            .set("funding", amount(sums.funding))
+            .set("holding_s", Value::Numeric(sums.held_us, HOLDING_SCALE))
+            .set("longest_s", held(&all))
+            .set("first_at", time(all.first_us))
+            .set("last_at", time(all.last_us))
+            .set("final_win", amount_or_null(finals.largest_win))
+            .set("final_loss", amount_or_null(finals.largest_loss))
+            .set("final_longest_s", held(&finals))
+            .set("final_first_at", time(finals.first_us))
+            .set("final_last_at", time(finals.last_us))
+            .done();
     }
 }
 
-impl Trade {
-    fn net(&self) -> i128 {
-        self.realized.saturating_sub(self.fees).saturating_add(self.funding)
-    }
-
-    fn held(&self, until: TimeNs) -> i128 {
-        i128::from(microseconds(until).saturating_sub(self.opened_us))
-    }
+/// The trades that are remembered, and their places.
+fn placed(of: &Position) -> impl Iterator<Item = (i64, Trade)> + use<> {
+    let newest = of.trades.newest.map(|trade| (1, trade));
+    newest.into_iter().chain(of.trades.previous.map(|trade| (2, trade)))
 }
 
-/// Counts a trade that ended.
-fn count(
-    fact: &Fact<'_>,
-    changes: &mut Changes,
-    (account, instrument): (AccountId, InstrumentId),
-    trade: &Trade,
-) {
-    let net = trade.net();
+/// Writes how a trade stands.
+fn write(fact: &Fact<'_>, changes: &mut Changes, key: Key, trade: &Trade, place: i64, fees_total: i128) {
+    let (account, instrument, side) = key;
     let amount = |amount: i128| fact.settled(instrument, Money::new(amount));
-    let held = Value::Numeric(trade.held(fact.time()), HOLDING_SCALE);
-    let ids = [account.0, instrument.0, trade.strategy.0].map(|id| Value::unsigned(u64::from(id)));
-    let row = changes
-        .row(&TABLES[1], ids)
+    let time = |us: u64| Value::time_or_null(TimeNs(us * 1000));
+    let ids = [u64::from(account.0), u64::from(instrument.0)].map(Value::unsigned);
+    let key = ids.into_iter().chain([Value::text(side.word()), Value::unsigned(trade.opened_position)]);
+    let strategy = Value::named(fact.dictionary.strategy(trade.strategy), trade.strategy.0);
+    let held = Value::Numeric(trade.held_us().into(), HOLDING_SCALE);
+    changes
+        .row(&TABLES[0], key)
         .set("account", fact.account(account))
         .set("symbol", fact.symbol(instrument))
-        .set("strategy", Value::named(fact.dictionary.strategy(trade.strategy), trade.strategy.0))
+        .set("strategy_id", Value::unsigned_or_null(u64::from(trade.strategy.0)))
+        .set("strategy", strategy)
         .set("currency", fact.settlement(instrument))
-        .set("trades", Value::Int(1))
-        .set("wins", Value::Int(i64::from(net > 0)))
-        .set("losses", Value::Int(i64::from(net < 0)))
-        .set("gross_profit", amount(net.max(0)))
-        .set("gross_loss", amount(net.min(0)))
-        .set("largest_win", if net > 0 { amount(net) } else { Value::Null })
-        .set("largest_loss", if net < 0 { amount(net) } else { Value::Null })
+        .set("direction", Value::text(if trade.is_long { "long" } else { "short" }))
+        .set("qty", fact.qty(instrument, Qty(trade.qty)))
+        .set("qty_max", fact.qty(instrument, Qty(trade.qty_max)))
+        .set("changes", Value::Int(trade.changes))
         .set("realized", amount(trade.realized))
         .set("fees", amount(trade.fees))
         .set("funding", amount(trade.funding))
-        .set("holding_s", held.clone())
-        .set("longest_s", held);
-    row.set("first_at", Value::Time(fact.time())).set("last_at", Value::Time(fact.time())).done();
+        .set("net", amount(trade.net()))
+        .set("opened_at", time(trade.opened_us))
+        .set("closed_at", time(trade.closed_us))
+        .set("holding_s", if trade.closed_us == 0 { Value::Null } else { held })
+        .set("is_void", Value::Bool(trade.is_void))
+        .set("place", Value::Int(place))
+        .set("fees_total", amount(fees_total))
+        .set("filled_at", time(trade.filled_us))
+        .set("opened_order", Value::unsigned(trade.opened_by.0.0))
+        .set("opened_execution", Value::Numeric(trade.opened_by.1.into(), 0))
+        .set("is_flip", Value::Bool(trade.is_flip))
+        .done();
+}
+
+/// Whether the venue took a fill back or corrected it.
+fn is_restated(fact: &Fact<'_>) -> bool {
+    let command = fact.command().map(|command| &command.payload);
+    matches!(command, Some(Payload::Command(Command::TradeBusted(_) | Command::TradeCorrected(_))))
+}
+
+/// The fill that the command of a frame reports, takes back or corrects.
+fn fill(fact: &Fact<'_>) -> (OrderId, u64) {
+    let Some(Payload::Command(command)) = fact.command().map(|command| &command.payload) else {
+        return (OrderId::NONE, 0);
+    };
+    if let Command::FillReported(of) = command {
+        (of.order, of.execution_id)
+    } else if let Command::TradeBusted(of) = command {
+        (of.order, of.execution_id)
+    } else if let Command::TradeCorrected(of) = command {
+        (of.order, of.execution_id)
+    } else {
+        (OrderId::NONE, 0)
+    }
 }
 
 fn microseconds(time: TimeNs) -> u64 {
     time.0 / 1000
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::projections::fixture::{Desk, Trade as Fill, ids};
-
-    fn trade(opened: u64) -> Vec<Value> {
-        vec![Value::Int(1), Value::Int(1), Value::text("net"), Value::unsigned(opened)]
-    }
-
-    #[test]
-    fn a_trade_lasts_from_nothing_to_nothing() {
-        let mut desk = Desk::<Trades>::new();
-        let opened = desk.sequence() + 3;
-        desk.trade(&Fill { price: 10_000, qty: 2000, fee: 10, after: 2000, ..Fill::default() });
-        desk.trade(&Fill { price: -11_000, qty: 500, fee: 3, after: 1500, realized: 500 });
-        let open = desk.cells("trades", &trade(opened), ["qty", "realized", "fees", "net", "closed_at"]);
-        assert_eq!(open, ["1.500", "5.00", "0.13", "4.87", "null"]);
-        assert_eq!(desk.rows_of("trade_statistics"), 0);
-        desk.trade(&Fill { price: -9000, qty: 1500, fee: 7, after: 0, realized: -1500 });
-        let of = ["direction", "qty_max", "changes", "net", "holding_s"];
-        assert_eq!(desk.cells("trades", &trade(opened), of), ["long", "2.000", "3", "-10.20", "2.000000"]);
-        let of = ["trades", "wins", "losses", "gross_loss", "largest_loss", "largest_win"];
-        let counted = desk.cells("trade_statistics", &ids([1, 1, 0]), of);
-        assert_eq!(counted, ["1", "0", "1", "-10.20", "-10.20", "null"]);
-    }
-
-    #[test]
-    fn a_fill_through_zero_ends_one_trade_and_begins_another() {
-        let mut desk = Desk::<Trades>::new();
-        desk.trade(&Fill { price: 10_000, qty: 1000, after: 1000, ..Fill::default() });
-        let flipped = desk.sequence() + 3;
-        desk.trade(&Fill { price: -12_000, qty: 3000, fee: 10, after: -2000, realized: 2000 });
-        let counted =
-            desk.cells("trade_statistics", &ids([1, 1, 0]), ["trades", "wins", "gross_profit", "fees"]);
-        assert_eq!(counted, ["1", "1", "19.90", "0.10"]);
-        let now = desk.cells("trades", &trade(flipped), ["direction", "qty", "fees", "closed_at"]);
-        assert_eq!(now, ["short", "-2.000", "0.00", "null"]);
-        desk.trade(&Fill { price: 11_000, qty: 2000, after: 0, realized: 2000, ..Fill::default() });
-        let of = ["trades", "wins", "largest_win", "holding_s", "longest_s"];
-        let counted = desk.cells("trade_statistics", &ids([1, 1, 0]), of);
-        assert_eq!(counted, ["2", "2", "20.00", "2.000000", "1.000000"]);
-    }
 }

@@ -1,9 +1,10 @@
 //! `tickwerk db catalogue`: every type of command and event as `tickwerk.events` holds it, as a page or as JSON Schemas.
 //!
-//! Nothing of it is written by hand: types, versions and words come from the declarations that the journal is made with,
-//! and what a field looks like from showing values with the code that makes rows. `adapters/postgres/EVENTS.md` and
+//! Next to nothing of it is written by hand: types, versions, words and what is said of each field come from the
+//! declarations that the journal is made with, and what a field looks like from showing values with the code that makes rows. `adapters/postgres/EVENTS.md` and
 //! `events.schema.json` beside it are its output; `UPDATE_GOLDEN=1 cargo test -p tickwerk catalogue` writes them anew.
 
+mod about;
 mod observed;
 mod page;
 mod schema;

@@ -5,6 +5,7 @@
 //! Each is shown where names and scales are known and where they are not. Every name has a space in it, which no word and
 //! no decimal has; so they are told apart.
 
+use super::about;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use tickwerk_domain::command::{
@@ -51,6 +52,10 @@ pub(super) struct Field {
     pub(super) name: String,
     /// What it counts or names.
     pub(super) meaning: &'static str,
+    /// What it is, in a sentence.
+    pub(super) about: String,
+    /// The type that it is declared with; empty where a row shows it in another form.
+    pub(super) of: &'static str,
     pub(super) looks: Looks,
     seen: u64,
     /// Its text is neither a word nor a decimal, whatever it looks like.
@@ -97,6 +102,8 @@ impl Table {
                 self.fields.push(Field {
                     name,
                     meaning: "",
+                    about: String::new(),
+                    of: "",
                     looks,
                     seen: 0,
                     is_text: false,
@@ -171,14 +178,18 @@ pub(super) fn types() -> Vec<Type> {
             if type_id.family() == Some(*family) {
                 let payload = look(&|draw| Payload::Command(Command::sample(place, draw)), &dictionaries);
                 let (kind, about) = ("command", about(COMMANDS, name));
-                types.push(Type { kind, name, family: family.word(), version: *version, about, payload });
+                let mut of = Type { kind, name, family: family.word(), version: *version, about, payload };
+                about::describe(&mut of, Command::FIELDS[place]);
+                types.push(of);
             }
         }
         for (place, (type_id, version, name)) in Event::TYPES.iter().enumerate() {
             if type_id.family() == Some(*family) {
                 let payload = look(&|draw| Payload::Event(Event::sample(place, draw)), &dictionaries);
                 let (kind, about) = ("event", about(EVENTS, name));
-                types.push(Type { kind, name, family: family.word(), version: *version, about, payload });
+                let mut of = Type { kind, name, family: family.word(), version: *version, about, payload };
+                about::describe(&mut of, Event::FIELDS[place]);
+                types.push(of);
             }
         }
     }
@@ -243,7 +254,8 @@ fn fields_of(payload: &Payload) -> Table {
         let plain = if is_figure { [Plain::Real, Plain::Null].into() } else { BTreeSet::new() };
         let looks = Looks { plain, ..Looks::default() };
         let is_limit = matches!(value, FieldValue::Signed(_) | FieldValue::Money(_));
-        fields.push(Field { name: name.to_owned(), meaning, looks, seen: 0, is_text, is_limit });
+        let (name, about, of) = (name.to_owned(), String::new(), "");
+        fields.push(Field { name, meaning, about, of, looks, seen: 0, is_text, is_limit });
     });
     Table { fields, seen: 0 }
 }

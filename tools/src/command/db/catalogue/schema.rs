@@ -80,9 +80,8 @@ fn object(table: &Table) -> Value {
     let mut properties = Map::new();
     for field in &table.fields {
         let mut schema = value(&field.looks);
-        if !field.meaning.is_empty() {
-            schema["description"] = json!(field.meaning);
-        }
+        let unit = if field.meaning.is_empty() { String::new() } else { format!(" ({})", field.meaning) };
+        schema["description"] = json!(format!("{}{unit}", field.about));
         properties.insert(field.name.clone(), schema);
     }
     let required: Vec<_> =
