@@ -1,6 +1,7 @@
 //! Rows of a CSV file: UTF-8, quoted as RFC 4180 has it, with the names of columns in its first line. Blanks around values
 //! do not count.
 
+use super::quotes::Quotes;
 use super::{Row, Rows, RowsError, places};
 use crate::mapping::Source;
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Trim};
@@ -13,7 +14,7 @@ const BUFFER_SIZE: usize = 1 << 18;
 #[derive(Debug)]
 pub struct CsvRows {
     source_name: String,
-    reader: Reader<File>,
+    reader: Reader<Quotes<File>>,
     record: StringRecord,
     places: Vec<usize>,
     row: u64,
@@ -27,11 +28,11 @@ impl CsvRows {
             .delimiter(delimiter)
             .trim(Trim::All)
             .buffer_capacity(BUFFER_SIZE)
-            .from_reader(file);
+            .from_reader(Quotes::new(file, delimiter));
         let header = reader.headers().map_err(|error| RowsError::Read {
             source_name: source.name.clone(),
             row: 0,
-            reason: error.to_string(),
+            reason: told(&error),
         })?;
         let byte_order_mark = '\u{feff}';
         let there: Vec<String> =
@@ -51,7 +52,7 @@ impl Rows for CsvRows {
                 let is_of_row =
                     matches!(error.kind(), ErrorKind::UnequalLengths { .. } | ErrorKind::Utf8 { .. });
                 if !is_of_row {
-                    let reason = error.to_string();
+                    let reason = told(&error);
                     return Err(RowsError::Read {
                         source_name: self.source_name.clone(),
                         row: self.row,
@@ -69,6 +70,15 @@ impl Rows for CsvRows {
         row.values.clear();
         row.values.extend(self.places.iter().map(|place| self.record.get(*place).map(str::to_owned)));
         Ok(true)
+    }
+}
+
+/// What is wrong with the file.
+fn told(error: &csv::Error) -> String {
+    match error.kind() {
+        ErrorKind::Io(error) => error.to_string(),
+        ErrorKind::Utf8 { .. } => "its first line is not UTF-8; save the file as UTF-8".to_owned(),
+        _ => error.to_string(),
     }
 }
 
