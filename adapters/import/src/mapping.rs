@@ -173,12 +173,14 @@ pub(crate) enum From {
 /// Where rows come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// A file with values apart by a mark, and a first line with the names of columns.
+    /// A file with values apart by a mark.
     Csv {
         /// The file.
         path: PathBuf,
         /// What stands between values.
         delimiter: u8,
+        /// The names of columns, where its first line does not have them.
+        header: Option<Vec<String>>,
     },
     /// A table of an `SQLite` file.
     Sqlite {
@@ -274,6 +276,7 @@ struct SourceTerms {
     kind: OriginKind,
     path: Option<PathBuf>,
     delimiter: Option<String>,
+    header: Option<Vec<String>>,
     table: Option<String>,
     query: Option<String>,
     order_by: Option<String>,

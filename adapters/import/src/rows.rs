@@ -91,7 +91,9 @@ pub fn has_sqlite() -> bool {
 /// Opens a source that is a file; `None` where it is none.
 pub fn open_file(source: &Source) -> Result<Option<Box<dyn Rows>>, RowsError> {
     Ok(match &source.origin {
-        Origin::Csv { path, delimiter } => Some(Box::new(csv::CsvRows::open(source, path, *delimiter)?)),
+        Origin::Csv { path, delimiter, header } => {
+            Some(Box::new(csv::CsvRows::open(source, path, *delimiter, header.as_deref())?))
+        }
         #[cfg(feature = "sqlite")]
         Origin::Sqlite { path, table } => Some(Box::new(sqlite::SqliteRows::open(source, path, table)?)),
         #[cfg(not(feature = "sqlite"))]

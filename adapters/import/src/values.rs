@@ -123,6 +123,11 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// Whether the mapping gives the same value for every row.
+    pub(crate) fn is_constant(&self, field: &str) -> bool {
+        matches!(self.source.values[self.place(field)], From::Constant(_))
+    }
+
     pub(crate) fn fault(&self, field: &str, reason: impl Into<String>, remedy: impl Into<String>) -> Fault {
         Fault::new(self.column(field), self.text(field).unwrap_or_default(), reason, remedy)
     }

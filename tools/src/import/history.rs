@@ -300,6 +300,7 @@ impl<'a> History<'a> {
             cum_fee: 0,
             status: row.status,
             filled_qty: row.filled_qty,
+            venue_order_id: row.venue_order_id,
             place: planned.place,
         };
         self.orders.insert(row.id, open);
@@ -335,7 +336,7 @@ impl<'a> History<'a> {
                 )
             }
         };
-        self.push(planned.place, reported(order, row.venue_order_id, kind), vec![event], None);
+        self.push(planned.place, reported(order, open.venue_order_id, kind), vec![event], None);
         self.frames.forget(order);
         match self.filled_fault(&open) {
             None => Ok(()),

@@ -24,6 +24,8 @@ pub(crate) struct Open {
     pub(crate) cum_fee: i128,
     pub(crate) status: FinalStatus,
     pub(crate) filled_qty: Option<Qty>,
+    /// The venue's id; 0 where none is told.
+    pub(crate) venue_order_id: u64,
     pub(crate) place: Place,
 }
 
@@ -76,6 +78,9 @@ impl Orders {
         open.qty = row.qty.unwrap_or(open.qty);
         open.price = row.price.unwrap_or(open.price);
         open.trigger_price = row.trigger_price.unwrap_or(open.trigger_price);
+        if row.venue_order_id != 0 {
+            open.venue_order_id = row.venue_order_id;
+        }
         Some(self.settle(&row.order))
     }
 

@@ -79,7 +79,8 @@ pub(super) fn quote(cells: &Cells<'_>) -> Result<QuoteRow, Fault> {
         match qty {
             Some(qty) if qty.0 < 0 => Err(cells.fault(qty_field, "is negative", "mend the row")),
             Some(qty) if qty.0 > 0 && told => Ok((cells.positive_price(price_field, instrument)?, qty)),
-            Some(qty) if qty.0 > 0 => {
+            // A constant stands for quantities that nobody knows.
+            Some(qty) if qty.0 > 0 && !cells.is_constant(qty_field) => {
                 let remedy = "fill it in, or make the quantity 0 where there was none";
                 Err(cells.fault(price_field, "is empty, while something rests there", remedy))
             }

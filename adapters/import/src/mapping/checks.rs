@@ -236,8 +236,11 @@ fn origin(terms: &SourceTerms, folder: &Path) -> Result<Origin, String> {
         ("order_by", terms.order_by.is_some()),
     ];
     let stray = of_server.iter().filter(|_| !is_postgres).chain(of_tables.iter().filter(|_| is_csv));
-    let of_files =
-        [("path", terms.path.is_some() && is_postgres), ("delimiter", terms.delimiter.is_some() && !is_csv)];
+    let of_files = [
+        ("path", terms.path.is_some() && is_postgres),
+        ("delimiter", terms.delimiter.is_some() && !is_csv),
+        ("header", terms.header.is_some() && !is_csv),
+    ];
     if let Some((name, _)) = stray.chain(&of_files).find(|(_, is_there)| *is_there) {
         return Err(format!("`{name}` is not for this kind of source; leave it out"));
     }
@@ -246,7 +249,10 @@ fn origin(terms: &SourceTerms, folder: &Path) -> Result<Origin, String> {
         Ok::<_, String>(folder.join(path))
     };
     Ok(match terms.kind {
-        OriginKind::Csv => Origin::Csv { path: path()?, delimiter: delimiter(terms.delimiter.as_deref())? },
+        OriginKind::Csv => {
+            let (delimiter, header) = (delimiter(terms.delimiter.as_deref())?, terms.header.clone());
+            Origin::Csv { path: path()?, delimiter, header }
+        }
         OriginKind::Sqlite => Origin::Sqlite { path: path()?, table: table(terms)? },
         OriginKind::Postgres => {
             if terms.url.is_some() == terms.url_env.is_some() {

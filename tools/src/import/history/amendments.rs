@@ -14,9 +14,8 @@ impl History<'_> {
         let open = self.open_order(planned, &row.order)?;
         self.check_amendment(planned, &open, row)?;
         let (open, is_full) = self.orders.amend(row).expect("the order is open");
-        let Open { order, price, qty, trigger_price, cum_qty, instrument, .. } = open;
+        let Open { order, price, qty, trigger_price, cum_qty, instrument, venue_order_id, .. } = open;
         let (leaves_qty, display_qty) = (Qty(qty.0 - cum_qty.0), Qty::ZERO);
-        let venue_order_id = row.venue_order_id;
         let report = ReplaceReported { order, venue_order_id, price, qty, trigger_price, display_qty };
         let replaced =
             OrderReplaced { order, price, qty, trigger_price, display_qty, cum_qty, leaves_qty, instrument };

@@ -164,6 +164,7 @@ fn own_order(
         cum_fee: 0,
         status: FinalStatus::Filled,
         filled_qty: None,
+        venue_order_id: 0,
         place,
     }
 }
