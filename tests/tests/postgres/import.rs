@@ -236,10 +236,11 @@ fn strategies_amendments_funding_and_quotes_are_in_the_read_models() {
         std::fs::write(folder.path().join(format!("{name}.csv")), lines).expect("a file can be written");
         let fields = lines.lines().next().expect("a line of names").split(',');
         let columns: Vec<String> = fields.map(|field| format!("{field} = \"{field}\"")).collect();
-        mapping += &format!(
+        let source = format!(
             "[[source]]\nname = \"{name}\"\nrows = \"{rows}\"\nkind = \"csv\"\npath = \"{name}.csv\"\ncolumns = {{ {} }}\n",
             columns.join(", ")
         );
+        mapping += &source;
     }
     let file = folder.path().join("mapping.toml");
     std::fs::write(&file, mapping).expect("a file can be written");

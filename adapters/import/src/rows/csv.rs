@@ -97,11 +97,13 @@ fn first_line(reader: &mut Reader<Quotes<File>>) -> Result<Vec<String>, String> 
 
 /// What is wrong with the file.
 fn told(error: &csv::Error) -> String {
-    match error.kind() {
-        ErrorKind::Io(error) => error.to_string(),
-        ErrorKind::Utf8 { .. } => "its first line is not UTF-8; save the file as UTF-8".to_owned(),
-        _ => error.to_string(),
+    if let ErrorKind::Io(error) = error.kind() {
+        return error.to_string();
     }
+    if let ErrorKind::Utf8 { .. } = error.kind() {
+        return "its first line is not UTF-8; save the file as UTF-8".to_owned();
+    }
+    error.to_string()
 }
 
 fn reason_of(kind: &ErrorKind) -> String {
