@@ -6,6 +6,8 @@
 mod config;
 #[path = "journal_commands/import.rs"]
 mod import;
+#[path = "journal_commands/import_kinds.rs"]
+mod import_kinds;
 #[path = "journal_commands/import_mappings.rs"]
 mod import_mappings;
 #[path = "journal_commands/import_rows.rs"]

@@ -41,7 +41,9 @@ fn code_of_import(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = cause.downcast_ref::<PlanError>() {
         return match error {
-            PlanError::Rows(RowsError::Column { .. } | RowsError::NoSqlite { .. })
+            PlanError::Rows(
+                RowsError::Column { .. } | RowsError::Repeated { .. } | RowsError::NoSqlite { .. },
+            )
             | PlanError::Definition(_) => Some(CONFIG),
             PlanError::Rows(_) | PlanError::Sort(_) => Some(IO),
         };

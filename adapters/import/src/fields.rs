@@ -2,6 +2,8 @@
 //!
 //! The table of `IMPORT.md` is made from here; a test holds both together.
 
+mod tables;
+
 use serde::Deserialize;
 
 /// What the rows of a source are.
@@ -14,12 +16,18 @@ pub enum What {
     Instruments,
     /// Trading accounts.
     Accounts,
+    /// What orders are for.
+    Strategies,
     /// Orders with their final state.
     Orders,
+    /// New terms of orders.
+    Amendments,
     /// Executions.
     Fills,
     /// Deposits, withdrawals and other cash movements.
     Transfers,
+    /// Funding of positions.
+    Funding,
     /// Positions at a date.
     Positions,
     /// Balances at a date.
@@ -28,6 +36,15 @@ pub enum What {
     Trades,
     /// Bars of the market.
     Candles,
+    /// Best bids and asks of the market.
+    Quotes,
+}
+
+/// What is told of a kind of rows in one place.
+struct Told {
+    word: &'static str,
+    defines: Option<&'static str>,
+    fields: &'static [Field],
 }
 
 /// How the text of a field is read.
@@ -43,12 +60,10 @@ pub enum FieldKind {
     Number,
     /// Decimals of an amount: 0 to 18.
     Scale,
-    /// A symbol, which must be defined.
-    Symbol,
-    /// An account, which must be defined.
-    Account,
-    /// A currency, which must be defined.
-    Currency,
+    /// A name of such a thing, which must be defined.
+    Name(What),
+    /// A fraction with eight decimals.
+    Rate,
     /// A decimal with the scale of the instrument's prices.
     Price,
     /// A decimal with the scale of the instrument's quantities.
@@ -83,209 +98,98 @@ pub struct Field {
     pub about: &'static str,
 }
 
-use FieldKind as K;
-use Need::{Always, Mapped, May};
-
-const fn field(name: &'static str, kind: FieldKind, need: Need, about: &'static str) -> Field {
-    Field { name, kind, need, about }
-}
-
-const SIDES: &[&str] = &["buy", "sell"];
-const EFFECTS: &[&str] = &["auto", "open", "close"];
-const TYPES: &[&str] =
-    &["market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "limit_if_touched"];
-const TIMES_IN_FORCE: &[&str] = &["gtc", "ioc", "fok", "day", "gtd", "at_the_open", "at_the_close"];
-const STATUSES: &[&str] = &["open", "filled", "canceled", "rejected", "expired"];
-
-static CURRENCIES: &[Field] = &[
-    field("currency", K::Text, Always, "its code"),
-    field("scale", K::Scale, Always, "decimals of its amounts"),
-];
-static INSTRUMENTS: &[Field] = &[
-    field("symbol", K::Text, Always, "its name"),
-    field("kind", K::Word(&["spot", "linear", "inverse"]), Always, "how it settles"),
-    field("base", K::Currency, Always, "what is bought and sold"),
-    field("quote", K::Currency, Always, "what the price is in"),
-    field("price_scale", K::Scale, Always, "decimals of prices"),
-    field("quantity_scale", K::Scale, Always, "decimals of quantities"),
-    field("multiplier", K::Number, May, "units of a contract; 1"),
-];
-static ACCOUNTS: &[Field] = &[
-    field("account", K::Text, Always, "its name"),
-    field("mode", K::Word(&["netting", "hedging"]), May, "how it counts positions; netting"),
-];
-static ORDERS: &[Field] = &[
-    field("id", K::Id, Always, "the source's id of the order; once in the import"),
-    field("time", K::Time, Always, "when it was entered"),
-    field("account", K::Account, Always, "whose"),
-    field("symbol", K::Symbol, Always, "which market"),
-    field("side", K::Word(SIDES), Always, "which way"),
-    field("type", K::Word(TYPES), Always, "how it was priced"),
-    field("qty", K::Qty, Always, "order quantity"),
-    field("price", K::Price, Mapped, "limit price; needed for types with a limit"),
-    field("status", K::Word(STATUSES), Always, "how it ended, or `open`"),
-    field("done_at", K::Time, Mapped, "when it ended; needed for canceled, rejected and expired"),
-    field("trigger_price", K::Price, May, "trigger price"),
-    field("time_in_force", K::Word(TIMES_IN_FORCE), May, "gtc; ioc for a market order"),
-    field("expires_at", K::Time, May, "end of a GTD order"),
-    field("position_effect", K::Word(EFFECTS), May, "auto; decides the side in hedging mode"),
-    field("filled_qty", K::Qty, May, "compared with the sum of its fills"),
-    field("client_order_id", K::Text, May, "the id, where that fits 36 characters"),
-    field("venue_order_id", K::Number, May, "the venue's id, a number"),
-];
-static FILLS: &[Field] = &[
-    field(
-        "id",
-        K::Id,
-        Always,
-        "the source's id of the execution; once for an order or, without one, a symbol",
-    ),
-    field("time", K::Time, Always, "when it happened"),
-    field("order", K::Id, May, "id of its order, of a source of orders; empty for none"),
-    field("account", K::Account, May, "whose; needed without an order"),
-    field("symbol", K::Symbol, May, "which market; needed without an order"),
-    field("side", K::Word(SIDES), May, "which way; needed without an order"),
-    field("price", K::Price, Always, "price"),
-    field("qty", K::Qty, Always, "quantity"),
-    field("fee", K::Money, May, "fee, negative for a rebate; 0"),
-    field("fee_currency", K::Currency, May, "its currency; the settlement currency"),
-    field("liquidity", K::Word(&["maker", "taker"]), Always, "maker or taker"),
-    field("position_effect", K::Word(EFFECTS), May, "as for orders; without an order only"),
-];
-static TRANSFERS: &[Field] = &[
-    field("id", K::Id, May, "the source's id; once in the import"),
-    field("time", K::Time, Always, "when it happened"),
-    field("account", K::Account, Always, "whose"),
-    field("currency", K::Currency, Always, "of what"),
-    field("amount", K::Money, Always, "positive for what comes, negative for what leaves"),
-    field("direction", K::Word(&["in", "out"]), May, "where amounts have no sign"),
-    field("reason", K::Text, May, "why; up to 96 bytes"),
-];
-static POSITIONS: &[Field] = &[
-    field("time", K::Time, Always, "the date"),
-    field("account", K::Account, Always, "whose"),
-    field("symbol", K::Symbol, Always, "which market"),
-    field("qty", K::Qty, Always, "what was open; negative for a short position"),
-    field("price", K::Price, Mapped, "average price; needed with `use = \"open\"` unless qty is 0"),
-    field(
-        "side",
-        K::Word(&["net", "long", "short"]),
-        May,
-        "which position; net, or by the sign in hedging mode",
-    ),
-];
-static BALANCES: &[Field] = &[
-    field("time", K::Time, Always, "the date"),
-    field("account", K::Account, Always, "whose"),
-    field("currency", K::Currency, Always, "of what"),
-    field("amount", K::Money, Always, "what was there"),
-];
-static TRADES: &[Field] = &[
-    field("id", K::Number, May, "the venue's id, a number; once for a symbol"),
-    field("time", K::Time, Always, "when it happened"),
-    field("symbol", K::Symbol, Always, "which market"),
-    field("price", K::Price, Always, "price"),
-    field("qty", K::Qty, Always, "quantity"),
-    field("aggressor", K::Word(&["unknown", "buyer", "seller"]), May, "who started it; unknown"),
-];
-static CANDLES: &[Field] = &[
-    field("time", K::Time, Always, "when the bar begins"),
-    field("symbol", K::Symbol, Always, "which market"),
-    field("open", K::Price, Always, "first price"),
-    field("high", K::Price, Always, "highest price"),
-    field("low", K::Price, Always, "lowest price"),
-    field("close", K::Price, Always, "last price"),
-    field("volume", K::Qty, Always, "quantity traded; 0 for a bar in which nothing was"),
-];
-
 impl What {
-    /// All of them, definitions first.
+    /// All of them, definitions first, each behind those that it may name.
     pub const ALL: &[Self] = &[
         Self::Currencies,
         Self::Instruments,
         Self::Accounts,
+        Self::Strategies,
         Self::Orders,
+        Self::Amendments,
         Self::Fills,
         Self::Transfers,
+        Self::Funding,
         Self::Positions,
         Self::Balances,
         Self::Trades,
         Self::Candles,
+        Self::Quotes,
     ];
+
+    fn told(self) -> Told {
+        let defines = |word, name, fields| Told { word, defines: Some(name), fields };
+        let happened = |word, fields| Told { word, defines: None, fields };
+        match self {
+            Self::Currencies => defines("currencies", "currency", tables::CURRENCIES),
+            Self::Instruments => defines("instruments", "symbol", tables::INSTRUMENTS),
+            Self::Accounts => defines("accounts", "account", tables::ACCOUNTS),
+            Self::Strategies => defines("strategies", "strategy", tables::STRATEGIES),
+            Self::Orders => happened("orders", tables::ORDERS),
+            Self::Amendments => happened("amendments", tables::AMENDMENTS),
+            Self::Fills => happened("fills", tables::FILLS),
+            Self::Transfers => happened("transfers", tables::TRANSFERS),
+            Self::Funding => happened("funding", tables::FUNDING),
+            Self::Positions => happened("positions", tables::POSITIONS),
+            Self::Balances => happened("balances", tables::BALANCES),
+            Self::Trades => happened("trades", tables::TRADES),
+            Self::Candles => happened("candles", tables::CANDLES),
+            Self::Quotes => happened("quotes", tables::QUOTES),
+        }
+    }
 
     /// The word for it in a mapping.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Currencies => "currencies",
-            Self::Instruments => "instruments",
-            Self::Accounts => "accounts",
-            Self::Orders => "orders",
-            Self::Fills => "fills",
-            Self::Transfers => "transfers",
-            Self::Positions => "positions",
-            Self::Balances => "balances",
-            Self::Trades => "trades",
-            Self::Candles => "candles",
-        }
+        self.told().word
+    }
+
+    /// What others name it by, where it defines something: the field with its name, and the key of `[names]`.
+    pub fn defines(self) -> Option<&'static str> {
+        self.told().defines
     }
 
     /// Whether it defines what others name.
     pub fn is_definition(self) -> bool {
-        match self {
-            Self::Currencies | Self::Instruments | Self::Accounts => true,
-            Self::Orders
-            | Self::Fills
-            | Self::Transfers
-            | Self::Positions
-            | Self::Balances
-            | Self::Trades
-            | Self::Candles => false,
-        }
+        self.defines().is_some()
     }
 
     /// Its fields.
     pub fn fields(self) -> &'static [Field] {
-        match self {
-            Self::Currencies => CURRENCIES,
-            Self::Instruments => INSTRUMENTS,
-            Self::Accounts => ACCOUNTS,
-            Self::Orders => ORDERS,
-            Self::Fills => FILLS,
-            Self::Transfers => TRANSFERS,
-            Self::Positions => POSITIONS,
-            Self::Balances => BALANCES,
-            Self::Trades => TRADES,
-            Self::Candles => CANDLES,
-        }
+        self.told().fields
     }
 
     /// The field with this name.
     pub fn field(self, name: &str) -> Option<&'static Field> {
-        self.fields().iter().find(|field| field.name == name)
+        self.place(name).map(|place| &self.fields()[place])
+    }
+
+    /// The place of a field among its fields.
+    pub(crate) fn place(self, name: &str) -> Option<usize> {
+        self.fields().iter().position(|field| field.name == name)
     }
 }
 
 impl FieldKind {
     /// How it is told in the documentation.
     pub fn told(self) -> String {
-        match self {
-            Self::Time => "time".to_owned(),
-            Self::Text | Self::Id => "text".to_owned(),
-            Self::Number => "number".to_owned(),
-            Self::Scale => "0 to 18".to_owned(),
-            Self::Symbol => "symbol".to_owned(),
-            Self::Account => "account".to_owned(),
-            Self::Currency => "currency".to_owned(),
-            Self::Price => "price".to_owned(),
-            Self::Qty => "quantity".to_owned(),
-            Self::Money => "amount".to_owned(),
-            Self::Word(words) => words.join(", "),
-        }
+        let word = match self {
+            Self::Time => "time",
+            Self::Text | Self::Id => "text",
+            Self::Number => "number",
+            Self::Scale => "0 to 18",
+            Self::Name(what) => what.defines().unwrap_or_default(),
+            Self::Price => "price",
+            Self::Qty => "quantity",
+            Self::Money => "amount",
+            Self::Rate => "fraction",
+            Self::Word(words) => return words.join(", "),
+        };
+        word.to_owned()
     }
 
     /// Whether its text is a decimal.
     pub fn is_decimal(self) -> bool {
-        matches!(self, Self::Price | Self::Qty | Self::Money)
+        matches!(self, Self::Price | Self::Qty | Self::Money | Self::Rate)
     }
 }
 

@@ -23,13 +23,13 @@ mod time;
 mod values;
 
 pub use entry::{
-    BalanceRow, Entry, FillOrder, FillRow, FinalStatus, OrderRow, Part, PositionRow, REMEDY_NOT_OPEN,
-    StatedUse, TradeRow, TransferRow,
+    AmendmentRow, BalanceRow, Entry, FillOrder, FillRow, FinalStatus, FundingRow, OrderRow, Part,
+    PositionRow, QuoteRow, REMEDY_NOT_OPEN, StatedUse, TradeRow, TransferRow,
 };
 pub use fields::{Field, FieldKind, Need, What};
 pub use fingerprint::Fingerprint;
 pub use mapping::{Mapping, MappingError, Origin, Source, Table, Tls};
-pub use names::{Account, Currency, Names};
+pub use names::{Account, Currency, Names, Strategy};
 pub use plan::{Plan, PlanError, Planned, SourceCounts};
 pub use refusal::{Fault, Place, Refusal, Refusals};
 pub use rows::csv::CsvRows;

@@ -68,6 +68,19 @@ pub struct Aliases {
     pub(crate) symbol: BTreeMap<String, String>,
     pub(crate) account: BTreeMap<String, String>,
     pub(crate) currency: BTreeMap<String, String>,
+    pub(crate) strategy: BTreeMap<String, String>,
+}
+
+impl Aliases {
+    /// Names of sources for what a kind of rows defines.
+    pub(crate) fn of(&self, what: What) -> Option<&BTreeMap<String, String>> {
+        what.defines().map(|name| match name {
+            "symbol" => &self.symbol,
+            "account" => &self.account,
+            "strategy" => &self.strategy,
+            _ => &self.currency,
+        })
+    }
 }
 
 /// Definitions that stand in the mapping, as rows of sources would have them.
@@ -76,6 +89,7 @@ pub(crate) struct Definitions {
     pub(crate) currencies: Vec<CurrencyTerms>,
     pub(crate) instruments: Vec<InstrumentTerms>,
     pub(crate) accounts: Vec<AccountTerms>,
+    pub(crate) strategies: Vec<StrategyTerms>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,6 +126,14 @@ pub(crate) struct AccountTerms {
 
 fn netting() -> String {
     "netting".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StrategyTerms {
+    pub(crate) strategy: String,
+    pub(crate) account: Option<String>,
+    pub(crate) symbol: Option<String>,
 }
 
 /// A source.
@@ -151,12 +173,14 @@ pub(crate) enum From {
 /// Where rows come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// A file with values apart by a mark, and a first line with the names of columns.
+    /// A file with values apart by a mark.
     Csv {
         /// The file.
         path: PathBuf,
         /// What stands between values.
         delimiter: u8,
+        /// The names of columns, where its first line does not have them.
+        header: Option<Vec<String>>,
     },
     /// A table of an `SQLite` file.
     Sqlite {
@@ -215,6 +239,8 @@ struct File {
     #[serde(default)]
     account: Vec<AccountTerms>,
     #[serde(default)]
+    strategy: Vec<StrategyTerms>,
+    #[serde(default)]
     names: Aliases,
     #[serde(default)]
     source: Vec<SourceTerms>,
@@ -250,6 +276,7 @@ struct SourceTerms {
     kind: OriginKind,
     path: Option<PathBuf>,
     delimiter: Option<String>,
+    header: Option<Vec<String>>,
     table: Option<String>,
     query: Option<String>,
     order_by: Option<String>,
@@ -321,8 +348,7 @@ impl Source {
 
     /// Where the value of a field stands.
     pub(crate) fn from(&self, field: &Field) -> &From {
-        let place = self.what.fields().iter().position(|known| known.name == field.name);
-        place.map_or(&From::Nowhere, |place| &self.values[place])
+        self.what.place(field.name).map_or(&From::Nowhere, |place| &self.values[place])
     }
 
     /// Whether a field has a value in the mapping.

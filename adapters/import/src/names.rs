@@ -1,9 +1,9 @@
-//! Currencies, instruments and accounts by name, with the numbers that they get in the journal.
+//! Currencies, instruments, accounts and strategies by name, with the numbers that they get in the journal.
 //!
 //! Invariant: numbers are dense from 1 in the order of definition, the mapping's own first; texts likewise.
 
 use crate::fields::What;
-use crate::mapping::{AccountTerms, Aliases, CurrencyTerms, InstrumentTerms, Mapping};
+use crate::mapping::{AccountTerms, Aliases, CurrencyTerms, InstrumentTerms, Mapping, StrategyTerms};
 use crate::refusal::Fault;
 use crate::text;
 use std::collections::BTreeMap;
@@ -31,6 +31,17 @@ pub struct Account {
     pub mode: PositionMode,
 }
 
+/// What orders are for.
+#[derive(Clone, Copy, Debug)]
+pub struct Strategy {
+    /// Its name.
+    pub name: TextId,
+    /// Whose money; none where it is not told, or for several.
+    pub account: AccountId,
+    /// Which market, likewise.
+    pub instrument: InstrumentId,
+}
+
 /// All that rows may name.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -39,6 +50,7 @@ pub struct Names {
     currencies: Vec<Currency>,
     instruments: Vec<Instrument>,
     accounts: Vec<Account>,
+    strategies: Vec<Strategy>,
     by_name: BTreeMap<What, BTreeMap<String, u32>>,
 }
 
@@ -56,6 +68,9 @@ impl Names {
         }
         for terms in &mapping.definitions.accounts {
             names.define_account(terms)?;
+        }
+        for terms in &mapping.definitions.strategies {
+            names.define_strategy(terms)?;
         }
         Ok(names)
     }
@@ -94,6 +109,11 @@ impl Names {
     /// Accounts, by their numbers from 1 on.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// Strategies, by their numbers from 1 on.
+    pub fn strategies(&self) -> &[Strategy] {
+        &self.strategies
     }
 
     /// A currency by number; it exists, as numbers come from here.
@@ -139,6 +159,20 @@ impl Names {
             .ok_or_else(|| Fault::new("mode", &terms.mode, "is no mode", remedy))?;
         let name = self.name(What::Accounts, "account", &terms.account, self.accounts.len())?;
         self.accounts.push(Account { name, mode });
+        Ok(())
+    }
+
+    pub(crate) fn define_strategy(&mut self, terms: &StrategyTerms) -> Result<(), Fault> {
+        let find = |what: What, name: &Option<String>| {
+            let Some(name) = name else { return Ok(0) };
+            let column = what.defines().unwrap_or_default();
+            let reason = "is not defined";
+            self.find(what, name).ok_or_else(|| Fault::new(column, name, reason, "define it before"))
+        };
+        let account = find(What::Accounts, &terms.account).map(AccountId)?;
+        let instrument = find(What::Instruments, &terms.symbol).map(InstrumentId)?;
+        let name = self.name(What::Strategies, "strategy", &terms.strategy, self.strategies.len())?;
+        self.strategies.push(Strategy { name, account, instrument });
         Ok(())
     }
 

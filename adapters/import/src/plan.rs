@@ -324,9 +324,7 @@ impl<'m> Making<'m> {
             let id = key.rsplit(|byte| *byte == 0).next().unwrap_or_default();
             let there = &self.mapping.sources[usize::from(first.source)].name;
             let reason = format!("is there already, in row {} of {there}", first.row);
-            let column = match &source.values
-                [source.what.fields().iter().position(|field| field.name == "id").unwrap_or(0)]
-            {
+            let column = match &source.values[source.what.place("id").unwrap_or(0)] {
                 From::Column(column) => column.clone(),
                 From::Constant(_) | From::Nowhere => "id".to_owned(),
             };

@@ -1,6 +1,7 @@
 //! Where rows come from: one after another, as text.
 
 pub(crate) mod csv;
+mod quotes;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
@@ -47,8 +48,16 @@ pub enum RowsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Several columns have this name.
+    #[error("source {source_name:?} has the column {column:?} more than once; give each a name of its own")]
+    Repeated {
+        /// Which source.
+        source_name: String,
+        /// What the mapping names.
+        column: String,
+    },
     /// A column is not there.
-    #[error("source {source_name:?} has no column {column:?}; it has {}", there.join(", "))]
+    #[error("source {source_name:?} has no column {column:?}; it has {}", columns_told(there))]
     Column {
         /// Which source.
         source_name: String,
@@ -82,7 +91,9 @@ pub fn has_sqlite() -> bool {
 /// Opens a source that is a file; `None` where it is none.
 pub fn open_file(source: &Source) -> Result<Option<Box<dyn Rows>>, RowsError> {
     Ok(match &source.origin {
-        Origin::Csv { path, delimiter } => Some(Box::new(csv::CsvRows::open(source, path, *delimiter)?)),
+        Origin::Csv { path, delimiter, header } => {
+            Some(Box::new(csv::CsvRows::open(source, path, *delimiter, header.as_deref())?))
+        }
         #[cfg(feature = "sqlite")]
         Origin::Sqlite { path, table } => Some(Box::new(sqlite::SqliteRows::open(source, path, table)?)),
         #[cfg(not(feature = "sqlite"))]
@@ -91,14 +102,22 @@ pub fn open_file(source: &Source) -> Result<Option<Box<dyn Rows>>, RowsError> {
     })
 }
 
+fn columns_told(there: &[String]) -> String {
+    if there.iter().all(String::is_empty) { "none".to_owned() } else { there.join(", ") }
+}
+
 /// The places of the columns that the mapping reads among those that there are.
 pub(crate) fn places(source: &Source, there: &[String]) -> Result<Vec<usize>, RowsError> {
     let place = |column: &str| {
-        there.iter().position(|known| known == column).ok_or_else(|| RowsError::Column {
-            source_name: source.name.clone(),
-            column: column.to_owned(),
-            there: there.to_vec(),
-        })
+        let mut found = (0..).zip(there).filter(|(_, known)| *known == column).map(|(place, _)| place);
+        let (source_name, column) = (source.name.clone(), column.to_owned());
+        let Some(place) = found.next() else {
+            return Err(RowsError::Column { source_name, column, there: there.to_vec() });
+        };
+        match found.next() {
+            None => Ok(place),
+            Some(_) => Err(RowsError::Repeated { source_name, column }),
+        }
     };
     source.columns().into_iter().map(place).collect()
 }

@@ -7,7 +7,10 @@ use crate::refusal::Fault;
 use crate::time;
 use std::borrow::Cow;
 use tickwerk_domain::numbers::power_of_ten;
-use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, Price, Qty, TimeNs, parse_decimal_i128};
+use tickwerk_domain::{
+    AccountId, CurrencyId, InstrumentId, InstrumentKind, Price, Qty, Rate, StrategyId, TimeNs,
+    parse_decimal_i128,
+};
 
 /// How a source writes numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +23,8 @@ pub(crate) struct Marks {
 const EXPONENT_MAX: i32 = 40;
 /// Longest id, in bytes.
 const ID_LENGTH_MAX: usize = 256;
+/// Decimals of a fraction.
+const RATE_SCALE: u8 = 8;
 /// Largest amount of a row, far from where sums of an `i128` could overflow.
 const MONEY_MAX: u128 = 1 << 90;
 
@@ -28,6 +33,9 @@ impl Marks {
     fn plain(self, text: &str) -> Result<Cow<'_, str>, String> {
         let mut text = Cow::Borrowed(text);
         if let Some(group) = self.group.filter(|group| text.contains(*group)) {
+            if !is_grouped(&text, group, self.decimal) {
+                return Err(format!("has {group:?} where no thousands end"));
+            }
             text = Cow::Owned(text.replace(group, ""));
         }
         if self.decimal == ',' {
@@ -41,6 +49,24 @@ impl Marks {
             Some((mantissa, exponent)) => shifted(mantissa, exponent).map(Cow::Owned),
         }
     }
+}
+
+/// Whether marks stand between groups only: three digits behind the last, two or three behind the others, and none behind
+/// the decimal mark.
+fn is_grouped(text: &str, group: char, decimal: char) -> bool {
+    let (whole, part) = text.split_once(decimal).unwrap_or((text, ""));
+    let mut groups = whole.trim_start_matches(['-', '+']).split(group);
+    let is_first_good = groups.next().is_some_and(|first| (1..=3).contains(&first.len()));
+    let rest: Vec<&str> = groups.collect();
+    let is_rest_good = match rest.split_last() {
+        None => true,
+        Some((last, others)) => {
+            // Digits are looked at later.
+            let end = last.find(['e', 'E']).unwrap_or(last.len());
+            end == 3 && others.iter().all(|digits| (2..=3).contains(&digits.len()))
+        }
+    };
+    is_first_good && is_rest_good && !part.contains(group)
 }
 
 /// A number with an exponent as digits with one point.
@@ -84,7 +110,7 @@ pub(crate) struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     fn place(&self, field: &str) -> usize {
-        let place = self.source.what.fields().iter().position(|known| known.name == field);
+        let place = self.source.what.place(field);
         place.unwrap_or_else(|| panic!("{} have no field {field}", self.source.what.word()))
     }
 
@@ -95,6 +121,11 @@ impl<'a> Cells<'a> {
             From::Constant(_) => format!("constants.{field}"),
             From::Nowhere => field.to_owned(),
         }
+    }
+
+    /// Whether the mapping gives the same value for every row.
+    pub(crate) fn is_constant(&self, field: &str) -> bool {
+        matches!(self.source.values[self.place(field)], From::Constant(_))
     }
 
     pub(crate) fn fault(&self, field: &str, reason: impl Into<String>, remedy: impl Into<String>) -> Fault {
@@ -153,24 +184,24 @@ impl<'a> Cells<'a> {
         if self.text(field).is_none() { Ok(default) } else { self.word(field) }
     }
 
-    fn named(&self, field: &str, what: What) -> Result<u32, Fault> {
+    /// Our name for what a field names.
+    pub(crate) fn ours(&self, field: &str, what: What) -> Result<&'a str, Fault> {
         let text = self.need(field)?;
-        let (aliases, section, define) = match what {
-            What::Instruments => (&self.aliases.symbol, "symbol", "[[instrument]]"),
-            What::Accounts => (&self.aliases.account, "account", "[[account]]"),
-            What::Currencies
-            | What::Orders
-            | What::Fills
-            | What::Transfers
-            | What::Positions
-            | What::Balances
-            | What::Trades
-            | What::Candles => (&self.aliases.currency, "currency", "[[currency]]"),
+        let alias = self.aliases.of(what).and_then(|aliases| aliases.get(text));
+        Ok(alias.map_or(text, String::as_str))
+    }
+
+    /// The number of what a field names.
+    fn named(&self, field: &str) -> Result<u32, Fault> {
+        let FieldKind::Name(what) = self.source.what.fields()[self.place(field)].kind else {
+            panic!("{field} names nothing");
         };
-        let ours = aliases.get(text).map_or(text, String::as_str);
-        self.names.find(what, ours).ok_or_else(|| {
+        self.names.find(what, self.ours(field, what)?).ok_or_else(|| {
+            let key = what.defines().unwrap_or_default();
+            // Only instruments are defined by another word than they are named by.
+            let section = if what == What::Instruments { "instrument" } else { key };
             let remedy = format!(
-                "define it as {define} or by a source of {}, or say under [names.{section}] which it is",
+                "define it as [[{section}]] or by a source of {}, or say under [names.{key}] which it is",
                 what.word()
             );
             self.fault(field, "is not defined", remedy)
@@ -178,27 +209,35 @@ impl<'a> Cells<'a> {
     }
 
     pub(crate) fn account(&self) -> Result<AccountId, Fault> {
-        self.named("account", What::Accounts).map(AccountId)
+        self.named("account").map(AccountId)
     }
 
     pub(crate) fn symbol(&self) -> Result<InstrumentId, Fault> {
-        self.named("symbol", What::Instruments).map(InstrumentId)
+        self.named("symbol").map(InstrumentId)
     }
 
     pub(crate) fn currency(&self, field: &str) -> Result<CurrencyId, Fault> {
-        self.named(field, What::Currencies).map(CurrencyId)
+        self.named(field).map(CurrencyId)
+    }
+
+    /// The strategy of a row; none where the field is empty.
+    pub(crate) fn strategy(&self) -> Result<StrategyId, Fault> {
+        let named = self.text("strategy").map(|_| self.named("strategy")).transpose()?;
+        Ok(named.map_or(StrategyId::NONE, StrategyId))
     }
 
     /// A decimal at `scale`, exactly; `of` says whose scale that is.
-    fn decimal(&self, field: &str, scale: u8, of: &str) -> Result<i128, Fault> {
+    fn decimal(&self, field: &str, scale: u8, of: impl Fn() -> String) -> Result<i128, Fault> {
         let text = self.need(field)?;
         let plain = self.source.marks.plain(text);
         let plain = plain
             .map_err(|reason| self.fault(field, reason, "set decimal_mark and group_mark of the source"))?;
         let Some(&own) = self.source.scales.get(field) else {
             return parse_decimal_i128(&plain, scale).map_err(|error| {
-                let remedy =
-                    format!("{of} has {scale} decimals; give it as many as the rows have, or mend the value");
+                let remedy = format!(
+                    "{} has {scale} decimals; give it as many as the rows have, or mend the value",
+                    of()
+                );
                 self.fault(field, error.to_string(), remedy)
             });
         };
@@ -212,6 +251,7 @@ impl<'a> Cells<'a> {
         let value =
             if own <= scale { whole.checked_mul(power) } else { (whole % power == 0).then(|| whole / power) };
         value.ok_or_else(|| {
+            let of = of();
             let reason = format!("with {own} decimals is finer than the {scale} that {of} has, or too large");
             self.fault(field, reason, format!("look at scales.{field}, or give {of} more decimals"))
         })
@@ -222,24 +262,56 @@ impl<'a> Cells<'a> {
             .map_err(|_| self.fault(field, "is too large", "mend the value, or take a smaller scale"))
     }
 
-    pub(crate) fn price(&self, field: &str, instrument: InstrumentId) -> Result<Price, Fault> {
+    fn price_read(&self, field: &str, instrument: InstrumentId) -> Result<(Price, InstrumentKind), Fault> {
         let terms = self.names.instrument(instrument);
-        let of = format!("price_scale of {}", self.names.text(terms.symbol));
-        self.decimal(field, terms.price_scale, &of).and_then(|value| self.small(field, value)).map(Price)
+        let of = || format!("price_scale of {}", self.names.text(terms.symbol));
+        let value = self.decimal(field, terms.price_scale, of)?;
+        Ok((Price(self.small(field, value)?), terms.kind))
     }
 
+    fn no_price(&self, field: &str, reason: &str, kind: InstrumentKind) -> Fault {
+        self.fault(field, reason, format!("mend the row: no {} instrument has such a price", kind.word()))
+    }
+
+    /// What was paid. Of contracts that settle in their quote currency it may be less than nothing.
+    pub(crate) fn price(&self, field: &str, instrument: InstrumentId) -> Result<Price, Fault> {
+        match self.price_read(field, instrument)? {
+            (price, kind @ InstrumentKind::Spot) if price.0 < 0 => {
+                Err(self.no_price(field, "is less than 0", kind))
+            }
+            (price, kind @ InstrumentKind::Inverse) if price.0 <= 0 => {
+                Err(self.no_price(field, "is not more than 0", kind))
+            }
+            (price, _) => Ok(price),
+        }
+    }
+
+    /// What the market shows or an order asks for: more than 0, but of the same contracts.
+    pub(crate) fn positive_price(&self, field: &str, instrument: InstrumentId) -> Result<Price, Fault> {
+        match self.price_read(field, instrument)? {
+            (price, kind) if price.0 <= 0 && kind != InstrumentKind::Linear => {
+                Err(self.no_price(field, "is not more than 0", kind))
+            }
+            (price, _) => Ok(price),
+        }
+    }
+
+    /// The same, where there is one: sources write nothing or 0 where there is none.
     pub(crate) fn price_or_none(
         &self,
         field: &str,
         instrument: InstrumentId,
     ) -> Result<Option<Price>, Fault> {
-        self.text(field).map(|_| self.price(field, instrument)).transpose()
+        if self.text(field).is_none() || self.price_read(field, instrument)?.0 == Price(0) {
+            return Ok(None);
+        }
+        self.positive_price(field, instrument).map(Some)
     }
 
     pub(crate) fn signed_qty(&self, field: &str, instrument: InstrumentId) -> Result<Qty, Fault> {
         let terms = self.names.instrument(instrument);
-        let of = format!("quantity_scale of {}", self.names.text(terms.symbol));
-        self.decimal(field, terms.quantity_scale, &of).and_then(|value| self.small(field, value)).map(Qty)
+        let of = || format!("quantity_scale of {}", self.names.text(terms.symbol));
+        self.decimal(field, terms.quantity_scale, of).and_then(|value| self.small(field, value)).map(Qty)
     }
 
     /// A quantity of more than nothing.
@@ -254,11 +326,27 @@ impl<'a> Cells<'a> {
 
     pub(crate) fn money(&self, field: &str, currency: CurrencyId) -> Result<i128, Fault> {
         let terms = self.names.currency(currency);
-        let value = self.decimal(field, terms.scale, self.names.text(terms.code))?;
+        let value = self.decimal(field, terms.scale, || self.names.text(terms.code).to_owned())?;
         if value.unsigned_abs() > MONEY_MAX {
             return Err(self.fault(field, "is too large", "mend the value, or take a smaller scale"));
         }
         Ok(value)
+    }
+
+    /// A fraction of no more than the whole; 0 where the field is empty.
+    pub(crate) fn rate_or_zero(&self, field: &str) -> Result<Rate, Fault> {
+        if self.text(field).is_none() {
+            return Ok(Rate(0));
+        }
+        let value = self.decimal(field, RATE_SCALE, || "a fraction".to_owned())?;
+        let rate = i64::try_from(value).ok().filter(|rate| (-Rate::ONE.0..=Rate::ONE.0).contains(rate));
+        rate.map(Rate).ok_or_else(|| {
+            self.fault(
+                field,
+                "is more than the whole",
+                "give a fraction, such as 0.0001 for 0.01 %, or leave it out",
+            )
+        })
     }
 
     pub(crate) fn number(&self, field: &str) -> Result<u64, Fault> {
@@ -286,14 +374,18 @@ mod tests {
             (point, "-1.25E3", "-1250"),
             (point, "12.345e1", "123.45"),
             (point, "5e+2", "500"),
+            (point, "-12,34,567.5", "-1234567.5"),
+            (point, "1,000e2", "100000"),
         ] {
             assert_eq!(marks.plain(text).as_deref(), Ok(plain), "{text}");
         }
         let comma_alone = Marks { decimal: ',', group: None };
-        for (marks, text) in
-            [(comma_alone, "1.5"), (point, "1e99"), (point, "ee"), (point, "1e"), (point, "e5")]
+        assert!(comma_alone.plain("1.5").is_err());
+        for text in
+            ["1e99", "ee", "1e", "e5", "1,5", "1,,500", ",500", "1000,000", "1,50,00", "1.234,567", "1,000,"]
         {
-            assert!(marks.plain(text).is_err(), "{text}");
+            assert!(point.plain(text).is_err(), "{text}");
         }
+        assert!(comma.plain("1.5").is_err(), "a decimal point is no mark of thousands");
     }
 }

@@ -65,7 +65,7 @@ impl Folder {
 
     /// The chain head of a journal, once it was verified.
     #[track_caller]
-    fn head(&self, journal: &str) -> String {
+    pub(crate) fn head(&self, journal: &str) -> String {
         let report = call_for(0, &["verify", text(&self.path(journal)), "--json"]).json();
         assert_eq!(report["ok"], true, "{report}");
         report["chain_head"].as_str().unwrap_or_else(|| panic!("{report}")).to_owned()
@@ -98,7 +98,7 @@ fn check_sums(report: &Value, history: &History) {
         let position = json!([{
             "account": account, "symbol": symbol, "side": "net", "qty": decimal(expected.open.0, 1),
             "open_cost": decimal(expected.open.1, 2), "realized": decimal(expected.realized, 2),
-            "fees": decimal(expected.fees, 2),
+            "fees": decimal(expected.fees, 2), "funding": "0.00",
         }]);
         assert_eq!(Value::Array(of("positions")), position);
     }
@@ -225,7 +225,7 @@ fn a_table_of_sqlite_gives_the_records_that_the_same_rows_of_csv_give() {
 }
 
 /// Imports with a failpoint; whether it was killed there.
-fn is_killed_at(folder: &Folder, to: &str, failpoint: &str) -> bool {
+pub(crate) fn is_killed_at(folder: &Folder, to: &str, failpoint: &str) -> bool {
     let mut command = program::command(&folder.arguments(to));
     let output = program::finish(command.env("TICKWERK_FAILPOINT", failpoint).spawn().unwrap());
     let is_killed = output.status.signal() == Some(9);

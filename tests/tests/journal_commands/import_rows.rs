@@ -71,13 +71,13 @@ pub(crate) const ORDERS: &str = "id,time,account,symbol,side,type,qty,price,stat
 pub(crate) const FILLS: &str = "id,time,order,price,qty,fee,liquidity";
 const OWN_FILLS: &str = "id,time,account,symbol,side,price,qty,fee,fee_currency,liquidity,position_effect";
 
-fn payloads(records: &[Value], event_type: &str) -> Vec<Value> {
+pub(crate) fn payloads(records: &[Value], event_type: &str) -> Vec<Value> {
     let of_type = records.iter().filter(|record| record["event_type"] == event_type);
     of_type.map(|record| record["payload"].clone()).collect()
 }
 
 #[track_caller]
-fn has(value: &Value, fields: &[(&str, &str)]) {
+pub(crate) fn has(value: &Value, fields: &[(&str, &str)]) {
     for (field, expected) in fields {
         assert_eq!(value[*field], **expected, "{field}: {value}");
     }

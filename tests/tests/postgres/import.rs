@@ -189,3 +189,102 @@ fn a_table_that_changes_or_cannot_be_read_is_told_and_nothing_is_written() {
         assert!(!other.exists(), "{new}");
     }
 }
+
+/// Orders with strategies and amendments, funding and quotes, as another system's files have them.
+const DESK: [(&str, &str, &str); 6] = [
+    ("strategies", "strategies", "strategy,account,symbol\ntrend,,\ncarry,main,BTC-PERP\n"),
+    (
+        "orders",
+        "orders",
+        "id,time,account,symbol,side,type,qty,price,status,done_at,strategy\n\
+         A,2024-01-01T01:00:00Z,main,BTC-PERP,buy,limit,2,40000,filled,,carry\n\
+         B,2024-01-01T02:00:00Z,main,BTC-PERP,sell,limit,1,41000,canceled,2024-01-01T09:00:00Z,trend\n",
+    ),
+    (
+        "amendments",
+        "amendments",
+        "order,time,qty,price\nA,2024-01-01T01:20:00Z,3,40100\nB,2024-01-01T02:10:00Z,0.5,41500.5\n",
+    ),
+    (
+        "fills",
+        "fills",
+        "id,time,order,account,symbol,side,price,qty,fee,liquidity,strategy\n\
+         1,2024-01-01T01:15:00Z,A,,,,40000,1,1,maker,\n2,2024-01-01T01:30:00Z,A,,,,40100,2,2,maker,\n\
+         3,2024-01-01T10:00:00Z,,main,BTC-PERP,sell,42000,3,3,taker,trend\n",
+    ),
+    (
+        "funding",
+        "funding",
+        "time,account,symbol,amount,rate,price\n2024-01-01T08:00:00Z,main,BTC-PERP,-12,0.0001,40000\n",
+    ),
+    (
+        "quotes",
+        "quotes",
+        "time,symbol,bid_price,bid_qty,ask_price,ask_qty\n2024-01-01T00:30:00Z,BTC-PERP,39999,1,40001,1\n\
+         2024-01-01T00:40:00Z,BTC-PERP,40099,1,40103,1\n",
+    ),
+];
+
+#[test]
+fn strategies_amendments_funding_and_quotes_are_in_the_read_models() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut mapping = "[import]\nname = \"desk\"\n[[currency]]\ncurrency = \"USD\"\nscale = 2\n[[currency]]\ncurrency = \"BTC\"\n\
+                       scale = 8\n[[instrument]]\nsymbol = \"BTC-PERP\"\nkind = \"linear\"\nbase = \"BTC\"\nquote = \"USD\"\n\
+                       price_scale = 1\nquantity_scale = 3\n[[account]]\naccount = \"main\"\n"
+        .to_owned();
+    for (name, rows, lines) in DESK {
+        std::fs::write(folder.path().join(format!("{name}.csv")), lines).expect("a file can be written");
+        let fields = lines.lines().next().expect("a line of names").split(',');
+        let columns: Vec<String> = fields.map(|field| format!("{field} = \"{field}\"")).collect();
+        let source = format!(
+            "[[source]]\nname = \"{name}\"\nrows = \"{rows}\"\nkind = \"csv\"\npath = \"{name}.csv\"\ncolumns = {{ {} }}\n",
+            columns.join(", ")
+        );
+        mapping += &source;
+    }
+    let file = folder.path().join("mapping.toml");
+    std::fs::write(&file, mapping).expect("a file can be written");
+    let journal = folder.path().join("journal");
+    import(&file, &journal, &[]).expect(0);
+    let Some(place) = database() else { return };
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    assert_eq!(db(&place.address, &["verify", text(&journal), "--json"]).expect(0).json()["ok"], true);
+    let models = Database::open(&place.address);
+    models.execute("SET timezone = 'UTC'");
+    for (sql, expected) in [
+        (
+            "SELECT client_order_id, status, qty, price, cum_qty, strategy FROM tickwerk.orders ORDER BY order_id",
+            "A filled 3.000 40100.0 3.000 carry, B canceled 0.500 41500.5 0.000 trend, - filled 3.000 - 3.000 trend",
+        ),
+        (
+            "SELECT strategy, account, symbol, is_enabled FROM tickwerk.strategies ORDER BY 1",
+            "carry main BTC-PERP f, trend - - f",
+        ),
+        ("SELECT strategy FROM tickwerk.fills ORDER BY recorded_at", "carry, carry, trend"),
+        // 3 × 42,000 − 40,000 − 2 × 40,100; fees of 6, funding of 12.
+        ("SELECT realized, fees, funding, net FROM tickwerk.profits", "5800.00 6.00 -12.00 5782.00"),
+        ("SELECT qty, funding_total FROM tickwerk.positions", "0.000 -12.00"),
+        ("SELECT strategy, realized, funding, net FROM tickwerk.trades", "carry 5800.00 -12.00 5782.00"),
+        (
+            "SELECT book, balance FROM tickwerk.balances WHERE book IN ('client', 'funding') ORDER BY 1",
+            "client 5782.00, funding 12.00",
+        ),
+        (
+            "SELECT open, high, low, close, count FROM tickwerk.candles WHERE period = '1h' AND source = 'quotes'",
+            "40000.00 40101.00 40000.00 40101.00 2",
+        ),
+    ] {
+        let rows: Vec<String> = models
+            .rows(sql)
+            .iter()
+            .map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(rows.join(", "), expected, "{sql}");
+    }
+    let held = db(&place.address, &["as-of", "positions", "--time", "2024-01-01T08:30:00Z", "--json"])
+        .expect(0)
+        .json();
+    let row = &held["rows"][0];
+    assert_eq!((&row["qty"], &row["funding_total"]), (&"3.000".into(), &"-12.00".into()), "{held}");
+}

@@ -44,6 +44,11 @@ struct Stopped;
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let mapping = Mapping::load(&options.mapping)?;
+    if let Some(path) = &options.report {
+        // What cannot be written is better told before hours of work than behind them.
+        let probed = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        probed.with_context(|| format!("writing the report to {}", path.display()))?;
+    }
     let stop = Stop::on_signals()?;
     let borne = if options.dry_run { u64::MAX } else { mapping.max_refused };
     tell("reading the sources");

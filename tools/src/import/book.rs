@@ -1,19 +1,19 @@
 //! Positions, balances and sums of an import, by the engine's own arithmetic ([`Position::book`]).
 //!
 //! What differs from trading: nothing is checked against limits or balances, as it has happened; a position that history
-//! begins with brings its asset but costs no cash; positions are marked at the market's last imported trade, or else at the
-//! fill. A fee that is neither in the settlement nor, for spot, in the base currency is posted, and not counted in the
+//! begins with brings its asset but costs no cash; positions are marked in the middle of the market's last imported quote,
+//! where that has both sides, or else at its last imported trade, or else at the fill. A fee that is neither in the settlement nor, for spot, in the base currency is posted, and not counted in the
 //! position's fees, as where the engine has no rate.
 
 use std::collections::BTreeMap;
-use tickwerk_domain::event::{LEGS_PER_POSTING_MAX, LedgerBook, Leg, PositionChanged, Posted};
+use tickwerk_domain::event::{FundingPosted, LEGS_PER_POSTING_MAX, LedgerBook, Leg, PositionChanged, Posted};
 use tickwerk_domain::numbers::{checked_product, divide_half_even};
 use tickwerk_domain::{
     AccountId, CurrencyId, Event, Instrument, InstrumentId, InstrumentKind, Money, PositionChange,
     PositionSide, Price, Qty, Side,
 };
 use tickwerk_engine::positions::{Booked, Position};
-use tickwerk_import::{FillRow, Names};
+use tickwerk_import::{FillRow, FundingRow, Names, QuoteRow};
 
 /// Where a position is kept.
 pub(crate) type Key = (AccountId, InstrumentId, PositionSide);
@@ -40,6 +40,14 @@ pub(crate) struct Moved {
     pub(crate) lowest: i128,
 }
 
+/// What the market shows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    /// Best bid and ask, where there are both.
+    touch: Option<(Price, Price)>,
+    last: Option<Price>,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
@@ -47,8 +55,9 @@ pub(crate) struct Book {
     pub(crate) traded: BTreeMap<(AccountId, InstrumentId), Traded>,
     pub(crate) fees: BTreeMap<(AccountId, InstrumentId, CurrencyId), i128>,
     pub(crate) moved: BTreeMap<(AccountId, CurrencyId), Moved>,
-    /// The market's last trade.
-    marks: BTreeMap<InstrumentId, Price>,
+    /// What was got of funding.
+    pub(crate) funding: BTreeMap<Key, i128>,
+    shown: BTreeMap<InstrumentId, Shown>,
 }
 
 /// A value does not fit where amounts are kept.
@@ -67,8 +76,13 @@ pub(crate) struct FillBooked {
 
 impl Book {
     /// Notes a trade of the market.
-    pub(crate) fn mark(&mut self, instrument: InstrumentId, price: Price) {
-        self.marks.insert(instrument, price);
+    pub(crate) fn trade(&mut self, instrument: InstrumentId, price: Price) {
+        self.shown.entry(instrument).or_default().last = Some(price);
+    }
+
+    /// Notes a quote of the market.
+    pub(crate) fn quote(&mut self, quote: &QuoteRow) {
+        self.shown.entry(quote.instrument).or_default().touch = quote.touch();
     }
 
     pub(crate) fn position(&self, key: Key) -> Position {
@@ -178,6 +192,28 @@ impl Book {
             .collect()
     }
 
+    /// Funding of a position.
+    pub(crate) fn fund(&mut self, names: &Names, key: Key, row: &FundingRow) -> Vec<Event> {
+        let (account, instrument, side) = key;
+        let total = self.funding.entry(key).or_default();
+        *total += row.amount;
+        let posted = FundingPosted {
+            amount: Money::new(row.amount),
+            funding_total: Money::new(*total),
+            qty: Qty(self.position(key).qty),
+            rate: row.rate,
+            price: row.price,
+            account,
+            instrument,
+            side,
+        };
+        let settlement = names.instrument(instrument).settlement;
+        let legs = [leg(settlement, LedgerBook::Funding, row.amount)];
+        let mut events = vec![Event::FundingPosted(posted)];
+        events.extend(self.post(account, &legs).map(Event::Posted));
+        events
+    }
+
     fn changed(
         &self,
         (account, id, side): Key,
@@ -186,8 +222,10 @@ impl Book {
         (change, realized): (PositionChange, i128),
         fallback: Price,
     ) -> Result<PositionChanged, TooLarge> {
-        let mark = self.marks.get(&id).copied().unwrap_or(fallback);
-        let unrealized = position.unrealized(instrument, (mark, mark)).ok_or(TooLarge)?;
+        let shown = self.shown.get(&id).copied().unwrap_or_default();
+        let mark = shown.last.unwrap_or(fallback);
+        let mark = shown.touch.unwrap_or((mark, mark));
+        let unrealized = position.unrealized(instrument, mark).ok_or(TooLarge)?;
         Ok(PositionChanged {
             open_cost: Money::new(position.open_cost_posted(instrument)),
             realized: Money::new(realized),

@@ -4,35 +4,40 @@
 //! |---|---|
 //! | order | `order.new` with `order.submitted`; `order.reported` with `order.accepted`; at its end another report |
 //! | fill | `fill.reported` with the order's, the position's and the ledger's events; before it, an order of its own where it names none |
+//! | amendment | `order.replace_reported` with `order.replaced`, and `order.filled` where nothing is left |
 //! | transfer | `account.cash_transferred` with `account.posted` |
+//! | funding | `position.funding` with `position.funding_posted` and `account.posted` |
 //! | position | `position.stated`; where it opens, with `position.changed` and the asset posted |
 //! | balance | `account.balance_stated`; where it opens, with `account.posted` |
 //! | trade, candle | `market.trade` |
+//! | quote | `market.quote` |
 //!
 //! Invariant: the same rows give the same frames; a row that is refused changes nothing. An order whose fills do not add up
 //! to what it says counts as refused, and stands as its fills have it.
 
+mod amendments;
 mod fills;
+mod stated;
 
-use super::book::{Book, TooLarge};
+use super::book::Book;
 use super::frames::{Frames, ImportFrame, Origin};
 use super::mark;
 use super::orders::{Open, Orders, asked};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use tickwerk_domain::command::{
-    AccountDefined, CashTransferred, CurrencyDefined, NewOrder, OrderReported, TextDefined, TradeObserved,
-    VenueBalanceStated, VenuePositionStated,
+    AccountDefined, CurrencyDefined, NewOrder, OrderReported, QuoteObserved, StrategyDefined, TextDefined,
+    TradeObserved,
 };
 use tickwerk_domain::event::{OrderAccepted, OrderCanceled, OrderExpired, OrderRejected, OrderSubmitted};
 use tickwerk_domain::reject::ReasonCode;
 use tickwerk_domain::{
-    AccountId, Command, CurrencyId, Event, Money, OrderId, Qty, ReportKind, SourceId, StrategyId, TextBytes,
-    TextId, TimeNs, VenueId, format_decimal,
+    AccountId, Command, CurrencyId, Event, OrderId, Qty, ReportKind, SourceId, StrategyId, TextBytes, TextId,
+    TimeNs, VenueId, format_decimal,
 };
 use tickwerk_import::{
-    BalanceRow, Entry, Fault, FinalStatus, OrderRow, Part, Place, Plan, Planned, PositionRow, Refusal,
-    Refusals, StatedUse, TradeRow, TransferRow,
+    Entry, Fault, FinalStatus, OrderRow, Part, Place, Plan, Planned, QuoteRow, Refusal, Refusals, Strategy,
+    TradeRow,
 };
 
 /// Takes frames, in order.
@@ -48,10 +53,19 @@ pub(crate) struct Folded {
     pub(crate) orders: u64,
     pub(crate) open_orders: u64,
     pub(crate) market_trades: u64,
+    pub(crate) quotes: Quotes,
     /// Records that the journal has with all of it.
     pub(crate) records: u64,
     pub(crate) first: TimeNs,
     pub(crate) last: TimeNs,
+}
+
+/// Quotes of the market.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Quotes {
+    pub(crate) count: u64,
+    /// Those whose bid is higher than their ask.
+    pub(crate) crossed: u64,
 }
 
 /// Whoever goes over the rows.
@@ -65,16 +79,13 @@ pub(crate) struct History<'a> {
     refusals: Refusals,
     refused: Vec<u64>,
     market_trades: u64,
+    quotes: Quotes,
     /// Frames of the import itself.
     own: u64,
     time: TimeNs,
     made: Vec<ImportFrame>,
 }
 
-/// What to do where rows lead to something else than is stated.
-const REMEDY_CHECK: &str = "rows are missing or too many; compare the sums of the report";
-/// What to do where something is there before it is opened.
-const REMEDY_OPEN: &str = "take `use = \"check\"`, or begin with the earliest date";
 /// What to do about a value that does not fit.
 const REMEDY_LARGE: &str = "mend the row, or take smaller scales";
 
@@ -92,6 +103,7 @@ impl<'a> History<'a> {
             refusals: plan.refusals.clone(),
             refused,
             market_trades: 0,
+            quotes: Quotes::default(),
             own: 0,
             time: TimeNs::UNKNOWN,
             made: Vec::new(),
@@ -136,6 +148,7 @@ impl<'a> History<'a> {
             orders: self.orders.count,
             open_orders: self.orders.left().len() as u64,
             market_trades: self.market_trades,
+            quotes: self.quotes,
             records: self.frames.next().0 - 1,
             first,
             last: self.time,
@@ -182,6 +195,14 @@ impl<'a> History<'a> {
             let (name, mode) = (account.name, account.mode);
             self.push_own(AccountDefined { account: AccountId(number), name, mode }, None);
         }
+        for (strategy, number) in plan.names.strategies().iter().zip(1..) {
+            let Strategy { name, account, instrument } = *strategy;
+            let strategy = StrategyId(number);
+            // Of none of the kinds that act here.
+            let (kind, parameters, enabled) = (0, [0; 8], false);
+            let defined = StrategyDefined { parameters, strategy, name, account, instrument, kind, enabled };
+            self.push_own(defined, None);
+        }
     }
 
     fn define_text(&mut self, text_id: TextId, text: &str) {
@@ -208,11 +229,13 @@ impl<'a> History<'a> {
                 self.order(planned, order);
                 Ok(())
             }
+            Entry::Amendment(amendment) => self.amend(planned, &amendment),
             Entry::Fill(fill) => self.fill(planned, &fill),
             Entry::Transfer(transfer) => {
                 self.transfer(planned, &transfer);
                 Ok(())
             }
+            Entry::Funding(funding) => self.funding(planned, &funding),
             Entry::Position(position) => self.position(planned, &position),
             Entry::Balance(balance) => self.balance(planned, &balance),
             Entry::Trade(trade) => {
@@ -227,6 +250,10 @@ impl<'a> History<'a> {
                 }
                 Ok(())
             }
+            Entry::Quote(quote) => {
+                self.quote(planned, &quote);
+                Ok(())
+            }
         }
     }
 
@@ -234,14 +261,14 @@ impl<'a> History<'a> {
     fn enter(
         &mut self,
         place: Place,
-        asked: NewOrder,
+        (asked, strategy): (NewOrder, StrategyId),
         venue_order_id: u64,
         is_accepted: bool,
         opaque: Option<&str>,
     ) -> OrderId {
         let order = OrderId(self.frames.next().0);
         self.orders.count += 1;
-        let submitted = OrderSubmitted::new(order, StrategyId::NONE, VenueId::NONE, &asked);
+        let submitted = OrderSubmitted::new(order, strategy, VenueId::NONE, &asked);
         self.push(place, asked, vec![Event::OrderSubmitted(submitted)], opaque);
         if is_accepted {
             let accepted = vec![Event::OrderAccepted(OrderAccepted { order, venue_order_id })];
@@ -255,7 +282,8 @@ impl<'a> History<'a> {
         // The source's id lies beside the command where the client's name is another.
         let is_told = row.client_order_id.as_str() == row.id;
         let opaque = (!is_told).then_some(row.id.as_str());
-        let order = self.enter(planned.place, asked(&row), row.venue_order_id, is_accepted, opaque);
+        let entered = (asked(&row), row.strategy);
+        let order = self.enter(planned.place, entered, row.venue_order_id, is_accepted, opaque);
         let open = Open {
             order,
             ordinal: self.orders.count,
@@ -263,12 +291,16 @@ impl<'a> History<'a> {
             instrument: row.instrument,
             side: row.side,
             position_effect: row.position_effect,
+            order_type: row.order_type,
             qty: row.qty,
+            price: row.price,
+            trigger_price: row.trigger_price,
             cum_qty: Qty::ZERO,
             cum_value: 0,
             cum_fee: 0,
             status: row.status,
             filled_qty: row.filled_qty,
+            venue_order_id: row.venue_order_id,
             place: planned.place,
         };
         self.orders.insert(row.id, open);
@@ -304,7 +336,7 @@ impl<'a> History<'a> {
                 )
             }
         };
-        self.push(planned.place, reported(order, row.venue_order_id, kind), vec![event], None);
+        self.push(planned.place, reported(order, open.venue_order_id, kind), vec![event], None);
         self.frames.forget(order);
         match self.filled_fault(&open) {
             None => Ok(()),
@@ -325,79 +357,27 @@ impl<'a> History<'a> {
         format_decimal(i128::from(qty.0), self.plan.names.instrument(open.instrument).quantity_scale)
     }
 
-    fn transfer(&mut self, planned: &Planned, row: &TransferRow) {
-        let reason = row.reason.as_deref().map_or(TextId::NONE, |reason| self.text(reason));
-        let events = self.book.transfer(row.account, row.currency, row.amount);
-        let (account, currency) = (row.account, row.currency);
-        let command = CashTransferred { amount: Money::new(row.amount), account, currency, reason };
-        self.push(planned.place, command, events, None);
-    }
-
-    fn position(&mut self, planned: &Planned, row: &PositionRow) -> Result<(), Fault> {
-        let key = (row.account, row.instrument, row.side);
-        let held = Qty(self.book.position(key).qty);
-        let scale = self.plan.names.instrument(row.instrument).quantity_scale;
-        let shown = format_decimal(i128::from(held.0), scale);
-        let events = match row.purpose {
-            StatedUse::Check if held == row.qty => Vec::new(),
-            StatedUse::Check => {
-                let reason = format!("is not what the rows before lead to, which is {shown}");
-                return Err(self.plan.fault(planned, "qty", reason, REMEDY_CHECK));
-            }
-            StatedUse::Open if self.book.positions.contains_key(&key) => {
-                let reason = format!("cannot open a position that rows before have made {shown}");
-                return Err(self.plan.fault(planned, "qty", reason, REMEDY_OPEN));
-            }
-            StatedUse::Open if row.qty == Qty::ZERO => Vec::new(),
-            StatedUse::Open => {
-                self.book.open(&self.plan.names, key, row.qty, row.price).map_err(|TooLarge| {
-                    self.plan.fault(planned, "qty", "is worth more than an amount can hold", REMEDY_LARGE)
-                })?
-            }
-        };
-        let stated = VenuePositionStated {
-            run: planned.place.row,
-            qty: row.qty,
-            price: row.price,
-            account: row.account,
-            instrument: row.instrument,
-            side: row.side,
-        };
-        self.push(planned.place, stated, events, None);
-        Ok(())
-    }
-
-    fn balance(&mut self, planned: &Planned, row: &BalanceRow) -> Result<(), Fault> {
-        let held = self.book.balance(row.account, row.currency);
-        let shown = format_decimal(held.unwrap_or(0), self.plan.names.currency(row.currency).scale);
-        let events = match row.purpose {
-            StatedUse::Check if held.unwrap_or(0) == row.amount => Vec::new(),
-            StatedUse::Check => {
-                let reason = format!("is not what the rows before lead to, which is {shown}");
-                return Err(self.plan.fault(planned, "amount", reason, REMEDY_CHECK));
-            }
-            StatedUse::Open if held.is_some() => {
-                let reason = format!("cannot open a balance that rows before have made {shown}");
-                return Err(self.plan.fault(planned, "amount", reason, REMEDY_OPEN));
-            }
-            StatedUse::Open => self.book.open_balance(row.account, row.currency, row.amount),
-        };
-        let (account, currency, cash) = (row.account, row.currency, Money::new(row.amount));
-        let stated = VenueBalanceStated { run: planned.place.row, cash, account, currency };
-        self.push(planned.place, stated, events, None);
-        Ok(())
-    }
-
     fn trade(&mut self, planned: &Planned, row: TradeRow) {
         let TradeRow { id, instrument, price, qty, aggressor, .. } = row;
         self.market_trades += 1;
-        self.book.mark(instrument, price);
+        self.book.trade(instrument, price);
         self.push(
             planned.place,
             TradeObserved { trade_id: id, price, qty, instrument, aggressor },
             Vec::new(),
             None,
         );
+    }
+
+    fn quote(&mut self, planned: &Planned, row: &QuoteRow) {
+        self.quotes.count += 1;
+        self.quotes.crossed += u64::from(row.touch().is_some_and(|(bid, ask)| bid > ask));
+        self.book.quote(row);
+        let (bid_price, bid_qty) = row.bid;
+        let (ask_price, ask_qty) = row.ask;
+        let (update_id, instrument) = (row.id, row.instrument);
+        let observed = QuoteObserved { update_id, bid_price, bid_qty, ask_price, ask_qty, instrument };
+        self.push(planned.place, observed, Vec::new(), None);
     }
 
     /// What orders that have not ended should have been filled.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use tickwerk_domain::command::NewOrder;
-use tickwerk_domain::{AccountId, InstrumentId, OrderId, PositionEffect, Price, Qty, Side};
-use tickwerk_import::{FillRow, FinalStatus, OrderRow, Place};
+use tickwerk_domain::{AccountId, InstrumentId, OrderId, OrderType, PositionEffect, Price, Qty, Side};
+use tickwerk_import::{AmendmentRow, FillRow, FinalStatus, OrderRow, Place};
 
 /// An order that has not ended.
 #[derive(Clone, Debug)]
@@ -15,12 +15,17 @@ pub(crate) struct Open {
     pub(crate) instrument: InstrumentId,
     pub(crate) side: Side,
     pub(crate) position_effect: PositionEffect,
+    pub(crate) order_type: OrderType,
     pub(crate) qty: Qty,
+    pub(crate) price: Price,
+    pub(crate) trigger_price: Price,
     pub(crate) cum_qty: Qty,
     pub(crate) cum_value: i128,
     pub(crate) cum_fee: i128,
     pub(crate) status: FinalStatus,
     pub(crate) filled_qty: Option<Qty>,
+    /// The venue's id; 0 where none is told.
+    pub(crate) venue_order_id: u64,
     pub(crate) place: Place,
 }
 
@@ -64,7 +69,24 @@ impl Orders {
         open.cum_qty.0 += fill.qty.0;
         open.cum_value += value;
         open.cum_fee += fee;
-        let after = open.clone();
+        Some(self.settle(id))
+    }
+
+    /// Gives an order new terms; the order as it is behind that, and whether it is full and gone.
+    pub(crate) fn amend(&mut self, row: &AmendmentRow) -> Option<(Open, bool)> {
+        let open = self.open.get_mut(&row.order)?;
+        open.qty = row.qty.unwrap_or(open.qty);
+        open.price = row.price.unwrap_or(open.price);
+        open.trigger_price = row.trigger_price.unwrap_or(open.trigger_price);
+        if row.venue_order_id != 0 {
+            open.venue_order_id = row.venue_order_id;
+        }
+        Some(self.settle(&row.order))
+    }
+
+    /// Takes an order out that has become full.
+    fn settle(&mut self, id: &str) -> (Open, bool) {
+        let after = self.open[id].clone();
         let is_full = after.cum_qty == after.qty;
         if is_full {
             self.open.remove(id);
@@ -72,7 +94,7 @@ impl Orders {
                 self.filled.insert(id.to_owned(), after.place);
             }
         }
-        Some((after, is_full))
+        (after, is_full)
     }
 
     /// Whether an order was full before the end that the source tells.

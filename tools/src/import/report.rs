@@ -53,6 +53,8 @@ impl Report<'_> {
             "open_orders": self.folded.map(|folded| folded.open_orders),
             "records": self.folded.map(|folded| folded.records),
             "market_trades": self.folded.map(|folded| folded.market_trades),
+            "quotes": self.folded.map(|folded| folded.quotes.count),
+            "quotes_crossed": self.folded.map(|folded| folded.quotes.crossed),
             "first_time_ns": self.folded.map(|folded| folded.first.0),
             "last_time_ns": self.folded.map(|folded| folded.last.0),
             "traded": self.traded(),
@@ -163,6 +165,7 @@ impl Report<'_> {
                 "open_cost": value(position.open_cost_posted(terms)),
                 "realized": value(position.realized),
                 "fees": value(position.fees),
+                "funding": value(folded.book.funding.get(&(*account, *instrument, *side)).copied().unwrap_or(0)),
             }));
         }
         rows
@@ -204,15 +207,17 @@ impl Report<'_> {
             line(table(&head, self.traded().iter().map(|of| keys.map(|key| cell(&of[key])).to_vec())));
             let keys = ["account", "currency", "came", "left", "balance", "lowest"];
             line(table(&keys, self.balances().iter().map(|of| keys.map(|key| cell(&of[key])).to_vec())));
-            let keys = ["account", "symbol", "side", "qty", "open_cost", "realized", "fees"];
+            let keys = ["account", "symbol", "side", "qty", "open_cost", "realized", "fees", "funding"];
             line(table(&keys, self.positions().iter().map(|of| keys.map(|key| cell(&of[key])).to_vec())));
         }
         if let Some(folded) = self.folded.filter(|folded| folded.first != TimeNs::UNKNOWN) {
             line(format!(
-                "{} orders ({} open), {} market trades, from {} to {}",
+                "{} orders ({} open), {} market trades, {} quotes ({} crossed), from {} to {}",
                 folded.orders,
                 folded.open_orders,
                 folded.market_trades,
+                folded.quotes.count,
+                folded.quotes.crossed,
                 moment(folded.first),
                 moment(folded.last)
             ));

@@ -59,6 +59,9 @@ pub(crate) fn check(dir: &Path, beginning: &Value) -> Result<()> {
     let refused = |reason: String| NotOurs { dir: dir.to_owned(), reason };
     let entries = match std::fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(refused(format!("it is no directory; {REMEDY}")).into());
+        }
         entries => entries.with_context(|| format!("looking into {}", dir.display()))?,
     };
     // A kill may have left a journal's files before its first segment was whole.

@@ -1,15 +1,25 @@
-//! Rows that are not of orders: cash, positions, and the market.
+//! Rows that are of neither orders nor the market: cash, funding, positions and balances.
 
-use super::{BalanceRow, PositionRow, StatedUse, TradeRow, TransferRow};
+use super::{BalanceRow, FundingRow, PositionRow, StatedUse, TransferRow};
 use crate::refusal::Fault;
 use crate::text;
 use crate::values::Cells;
-use tickwerk_domain::{Aggressor, DurationNs, PositionMode, PositionSide, Price, Qty};
+use tickwerk_domain::{CurrencyId, InstrumentKind, PositionMode, PositionSide, Price};
 
 pub(super) fn transfer(cells: &Cells<'_>) -> Result<TransferRow, Fault> {
     cells.text("id").map(|_| cells.id("id")).transpose()?;
     let time = cells.time("time")?;
     let (account, currency) = (cells.account()?, cells.currency("currency")?);
+    let amount = signed_amount(cells, currency)?;
+    let reason = cells.text("reason").map(str::to_owned);
+    if let Some(fault) = reason.as_deref().and_then(text::fault_of) {
+        return Err(cells.fault("reason", fault, "leave `reason` out, or shorten what stands there"));
+    }
+    Ok(TransferRow { time, account, currency, amount, reason })
+}
+
+/// An amount that comes or leaves, by its sign or by `direction`.
+fn signed_amount(cells: &Cells<'_>, currency: CurrencyId) -> Result<i128, Fault> {
     let amount = cells.money("amount", currency)?;
     let amount = match cells.text("direction").map(|_| cells.word("direction")).transpose()? {
         Some(_) if amount < 0 => {
@@ -22,11 +32,41 @@ pub(super) fn transfer(cells: &Cells<'_>) -> Result<TransferRow, Fault> {
     if amount == 0 {
         return Err(cells.fault("amount", "moves nothing", "leave such rows out by `only`"));
     }
-    let reason = cells.text("reason").map(str::to_owned);
-    if let Some(fault) = reason.as_deref().and_then(text::fault_of) {
-        return Err(cells.fault("reason", fault, "leave `reason` out, or shorten what stands there"));
+    Ok(amount)
+}
+
+/// Funding. Which position it is of may be known only where the row has its place.
+pub(super) fn funding(cells: &Cells<'_>) -> Result<FundingRow, Fault> {
+    cells.text("id").map(|_| cells.id("id")).transpose()?;
+    let time = cells.time("time")?;
+    let (account, instrument) = (cells.account()?, cells.symbol()?);
+    let terms = cells.names.instrument(instrument);
+    if terms.kind == InstrumentKind::Spot {
+        return Err(cells.fault(
+            "symbol",
+            "is a spot instrument, which has no funding",
+            "import the row as a transfer",
+        ));
     }
-    Ok(TransferRow { time, account, currency, amount, reason })
+    if cells.text("currency").is_some() && cells.currency("currency")? != terms.settlement {
+        let settlement = cells.names.text(cells.names.currency(terms.settlement).code);
+        let reason = format!("is not {settlement}, which the contract settles in");
+        return Err(cells.fault("currency", reason, "mend the row, or import it as a transfer"));
+    }
+    let amount = signed_amount(cells, terms.settlement)?;
+    let told = cells.text("side").map(|_| cells.word("side")).transpose()?;
+    let told = told.map(|word| PositionSide::from_word(word).expect("words of ours"));
+    let side = match (cells.names.account(account).mode, told) {
+        (PositionMode::Netting, None | Some(PositionSide::Net)) => Some(PositionSide::Net),
+        (PositionMode::Hedging, None | Some(PositionSide::Long | PositionSide::Short)) => told,
+        (mode @ PositionMode::Netting, Some(PositionSide::Long | PositionSide::Short))
+        | (mode @ PositionMode::Hedging, Some(PositionSide::Net)) => {
+            let reason = format!("is no side of a position of an account that counts by {mode}");
+            return Err(cells.fault("side", reason, "leave `side` out, or mend it"));
+        }
+    };
+    let (rate, price) = (cells.rate_or_zero("rate")?, cells.price_or_none("price", instrument)?);
+    Ok(FundingRow { time, account, instrument, side, amount, rate, price: price.unwrap_or(Price(0)) })
 }
 
 pub(super) fn position(cells: &Cells<'_>) -> Result<PositionRow, Fault> {
@@ -34,7 +74,7 @@ pub(super) fn position(cells: &Cells<'_>) -> Result<PositionRow, Fault> {
     let (account, instrument) = (cells.account()?, cells.symbol()?);
     let qty = cells.signed_qty("qty", instrument)?;
     let purpose = purpose(cells);
-    let price = cells.price_or_none("price", instrument)?;
+    let price = cells.text("price").map(|_| cells.price("price", instrument)).transpose()?;
     if purpose == StatedUse::Open && qty.0 != 0 && price.is_none() {
         return Err(cells.fault("price", "is empty", "a position that opens needs its average price"));
     }
@@ -68,69 +108,4 @@ pub(super) fn balance(cells: &Cells<'_>) -> Result<BalanceRow, Fault> {
     let (account, currency) = (cells.account()?, cells.currency("currency")?);
     let amount = cells.money("amount", currency)?;
     Ok(BalanceRow { time, account, currency, amount, purpose: purpose(cells) })
-}
-
-pub(super) fn trade(cells: &Cells<'_>) -> Result<TradeRow, Fault> {
-    let instrument = cells.symbol()?;
-    Ok(TradeRow {
-        time: cells.time("time")?,
-        id: cells.number_or("id", 0)?,
-        instrument,
-        price: cells.price("price", instrument)?,
-        qty: cells.qty("qty", instrument)?,
-        aggressor: Aggressor::from_word(cells.word_or("aggressor", "unknown")?).expect("words of ours"),
-    })
-}
-
-/// A bar as four trades that have its open, high, low, close and volume: at its beginning, a third and two thirds of it
-/// later, and at its last nanosecond. A bar that rose goes by its low first, another by its high. Each of the first three
-/// has a quarter of the volume, cut to whole units, the last has the rest.
-pub(super) fn candle(cells: &Cells<'_>) -> Result<Vec<TradeRow>, Fault> {
-    let instrument = cells.symbol()?;
-    let begins = cells.time("time")?;
-    let [open, high, low, close] = [
-        cells.price("open", instrument)?,
-        cells.price("high", instrument)?,
-        cells.price("low", instrument)?,
-        cells.price("close", instrument)?,
-    ];
-    if high < open.max(close) {
-        return Err(cells.fault(
-            "high",
-            "is lower than open or close",
-            "mend the row, or map another column",
-        ));
-    }
-    if low > open.min(close) {
-        return Err(cells.fault(
-            "low",
-            "is higher than open or close",
-            "mend the row, or map another column",
-        ));
-    }
-    let volume = cells.signed_qty("volume", instrument)?;
-    if volume.0 < 0 {
-        return Err(cells.fault("volume", "is negative", "mend the row"));
-    }
-    if volume.0 == 0 {
-        return Ok(Vec::new());
-    }
-    let (second, third) = if close >= open { (low, high) } else { (high, low) };
-    let span = cells.source.period;
-    let quarter = volume.0 / 4;
-    let parts = [
-        (0, open, quarter),
-        (span.0 / 3, second, quarter),
-        (span.0 / 3 * 2, third, quarter),
-        (span.0 - 1, close, volume.0 - 3 * quarter),
-    ];
-    let trade = |(later, price, qty): (u64, Price, i64)| TradeRow {
-        time: begins.saturating_add(DurationNs(later)),
-        id: 0,
-        instrument,
-        price,
-        qty: Qty(qty),
-        aggressor: Aggressor::Unknown,
-    };
-    Ok(parts.map(trade).to_vec())
 }

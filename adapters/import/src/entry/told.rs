@@ -2,7 +2,7 @@
 
 use tickwerk_domain::{
     AccountId, Aggressor, ClientOrderId, CurrencyId, InstrumentId, Liquidity, OrderType, PositionEffect,
-    PositionSide, Price, Qty, Side, TimeInForce, TimeNs,
+    PositionSide, Price, Qty, Rate, Side, StrategyId, TimeInForce, TimeNs,
 };
 
 /// What a row tells.
@@ -10,10 +10,14 @@ use tickwerk_domain::{
 pub enum Entry {
     /// An order, from its entry to its end.
     Order(OrderRow),
+    /// New terms of an order.
+    Amendment(AmendmentRow),
     /// An execution.
     Fill(FillRow),
     /// Money that came or went.
     Transfer(TransferRow),
+    /// Funding that was paid or got.
+    Funding(FundingRow),
     /// A position at a date.
     Position(PositionRow),
     /// A balance at a date.
@@ -22,6 +26,8 @@ pub enum Entry {
     Trade(TradeRow),
     /// A bar of the market, as the trades that stand for it.
     Candle(Vec<TradeRow>),
+    /// The best bid and ask of the market.
+    Quote(QuoteRow),
 }
 
 /// How an order ended.
@@ -66,6 +72,8 @@ pub struct OrderRow {
     pub trigger_price: Price,
     /// End of a GTD order; unknown for others.
     pub expires_at: TimeNs,
+    /// Which strategy asked; none for a client.
+    pub strategy: StrategyId,
     /// The client's name for it.
     pub client_order_id: ClientOrderId,
     /// The venue's id; 0 for none.
@@ -76,6 +84,23 @@ pub struct OrderRow {
     pub done_at: Option<TimeNs>,
     /// What its fills must add up to, where the source says so.
     pub filled_qty: Option<Qty>,
+}
+
+/// New terms of an order. Its decimals can be read only where its order is known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AmendmentRow {
+    /// The source's id of the order.
+    pub order: String,
+    /// When it had them.
+    pub time: TimeNs,
+    /// Order quantity, where it changed.
+    pub qty: Option<Qty>,
+    /// Limit price, likewise.
+    pub price: Option<Price>,
+    /// Trigger price, likewise.
+    pub trigger_price: Option<Price>,
+    /// The venue's id; 0 where none is told.
+    pub venue_order_id: u64,
 }
 
 /// Which order an execution is of.
@@ -102,6 +127,8 @@ pub enum FillOrder {
         side: Side,
         /// Whether it opens or closes.
         position_effect: PositionEffect,
+        /// Which strategy asked; none for a client.
+        strategy: StrategyId,
     },
 }
 
@@ -141,6 +168,25 @@ pub struct TransferRow {
     pub amount: i128,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// Funding that was paid or got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FundingRow {
+    /// The moment that it is for.
+    pub time: TimeNs,
+    /// Whose.
+    pub account: AccountId,
+    /// Which contract.
+    pub instrument: InstrumentId,
+    /// Which position, where the row says so or the account has one for a contract only.
+    pub side: Option<PositionSide>,
+    /// What was got, in the settlement currency; negative for paid.
+    pub amount: i128,
+    /// Fraction of the value; 0 where none is told.
+    pub rate: Rate,
+    /// Price that the value was counted at; 0 where none is told.
+    pub price: Price,
 }
 
 /// What a position or a balance of a row is for.
@@ -201,4 +247,26 @@ pub struct TradeRow {
     pub qty: Qty,
     /// Who started it.
     pub aggressor: Aggressor,
+}
+
+/// The best bid and ask of the market.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuoteRow {
+    /// When it was so.
+    pub time: TimeNs,
+    /// The venue's id of the update; 0 for none.
+    pub id: u64,
+    /// Which market.
+    pub instrument: InstrumentId,
+    /// Best bid and what rests there; of quantity 0 where there is none.
+    pub bid: (Price, Qty),
+    /// Best ask, likewise.
+    pub ask: (Price, Qty),
+}
+
+impl QuoteRow {
+    /// Both prices, where there are both.
+    pub fn touch(&self) -> Option<(Price, Price)> {
+        (self.bid.1 > Qty::ZERO && self.ask.1 > Qty::ZERO).then_some((self.bid.0, self.ask.0))
+    }
 }

@@ -46,6 +46,7 @@ pub(super) fn checked(file: File, folder: &Path, hash: String) -> Result<Mapping
             currencies: file.currency,
             instruments: file.instrument,
             accounts: file.account,
+            strategies: file.strategy,
         },
         sources,
     })
@@ -68,6 +69,10 @@ fn check_name(name: &str) -> Result<(), String> {
 /// What sources say of each other.
 fn check_together(sources: &[Source]) -> Result<(), MappingError> {
     let has_orders = sources.iter().any(|source| source.what == What::Orders);
+    if let Some(source) = sources.iter().find(|source| source.what == What::Amendments && !has_orders) {
+        let reason = "amendments are of orders, and no source has rows = \"orders\"; add one";
+        return Err(bad(format!("source {:?}", source.name), reason));
+    }
     for source in sources.iter().filter(|source| source.what == What::Fills) {
         let place = format!("source {:?}", source.name);
         if source.has("order") && !has_orders {
@@ -119,8 +124,27 @@ fn checked_source(terms: SourceTerms, folder: &Path, place: &str) -> Result<Sour
         (_, None) => DurationNs(0),
         (_, Some(_)) => return Err(bad(place, "`period` is for candles only; leave it out")),
     };
-    if what == What::Positions && !is_check && values[price_place(what)] == From::Nowhere {
+    let has = |field: &str| what.place(field).is_some_and(|place| values[place] != From::Nowhere);
+    if what == What::Positions && !is_check && !has("price") {
         return Err(bad(place, "`price` is not mapped; a position that opens needs its average price"));
+    }
+    if what == What::Amendments && !["qty", "price", "trigger_price"].into_iter().any(has) {
+        return Err(bad(
+            place,
+            "maps nothing that an amendment changes; map `qty`, `price` or `trigger_price`",
+        ));
+    }
+    let is_halved = |price, qty| has(price) != has(qty);
+    if what == What::Quotes && (is_halved("bid_price", "bid_qty") || is_halved("ask_price", "ask_qty")) {
+        let reason = "a side of a quote is a price and a quantity; map both, and where the source has no quantities, give a \
+                      constant such as bid_qty = \"1\"";
+        return Err(bad(place, reason));
+    }
+    if what == What::Quotes && !has("bid_price") && !has("ask_price") {
+        return Err(bad(
+            place,
+            "maps neither bid nor ask; map `bid_price` and `bid_qty`, `ask_price` and `ask_qty`",
+        ));
     }
     if terms.only.values().any(Vec::is_empty) {
         return Err(bad(place, "a list in `only` is empty, so that no row would be taken; name values"));
@@ -128,10 +152,6 @@ fn checked_source(terms: SourceTerms, folder: &Path, place: &str) -> Result<Sour
     let only = terms.only.into_iter().collect();
     let (name, words, scales) = (terms.name, terms.words, terms.scales);
     Ok(Source { name, what, origin, values, words, only, time, zone, marks, scales, is_check, period })
-}
-
-fn price_place(what: What) -> usize {
-    what.fields().iter().position(|field| field.name == "price").unwrap_or(0)
 }
 
 /// The field with this name, or what there is instead.
@@ -216,8 +236,11 @@ fn origin(terms: &SourceTerms, folder: &Path) -> Result<Origin, String> {
         ("order_by", terms.order_by.is_some()),
     ];
     let stray = of_server.iter().filter(|_| !is_postgres).chain(of_tables.iter().filter(|_| is_csv));
-    let of_files =
-        [("path", terms.path.is_some() && is_postgres), ("delimiter", terms.delimiter.is_some() && !is_csv)];
+    let of_files = [
+        ("path", terms.path.is_some() && is_postgres),
+        ("delimiter", terms.delimiter.is_some() && !is_csv),
+        ("header", terms.header.is_some() && !is_csv),
+    ];
     if let Some((name, _)) = stray.chain(&of_files).find(|(_, is_there)| *is_there) {
         return Err(format!("`{name}` is not for this kind of source; leave it out"));
     }
@@ -226,7 +249,10 @@ fn origin(terms: &SourceTerms, folder: &Path) -> Result<Origin, String> {
         Ok::<_, String>(folder.join(path))
     };
     Ok(match terms.kind {
-        OriginKind::Csv => Origin::Csv { path: path()?, delimiter: delimiter(terms.delimiter.as_deref())? },
+        OriginKind::Csv => {
+            let (delimiter, header) = (delimiter(terms.delimiter.as_deref())?, terms.header.clone());
+            Origin::Csv { path: path()?, delimiter, header }
+        }
         OriginKind::Sqlite => Origin::Sqlite { path: path()?, table: table(terms)? },
         OriginKind::Postgres => {
             if terms.url.is_some() == terms.url_env.is_some() {

@@ -6,7 +6,7 @@ use crate::import::orders::{Open, asked_for_fill};
 use tickwerk_domain::command::FillReported;
 use tickwerk_domain::event::OrderFilled;
 use tickwerk_domain::{
-    AccountId, Event, InstrumentId, Money, OrderId, PositionEffect, PositionSide, Qty, Side,
+    AccountId, Event, InstrumentId, Money, OrderId, OrderType, PositionEffect, PositionSide, Price, Qty, Side,
 };
 use tickwerk_engine::positions::side_of;
 use tickwerk_import::{Fault, FillOrder, FillRow, FinalStatus, Place, Planned, REMEDY_NOT_OPEN};
@@ -16,10 +16,7 @@ impl History<'_> {
     pub(super) fn fill(&mut self, planned: &Planned, fill: &FillRow) -> Result<(), Fault> {
         let (id, open) = match &fill.order {
             FillOrder::Named { id, account, instrument, side } => {
-                let open = self.orders.get(id).cloned();
-                let not_open =
-                    || self.plan.fault(planned, "order", "is no order that was open then", REMEDY_NOT_OPEN);
-                let open = open.ok_or_else(not_open)?;
+                let open = self.open_order(planned, id)?;
                 self.check_named(planned, &open, (*account, *instrument, *side), fill)?;
                 (id.clone(), open)
             }
@@ -29,15 +26,14 @@ impl History<'_> {
             }
         };
         let key = self.key(&open);
-        let order_is_own = id.is_empty();
         // What may fail comes before anything is told.
         let booked = self.book.fill(&self.plan.names, key, open.side, fill);
         let FillBooked { value, fee_counted: fee, events } = booked.map_err(|TooLarge| {
             self.plan.fault(planned, "qty", "is worth more than an amount can hold", REMEDY_LARGE)
         })?;
-        let (open, is_full) = if order_is_own {
+        let (open, is_full) = if let FillOrder::Own { strategy, .. } = fill.order {
             let asked = asked_for_fill(fill, (open.account, open.side, open.position_effect));
-            let order = self.enter(planned.place, asked, 0, true, None);
+            let order = self.enter(planned.place, (asked, strategy), 0, true, None);
             (Open { order, cum_qty: fill.qty, cum_value: value, cum_fee: fee, ..open }, true)
         } else {
             self.orders.count_fill(&id, fill, value, fee).expect("the order is open")
@@ -57,20 +53,32 @@ impl History<'_> {
         let is_told = execution_id.to_string() == fill.id;
         self.push(planned.place, report, told, (!is_told).then_some(fill.id.as_str()));
         if is_full {
-            self.frames.forget(open.order);
-            if let Some(reason) = self.filled_fault(&open) {
-                self.refuse(
-                    open.place,
-                    Fault::new(
-                        "filled_qty",
-                        self.qty(&open, open.filled_qty.unwrap_or(Qty::ZERO)),
-                        reason,
-                        "mend the order, or its fills",
-                    ),
-                );
-            }
+            self.look_at_full(&open);
         }
         Ok(())
+    }
+
+    /// An order that is open, and whose terms whoever reads the journal still knows.
+    pub(super) fn open_order(&self, planned: &Planned, id: &str) -> Result<Open, Fault> {
+        let open = self.orders.get(id).cloned().ok_or_else(|| {
+            self.plan.fault(planned, "order", "is no order that was open then", REMEDY_NOT_OPEN)
+        })?;
+        if self.orders.count - open.ordinal >= ORDERS_KEPT as u64 {
+            let reason = format!("is older than the last {ORDERS_KEPT} orders, whose terms are kept");
+            let remedy = "give the order as two: one that ends, and one with what happened later";
+            return Err(self.plan.fault(planned, "order", reason, remedy));
+        }
+        Ok(open)
+    }
+
+    /// Looks at an order that has become full; nothing more will be said of it.
+    pub(super) fn look_at_full(&mut self, open: &Open) {
+        self.frames.forget(open.order);
+        if let Some(reason) = self.filled_fault(open) {
+            let told = self.qty(open, open.filled_qty.unwrap_or(Qty::ZERO));
+            let fault = Fault::new("filled_qty", told, reason, "mend the order, or its fills");
+            self.refuse(open.place, fault);
+        }
     }
 
     fn key(&self, open: &Open) -> Key {
@@ -100,11 +108,6 @@ impl History<'_> {
             let (whole, before) = (self.qty(open, open.qty), self.qty(open, open.cum_qty));
             let reason = format!("is more than its order has left: {before} of {whole} is filled");
             return Err(self.plan.fault(planned, "qty", reason, "mend the row, or the order's quantity"));
-        }
-        if self.orders.count - open.ordinal >= ORDERS_KEPT as u64 {
-            let reason = format!("is older than the last {ORDERS_KEPT} orders, whose terms are kept");
-            let remedy = "give the order as two: one that ends, and one with what was filled later";
-            return Err(self.plan.fault(planned, "order", reason, remedy));
         }
         self.check_side(planned, fill, (open.account, open.side, open.position_effect))
     }
@@ -152,12 +155,16 @@ fn own_order(
         instrument: fill.instrument,
         side,
         position_effect,
+        order_type: OrderType::Market,
         qty: fill.qty,
+        price: Price(0),
+        trigger_price: Price(0),
         cum_qty: Qty::ZERO,
         cum_value: 0,
         cum_fee: 0,
         status: FinalStatus::Filled,
         filled_qty: None,
+        venue_order_id: 0,
         place,
     }
 }
