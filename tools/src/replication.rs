@@ -97,10 +97,14 @@ impl Replication {
         let alarm = (!settings.alarm_lag.is_zero()).then(|| {
             let (counters, stop, limit) = (counters.clone(), Arc::clone(&stop), settings.alarm_lag);
             let watermarks = watermarks.clone();
-            let watch = move || watch_lag(&counters, &watermarks, &stop, limit);
+            let durable = move || Some(watermarks.durable_through());
+            let watch = move || watch_lag(&counters, durable, &stop, limit);
             std::thread::Builder::new().name("tw-pg-lag".to_owned()).spawn(watch)
         });
         tell(&format!("tickwerk: PostgreSQL {}", settings.server.name()));
+        if let Some(exposed) = settings.server.exposed_password() {
+            tell(&format!("warning: PostgreSQL: {exposed}"));
+        }
         Ok(Self { counters, stop, watermarks: watermarks.clone(), thread, alarm: alarm.transpose()? })
     }
 
@@ -153,8 +157,14 @@ fn told(text: &str) {
     tell(if text.starts_with("warning") { text.to_owned() } else { format!("tickwerk: {text}") }.as_str());
 }
 
-/// Tells when the database falls behind further than it may, and when it has caught up again.
-fn watch_lag(counters: &Counters, watermarks: &Watermarks, stop: &AtomicBool, limit: Duration) {
+/// Tells when the database falls behind further than it may, and when it has caught up again. `durable` says how far the
+/// journal is, where that is known.
+pub(crate) fn watch_lag(
+    counters: &Counters,
+    mut durable: impl FnMut() -> Option<Sequence>,
+    stop: &AtomicBool,
+    limit: Duration,
+) {
     let mut is_told = false;
     let mut next = Instant::now();
     while !stop.load(Ordering::Acquire) {
@@ -163,7 +173,9 @@ fn watch_lag(counters: &Counters, watermarks: &Watermarks, stop: &AtomicBool, li
             continue;
         }
         next += ALARM_LOOK;
-        counters.note_durable(watermarks.durable_through());
+        if let Some(through) = durable() {
+            counters.note_durable(through);
+        }
         let lag = counters.lag();
         if !is_told && lag.age >= limit {
             let seconds = lag.age.as_secs();

@@ -41,7 +41,8 @@ pub struct AsOf {
 pub async fn as_of(client: &Client, subject: AsOfSubject, moment: Moment) -> Result<AsOf, PostgresError> {
     let failed = || PostgresError::statement("ask how things stood");
     let at = match moment {
-        Moment::Sequence(at) => at,
+        // The database counts in 63 bits.
+        Moment::Sequence(at) => Sequence(at.0.min(i64::MAX.unsigned_abs())),
         Moment::Time(time) => {
             let microseconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
             let sql =

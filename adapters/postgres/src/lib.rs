@@ -43,7 +43,7 @@ pub use as_of::{AsOf, AsOfSubject, Moment, as_of};
 pub use bare::BareCopy;
 pub use changes::{Changes, RowChange};
 pub use checkpoint::Checkpoint;
-pub use connection::{connect, runtime};
+pub use connection::{Tell, attended, connect, runtime};
 pub use counters::{Counters, Lag};
 pub use doctor::{Finding, MANUAL, Severity, doctor};
 pub use error::PostgresError;

@@ -7,11 +7,12 @@
 //! Invariant: the same events from the same state give the same changes, however they are cut into batches.
 
 use crate::changes::Changes;
-use crate::error::PostgresError;
+use crate::error::{PostgresError, is_of_table, reason_of};
 use crate::fact::Fact;
 use crate::migrate::as_owner;
 use crate::projections;
 use crate::table::Table;
+use std::collections::BTreeSet;
 use tokio_postgres::{Client, GenericClient, SimpleQueryMessage, SimpleQueryRow, Transaction};
 
 /// An event that cannot be taken. It is parked with this reason, and the projection goes on without it.
@@ -112,8 +113,11 @@ pub(crate) async fn restore(
         let sql = projection.tables().iter().fold((*query).to_owned(), |sql, table| {
             sql.replace(&format!("{{{}}}", table.name), &table.sql_name(suffix))
         });
-        let answer = client.simple_query(&sql).await;
-        for message in answer.map_err(PostgresError::statement("read back the state of a projection"))? {
+        let answer = match client.simple_query(&sql).await {
+            Err(error) if is_of_table(&error) => return Ok(Err(reason_of(&error).into())),
+            answer => answer.map_err(PostgresError::statement("read back the state of a projection"))?,
+        };
+        for message in answer {
             if let SimpleQueryMessage::Row(row) = message
                 && let Err(poison) = projection.restore(number, &row)
             {
@@ -122,6 +126,16 @@ pub(crate) async fn restore(
         }
     }
     Ok(Ok(()))
+}
+
+/// Their tables that are there.
+pub(crate) async fn tables(client: &Client) -> Result<Vec<&'static Table>, PostgresError> {
+    let all: Vec<&'static Table> = all().iter().flat_map(|of| of.tables()).collect();
+    let names: Vec<String> = all.iter().map(|table| table.sql_name("")).collect();
+    let sql = "SELECT name FROM unnest($1::text[]) AS of (name) WHERE to_regclass(name) IS NOT NULL";
+    let rows = client.query(sql, &[&names]).await.map_err(PostgresError::statement("look for tables"))?;
+    let there: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(all.into_iter().filter(|table| there.contains(&table.sql_name(""))).collect())
 }
 
 /// How all of them stand, by name.
@@ -155,7 +169,6 @@ mod tests {
     use super::*;
     use crate::reading::type_of;
     use crate::table::Merge;
-    use std::collections::BTreeSet;
 
     #[test]
     fn projections_want_types_that_there_are_and_have_tables_of_their_own() {

@@ -8,7 +8,7 @@
 
 use crate::batch::Batch;
 use crate::batch_size::BatchSize;
-use crate::connection::{runtime, within};
+use crate::connection::{runtime, unless_told, within};
 use crate::counters::Counters;
 use crate::error::PostgresError;
 use crate::read_ahead::ReadAhead;
@@ -17,7 +17,6 @@ use crate::session;
 use crate::settings::Settings;
 use crate::shipping::Shipper;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -31,8 +30,6 @@ pub const DEPENDANT: &str = "postgres";
 /// The longest that one batch may take; far more than any does on a server that lives and a connection that is not slow.
 const SHIP_LIMIT: Duration = Duration::from_mins(2);
 const RETRY_MIN: Duration = Duration::from_millis(50);
-/// Once it was told to stop, what the server is busy with is waited for so long: a server that hangs holds nobody.
-const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How long anything is waited for before the stop is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// Retention hears of progress this often.
@@ -237,23 +234,6 @@ impl Replicator {
         write_dependant(&self.dir, &Dependant { name, kind, through, time })?;
         *registered = Some(Instant::now());
         Ok(())
-    }
-}
-
-/// Waits for `done`, and a little longer once it was told to stop; `None` where that was in vain.
-async fn unless_told<T>(
-    stop: &AtomicBool,
-    done: impl Future<Output = Result<T, PostgresError>>,
-) -> Result<Option<T>, PostgresError> {
-    let mut done = pin!(done);
-    let mut told = None;
-    loop {
-        if let Ok(done) = tokio::time::timeout(LOOK, &mut done).await {
-            return done.map(Some);
-        }
-        if stop.load(Ordering::Acquire) && told.get_or_insert_with(Instant::now).elapsed() >= STOP_GRACE {
-            return Ok(None);
-        }
     }
 }
 

@@ -12,11 +12,12 @@ mod replicate;
 mod status;
 mod verify;
 
+use crate::command::tell;
 use crate::config::Config;
 use crate::exit::BadConfig;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
-use tickwerk_postgres::{PostgresError, Settings, connect, runtime};
+use tickwerk_postgres::{PostgresError, Settings, attended, connect, runtime};
 use tokio::runtime::Runtime;
 use tokio_postgres::Client;
 
@@ -62,9 +63,13 @@ struct Place {
 impl Place {
     fn settings(&self) -> Result<Settings> {
         let config = Config::load(self.config.as_deref(), super::environment()?, &self.sets)?;
-        config.postgres.context(
+        let settings = config.postgres.context(
             "no server is named: give postgres.url in the file of --config, as TICKWERK__POSTGRES__URL, or with --set",
-        ).context(BadConfig)
+        ).context(BadConfig)?;
+        if let Some(exposed) = settings.server.exposed_password() {
+            tell(&format!("warning: {exposed}"));
+        }
+        Ok(settings)
     }
 
     /// Does something with a connection.
@@ -75,10 +80,11 @@ impl Place {
     ) -> Result<T> {
         let settings = self.settings()?;
         let runtime: Runtime = runtime()?;
-        Ok(runtime.block_on(async {
-            let client = connect(&settings.server, &format!("tickwerk db {what}")).await?;
+        let name = format!("tickwerk db {what}");
+        Ok(runtime.block_on(attended(&settings.server, &name, &tell, async {
+            let client = connect(&settings.server, &name).await?;
             done(client).await
-        })?)
+        }))?)
     }
 }
 

@@ -50,9 +50,9 @@ impl When {
             return Ok(Moment::Sequence(Sequence(sequence)));
         }
         let time = self.time.context("no moment is given: say --sequence or --time")?;
-        let nanoseconds =
-            u64::try_from(time.as_nanosecond()).with_context(|| format!("{time} is before 1970"))?;
-        Ok(Moment::Time(TimeNs(nanoseconds)))
+        // Stamps lie between 1970 and 2554: before there was nothing, behind there will be nothing more.
+        let nanoseconds = time.as_nanosecond().clamp(0, i128::from(u64::MAX));
+        Ok(Moment::Time(TimeNs(u64::try_from(nanoseconds).unwrap_or(u64::MAX))))
     }
 }
 
