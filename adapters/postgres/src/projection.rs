@@ -13,6 +13,7 @@ use crate::migrate::as_owner;
 use crate::projections;
 use crate::table::Table;
 use std::collections::BTreeSet;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, GenericClient, SimpleQueryMessage, SimpleQueryRow, Transaction};
 
 /// An event that cannot be taken. It is parked with this reason, and the projection goes on without it.
@@ -91,12 +92,23 @@ pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>
         if known.is_some() {
             continue;
         }
+        let mut is_whole = true;
         for table in projection.tables() {
-            as_owner(transaction, &table.create_sql("")).await?;
+            let sql = "SELECT to_regclass($1) IS NULL";
+            if transaction.query_one(sql, &[&table.sql_name("")]).await.map_err(failed())?.get(0) {
+                as_owner(transaction, &table.create_sql("")).await?;
+            } else {
+                is_whole = false;
+            }
         }
-        let sql = "INSERT INTO tickwerk.projection (name, version, status, global_position)
-             SELECT $1, $2, CASE WHEN EXISTS (SELECT FROM tickwerk.checkpoint) THEN 'paused' ELSE 'active' END, 0";
-        transaction.execute(sql, &[&projection.name(), &projection.version()]).await.map_err(failed())?;
+        // Rows that nobody answers for are not kept up.
+        let error =
+            (!is_whole).then_some("its tables were there, and nothing said how far they are; rebuild it");
+        let sql = "INSERT INTO tickwerk.projection (name, version, status, global_position, error)
+             SELECT $1, $2, CASE WHEN $3::text IS NOT NULL THEN 'failed'
+                 WHEN EXISTS (SELECT FROM tickwerk.checkpoint) THEN 'paused' ELSE 'active' END, 0, $3";
+        let values: [&(dyn ToSql + Sync); 3] = [&projection.name(), &projection.version(), &error];
+        transaction.execute(sql, &values).await.map_err(failed())?;
         made.push(projection.name().to_owned());
     }
     Ok(made)

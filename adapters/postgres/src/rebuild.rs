@@ -101,11 +101,21 @@ impl Rebuild<'_> {
         let waiting =
             Mutex::new(self.names.iter().filter(|name| known.insert(*name)).collect::<Vec<_>>().into_iter());
         let outcomes = Mutex::new(Vec::new());
+        let is_gone = AtomicBool::new(false);
         let work = || {
             loop {
                 let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some(name) = next else { return };
-                let outcome = self.one(name, on_progress);
+                // Nobody waits for a server that does not answer as often as there are read models.
+                let outcome = if is_gone.load(Ordering::Acquire) {
+                    let reason = "not begun, as PostgreSQL does not answer".to_owned();
+                    Err(PostgresError::Statement { what: "rebuild", reason, code: None })
+                } else {
+                    self.one(name, on_progress)
+                };
+                if outcome.as_ref().is_err_and(PostgresError::is_silence) {
+                    is_gone.store(true, Ordering::Release);
+                }
                 outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((name.clone(), outcome));
             }
         };

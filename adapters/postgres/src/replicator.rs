@@ -32,6 +32,8 @@ const SHIP_LIMIT: Duration = Duration::from_mins(2);
 const RETRY_MIN: Duration = Duration::from_millis(50);
 /// How long anything is waited for before the stop is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// A connection that has had nothing to ship for so long is one that works.
+const PROVEN: Duration = Duration::from_secs(2);
 /// Retention hears of progress this often.
 const REGISTER_EVERY: Duration = Duration::from_secs(5);
 
@@ -156,13 +158,7 @@ impl Replicator {
             (self.callbacks.tell)(&changed);
         }
         let reached = shipper.checkpoint().position;
-        let had_trouble = self.counters.trouble().is_some();
         self.counters.note_connection(reached);
-        if had_trouble {
-            (self.callbacks.tell)(&format!(
-                "PostgreSQL is there again; everything through {reached} is in it"
-            ));
-        }
         (self.callbacks.on_replicated)(reached);
         let (wait, counters) = (self.settings.batch_wait, self.counters.clone());
         let ahead = ReadAhead::start(reading, Arc::clone(size), wait, self.until, counters)?;
@@ -183,14 +179,21 @@ impl Replicator {
         size: &BatchSize,
         registered: &mut Option<Instant>,
     ) -> Result<End, PostgresError> {
+        let begun = Instant::now();
         loop {
             if self.is_told() {
                 return Ok(End::Stopped);
             }
             let batch = match batches.recv_timeout(LOOK) {
                 Ok(batch) => batch,
-                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Timeout) => {
+                    if begun.elapsed() >= PROVEN {
+                        self.tell_of_recovery();
+                    }
+                    continue;
+                }
                 Err(RecvTimeoutError::Disconnected) => {
+                    self.tell_of_recovery();
                     self.register(shipper, registered, true)?;
                     return Ok(End::CaughtUp);
                 }
@@ -209,11 +212,23 @@ impl Replicator {
                 }
             }
             self.counters.note_commit(through, rows);
+            self.tell_of_recovery();
             for failed in shipper.take_failed() {
                 (self.callbacks.tell)(&format!("warning: PostgreSQL: read model {failed}; it is left out"));
             }
             (self.callbacks.on_replicated)(through);
             self.register(shipper, registered, false)?;
+        }
+    }
+
+    /// A server that answers may have no room all the same, so that what is committed ends the trouble, or that nothing is to
+    /// be shipped.
+    fn tell_of_recovery(&mut self) {
+        if self.counters.end_trouble() {
+            let reached = self.counters.replicated_through();
+            (self.callbacks.tell)(&format!(
+                "PostgreSQL is there again; everything through {reached} is in it"
+            ));
         }
     }
 
