@@ -130,3 +130,23 @@ impl Counters {
         is_new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_new_once_until_it_has_ended() {
+        let counters = Counters::default();
+        assert!(!counters.end_trouble());
+        assert!(counters.note_trouble("no space in file base/1/7, line 20"));
+        // A connection alone mends nothing: the disk may be full.
+        counters.note_connection(Sequence(5));
+        assert!(!counters.note_trouble("no space in file base/1/9, line 1000"));
+        assert_eq!(counters.trouble().as_deref(), Some("no space in file base/1/9, line 1000"));
+        assert!(counters.note_trouble("the server is gone"));
+        assert!(counters.end_trouble() && !counters.end_trouble());
+        assert!(counters.note_trouble("the server is gone"));
+        assert_eq!(counters.failures(), 4);
+    }
+}

@@ -84,10 +84,7 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
     };
     let transaction = client.transaction().await.map_err(failed())?;
     // Two at once: the second finds everything done.
-    transaction
-        .batch_execute("SELECT pg_advisory_xact_lock(hashtextextended('tickwerk.migrate', 0))")
-        .await
-        .map_err(failed())?;
+    lock_schema(&transaction).await?;
     transaction.batch_execute(ROLES).await.map_err(failed())?;
     let applied = applied_steps(&transaction).await?;
     check(&applied)?;
@@ -105,6 +102,12 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
     views::apply(&transaction).await?;
     transaction.commit().await.map_err(failed())?;
     Ok(migrated)
+}
+
+/// Keeps everybody else from changing the schema until the transaction ends.
+pub(crate) async fn lock_schema(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended('tickwerk.migrate', 0))";
+    transaction.batch_execute(sql).await.map_err(PostgresError::statement("wait for who changes the schema"))
 }
 
 /// Refuses a database whose schema is not what this build needs.

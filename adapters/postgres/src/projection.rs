@@ -9,7 +9,7 @@
 use crate::changes::Changes;
 use crate::error::{PostgresError, is_of_table, reason_of};
 use crate::fact::Fact;
-use crate::migrate::as_owner;
+use crate::migrate::{as_owner, lock_schema};
 use crate::projections;
 use crate::table::Table;
 use std::collections::BTreeSet;
@@ -84,6 +84,7 @@ pub struct ProjectionStatus {
 pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>, PostgresError> {
     let failed = || PostgresError::statement("make the tables of projections");
     let mut made = Vec::new();
+    mend(transaction).await?;
     for projection in all() {
         let known = transaction
             .query_opt("SELECT FROM tickwerk.projection WHERE name = $1", &[&projection.name()])
@@ -92,18 +93,10 @@ pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>
         if known.is_some() {
             continue;
         }
-        let mut is_whole = true;
-        for table in projection.tables() {
-            let sql = "SELECT to_regclass($1) IS NULL";
-            if transaction.query_one(sql, &[&table.sql_name("")]).await.map_err(failed())?.get(0) {
-                as_owner(transaction, &table.create_sql("")).await?;
-            } else {
-                is_whole = false;
-            }
-        }
+        let is_new = make_tables(transaction, projection.as_ref()).await? == projection.tables().len();
         // Rows that nobody answers for are not kept up.
         let error =
-            (!is_whole).then_some("its tables were there, and nothing said how far they are; rebuild it");
+            (!is_new).then_some("its tables were there, and nothing said how far they are; rebuild it");
         let sql = "INSERT INTO tickwerk.projection (name, version, status, global_position, error)
              SELECT $1, $2, CASE WHEN $3::text IS NOT NULL THEN 'failed'
                  WHEN EXISTS (SELECT FROM tickwerk.checkpoint) THEN 'paused' ELSE 'active' END, 0, $3";
@@ -112,6 +105,41 @@ pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>
         made.push(projection.name().to_owned());
     }
     Ok(made)
+}
+
+/// Makes those of its tables that are not there, without rows; how many.
+async fn make_tables(
+    transaction: &Transaction<'_>,
+    projection: &dyn Projection,
+) -> Result<usize, PostgresError> {
+    let mut made = 0;
+    for table in projection.tables() {
+        let sql = "SELECT to_regclass($1) IS NULL";
+        let asked = transaction.query_one(sql, &[&table.sql_name("")]).await;
+        if asked.map_err(PostgresError::statement("look for tables"))?.get(0) {
+            as_owner(transaction, &table.create_sql("")).await?;
+            made += 1;
+        }
+    }
+    Ok(made)
+}
+
+/// Makes tables that somebody dropped, as views need all of them; their read models failed and are rebuilt by command.
+pub(crate) async fn mend(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("make the tables of projections");
+    // Alone, as several may look at once.
+    lock_schema(transaction).await?;
+    for known in statuses(transaction).await? {
+        let named = |of: &Box<dyn Projection>| of.name() == known.name && of.version() == known.version;
+        let Some(projection) = all().into_iter().find(named) else { continue };
+        if make_tables(transaction, projection.as_ref()).await? == 0 {
+            continue;
+        }
+        fail(transaction, &known.name, "tables of it were missing and are empty now; rebuild it").await?;
+        let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
+        transaction.execute(sql, &[]).await.map_err(failed())?;
+    }
+    Ok(())
 }
 
 /// Reads back what a projection keeps in memory, from its tables with `suffix`. Rows that it cannot take are a reason for it

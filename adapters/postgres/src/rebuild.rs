@@ -10,7 +10,7 @@ use crate::connection::{self, Tell, attended, connect, runtime, unless_told};
 use crate::error::PostgresError;
 use crate::meaning::position;
 use crate::migrate::check_schema;
-use crate::projection::Projection;
+use crate::projection::{self, Projection};
 use crate::refold::{Refold, Target, move_to, named};
 use crate::settings::Settings;
 use crate::views;
@@ -107,7 +107,9 @@ impl Rebuild<'_> {
                 let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some(name) = next else { return };
                 // Nobody waits for a server that does not answer as often as there are read models.
-                let outcome = if is_gone.load(Ordering::Acquire) {
+                let outcome = if self.stop.load(Ordering::Acquire) {
+                    Err(told_to_stop())
+                } else if is_gone.load(Ordering::Acquire) {
                     let reason = "not begun, as PostgreSQL does not answer".to_owned();
                     Err(PostgresError::Statement { what: "rebuild", reason, code: None })
                 } else {
@@ -245,6 +247,7 @@ async fn prepare(client: &mut Client, projection: &dyn Projection) -> Result<(),
     let failed = || PostgresError::statement("make the tables of a rebuild");
     let name = projection.name();
     let transaction = client.transaction().await.map_err(failed())?;
+    projection::mend(&transaction).await?;
     for table in projection.tables() {
         let sql = format!("DROP TABLE IF EXISTS {}; {}", table.sql_name(SHADOW), table.create_sql(SHADOW));
         transaction.batch_execute(&sql).await.map_err(failed())?;

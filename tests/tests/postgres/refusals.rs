@@ -6,6 +6,7 @@ use crate::support::{
     checkpoint, db, last_sequence, migrate, ship, start_shipping, tables, text, traded, wait_until_shipped,
     with_url,
 };
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn of_two_replicators_at_once_one_is_refused_and_the_other_goes_on() {
@@ -93,7 +94,11 @@ fn servers_that_cannot_be_used_are_named_with_a_remedy_and_without_a_password() 
     check(&format!("{url} password=right"), 0, &[]);
 
     database.execute("CREATE ROLE stranger LOGIN");
-    check(&server.address_as("stranger", "postgres"), 1, &["permission denied"]);
+    check(
+        &server.address_as("stranger", "postgres"),
+        1,
+        &["permission denied", "needs tickwerk_reader to look, tickwerk_writer to ship"],
+    );
     database.execute("ALTER DATABASE postgres SET default_transaction_read_only = on");
     check(&address, 1, &["the server is read-only"]);
     database.execute("SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only");
@@ -114,7 +119,13 @@ fn a_password_is_taken_from_a_file_and_refused_where_others_see_it() {
     let file = bench.path("password");
     std::fs::write(&file, "r1ght\n").expect("a file can be written");
     let set = format!("postgres.password_file={}", text(&file));
-    db(&url, &["migrate", "--set", &set]).expect(0);
+    // Everybody on this host can read it.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("a file of our own");
+    let exposed =
+        db(&url, &["migrate", "--set", &set]).expect_told(0, &["is open to every user", "chmod 600"]);
+    assert!(!exposed.stderr.contains("r1ght"), "{}", exposed.stderr);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("a file of our own");
+    assert_eq!(db(&url, &["migrate", "--set", &set]).expect(0).stderr, "");
     db(&url, &["replicate", text(&journal), "--until-caught-up", "--set", &set]).expect(0);
 }
 
@@ -192,6 +203,55 @@ fn a_projection_that_cannot_be_written_fails_alone() {
         (&0.into(), &last_sequence(&journal).into()),
         "{shown}"
     );
+}
+
+#[test]
+fn a_read_model_whose_table_is_gone_fails_alone_and_comes_back_by_a_rebuild() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(400);
+    migrate(&place.address);
+    let database = Database::open(&place.address);
+    // Before the first batch, and between two.
+    database.execute("DROP TABLE tickwerk.candles CASCADE");
+    let mut replicator = start_shipping(&place.address, &journal, 20);
+    wait_until_shipped(&place.address, 1);
+    database.execute("DROP TABLE tickwerk.orders CASCADE");
+    wait_until_shipped(&place.address, last_sequence(&journal));
+    replicator
+        .wait_until_told("read model candles failed: its table tickwerk.candles is missing; rebuild it");
+    replicator.stop().expect(0);
+    // Orders may have been all there already; whoever ships next finds out.
+    ship(&place.address, &journal);
+    let failed =
+        "SELECT string_agg(name, ' ' ORDER BY name) FROM tickwerk.projection WHERE status = 'failed'";
+    assert_eq!(database.value(failed), "candles orders");
+    db(&place.address, &["projections", "rebuild", text(&journal), "candles", "orders"]).expect(0);
+    db(&place.address, &["verify", text(&journal)]).expect(0);
+}
+
+#[test]
+fn how_far_behind_the_database_is_is_told_of_copies_and_of_what_was_never_shipped() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(200);
+    migrate(&place.address);
+    let last = last_sequence(&journal);
+    let status = || db(&place.address, &["status", text(&journal), "--json"]).expect(0).json();
+    let expect = |lag: u64| {
+        let shown = status();
+        assert_eq!((&shown["durable_through"], &shown["lag_events"]), (&last.into(), &lag.into()), "{shown}");
+        // Its records are of 2023.
+        assert_eq!(shown["lag_s"].as_u64() > Some(0), lag > 0, "{shown}");
+    };
+    expect(last);
+    // A copy has no watermarks.
+    std::fs::remove_file(journal.join("WATERMARKS")).expect("a file of our own");
+    expect(last);
+    db(&place.address, &["replicate", text(&journal), "--until-caught-up"]).expect(0);
+    expect(0);
+    Database::open(&place.address)
+        .execute("UPDATE tickwerk.checkpoint SET global_position = global_position + 5");
+    let told = db(&place.address, &["status", text(&journal)]).expect(0);
+    assert!(told.stdout.contains(&format!("ahead of the journal, which ends at {last}")), "{}", told.stdout);
 }
 
 #[test]

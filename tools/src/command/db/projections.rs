@@ -195,8 +195,11 @@ fn rebuild(making: &Making, names: Vec<String>) -> Result<u8> {
     for (name, outcome) in outcomes {
         if let Err(error) = outcome {
             let error = anyhow::Error::new(error).context(format!("rebuilding {name}"));
-            if let Some(before) = failed.replace(error) {
-                tell(&format!("error: {before:#}"));
+            // The first is the cause of the process's end.
+            if failed.is_some() {
+                tell(&format!("error: {error:#}"));
+            } else {
+                failed = Some(error);
             }
         }
     }
