@@ -36,6 +36,31 @@ pub(crate) struct Replication {
     alarm: Option<JoinHandle<()>>,
 }
 
+/// What a monitor sees of it while it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplicationFigures {
+    counters: Counters,
+    watermarks: Watermarks,
+}
+
+impl ReplicationFigures {
+    pub(crate) fn to_json(&self) -> Value {
+        // Replication itself notes it only while it has a server.
+        self.counters.note_durable(self.watermarks.durable_through());
+        let (lag, counters) = (self.counters.lag(), &self.counters);
+        json!({
+            "replicated_through": counters.replicated_through().0,
+            "lag_events": lag.events,
+            "lag_s": lag.age.as_secs_f64(),
+            "commits_total": counters.commits(),
+            "rows_total": counters.rows(),
+            "connections_total": counters.connections(),
+            "failures_total": counters.failures(),
+            "trouble": counters.trouble(),
+        })
+    }
+}
+
 /// What it came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Replicated {
@@ -106,6 +131,11 @@ impl Replication {
             tell(&format!("warning: PostgreSQL: {exposed}"));
         }
         Ok(Self { counters, stop, watermarks: watermarks.clone(), thread, alarm: alarm.transpose()? })
+    }
+
+    /// What a monitor sees of it.
+    pub(crate) fn figures(&self) -> ReplicationFigures {
+        ReplicationFigures { counters: self.counters.clone(), watermarks: self.watermarks.clone() }
     }
 
     /// Ships what is left, for a bounded time, and ends.

@@ -104,7 +104,10 @@ impl PostgresError {
     pub(crate) fn statement(what: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Self {
         move |error| {
             let code = error.code().map(|code| code.code().to_owned());
-            let reason = reason_of(&error) + code.as_deref().map_or("", remedy_of);
+            // Some say themselves which role is needed.
+            let names_roles = what.contains("tickwerk_");
+            let remedy = code.as_deref().filter(|_| !names_roles).map_or("", remedy_of);
+            let reason = reason_of(&error) + remedy;
             Self::Statement { what, reason, code }
         }
     }

@@ -130,8 +130,9 @@ pub(crate) async fn mend(transaction: &Transaction<'_>) -> Result<(), PostgresEr
     // Alone, as several may look at once.
     lock_schema(transaction).await?;
     for known in statuses(transaction).await? {
-        let named = |of: &Box<dyn Projection>| of.name() == known.name && of.version() == known.version;
-        let Some(projection) = all().into_iter().find(named) else { continue };
+        let mut ours = all().into_iter();
+        let ours = ours.find(|of| of.name() == known.name && of.version() == known.version);
+        let Some(projection) = ours else { continue };
         if make_tables(transaction, projection.as_ref()).await? == 0 {
             continue;
         }

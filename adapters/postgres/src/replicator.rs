@@ -188,12 +188,12 @@ impl Replicator {
                 Ok(batch) => batch,
                 Err(RecvTimeoutError::Timeout) => {
                     if begun.elapsed() >= PROVEN {
-                        self.tell_of_recovery();
+                        self.tell_of_recovery(shipper.checkpoint().position);
                     }
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.tell_of_recovery();
+                    self.tell_of_recovery(shipper.checkpoint().position);
                     self.register(shipper, registered, true)?;
                     return Ok(End::CaughtUp);
                 }
@@ -211,8 +211,8 @@ impl Replicator {
                     return Err(error);
                 }
             }
+            self.tell_of_recovery(through);
             self.counters.note_commit(through, rows);
-            self.tell_of_recovery();
             for failed in shipper.take_failed() {
                 (self.callbacks.tell)(&format!("warning: PostgreSQL: read model {failed}; it is left out"));
             }
@@ -223,9 +223,8 @@ impl Replicator {
 
     /// A server that answers may have no room all the same, so that what is committed ends the trouble, or that nothing is to
     /// be shipped.
-    fn tell_of_recovery(&mut self) {
+    fn tell_of_recovery(&mut self, reached: Sequence) {
         if self.counters.end_trouble() {
-            let reached = self.counters.replicated_through();
             (self.callbacks.tell)(&format!(
                 "PostgreSQL is there again; everything through {reached} is in it"
             ));

@@ -127,3 +127,20 @@ pub async fn drop_partition(
     transaction.commit().await.map_err(failed())?;
     Ok(row.get(0))
 }
+
+/// Changes how long a family of events is kept, and notes who asked and why; how long it was before.
+pub async fn keep_events(
+    client: &mut Client,
+    family: &str,
+    age: &str,
+    reason: &str,
+    actor: &str,
+) -> Result<String, PostgresError> {
+    let failed = || PostgresError::statement("change how long events are kept");
+    let transaction = client.transaction().await.map_err(failed())?;
+    transaction.batch_execute("SET LOCAL ROLE tickwerk_owner").await.map_err(failed())?;
+    let sql = "SELECT tickwerk.keep_events($1, $2::text::interval, $3, $4)::text";
+    let row = transaction.query_one(sql, &[&family, &age, &reason, &actor]).await.map_err(failed())?;
+    transaction.commit().await.map_err(failed())?;
+    Ok(row.get(0))
+}

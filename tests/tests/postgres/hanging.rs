@@ -33,8 +33,14 @@ fn no_ring_waits_for_a_server_that_stops_or_hangs_and_the_lag_is_told() {
         scope.spawn(|| load.send(&journal));
         load.wait_for_more(300);
         daemon.wait_until_told("ALARM: PostgreSQL is");
+        let away = daemon.replication();
+        assert!(away["lag_events"].as_u64() > Some(0) && away["lag_s"].as_f64() >= Some(1.0), "{away}");
+        assert!(away["trouble"].is_string() && away["failures_total"].as_u64() > Some(0), "{away}");
         server.run();
         daemon.wait_until_told("PostgreSQL has caught up with the journal");
+        let back = daemon.replication();
+        assert!(back["trouble"].is_null() && back["commits_total"].as_u64() > Some(0), "{back}");
+        assert!(back["lag_s"].as_f64() < away["lag_s"].as_f64(), "{back}");
         server.freeze(true);
         load.wait_for_more(600);
         expect_no_waits(&daemon.watermarks());

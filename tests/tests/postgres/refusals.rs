@@ -76,6 +76,9 @@ fn servers_that_cannot_be_used_are_named_with_a_remedy_and_without_a_password() 
         assert!(!told.contains("s3cr3t"), "{told}");
     };
     check(&address, 1, &["has no schema tickwerk", "tickwerk db migrate"]);
+    database.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    db(&server.address("latin"), &["migrate"])
+        .expect_told(1, &["latin is encoded in LATIN1", "ENCODING 'UTF8'"]);
     check(
         "host=/nowhere user=nobody password=s3cr3t",
         74,
@@ -306,6 +309,40 @@ fn partitions_go_by_command_only_and_do_not_come_back() {
     db(&place.address, &[&["drop-partition", "events_none"][..], &why].concat())
         .expect_told(1, &["there is no partition events_none"]);
     process::run(["db", "status"]).expect_told(78, &["no server is named"]);
+}
+
+#[test]
+fn how_long_events_are_kept_is_changed_by_command_and_audited_however_it_was_changed() {
+    let Some(place) = database() else { return };
+    migrate(&place.address);
+    let keep = |rest: &[&str]| db(&place.address, &[&["keep"][..], rest].concat());
+    let why = ["--reason", "the regulator's \"ten\"", "--actor", "o'brien"];
+    let shown = keep(&["--json"]).expect(0).json();
+    assert!(
+        shown["before"].is_null() && shown["retention"].as_array().is_some_and(|of| of.len() == 9),
+        "{shown}"
+    );
+    keep(&["order", "10 years"]).expect_told(2, &["--reason", "--actor"]);
+    for (family, age, words) in [
+        ("order", "-1 days", "events cannot be kept for"),
+        ("order", "soon", "invalid input syntax for type interval"),
+        ("nothing", "1 day", "there is no family of events nothing"),
+    ] {
+        keep(&[&[family, &format!(" {age}")][..], &why].concat()).expect_told(1, &[words]);
+    }
+    let changed = keep(&[&["order", "10 years", "--json"][..], &why].concat()).expect(0).json();
+    assert_eq!((&changed["family"], &changed["before"]), (&"order".into(), &"7 years".into()), "{changed}");
+    let database = Database::open(&place.address);
+    database.execute("UPDATE tickwerk.event_family SET keep = '2 days' WHERE family = 'market'");
+    let acts = "SELECT string_agg(concat_ws('|', action, subject, before, after, reason, actor), ';' ORDER BY recorded_at)
+        FROM tickwerk.audit_log WHERE category = 'retention'";
+    assert_eq!(
+        database.value(acts),
+        "keep|order|7 years|10 years|the regulator's \"ten\"|o'brien;keep|market|30 days|2 days|none was given|postgres"
+    );
+    database.execute("SET ROLE tickwerk_writer");
+    let sql = "SELECT tickwerk.keep_events('order', '1 day', 'mine', 'mallory')";
+    assert!(database.try_rows(sql).expect_err(sql).contains("permission denied"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod as_of;
 mod catalogue;
 mod doctor;
 mod drop_partition;
+mod keep;
 mod migrate;
 mod projections;
 mod replicate;
@@ -45,6 +46,8 @@ enum Action {
     Catalogue(catalogue::Options),
     /// Compares the server's configuration with what this load wants, and looks its tables over; changes nothing.
     Doctor(doctor::Options),
+    /// Says how long each family of events is kept, or changes it; drops nothing.
+    Keep(keep::Options),
     /// Drops partitions of events, by name or by age.
     DropPartition(drop_partition::Options),
 }
@@ -98,6 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::AsOf(options) => as_of::run(options),
         Action::Catalogue(options) => catalogue::run(options),
         Action::Doctor(options) => doctor::run(options),
+        Action::Keep(options) => keep::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn compare(
     for projection in projection::all() {
         let status = statuses.iter().find(|status| status.name == projection.name());
         match why_not(projection.as_ref(), status, first, tables) {
-            Err(WhyNot::Different(found)) => return Ok((verified, Some(found))),
+            Err(WhyNot::Different(found)) => return Ok((verified, Some(*found))),
             Err(WhyNot::Unchecked(reason)) => verified.push(ModelVerified {
                 name: projection.name().to_owned(),
                 through: status.map_or(Sequence::NONE, |status| sequence(status.position)),
@@ -107,7 +107,7 @@ enum WhyNot {
     /// Nobody can say whether it is right.
     Unchecked(String),
     /// It is not what the database says that it is.
-    Different(Difference),
+    Different(Box<Difference>),
 }
 
 /// How a read model stands, or why it cannot be compared.
@@ -129,7 +129,7 @@ fn why_not<'s>(
             found: None,
         };
         let reason = format!("projection {name}, table {}: {reason}", table.name);
-        Err(WhyNot::Different(Difference { sequence: at, reason, model: Some(model) }))
+        Err(WhyNot::Different(Box::new(Difference { sequence: at, reason, model: Some(model) })))
     };
     let unchecked = |reason| Err(WhyNot::Unchecked(reason));
     let Some(status) = status else {
