@@ -35,6 +35,31 @@ pub(crate) struct Replication {
     alarm: Option<JoinHandle<()>>,
 }
 
+/// What a monitor sees of it while it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplicationFigures {
+    counters: Counters,
+    watermarks: Watermarks,
+}
+
+impl ReplicationFigures {
+    pub(crate) fn to_json(&self) -> Value {
+        // Replication itself notes it only while it has a server.
+        self.counters.note_durable(self.watermarks.durable_through());
+        let (lag, counters) = (self.counters.lag(), &self.counters);
+        json!({
+            "replicated_through": counters.replicated_through().0,
+            "lag_events": lag.events,
+            "lag_s": lag.age.as_secs_f64(),
+            "commits_total": counters.commits(),
+            "rows_total": counters.rows(),
+            "connections_total": counters.connections(),
+            "failures_total": counters.failures(),
+            "trouble": counters.trouble(),
+        })
+    }
+}
+
 /// What it came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Replicated {
@@ -96,11 +121,20 @@ impl Replication {
         let alarm = (!settings.alarm_lag.is_zero()).then(|| {
             let (counters, stop, limit) = (counters.clone(), Arc::clone(&stop), settings.alarm_lag);
             let watermarks = watermarks.clone();
-            let watch = move || watch_lag(&counters, &watermarks, &stop, limit);
+            let durable = move || Some(watermarks.durable_through());
+            let watch = move || watch_lag(&counters, durable, &stop, limit);
             std::thread::Builder::new().name("tw-pg-lag".to_owned()).spawn(watch)
         });
         tell(&format!("tickwerk: PostgreSQL {}", settings.server.name()));
+        if let Some(exposed) = settings.server.exposed_password() {
+            tell(&format!("warning: PostgreSQL: {exposed}"));
+        }
         Ok(Self { counters, stop, watermarks: watermarks.clone(), thread, alarm: alarm.transpose()? })
+    }
+
+    /// What a monitor sees of it.
+    pub(crate) fn figures(&self) -> ReplicationFigures {
+        ReplicationFigures { counters: self.counters.clone(), watermarks: self.watermarks.clone() }
     }
 
     /// Ships what is left, for a bounded time, and ends.
@@ -152,8 +186,14 @@ fn told(text: &str) {
     tell(if text.starts_with("warning") { text.to_owned() } else { format!("tickwerk: {text}") }.as_str());
 }
 
-/// Tells when the database falls behind further than it may, and when it has caught up again.
-fn watch_lag(counters: &Counters, watermarks: &Watermarks, stop: &AtomicBool, limit: Duration) {
+/// Tells when the database falls behind further than it may, and when it has caught up again. `durable` says how far the
+/// journal is, where that is known.
+pub(crate) fn watch_lag(
+    counters: &Counters,
+    mut durable: impl FnMut() -> Option<Sequence>,
+    stop: &AtomicBool,
+    limit: Duration,
+) {
     let mut is_told = false;
     let mut next = Instant::now();
     while !stop.load(Ordering::Acquire) {
@@ -162,7 +202,9 @@ fn watch_lag(counters: &Counters, watermarks: &Watermarks, stop: &AtomicBool, li
             continue;
         }
         next += ALARM_LOOK;
-        counters.note_durable(watermarks.durable_through());
+        if let Some(through) = durable() {
+            counters.note_durable(through);
+        }
         let lag = counters.lag();
         if !is_told && lag.age >= limit {
             let seconds = lag.age.as_secs();

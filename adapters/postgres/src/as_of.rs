@@ -31,6 +31,8 @@ pub enum Moment {
 pub struct AsOf {
     /// The last record that is in it.
     pub sequence: Sequence,
+    /// The time of the last record that the database has, where the moment does not lie before it: more may come.
+    pub reached: Option<TimeNs>,
     /// Names of the columns, and whether each holds whole numbers.
     pub columns: Vec<(String, bool)>,
     /// Values as text; numbers are exact.
@@ -40,13 +42,17 @@ pub struct AsOf {
 /// Asks.
 pub async fn as_of(client: &Client, subject: AsOfSubject, moment: Moment) -> Result<AsOf, PostgresError> {
     let failed = || PostgresError::statement("ask how things stood");
+    let mut reached = None;
     let at = match moment {
-        Moment::Sequence(at) => at,
+        // The database counts in 63 bits.
+        Moment::Sequence(at) => Sequence(at.0.min(i64::MAX.unsigned_abs())),
         Moment::Time(time) => {
             let microseconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
             let sql =
-                "SELECT tickwerk.sequence_at(timestamptz 'epoch' + $1::bigint * interval '1 microsecond')";
+                "SELECT tickwerk.sequence_at(timestamptz 'epoch' + $1::bigint * interval '1 microsecond'),
+                (SELECT recorded_at_ns FROM tickwerk.checkpoint WHERE recorded_at_ns / 1000 <= $1)";
             let row = client.query_one(sql, &[&microseconds]).await.map_err(failed())?;
+            reached = row.get::<_, Option<i64>>(1).map(|last| TimeNs(last.unsigned_abs()));
             sequence(row.get(0))
         }
     };
@@ -71,5 +77,5 @@ pub async fn as_of(client: &Client, subject: AsOfSubject, moment: Moment) -> Res
         };
         Some((0..row.len()).map(|place| row.get(place).map(ToOwned::to_owned)).collect())
     });
-    Ok(AsOf { sequence: at, columns, rows: rows.collect() })
+    Ok(AsOf { sequence: at, reached, columns, rows: rows.collect() })
 }

@@ -106,7 +106,11 @@ impl Counters {
     pub(crate) fn note_connection(&self, through: Sequence) {
         self.0.replicated_through.store(through.0, Ordering::Release);
         self.0.connections.fetch_add(1, Ordering::Relaxed);
-        *held(&self.0.trouble) = None;
+    }
+
+    /// Notes that nothing is wrong any more; whether something was.
+    pub(crate) fn end_trouble(&self) -> bool {
+        held(&self.0.trouble).take().is_some()
     }
 
     pub(crate) fn note_commit(&self, through: Sequence, rows: u64) {
@@ -119,8 +123,30 @@ impl Counters {
     pub(crate) fn note_trouble(&self, text: &str) -> bool {
         self.0.failures.fetch_add(1, Ordering::Relaxed);
         let mut trouble = held(&self.0.trouble);
-        let is_new = trouble.as_deref() != Some(text);
+        // The same trouble may name another line or file each time.
+        let words = |text: &str| text.replace(|letter: char| letter.is_ascii_digit(), "");
+        let is_new = trouble.as_deref().is_none_or(|known| words(known) != words(text));
         *trouble = Some(text.to_owned());
         is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_trouble_is_new_once_until_it_has_ended() {
+        let counters = Counters::default();
+        assert!(!counters.end_trouble());
+        assert!(counters.note_trouble("no space in file base/1/7, line 20"));
+        // A connection alone mends nothing: the disk may be full.
+        counters.note_connection(Sequence(5));
+        assert!(!counters.note_trouble("no space in file base/1/9, line 1000"));
+        assert_eq!(counters.trouble().as_deref(), Some("no space in file base/1/9, line 1000"));
+        assert!(counters.note_trouble("the server is gone"));
+        assert!(counters.end_trouble() && !counters.end_trouble());
+        assert!(counters.note_trouble("the server is gone"));
+        assert_eq!(counters.failures(), 4);
     }
 }

@@ -7,7 +7,7 @@
 mod advice;
 mod tables;
 
-use crate::connection::{connect, runtime};
+use crate::connection::{Tell, attended, connect, runtime};
 use crate::error::PostgresError;
 use crate::migrate::check_schema;
 use crate::settings::Settings;
@@ -60,9 +60,10 @@ fn failed() -> impl FnOnce(tokio_postgres::Error) -> PostgresError {
 }
 
 /// Looks a server over; the worst first.
-pub fn doctor(settings: &Settings) -> Result<Vec<Finding>, PostgresError> {
-    runtime()?.block_on(async {
-        let mut client = connect(&settings.server, "tickwerk db doctor").await?;
+pub fn doctor(settings: &Settings, tell: Tell<'_>) -> Result<Vec<Finding>, PostgresError> {
+    let name = "tickwerk db doctor";
+    runtime()?.block_on(attended(&settings.server, name, tell, async {
+        let mut client = connect(&settings.server, name).await?;
         check_schema(&client).await?;
         let begun = client.build_transaction().read_only(true).start().await;
         let transaction = begun.map_err(failed())?;
@@ -71,7 +72,7 @@ pub fn doctor(settings: &Settings) -> Result<Vec<Finding>, PostgresError> {
         findings.extend(of_replication(&transaction).await?);
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         Ok(findings)
-    })
+    }))
 }
 
 /// What stands still: read models, and slots that keep the server's log for ever.

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use tickwerk_domain::Sequence;
 use tickwerk_journal::{FileError, ReadError, RegisterError};
+use tokio_postgres::error::SqlState;
 
 /// Why PostgreSQL could not be reached or used.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +104,11 @@ impl PostgresError {
     pub(crate) fn statement(what: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Self {
         move |error| {
             let code = error.code().map(|code| code.code().to_owned());
-            Self::Statement { what, reason: reason_of(&error), code }
+            // Some say themselves which role is needed.
+            let names_roles = what.contains("tickwerk_");
+            let remedy = code.as_deref().filter(|_| !names_roles).map_or("", remedy_of);
+            let reason = reason_of(&error) + remedy;
+            Self::Statement { what, reason, code }
         }
     }
 
@@ -130,6 +135,11 @@ impl PostgresError {
         }
     }
 
+    /// Whether nobody answered at all, not even to refuse.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::Connect { is_refused: false, .. } | Self::Late { .. })
+    }
+
     /// Whether it passes by itself: a connection that was lost, or a transaction that another one was in the way of.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -153,9 +163,25 @@ impl PostgresError {
     }
 }
 
+/// What helps where nothing but the server's code is known.
+fn remedy_of(code: &str) -> &'static str {
+    match code {
+        "42501" => {
+            "; the user of postgres.url needs tickwerk_reader to look, tickwerk_writer to ship and tickwerk_owner for the rest"
+        }
+        "55P03" => "; somebody else has held a lock on it for too long: end that, or try again",
+        _ => "",
+    }
+}
+
 /// Whether the server refused a row for what is in it, so that another one may pass: data, constraints, limits of size.
 pub(crate) fn is_of_data(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)))
+}
+
+/// Whether a table or column is not there that ought to be: somebody changed the schema by hand.
+pub(crate) fn is_of_table(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN].contains(code))
 }
 
 /// What the server said, or the chain of causes.

@@ -43,7 +43,7 @@ pub use as_of::{AsOf, AsOfSubject, Moment, as_of};
 pub use bare::BareCopy;
 pub use changes::{Changes, RowChange};
 pub use checkpoint::Checkpoint;
-pub use connection::{connect, runtime};
+pub use connection::{Tell, attended, connect, runtime};
 pub use counters::{Counters, Lag};
 pub use doctor::{Finding, MANUAL, Severity, doctor};
 pub use error::PostgresError;
@@ -57,7 +57,9 @@ pub use rebuild::{Outcome, Progress, Rebuild, RebuildStatus, Rebuilt, rebuilds};
 pub use replicator::{Callbacks, DEPENDANT, Replicator, Until};
 pub use selection::{Market, Selection, Wanted};
 pub use settings::{Server, Settings, Tls};
-pub use status::{Partition, Retention, Selected, Status, drop_partition, partitions, retentions, status};
+pub use status::{
+    Partition, Retention, Selected, Status, drop_partition, keep_events, partitions, retentions, status,
+};
 pub use table::{Column, Merge, Rows, Table};
 pub use value::{Type, Value};
 pub use verify::{Difference, ModelDifference, ModelVerified, Progress as VerifyProgress, Verified, verify};

@@ -83,12 +83,10 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
             "migrate the schema; the user needs the right to create a schema, and roles unless tickwerk_owner, tickwerk_writer and tickwerk_reader are granted to it",
         )
     };
+    check_encoding(client).await?;
     let transaction = client.transaction().await.map_err(failed())?;
     // Two at once: the second finds everything done.
-    transaction
-        .batch_execute("SELECT pg_advisory_xact_lock(hashtextextended('tickwerk.migrate', 0))")
-        .await
-        .map_err(failed())?;
+    lock_schema(&transaction).await?;
     transaction.batch_execute(ROLES).await.map_err(failed())?;
     let applied = applied_steps(&transaction).await?;
     check(&applied)?;
@@ -106,6 +104,27 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
     views::apply(&transaction).await?;
     transaction.commit().await.map_err(failed())?;
     Ok(migrated)
+}
+
+/// A reason that somebody gave may have any letter, and one that the database does not know would stop shipping for good.
+async fn check_encoding(client: &Client) -> Result<(), PostgresError> {
+    let asked =
+        client.query_one("SELECT current_setting('server_encoding'), current_database()::text", &[]).await;
+    let row = asked.map_err(PostgresError::statement("ask for the encoding of the database"))?;
+    let (encoding, database): (&str, &str) = (row.get(0), row.get(1));
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(PostgresError::Schema(format!(
+        "the database {database} is encoded in {encoding}, which does not have every letter; make one with \
+         CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )))
+}
+
+/// Keeps everybody else from changing the schema until the transaction ends.
+pub(crate) async fn lock_schema(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended('tickwerk.migrate', 0))";
+    transaction.batch_execute(sql).await.map_err(PostgresError::statement("wait for who changes the schema"))
 }
 
 /// Refuses a database whose schema is not what this build needs.

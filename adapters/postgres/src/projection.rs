@@ -7,11 +7,13 @@
 //! Invariant: the same events from the same state give the same changes, however they are cut into batches.
 
 use crate::changes::Changes;
-use crate::error::PostgresError;
+use crate::error::{PostgresError, is_of_table, reason_of};
 use crate::fact::Fact;
-use crate::migrate::as_owner;
+use crate::migrate::{as_owner, lock_schema};
 use crate::projections;
 use crate::table::Table;
+use std::collections::BTreeSet;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, GenericClient, SimpleQueryMessage, SimpleQueryRow, Transaction};
 
 /// An event that cannot be taken. It is parked with this reason, and the projection goes on without it.
@@ -82,6 +84,7 @@ pub struct ProjectionStatus {
 pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>, PostgresError> {
     let failed = || PostgresError::statement("make the tables of projections");
     let mut made = Vec::new();
+    mend(transaction).await?;
     for projection in all() {
         let known = transaction
             .query_opt("SELECT FROM tickwerk.projection WHERE name = $1", &[&projection.name()])
@@ -90,15 +93,54 @@ pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>
         if known.is_some() {
             continue;
         }
-        for table in projection.tables() {
-            as_owner(transaction, &table.create_sql("")).await?;
-        }
-        let sql = "INSERT INTO tickwerk.projection (name, version, status, global_position)
-             SELECT $1, $2, CASE WHEN EXISTS (SELECT FROM tickwerk.checkpoint) THEN 'paused' ELSE 'active' END, 0";
-        transaction.execute(sql, &[&projection.name(), &projection.version()]).await.map_err(failed())?;
+        let is_new = make_tables(transaction, projection.as_ref()).await? == projection.tables().len();
+        // Rows that nobody answers for are not kept up.
+        let error =
+            (!is_new).then_some("its tables were there, and nothing said how far they are; rebuild it");
+        let sql = "INSERT INTO tickwerk.projection (name, version, status, global_position, error)
+             SELECT $1, $2, CASE WHEN $3::text IS NOT NULL THEN 'failed'
+                 WHEN EXISTS (SELECT FROM tickwerk.checkpoint) THEN 'paused' ELSE 'active' END, 0, $3";
+        let values: [&(dyn ToSql + Sync); 3] = [&projection.name(), &projection.version(), &error];
+        transaction.execute(sql, &values).await.map_err(failed())?;
         made.push(projection.name().to_owned());
     }
     Ok(made)
+}
+
+/// Makes those of its tables that are not there, without rows; how many.
+async fn make_tables(
+    transaction: &Transaction<'_>,
+    projection: &dyn Projection,
+) -> Result<usize, PostgresError> {
+    let mut made = 0;
+    for table in projection.tables() {
+        let sql = "SELECT to_regclass($1) IS NULL";
+        let asked = transaction.query_one(sql, &[&table.sql_name("")]).await;
+        if asked.map_err(PostgresError::statement("look for tables"))?.get(0) {
+            as_owner(transaction, &table.create_sql("")).await?;
+            made += 1;
+        }
+    }
+    Ok(made)
+}
+
+/// Makes tables that somebody dropped, as views need all of them; their read models failed and are rebuilt by command.
+pub(crate) async fn mend(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("make the tables of projections");
+    // Alone, as several may look at once.
+    lock_schema(transaction).await?;
+    for known in statuses(transaction).await? {
+        let mut ours = all().into_iter();
+        let ours = ours.find(|of| of.name() == known.name && of.version() == known.version);
+        let Some(projection) = ours else { continue };
+        if make_tables(transaction, projection.as_ref()).await? == 0 {
+            continue;
+        }
+        fail(transaction, &known.name, "tables of it were missing and are empty now; rebuild it").await?;
+        let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
+        transaction.execute(sql, &[]).await.map_err(failed())?;
+    }
+    Ok(())
 }
 
 /// Reads back what a projection keeps in memory, from its tables with `suffix`. Rows that it cannot take are a reason for it
@@ -112,8 +154,11 @@ pub(crate) async fn restore(
         let sql = projection.tables().iter().fold((*query).to_owned(), |sql, table| {
             sql.replace(&format!("{{{}}}", table.name), &table.sql_name(suffix))
         });
-        let answer = client.simple_query(&sql).await;
-        for message in answer.map_err(PostgresError::statement("read back the state of a projection"))? {
+        let answer = match client.simple_query(&sql).await {
+            Err(error) if is_of_table(&error) => return Ok(Err(reason_of(&error).into())),
+            answer => answer.map_err(PostgresError::statement("read back the state of a projection"))?,
+        };
+        for message in answer {
             if let SimpleQueryMessage::Row(row) = message
                 && let Err(poison) = projection.restore(number, &row)
             {
@@ -122,6 +167,16 @@ pub(crate) async fn restore(
         }
     }
     Ok(Ok(()))
+}
+
+/// Their tables that are there.
+pub(crate) async fn tables(client: &Client) -> Result<Vec<&'static Table>, PostgresError> {
+    let all: Vec<&'static Table> = all().iter().flat_map(|of| of.tables()).collect();
+    let names: Vec<String> = all.iter().map(|table| table.sql_name("")).collect();
+    let sql = "SELECT name FROM unnest($1::text[]) AS of (name) WHERE to_regclass(name) IS NOT NULL";
+    let rows = client.query(sql, &[&names]).await.map_err(PostgresError::statement("look for tables"))?;
+    let there: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(all.into_iter().filter(|table| there.contains(&table.sql_name(""))).collect())
 }
 
 /// How all of them stand, by name.
@@ -155,7 +210,6 @@ mod tests {
     use super::*;
     use crate::reading::type_of;
     use crate::table::Merge;
-    use std::collections::BTreeSet;
 
     #[test]
     fn projections_want_types_that_there_are_and_have_tables_of_their_own() {

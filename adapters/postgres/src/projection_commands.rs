@@ -5,11 +5,11 @@
 //! server refused is found and parked.
 
 use crate::checkpoint::Checkpoint;
-use crate::connection::runtime;
+use crate::connection::{Tell, attended, runtime};
 use crate::error::PostgresError;
 use crate::meaning::sequence;
 use crate::projection::statuses;
-use crate::rebuild::{activate, begin, compare, ends_before, hold};
+use crate::rebuild::{activate, begin, compare, ends_before, hold, session_name};
 use crate::refold::{Refold, Target, named};
 use crate::settings::Settings;
 use std::path::Path;
@@ -46,9 +46,14 @@ pub async fn pause(client: &mut Client, names: &[String]) -> Result<Vec<String>,
 }
 
 /// Brings a read model that is paused or failed to the checkpoint and keeps it up from there on; where that is.
-pub fn resume(settings: &Settings, dir: &Path, name: &str) -> Result<Sequence, PostgresError> {
+pub fn resume(
+    settings: &Settings,
+    dir: &Path,
+    name: &str,
+    tell: Tell<'_>,
+) -> Result<Sequence, PostgresError> {
     let projection = named(name)?;
-    runtime()?.block_on(async {
+    let done = async {
         let mut client = begin(settings, name).await?;
         let status = statuses(&client).await?.into_iter().find(|status| status.name == name);
         let status = status.ok_or_else(|| {
@@ -84,7 +89,8 @@ pub fn resume(settings: &Settings, dir: &Path, name: &str) -> Result<Sequence, P
             drop(transaction);
             refold.reopen(&client).await?;
         }
-    })
+    };
+    runtime()?.block_on(attended(&settings.server, &session_name(name), tell, done))
 }
 
 /// Marks parked events of a read model as not to be cared for any more: those at `positions`, or all of them. A rebuild

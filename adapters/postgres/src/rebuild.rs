@@ -6,14 +6,15 @@
 //! What is parked is offered again by every rebuild, so that a retry is a rebuild: in its place among all other events.
 
 use crate::checkpoint::Checkpoint;
-use crate::connection::{connect, runtime};
+use crate::connection::{self, Tell, attended, connect, runtime, unless_told};
 use crate::error::PostgresError;
 use crate::meaning::position;
 use crate::migrate::check_schema;
-use crate::projection::Projection;
+use crate::projection::{self, Projection};
 use crate::refold::{Refold, Target, move_to, named};
 use crate::settings::Settings;
 use crate::views;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -37,7 +38,6 @@ const SHADOW: &str = "_rebuild";
 const OLD: &str = "_old";
 
 /// Which read models are rebuilt, and how.
-#[derive(Debug)]
 pub struct Rebuild<'a> {
     pub settings: &'a Settings,
     /// The journal's folder.
@@ -46,6 +46,17 @@ pub struct Rebuild<'a> {
     /// Most of them at once.
     pub parallel: usize,
     pub stop: &'a AtomicBool,
+    /// Takes what is waited for, from several threads.
+    pub tell: Tell<'a>,
+}
+
+impl std::fmt::Debug for Rebuild<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Rebuild")
+            .field("dir", &self.dir)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How far a rebuild is.
@@ -85,13 +96,28 @@ impl Rebuild<'_> {
         for name in &self.names {
             named(name)?;
         }
-        let waiting = Mutex::new(self.names.iter());
+        // Named twice, it would be in its own way.
+        let mut known = BTreeSet::new();
+        let waiting =
+            Mutex::new(self.names.iter().filter(|name| known.insert(*name)).collect::<Vec<_>>().into_iter());
         let outcomes = Mutex::new(Vec::new());
+        let is_gone = AtomicBool::new(false);
         let work = || {
             loop {
                 let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some(name) = next else { return };
-                let outcome = self.one(name, on_progress);
+                // Nobody waits for a server that does not answer as often as there are read models.
+                let outcome = if self.stop.load(Ordering::Acquire) {
+                    Err(told_to_stop())
+                } else if is_gone.load(Ordering::Acquire) {
+                    let reason = "not begun, as PostgreSQL does not answer".to_owned();
+                    Err(PostgresError::Statement { what: "rebuild", reason, code: None })
+                } else {
+                    self.one(name, on_progress)
+                };
+                if outcome.as_ref().is_err_and(PostgresError::is_silence) {
+                    is_gone.store(true, Ordering::Release);
+                }
                 outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((name.clone(), outcome));
             }
         };
@@ -106,7 +132,8 @@ impl Rebuild<'_> {
     }
 
     fn one(&self, name: &str, on_progress: &(dyn Fn(&Progress) + Sync)) -> Result<Rebuilt, PostgresError> {
-        runtime()?.block_on(async {
+        let (server, session) = (&self.settings.server, session_name(name));
+        let done = attended(server, &session, self.tell, async {
             let mut client = begin(self.settings, name).await?;
             let rebuilt = self.rebuild(&mut client, name, on_progress).await;
             if let Err(error) = &rebuilt {
@@ -115,7 +142,8 @@ impl Rebuild<'_> {
                 client.execute(sql, &[&name, &error.to_string()]).await.ok();
             }
             rebuilt
-        })
+        });
+        runtime()?.block_on(unless_told(self.stop, done))?.ok_or_else(told_to_stop)
     }
 
     async fn rebuild(
@@ -159,11 +187,7 @@ impl Rebuild<'_> {
             noted.map_err(PostgresError::statement("note the progress of a rebuild"))?;
             while refold.at() < target {
                 if self.stop.load(Ordering::Acquire) {
-                    return Err(PostgresError::Statement {
-                        what: "rebuild",
-                        reason: "it was told to stop".to_owned(),
-                        code: None,
-                    });
+                    return Err(told_to_stop());
                 }
                 if !refold.step(client, target).await? {
                     return Err(ends_before(refold.at(), target));
@@ -183,9 +207,18 @@ pub(crate) fn ends_before(at: Sequence, checkpoint: Sequence) -> PostgresError {
     ))
 }
 
+fn told_to_stop() -> PostgresError {
+    PostgresError::Statement { what: "rebuild", reason: "it was told to stop".to_owned(), code: None }
+}
+
+/// What the connection of whoever rebuilds or resumes a read model is called.
+pub(crate) fn session_name(name: &str) -> String {
+    format!("tickwerk projection {name}")
+}
+
 /// Connects as the owner, alone with this read model.
 pub(crate) async fn begin(settings: &Settings, name: &str) -> Result<Client, PostgresError> {
-    let client = connect(&settings.server, &format!("tickwerk projection {name}")).await?;
+    let client = connect(&settings.server, &session_name(name)).await?;
     check_schema(&client).await?;
     // Tables in the making need not survive the server; the swap itself waits for the disk.
     let sql = "SET timezone = 'UTC'; SET search_path = pg_catalog; SET synchronous_commit = off; SET ROLE tickwerk_owner";
@@ -199,7 +232,7 @@ pub(crate) async fn begin(settings: &Settings, name: &str) -> Result<Client, Pos
     let sql = "SELECT pg_advisory_lock(hashtextextended('tickwerk.projection.' || $1, 0))";
     match client.query_one(sql, &[&name]).await {
         Ok(_) => {
-            client.batch_execute("RESET lock_timeout").await.map_err(failed())?;
+            client.batch_execute(connection::LOCK_LIMIT).await.map_err(failed())?;
             return Ok(client);
         }
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
@@ -214,6 +247,7 @@ async fn prepare(client: &mut Client, projection: &dyn Projection) -> Result<(),
     let failed = || PostgresError::statement("make the tables of a rebuild");
     let name = projection.name();
     let transaction = client.transaction().await.map_err(failed())?;
+    projection::mend(&transaction).await?;
     for table in projection.tables() {
         let sql = format!("DROP TABLE IF EXISTS {}; {}", table.sql_name(SHADOW), table.create_sql(SHADOW));
         transaction.batch_execute(&sql).await.map_err(failed())?;

@@ -8,7 +8,7 @@
 
 use crate::batch::Batch;
 use crate::batch_size::BatchSize;
-use crate::connection::{runtime, within};
+use crate::connection::{runtime, unless_told, within};
 use crate::counters::Counters;
 use crate::error::PostgresError;
 use crate::read_ahead::ReadAhead;
@@ -17,7 +17,6 @@ use crate::session;
 use crate::settings::Settings;
 use crate::shipping::Shipper;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -31,10 +30,10 @@ pub const DEPENDANT: &str = "postgres";
 /// The longest that one batch may take; far more than any does on a server that lives and a connection that is not slow.
 const SHIP_LIMIT: Duration = Duration::from_mins(2);
 const RETRY_MIN: Duration = Duration::from_millis(50);
-/// Once it was told to stop, what the server is busy with is waited for so long: a server that hangs holds nobody.
-const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How long anything is waited for before the stop is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// A connection that has had nothing to ship for so long is one that works.
+const PROVEN: Duration = Duration::from_secs(2);
 /// Retention hears of progress this often.
 const REGISTER_EVERY: Duration = Duration::from_secs(5);
 
@@ -159,13 +158,7 @@ impl Replicator {
             (self.callbacks.tell)(&changed);
         }
         let reached = shipper.checkpoint().position;
-        let had_trouble = self.counters.trouble().is_some();
         self.counters.note_connection(reached);
-        if had_trouble {
-            (self.callbacks.tell)(&format!(
-                "PostgreSQL is there again; everything through {reached} is in it"
-            ));
-        }
         (self.callbacks.on_replicated)(reached);
         let (wait, counters) = (self.settings.batch_wait, self.counters.clone());
         let ahead = ReadAhead::start(reading, Arc::clone(size), wait, self.until, counters)?;
@@ -186,14 +179,21 @@ impl Replicator {
         size: &BatchSize,
         registered: &mut Option<Instant>,
     ) -> Result<End, PostgresError> {
+        let begun = Instant::now();
         loop {
             if self.is_told() {
                 return Ok(End::Stopped);
             }
             let batch = match batches.recv_timeout(LOOK) {
                 Ok(batch) => batch,
-                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Timeout) => {
+                    if begun.elapsed() >= PROVEN {
+                        self.tell_of_recovery(shipper.checkpoint().position);
+                    }
+                    continue;
+                }
                 Err(RecvTimeoutError::Disconnected) => {
+                    self.tell_of_recovery(shipper.checkpoint().position);
                     self.register(shipper, registered, true)?;
                     return Ok(End::CaughtUp);
                 }
@@ -211,12 +211,23 @@ impl Replicator {
                     return Err(error);
                 }
             }
+            self.tell_of_recovery(through);
             self.counters.note_commit(through, rows);
             for failed in shipper.take_failed() {
                 (self.callbacks.tell)(&format!("warning: PostgreSQL: read model {failed}; it is left out"));
             }
             (self.callbacks.on_replicated)(through);
             self.register(shipper, registered, false)?;
+        }
+    }
+
+    /// A server that answers may have no room all the same, so that what is committed ends the trouble, or that nothing is to
+    /// be shipped.
+    fn tell_of_recovery(&mut self, reached: Sequence) {
+        if self.counters.end_trouble() {
+            (self.callbacks.tell)(&format!(
+                "PostgreSQL is there again; everything through {reached} is in it"
+            ));
         }
     }
 
@@ -237,23 +248,6 @@ impl Replicator {
         write_dependant(&self.dir, &Dependant { name, kind, through, time })?;
         *registered = Some(Instant::now());
         Ok(())
-    }
-}
-
-/// Waits for `done`, and a little longer once it was told to stop; `None` where that was in vain.
-async fn unless_told<T>(
-    stop: &AtomicBool,
-    done: impl Future<Output = Result<T, PostgresError>>,
-) -> Result<Option<T>, PostgresError> {
-    let mut done = pin!(done);
-    let mut told = None;
-    loop {
-        if let Ok(done) = tokio::time::timeout(LOOK, &mut done).await {
-            return done.map(Some);
-        }
-        if stop.load(Ordering::Acquire) && told.get_or_insert_with(Instant::now).elapsed() >= STOP_GRACE {
-            return Ok(None);
-        }
     }
 }
 

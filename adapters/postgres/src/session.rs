@@ -13,6 +13,7 @@ use crate::reading::{Marks, Reading};
 use crate::selection::Selector;
 use crate::settings::Settings;
 use crate::shipping::Shipper;
+use crate::table::Table;
 use std::path::Path;
 use std::time::Duration;
 use tickwerk_domain::Sequence;
@@ -46,7 +47,7 @@ pub(crate) async fn begin(
         check_writable(&client).await?;
         let checkpoint = Checkpoint::load(&client).await?;
         let dictionary = meaning::load(&client, checkpoint.position).await?;
-        let projections = active_projections(&client, &checkpoint).await?;
+        let (projections, left_out) = active_projections(&client, &checkpoint).await?;
         let mut selector = Selector::load(&client).await?;
         let is_changed = selector.want(&settings.selection, checkpoint.position);
         selector.stand(&client, checkpoint.position).await?;
@@ -65,7 +66,7 @@ pub(crate) async fn begin(
         let from = checkpoint.position.next();
         let changed = (is_changed && from > Sequence::FIRST)
             .then(|| format!("PostgreSQL: from {from} on other events are selected: {}", selector.newest()));
-        Ok((reading, Shipper::new(client, taken), changed))
+        Ok((reading, Shipper::new(client, taken, left_out), changed))
     };
     within("set up replication", SETUP_LIMIT, Box::pin(begun)).await
 }
@@ -108,13 +109,15 @@ async fn check_writable(client: &Client) -> Result<(), PostgresError> {
     Err(PostgresError::Statement { what: "write", reason: reason.to_owned(), code: Some("25006".to_owned()) })
 }
 
-/// Projections that are kept up: active, of this build's version, and at the checkpoint.
+/// Projections that are kept up: active, of this build's version, and at the checkpoint. And what is to be told of those that
+/// fail now, as their tables are not there or cannot be read back.
 async fn active_projections(
     client: &Client,
     checkpoint: &Checkpoint,
-) -> Result<Vec<Box<dyn Projection>>, PostgresError> {
+) -> Result<(Vec<Box<dyn Projection>>, Vec<String>), PostgresError> {
     let statuses = projection::statuses(client).await?;
-    let mut active = Vec::new();
+    let tables = projection::tables(client).await?;
+    let (mut active, mut left_out) = (Vec::new(), Vec::new());
     for mut projection in projection::all() {
         let is_kept_up = statuses.iter().any(|known| {
             known.name == projection.name()
@@ -122,15 +125,24 @@ async fn active_projections(
                 && known.status == "active"
                 && meaning::sequence(known.position) == checkpoint.position
         });
-        if is_kept_up {
-            match projection::restore(projection.as_mut(), "", client).await? {
-                Ok(()) => active.push(projection),
-                Err(poison) => {
-                    let error = format!("its state cannot be read back: {}", poison.0);
-                    projection::fail(client, projection.name(), &error).await?;
-                }
-            }
+        if !is_kept_up {
+            continue;
         }
+        let is_there = |table: &Table| tables.iter().any(|there| there.name == table.name);
+        let missing = projection.tables().iter().find(|table| !is_there(table));
+        let error = if let Some(table) = missing {
+            format!("its table {} is missing; rebuild it", table.sql_name(""))
+        } else {
+            match projection::restore(projection.as_mut(), "", client).await? {
+                Ok(()) => {
+                    active.push(projection);
+                    continue;
+                }
+                Err(poison) => format!("its state cannot be read back: {}", poison.0),
+            }
+        };
+        projection::fail(client, projection.name(), &error).await?;
+        left_out.push(format!("{} failed: {error}", projection.name()));
     }
-    Ok(active)
+    Ok((active, left_out))
 }

@@ -101,6 +101,18 @@ impl Server {
         self.config.get_password().is_some()
     }
 
+    /// What is to be said of a password file that everybody on this host can read or change.
+    pub fn exposed_password(&self) -> Option<String> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.password_file.as_ref()?;
+        // One that cannot be looked at is told when it is read.
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        (mode & 0o007 != 0).then(|| {
+            let path = path.display();
+            format!("the password file {path} is open to every user of this host (mode {mode:o}); `chmod 600 {path}`")
+        })
+    }
+
     /// Host, port, database and user.
     pub fn name(&self) -> String {
         let host = self.config.get_hosts().first().map_or_else(

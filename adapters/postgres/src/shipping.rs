@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, Folded};
 use crate::checkpoint::Checkpoint;
-use crate::error::{PostgresError, is_of_data, reason_of};
+use crate::error::{PostgresError, is_of_data, is_of_table, reason_of};
 use crate::event_row;
 use crate::meaning::position;
 use crate::projection;
@@ -34,15 +34,9 @@ pub(crate) struct Shipper {
 }
 
 impl Shipper {
-    pub(crate) fn new(client: Client, checkpoint: Checkpoint) -> Self {
-        Self {
-            client,
-            checkpoint,
-            days: BTreeSet::new(),
-            statements: BTreeMap::new(),
-            copy: None,
-            failed: Vec::new(),
-        }
+    /// Tells with the first batch of read models that failed before it.
+    pub(crate) fn new(client: Client, checkpoint: Checkpoint, failed: Vec<String>) -> Self {
+        Self { client, checkpoint, days: BTreeSet::new(), statements: BTreeMap::new(), copy: None, failed }
     }
 
     /// Where it stands.
@@ -171,7 +165,7 @@ async fn ship_projection(
             continue;
         };
         // What is not about the rows (a full disk, a lock, the administrator) is nobody's failure and tried again.
-        if !is_of_data(&refused) {
+        if !is_of_data(&refused) && !is_of_table(&refused) {
             return Err(failed()(refused));
         }
         let error = format!("{}: {}", table.name, reason_of(&refused));

@@ -106,6 +106,9 @@ pub async fn partitions(client: &Client) -> Result<Vec<Partition>, PostgresError
     Ok(rows.iter().map(partition).collect())
 }
 
+/// How long a partition that is to go waits for those who read it: whoever comes behind it waits as long.
+const LOCK_LIMIT: &str = "SET LOCAL lock_timeout = '5s'";
+
 /// Drops a partition and notes who asked and why; gives the rows that went.
 pub async fn drop_partition(
     client: &mut Client,
@@ -118,8 +121,26 @@ pub async fn drop_partition(
     transaction.batch_execute("SET LOCAL ROLE tickwerk_owner").await.map_err(PostgresError::statement(
         "take the role tickwerk_owner; grant it to the user of postgres.url",
     ))?;
+    transaction.batch_execute(LOCK_LIMIT).await.map_err(failed())?;
     let sql = "SELECT tickwerk.drop_partition($1, $2, $3)";
     let row = transaction.query_one(sql, &[&name, &reason, &actor]).await.map_err(failed())?;
+    transaction.commit().await.map_err(failed())?;
+    Ok(row.get(0))
+}
+
+/// Changes how long a family of events is kept, and notes who asked and why; how long it was before.
+pub async fn keep_events(
+    client: &mut Client,
+    family: &str,
+    age: &str,
+    reason: &str,
+    actor: &str,
+) -> Result<String, PostgresError> {
+    let failed = || PostgresError::statement("change how long events are kept");
+    let transaction = client.transaction().await.map_err(failed())?;
+    transaction.batch_execute("SET LOCAL ROLE tickwerk_owner").await.map_err(failed())?;
+    let sql = "SELECT tickwerk.keep_events($1, $2::text::interval, $3, $4)::text";
+    let row = transaction.query_one(sql, &[&family, &age, &reason, &actor]).await.map_err(failed())?;
     transaction.commit().await.map_err(failed())?;
     Ok(row.get(0))
 }

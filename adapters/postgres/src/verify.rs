@@ -14,7 +14,7 @@ pub use projections::ModelVerified;
 
 use crate::batch::Batch;
 use crate::checkpoint::Checkpoint;
-use crate::connection::{connect, runtime};
+use crate::connection::{Tell, attended, connect, runtime};
 use crate::error::PostgresError;
 use crate::event_row;
 use crate::meaning::{self, position, sequence};
@@ -39,6 +39,8 @@ const BLOCK: u64 = 16 * 1024;
 pub struct Verified {
     /// Rows that were compared.
     pub checked: u64,
+    /// Rows that were not, as their partitions were dropped by command.
+    pub dropped: u64,
     /// The first record that was compared; records before it are no longer kept by the journal.
     pub first: Sequence,
     /// Up to where the database has everything.
@@ -101,12 +103,15 @@ pub fn verify(
     dir: &Path,
     with_models: bool,
     on_progress: &mut dyn FnMut(&Progress),
+    tell: Tell<'_>,
 ) -> Result<Verified, PostgresError> {
-    runtime()?.block_on(async {
-        let mut client = connect(&settings.server, "tickwerk db verify").await?;
+    let name = "tickwerk db verify";
+    runtime()?.block_on(attended(&settings.server, name, tell, async {
+        let mut client = connect(&settings.server, name).await?;
         check_schema(&client).await?;
         prepare(&client).await?;
-        let tables = if with_models { projections::tables(&client).await? } else { Vec::new() };
+        // Before the transaction, as it locks them first of all.
+        let tables = if with_models { projection::tables(&client).await? } else { Vec::new() };
         let transaction = client
             .build_transaction()
             .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
@@ -120,7 +125,7 @@ pub fn verify(
             (verified.models, verified.first_difference) = compared.await?;
         }
         Ok(verified)
-    })
+    }))
 }
 
 async fn prepare(client: &Client) -> Result<(), PostgresError> {
@@ -159,9 +164,12 @@ async fn compare(
             verified.first = batch.after.next();
         }
         verified.chain_head = batch.head.head;
-        verified.checked += batch.rows;
         let (after, through) = (batch.after, batch.through);
-        verified.first_difference = match block_difference(transaction, &mut batch, dropped, lost).await? {
+        expect(transaction, &mut batch).await?;
+        let left_out = if dropped { leave_out_dropped(transaction).await? } else { 0 };
+        verified.checked += batch.rows - left_out;
+        verified.dropped += left_out;
+        verified.first_difference = match block_difference(transaction, &batch, lost).await? {
             None => chain_difference(transaction, &batch.blocks).await?,
             found => found,
         };
@@ -217,14 +225,8 @@ async fn any_dropped(transaction: &Transaction<'_>) -> Result<bool, PostgresErro
     Ok(transaction.query_one(sql, &[]).await.map_err(failed())?.get(0))
 }
 
-/// Compares the rows of a block by one hash, and where that differs names the first row. What is not in the journal any
-/// more ends at `lost`.
-async fn block_difference(
-    transaction: &Transaction<'_>,
-    batch: &mut Batch,
-    dropped: bool,
-    lost: Sequence,
-) -> Result<Option<Difference>, PostgresError> {
+/// Puts the rows of a block into the temporary table.
+async fn expect(transaction: &Transaction<'_>, batch: &mut Batch) -> Result<(), PostgresError> {
     transaction.batch_execute("TRUNCATE expected").await.map_err(failed())?;
     let sql = format!("COPY expected ({}) FROM STDIN (FORMAT binary)", event_row::COLUMNS);
     let sink = transaction.copy_in(&sql).await.map_err(failed())?;
@@ -232,12 +234,23 @@ async fn block_difference(
     for chunk in batch.take_rows() {
         sink.feed(chunk).await.map_err(failed())?;
     }
-    sink.finish().await.map_err(failed())?;
-    if dropped {
-        let sql = "DELETE FROM expected x USING tickwerk.event_partition p
-            WHERE p.dropped_at IS NOT NULL AND x.family = p.family AND x.recorded_at >= p.from_time AND x.recorded_at < p.to_time";
-        transaction.batch_execute(sql).await.map_err(failed())?;
-    }
+    sink.finish().await.map(drop).map_err(failed())
+}
+
+/// Takes out of it what lay in partitions that were dropped by command; how many rows.
+async fn leave_out_dropped(transaction: &Transaction<'_>) -> Result<u64, PostgresError> {
+    let sql = "DELETE FROM expected x USING tickwerk.event_partition p
+        WHERE p.dropped_at IS NOT NULL AND x.family = p.family AND x.recorded_at >= p.from_time AND x.recorded_at < p.to_time";
+    transaction.execute(sql, &[]).await.map_err(failed())
+}
+
+/// Compares the rows of a block by one hash, and where that differs names the first row. What is not in the journal any
+/// more ends at `lost`.
+async fn block_difference(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    lost: Sequence,
+) -> Result<Option<Difference>, PostgresError> {
     if lost > Sequence::NONE {
         // An average price is made of all fills of an order, of which some may be lost.
         let sql = "UPDATE expected x SET event_data = jsonb_set(x.event_data, '{avg_price}', e.event_data -> 'avg_price')

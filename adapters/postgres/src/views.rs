@@ -9,6 +9,7 @@ use tokio_postgres::Transaction;
 
 /// In order; a later one may use an earlier one.
 const VIEWS: &[&str] = &[
+    include_str!("../views/retention.sql"),
     include_str!("../views/as_of.sql"),
     include_str!("../views/trading.sql"),
     include_str!("../views/activity.sql"),

@@ -52,6 +52,10 @@ BEGIN
     IF what IS NULL THEN
         RAISE EXCEPTION 'there is no type of entity %', of_type USING HINT = 'order, account, instrument or strategy';
     END IF;
+    IF at_most IS NULL OR at_most NOT BETWEEN 0 AND 10000 THEN
+        RAISE EXCEPTION 'a page has up to 10000 entries, not %', COALESCE(at_most::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'ask for the next page with `before`';
+    END IF;
     EXECUTE format('SELECT min(recorded_at), max(recorded_at), array_agg(global_position),
             array_agg(DISTINCT split_part(event_type, ''.'', 1))
         FROM (SELECT recorded_at, global_position, event_type FROM tickwerk.activity_feed

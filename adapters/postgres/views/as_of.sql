@@ -14,23 +14,23 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = format('its status is %s; ask for an earlier sequence, or wait until it is there', behind.status);
     END IF;
-    IF as_of < 0 THEN
-        RAISE EXCEPTION '% is no sequence', as_of USING ERRCODE = 'invalid_parameter_value';
+    IF as_of IS NULL OR as_of < 0 THEN
+        RAISE EXCEPTION '% is no sequence', COALESCE(as_of::text, 'NULL') USING ERRCODE = 'invalid_parameter_value';
     END IF;
 END $$;
 
--- The last record of these histories at or before a time, 0 where there is none. Stamps rise with sequences, so whatever
+-- The last record of these histories at or before a time, 0 where there is none, NULL for NULL. Stamps rise with sequences, so whatever
 -- the histories hold through it happened by then. The server keeps microseconds.
 CREATE OR REPLACE FUNCTION tickwerk.sequence_at(as_of timestamptz) RETURNS bigint
 LANGUAGE sql STABLE AS $$
-    SELECT greatest(
+    SELECT CASE WHEN as_of IS NOT NULL THEN greatest(
         0,
         (SELECT global_position FROM tickwerk.position_history WHERE recorded_at <= as_of
             ORDER BY recorded_at DESC, global_position DESC LIMIT 1),
         (SELECT global_position FROM tickwerk.balance_history WHERE recorded_at <= as_of
             ORDER BY recorded_at DESC, global_position DESC LIMIT 1),
         (SELECT global_position FROM tickwerk.order_history WHERE recorded_at <= as_of
-            ORDER BY recorded_at DESC, global_position DESC LIMIT 1))
+            ORDER BY recorded_at DESC, global_position DESC LIMIT 1)) END
 $$;
 
 CREATE OR REPLACE FUNCTION tickwerk.positions_as_of(as_of bigint) RETURNS TABLE (

@@ -15,6 +15,26 @@ SELECT symbol, account, sum(GREATEST(open_cost + unrealized, 0)) AS long_value,
     sum(abs(open_cost + unrealized)) AS gross_value, max(updated_at) AS updated_at, max(global_position) AS global_position
 FROM tickwerk.positions WHERE qty <> 0 GROUP BY symbol, account;
 
+-- Refuses a window that no answer can be given for, rather than give an empty one.
+CREATE OR REPLACE FUNCTION tickwerk.check_window(
+    of_kind text, from_time timestamptz, to_time timestamptz, step interval, confidence numeric DEFAULT 0.5) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    IF of_kind IS NULL OR of_kind NOT IN ('account', 'instrument', 'strategy') THEN
+        RAISE EXCEPTION 'there is no profit of kind %', COALESCE(of_kind, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'account, instrument or strategy';
+    ELSIF step IS NULL OR step <= interval '0' THEN
+        RAISE EXCEPTION '% is no step of time', COALESCE(step::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'such as interval ''1 minute'', or a period of candles';
+    ELSIF from_time IS NULL OR to_time IS NULL OR NOT isfinite(from_time) OR to_time <= from_time THEN
+        RAISE EXCEPTION 'nothing lies between % and %', COALESCE(from_time::text, 'NULL'), COALESCE(to_time::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'a window begins at a time and ends at a later one';
+    ELSIF confidence IS NULL OR confidence <= 0 OR confidence >= 1 THEN
+        RAISE EXCEPTION '% is no confidence', COALESCE(confidence::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'between 0 and 1, such as 0.99';
+    END IF;
+END $$;
+
 -- Profit by steps of time, of an account (change of equity in the reference currency; steps with a deposit or withdrawal
 -- are left out), an instrument or a strategy (realised and unrealised, less fees, plus funding, in the settlement currency).
 -- The profit of a strategy is that of the position it trades; where others trade in the same position, theirs is in it.
@@ -23,6 +43,7 @@ CREATE OR REPLACE FUNCTION tickwerk.profit_changes(
     of_kind text, of_name text, from_time timestamptz, to_time timestamptz, step interval)
 RETURNS TABLE (started_at timestamptz, change numeric)
 LANGUAGE sql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
+SELECT tickwerk.check_window(of_kind, from_time, to_time, step);
 WITH position AS (
     SELECT account_id, instrument_id, side FROM tickwerk.positions p
     WHERE of_kind = 'instrument' AND symbol = of_name
@@ -68,6 +89,7 @@ CREATE OR REPLACE FUNCTION tickwerk.value_at_risk(
     of_kind text, of_name text, confidence numeric, from_time timestamptz, to_time timestamptz, step interval)
 RETURNS TABLE (observations bigint, value_at_risk numeric, expected_shortfall numeric, worst_loss numeric, mean_change numeric)
 LANGUAGE sql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
+SELECT tickwerk.check_window(of_kind, from_time, to_time, step, confidence);
 WITH loss AS (
     SELECT -change AS loss FROM tickwerk.profit_changes(of_kind, of_name, from_time, to_time, step)
 ), quantile AS (
@@ -82,6 +104,8 @@ $$;
 CREATE OR REPLACE FUNCTION tickwerk.instrument_correlation(of_period text, from_time timestamptz, to_time timestamptz)
 RETURNS TABLE (symbol text, other text, observations bigint, correlation double precision)
 LANGUAGE sql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
+SELECT tickwerk.check_window('instrument', from_time, to_time,
+    CASE of_period WHEN '1s' THEN interval '1 s' WHEN '1m' THEN '1 min' WHEN '1h' THEN '1 h' WHEN '1d' THEN '1 day' END);
 WITH candle AS (
     SELECT DISTINCT ON (instrument_id, started_at) symbol, started_at, close FROM tickwerk.candles
     WHERE period = of_period AND started_at >= from_time AND started_at < to_time AND close > 0
@@ -99,6 +123,7 @@ $$;
 CREATE OR REPLACE FUNCTION tickwerk.strategy_correlation(from_time timestamptz, to_time timestamptz, step interval)
 RETURNS TABLE (strategy text, other text, observations bigint, correlation double precision)
 LANGUAGE sql STABLE SET search_path = pg_catalog, tickwerk, pg_temp AS $$
+SELECT tickwerk.check_window('strategy', from_time, to_time, step);
 WITH moved AS (
     SELECT s.strategy, c.started_at, c.change::double precision AS by
     FROM tickwerk.strategies s

@@ -102,13 +102,14 @@ LEFT JOIN LATERAL (
         WHERE s.period = 'day' AND s.bucket = d.day AND s.account_id = d.account_id GROUP BY s.currency) of) p ON true
 WINDOW w AS (PARTITION BY d.account_id ORDER BY d.day);
 
--- Who changed what and why; partitions that were dropped, and what is selected, included.
+-- Who changed what and why; partitions that were dropped, how long events are kept, and what is selected, included.
 CREATE OR REPLACE VIEW tickwerk.audit_log AS
 SELECT recorded_at, category, action, subject, account, symbol, strategy, before, after, reason, outcome, refusal, actor,
     source, details, global_position
 FROM tickwerk.audit_entries
 UNION ALL
-SELECT happened_at, 'retention', act, subject, NULL, NULL, NULL, details ->> 'rows', '0', reason, 'done', NULL,
+SELECT happened_at, 'retention', act, subject, NULL, NULL, NULL, COALESCE(details ->> 'before', details ->> 'rows'),
+    COALESCE(details ->> 'after', '0'), reason, 'done', NULL,
     actor, 'database', details || jsonb_build_object('done_by', done_by), NULL
 FROM tickwerk.act
 UNION ALL

@@ -88,6 +88,7 @@ pub(super) fn measure(
         names: all().iter().map(|projection| projection.name().to_owned()).collect(),
         parallel: PARALLEL,
         stop: &AtomicBool::new(false),
+        tell: &|_| {},
     };
     std::thread::scope(|scope| {
         let shipping = scope.spawn(move || replicator.run());

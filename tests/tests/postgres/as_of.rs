@@ -133,7 +133,48 @@ fn the_command_tells_a_past_moment_and_refuses_one_to_come() {
     assert!(early.stdout.contains("nothing of it at sequence 1"), "{}", early.stdout);
     let to_come = (last + 1).to_string();
     ask(&["positions", "--sequence", &to_come]).expect_told(1, &["positions is at sequence", "not yet at"]);
+    ask(&["positions", "--sequence", &u64::MAX.to_string()]).expect_told(1, &["not yet at"]);
+    // Before the first record there was nothing; behind the last one nobody knows.
+    for early in ["1969-07-20T20:17:40Z", "1970-01-01T00:00:00Z", "-009999-01-02T01:59:59Z"] {
+        let told = ask(&["orders", "--also-done", &format!("--time={early}")]).expect(0);
+        assert!(told.stdout.contains("nothing of it at sequence 0\n"), "{early}: {}", told.stdout);
+    }
+    let past = ask(&["profit", "--time", "2023-11-14T22:13:30Z", "--json"]).expect(0).json();
+    assert!(past["reached"].is_null(), "{past}");
+    let late = ask(&["profit", "--time", "9999-12-30T00:00:00Z", "--json"]).expect(0).json();
+    let last_time = database.value("SELECT max(recorded_at) FROM tickwerk.events");
+    let reached = late["reached"].as_str().expect("a time").get(..19).map(|time| time.replace('T', " "));
+    assert_eq!(reached.as_deref(), last_time.get(..19), "{late}");
     ask(&["positions"]).expect_told(2, &["--sequence", "--time"]);
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_refused_and_not_answered() {
+    let Some(place) = database() else { return };
+    migrate(&place.address);
+    let database = Database::open(&place.address);
+    let window = "'2023-11-14', '2023-11-15', '1 min'";
+    for (call, words) in [
+        ("positions_as_of(NULL::bigint)", "NULL is no sequence"),
+        ("orders_as_of(NULL::timestamptz)", "NULL is no sequence"),
+        ("balances_as_of(-1)", "-1 is no sequence"),
+        ("feed(NULL, -1)", "a page has up to 10000 entries, not -1"),
+        ("feed(NULL, NULL)", "a page has up to 10000 entries, not NULL"),
+        ("timeline('order', '7', NULL, 1000000)", "a page has up to 10000 entries"),
+        ("timeline('nobody', '7')", "there is no type of entity nobody"),
+        (&format!("profit_changes('nobody', 'x', {window})"), "there is no profit of kind nobody"),
+        (&format!("value_at_risk('account', 'x', 1.5, {window})"), "1.5 is no confidence"),
+        ("profit_changes('account', 'x', '2023-11-15', '2023-11-14', '1 min')", "nothing lies between"),
+        ("profit_changes('account', 'x', NULL, '2023-11-14', '1 min')", "nothing lies between"),
+        ("strategy_correlation('2023-11-14', '2023-11-15', '-1 min')", "is no step of time"),
+        ("instrument_correlation('1x', '2023-11-14', '2023-11-15')", "is no step of time"),
+    ] {
+        let error = database.try_rows(&format!("SELECT * FROM tickwerk.{call}")).expect_err(call);
+        assert!(error.contains(words), "{call}: {error}");
+    }
+    for call in ["feed(-5, 0)", &format!("value_at_risk('account', 'x', 0.99, {window})")] {
+        database.rows(&format!("SELECT * FROM tickwerk.{call}"));
+    }
 }
 
 /// What two read models say of the same.

@@ -54,6 +54,18 @@ fn a_server_is_looked_over_and_left_as_it_was() {
         assert!(all.iter().all(|of| of["area"] != area), "nothing is wrong there yet: {shown}");
     }
     assert_eq!((tables(&address), database.value(settings)), before);
+    // Who only reads may look, too; what may not be seen is said.
+    database.execute("CREATE ROLE looker LOGIN IN ROLE tickwerk_reader");
+    let looker = server.address_as("looker", "postgres");
+    assert_eq!(said(&look(&looker, 3), "configuration", "fsync"), said(&shown, "configuration", "fsync"));
+    let has =
+        database.number("SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_stat_statements'");
+    if has > 0 {
+        database.execute("CREATE EXTENSION pg_stat_statements");
+        let (_, statements) = said(&look(&looker, 3), "statement", "pg_stat_statements");
+        assert!(statements.contains("may not read"), "{statements}");
+        database.execute("DROP EXTENSION pg_stat_statements");
+    }
     let told = db(&address, &["doctor"]).expect(3).stdout;
     assert!(
         told.contains("critical  configuration fsync: off") && told.contains("nothing was changed"),
@@ -73,10 +85,13 @@ fn what_is_wrong_with_tables_is_found() {
         database.rows("SELECT name FROM tickwerk.event_partition WHERE family = 'order' ORDER BY from_time");
     let names: Vec<String> = partitions.into_iter().filter_map(|row| row[0].clone()).collect();
     assert_eq!(names.len(), 2);
+    let detached = database
+        .value("SELECT name FROM tickwerk.event_partition WHERE family = 'risk' ORDER BY from_time LIMIT 1");
     database.execute("ALTER SYSTEM SET autovacuum = off");
     database.execute("SELECT pg_reload_conf()");
     database.execute(&format!(
         "DROP TABLE tickwerk.{last};
+         ALTER TABLE tickwerk.events_risk DETACH PARTITION tickwerk.{detached};
          DELETE FROM tickwerk.event_partition WHERE family = 'fill' AND from_time = (SELECT max(from_time)
             FROM tickwerk.event_partition WHERE family = 'fill');
          ALTER TABLE tickwerk.{first} RESET (autovacuum_vacuum_insert_scale_factor);
@@ -86,6 +101,7 @@ fn what_is_wrong_with_tables_is_found() {
          SELECT pg_create_physical_replication_slot('nobody', true)",
         first = names[0],
         last = names[1],
+        detached = detached,
     ));
     // A session tells what it left dead when it ends.
     drop(database);
@@ -96,6 +112,7 @@ fn what_is_wrong_with_tables_is_found() {
     assert_eq!(said(&shown, "vacuum", "balances").0, "warning");
     assert_eq!(said(&shown, "configuration", "autovacuum"), ("critical".to_owned(), "off".to_owned()));
     assert_eq!(said(&shown, "partition", &names[1]), ("critical".to_owned(), "missing".to_owned()));
+    assert_eq!(said(&shown, "partition", &detached), ("critical".to_owned(), "not attached".to_owned()));
     assert_eq!(said(&shown, "vacuum", &names[0]).0, "note");
     assert_eq!(said(&shown, "replication", "orders").0, "warning");
     assert_eq!(said(&shown, "replication", "slot nobody").0, "warning");

@@ -65,6 +65,12 @@ impl LiveDaemon {
         self.process.take().expect("it runs").stop().expect(0)
     }
 
+    /// What it says of replication.
+    #[track_caller]
+    pub(crate) fn replication(&self) -> Value {
+        Client::connect(&self.dir()).ask_ok(&json!({ "op": "query.metrics" }))["postgres"].clone()
+    }
+
     /// What it says of its watermarks and rings.
     #[track_caller]
     pub(crate) fn watermarks(&self) -> Value {

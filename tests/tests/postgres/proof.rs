@@ -203,3 +203,53 @@ fn of_a_journal_that_lost_its_beginning_events_are_proven_and_read_models_are_no
     ));
     assert_eq!(verify(&place.address, &journal, 3)["first_difference"]["sequence"], first + 10);
 }
+
+#[test]
+fn a_read_model_whose_tables_or_entry_are_gone_is_a_difference_and_rebuilt() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(400);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let database = Database::open(&place.address);
+    for (change, words) in [
+        ("DROP TABLE tickwerk.signals CASCADE", "it is missing in the database; rebuild it"),
+        ("DELETE FROM tickwerk.projection WHERE name = 'signals'", "tickwerk.projection does not know of it"),
+    ] {
+        database.execute(change);
+        let found = verify(&place.address, &journal, 3)["first_difference"].clone();
+        assert_eq!((&found["projection"], &found["table"]), (&"signals".into(), &found["table"]), "{found}");
+        assert!(found["reason"].as_str().expect("a text").contains(words), "{change}: {found}");
+        migrate(&place.address);
+        db(&place.address, &["projections", "rebuild", text(&journal), "signals"]).expect(0);
+        verify(&place.address, &journal, 0);
+    }
+}
+
+#[test]
+fn what_went_with_a_partition_is_said_and_not_counted_as_compared() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(300);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let why = ["--reason", "old", "--actor", "ops"];
+    let database = Database::open(&place.address);
+    let name = database.value(
+        "SELECT name FROM tickwerk.event_partition WHERE family = 'market' ORDER BY from_time LIMIT 1",
+    );
+    // Nothing goes where some of what is named is not there, or is being read.
+    db(&place.address, &[&["drop-partition", &name, "events_none"][..], &why].concat())
+        .expect_told(1, &["there is no partition events_none"]);
+    database.execute(&format!("BEGIN; LOCK TABLE tickwerk.{name} IN ACCESS SHARE MODE"));
+    db(&place.address, &[&["drop-partition", &name][..], &why].concat())
+        .expect_told(1, &["somebody else has held a lock on it for too long"]);
+    database.execute("COMMIT");
+    let rows = database.number(&format!("SELECT count(*) FROM tickwerk.{name}"));
+    assert!(rows > 0);
+    db(&place.address, &[&["drop-partition", &name][..], &why].concat()).expect(0);
+    let shown = verify(&place.address, &journal, 0);
+    assert_eq!(
+        (&shown["dropped"], &shown["checked"]),
+        (&rows.into(), &(last_sequence(&journal) - rows).into()),
+        "{shown}"
+    );
+}

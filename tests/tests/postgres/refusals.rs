@@ -6,6 +6,7 @@ use crate::support::{
     checkpoint, db, last_sequence, migrate, ship, start_shipping, tables, text, traded, wait_until_shipped,
     with_url,
 };
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn of_two_replicators_at_once_one_is_refused_and_the_other_goes_on() {
@@ -75,6 +76,9 @@ fn servers_that_cannot_be_used_are_named_with_a_remedy_and_without_a_password() 
         assert!(!told.contains("s3cr3t"), "{told}");
     };
     check(&address, 1, &["has no schema tickwerk", "tickwerk db migrate"]);
+    database.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    db(&server.address("latin"), &["migrate"])
+        .expect_told(1, &["latin is encoded in LATIN1", "ENCODING 'UTF8'"]);
     check(
         "host=/nowhere user=nobody password=s3cr3t",
         74,
@@ -93,7 +97,11 @@ fn servers_that_cannot_be_used_are_named_with_a_remedy_and_without_a_password() 
     check(&format!("{url} password=right"), 0, &[]);
 
     database.execute("CREATE ROLE stranger LOGIN");
-    check(&server.address_as("stranger", "postgres"), 1, &["permission denied"]);
+    check(
+        &server.address_as("stranger", "postgres"),
+        1,
+        &["permission denied", "needs tickwerk_reader to look, tickwerk_writer to ship"],
+    );
     database.execute("ALTER DATABASE postgres SET default_transaction_read_only = on");
     check(&address, 1, &["the server is read-only"]);
     database.execute("SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only");
@@ -114,7 +122,13 @@ fn a_password_is_taken_from_a_file_and_refused_where_others_see_it() {
     let file = bench.path("password");
     std::fs::write(&file, "r1ght\n").expect("a file can be written");
     let set = format!("postgres.password_file={}", text(&file));
-    db(&url, &["migrate", "--set", &set]).expect(0);
+    // Everybody on this host can read it.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("a file of our own");
+    let exposed =
+        db(&url, &["migrate", "--set", &set]).expect_told(0, &["is open to every user", "chmod 600"]);
+    assert!(!exposed.stderr.contains("r1ght"), "{}", exposed.stderr);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("a file of our own");
+    assert_eq!(db(&url, &["migrate", "--set", &set]).expect(0).stderr, "");
     db(&url, &["replicate", text(&journal), "--until-caught-up", "--set", &set]).expect(0);
 }
 
@@ -195,6 +209,55 @@ fn a_projection_that_cannot_be_written_fails_alone() {
 }
 
 #[test]
+fn a_read_model_whose_table_is_gone_fails_alone_and_comes_back_by_a_rebuild() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(400);
+    migrate(&place.address);
+    let database = Database::open(&place.address);
+    // Before the first batch, and between two.
+    database.execute("DROP TABLE tickwerk.candles CASCADE");
+    let mut replicator = start_shipping(&place.address, &journal, 20);
+    wait_until_shipped(&place.address, 1);
+    database.execute("DROP TABLE tickwerk.orders CASCADE");
+    wait_until_shipped(&place.address, last_sequence(&journal));
+    replicator
+        .wait_until_told("read model candles failed: its table tickwerk.candles is missing; rebuild it");
+    replicator.stop().expect(0);
+    // Orders may have been all there already; whoever ships next finds out.
+    ship(&place.address, &journal);
+    let failed =
+        "SELECT string_agg(name, ' ' ORDER BY name) FROM tickwerk.projection WHERE status = 'failed'";
+    assert_eq!(database.value(failed), "candles orders");
+    db(&place.address, &["projections", "rebuild", text(&journal), "candles", "orders"]).expect(0);
+    db(&place.address, &["verify", text(&journal)]).expect(0);
+}
+
+#[test]
+fn how_far_behind_the_database_is_is_told_of_copies_and_of_what_was_never_shipped() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(200);
+    migrate(&place.address);
+    let last = last_sequence(&journal);
+    let status = || db(&place.address, &["status", text(&journal), "--json"]).expect(0).json();
+    let expect = |lag: u64| {
+        let shown = status();
+        assert_eq!((&shown["durable_through"], &shown["lag_events"]), (&last.into(), &lag.into()), "{shown}");
+        // Its records are of 2023.
+        assert_eq!(shown["lag_s"].as_u64() > Some(0), lag > 0, "{shown}");
+    };
+    expect(last);
+    // A copy has no watermarks.
+    std::fs::remove_file(journal.join("WATERMARKS")).expect("a file of our own");
+    expect(last);
+    db(&place.address, &["replicate", text(&journal), "--until-caught-up"]).expect(0);
+    expect(0);
+    Database::open(&place.address)
+        .execute("UPDATE tickwerk.checkpoint SET global_position = global_position + 5");
+    let told = db(&place.address, &["status", text(&journal)]).expect(0);
+    assert!(told.stdout.contains(&format!("ahead of the journal, which ends at {last}")), "{}", told.stdout);
+}
+
+#[test]
 fn partitions_go_by_command_only_and_do_not_come_back() {
     let Some(place) = database() else { return };
     let (_bench, journal) = traded(200);
@@ -246,6 +309,40 @@ fn partitions_go_by_command_only_and_do_not_come_back() {
     db(&place.address, &[&["drop-partition", "events_none"][..], &why].concat())
         .expect_told(1, &["there is no partition events_none"]);
     process::run(["db", "status"]).expect_told(78, &["no server is named"]);
+}
+
+#[test]
+fn how_long_events_are_kept_is_changed_by_command_and_audited_however_it_was_changed() {
+    let Some(place) = database() else { return };
+    migrate(&place.address);
+    let keep = |rest: &[&str]| db(&place.address, &[&["keep"][..], rest].concat());
+    let why = ["--reason", "the regulator's \"ten\"", "--actor", "o'brien"];
+    let shown = keep(&["--json"]).expect(0).json();
+    assert!(
+        shown["before"].is_null() && shown["retention"].as_array().is_some_and(|of| of.len() == 9),
+        "{shown}"
+    );
+    keep(&["order", "10 years"]).expect_told(2, &["--reason", "--actor"]);
+    for (family, age, words) in [
+        ("order", "-1 days", "events cannot be kept for"),
+        ("order", "soon", "invalid input syntax for type interval"),
+        ("nothing", "1 day", "there is no family of events nothing"),
+    ] {
+        keep(&[&[family, &format!(" {age}")][..], &why].concat()).expect_told(1, &[words]);
+    }
+    let changed = keep(&[&["order", "10 years", "--json"][..], &why].concat()).expect(0).json();
+    assert_eq!((&changed["family"], &changed["before"]), (&"order".into(), &"7 years".into()), "{changed}");
+    let database = Database::open(&place.address);
+    database.execute("UPDATE tickwerk.event_family SET keep = '2 days' WHERE family = 'market'");
+    let acts = "SELECT string_agg(concat_ws('|', action, subject, before, after, reason, actor), ';' ORDER BY recorded_at)
+        FROM tickwerk.audit_log WHERE category = 'retention'";
+    assert_eq!(
+        database.value(acts),
+        "keep|order|7 years|10 years|the regulator's \"ten\"|o'brien;keep|market|30 days|2 days|none was given|postgres"
+    );
+    database.execute("SET ROLE tickwerk_writer");
+    let sql = "SELECT tickwerk.keep_events('order', '1 day', 'mine', 'mallory')";
+    assert!(database.try_rows(sql).expect_err(sql).contains("permission denied"));
 }
 
 #[test]

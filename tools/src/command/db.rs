@@ -6,17 +6,19 @@ mod as_of;
 mod catalogue;
 mod doctor;
 mod drop_partition;
+mod keep;
 mod migrate;
 mod projections;
 mod replicate;
 mod status;
 mod verify;
 
+use crate::command::tell;
 use crate::config::Config;
 use crate::exit::BadConfig;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
-use tickwerk_postgres::{PostgresError, Settings, connect, runtime};
+use tickwerk_postgres::{PostgresError, Settings, attended, connect, runtime};
 use tokio::runtime::Runtime;
 use tokio_postgres::Client;
 
@@ -44,6 +46,8 @@ enum Action {
     Catalogue(catalogue::Options),
     /// Compares the server's configuration with what this load wants, and looks its tables over; changes nothing.
     Doctor(doctor::Options),
+    /// Says how long each family of events is kept, or changes it; drops nothing.
+    Keep(keep::Options),
     /// Drops partitions of events, by name or by age.
     DropPartition(drop_partition::Options),
 }
@@ -62,9 +66,13 @@ struct Place {
 impl Place {
     fn settings(&self) -> Result<Settings> {
         let config = Config::load(self.config.as_deref(), super::environment()?, &self.sets)?;
-        config.postgres.context(
+        let settings = config.postgres.context(
             "no server is named: give postgres.url in the file of --config, as TICKWERK__POSTGRES__URL, or with --set",
-        ).context(BadConfig)
+        ).context(BadConfig)?;
+        if let Some(exposed) = settings.server.exposed_password() {
+            tell(&format!("warning: {exposed}"));
+        }
+        Ok(settings)
     }
 
     /// Does something with a connection.
@@ -75,10 +83,11 @@ impl Place {
     ) -> Result<T> {
         let settings = self.settings()?;
         let runtime: Runtime = runtime()?;
-        Ok(runtime.block_on(async {
-            let client = connect(&settings.server, &format!("tickwerk db {what}")).await?;
+        let name = format!("tickwerk db {what}");
+        Ok(runtime.block_on(attended(&settings.server, &name, &tell, async {
+            let client = connect(&settings.server, &name).await?;
             done(client).await
-        })?)
+        }))?)
     }
 }
 
@@ -92,6 +101,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::AsOf(options) => as_of::run(options),
         Action::Catalogue(options) => catalogue::run(options),
         Action::Doctor(options) => doctor::run(options),
+        Action::Keep(options) => keep::run(options),
         Action::DropPartition(options) => drop_partition::run(options),
     }
 }

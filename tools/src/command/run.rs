@@ -99,6 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
             dictionary,
             acknowledge: config.journal.acknowledge,
             replicator: config.journal.replicator.clone(),
+            postgres: replication.as_ref().map(Replication::figures),
             lane: lanes.orders,
             egress: running.egress,
             admission: running.admission,

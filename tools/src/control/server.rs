@@ -14,6 +14,7 @@ use super::known_orders::{About, KnownOrders, Place};
 use super::request::{Asked, Fault, Query, Refused, Request, parse, refused};
 use crate::config::Acknowledge;
 use crate::follower;
+use crate::replication::ReplicationFigures;
 use crate::session::released_through;
 use crate::setup::Names;
 use crate::stop::Stop;
@@ -55,6 +56,8 @@ pub(crate) struct Door {
     pub(crate) acknowledge: Acknowledge,
     /// The replicator that is awaited.
     pub(crate) replicator: Option<String>,
+    /// Replication to PostgreSQL, where there is any.
+    pub(crate) postgres: Option<ReplicationFigures>,
     pub(crate) lane: LaneProducer,
     pub(crate) egress: EgressReader,
     pub(crate) admission: Admission,
@@ -164,6 +167,7 @@ struct DoorRest {
     dictionary: Dictionary,
     acknowledge: Acknowledge,
     replicator: Option<String>,
+    postgres: Option<ReplicationFigures>,
     egress: EgressReader,
     admission: Admission,
     stats: Arc<PipelineStats>,
@@ -184,6 +188,7 @@ impl Server {
             dictionary,
             acknowledge,
             replicator,
+            postgres,
             lane,
             egress,
             admission,
@@ -218,6 +223,7 @@ impl Server {
                 dictionary,
                 acknowledge,
                 replicator,
+                postgres,
                 egress,
                 admission,
                 stats,

@@ -157,8 +157,9 @@ fn families() -> String {
 }
 
 fn missing() -> String {
-    "SELECT name, 'missing', 3 FROM tickwerk.event_partition
-        WHERE dropped_at IS NULL AND to_regclass('tickwerk.' || quote_ident(name)) IS NULL
+    "SELECT name, CASE WHEN to_regclass('tickwerk.' || quote_ident(name)) IS NULL THEN 'missing' ELSE 'not attached' END, 3
+        FROM tickwerk.event_partition
+        WHERE dropped_at IS NULL AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('tickwerk.' || quote_ident(name)))
     UNION ALL
     SELECT c.relname::text, 'not known', 2 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         JOIN pg_inherits above ON above.inhrelid = i.inhparent AND above.inhparent = 'tickwerk.events'::regclass
@@ -235,15 +236,23 @@ async fn slow_statements(transaction: &Transaction<'_>) -> Result<Finding, Postg
         source: "pgstatstatements.html",
     }
     };
-    let sql = "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-        WHERE extname = 'pg_stat_statements' AND current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'";
-    let Some(row) = transaction.query_opt(sql, &[]).await.map_err(failed())? else {
-        return Ok(finding(
-            Severity::Note,
-            "not installed, so nobody knows which statements are slow".to_owned(),
-        ));
+    // A view shows a setting to whom it may be shown; the function of that name refuses everybody else.
+    let sql = "SELECT n.nspname::text, (SELECT setting LIKE '%pg_stat_statements%' FROM pg_settings
+            WHERE name = 'shared_preload_libraries'), pg_has_role('pg_read_all_stats', 'USAGE')
+        FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'pg_stat_statements'";
+    let row = transaction.query_opt(sql, &[]).await.map_err(failed())?;
+    let known = row.map(|row| (row.get(0), row.get(1), row.get(2)));
+    let schema: String = match known {
+        Some((schema, Some(true), true)) => schema,
+        Some((_, is_loaded, _)) if is_loaded != Some(false) => {
+            let found = "installed, and this user may not read what it says".to_owned();
+            return Ok(finding(Severity::Note, found));
+        }
+        _ => {
+            let found = "not installed, so nobody knows which statements are slow".to_owned();
+            return Ok(finding(Severity::Note, found));
+        }
     };
-    let schema: &str = row.get(0);
     let sql = format!(
         "SELECT format('%s ms on average, %s calls: %s', round(mean_exec_time::numeric, 3), calls,
             left(regexp_replace(query, '\\s+', ' ', 'g'), 120))

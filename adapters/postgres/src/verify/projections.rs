@@ -17,7 +17,7 @@ use std::path::Path;
 use tickwerk_domain::Sequence;
 use tickwerk_journal::ChainHead;
 use tickwerk_render::Dictionary;
-use tokio_postgres::{Client, Statement, Transaction};
+use tokio_postgres::{Statement, Transaction};
 
 /// Records that are folded at once.
 const BATCH_RECORDS: u64 = 20_000;
@@ -50,16 +50,6 @@ struct Model {
     parked: Parked,
 }
 
-/// The tables of read models that there are; taken before the transaction, as it locks them first of all.
-pub(super) async fn tables(client: &Client) -> Result<Vec<&'static Table>, PostgresError> {
-    let all: Vec<&'static Table> = projection::all().iter().flat_map(|of| of.tables()).collect();
-    let names: Vec<String> = all.iter().map(|table| table.sql_name("")).collect();
-    let sql = "SELECT name FROM unnest($1::text[]) AS of (name) WHERE to_regclass(name) IS NOT NULL";
-    let rows = client.query(sql, &[&names]).await.map_err(failed())?;
-    let there: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    Ok(all.into_iter().filter(|table| there.contains(&table.sql_name(""))).collect())
-}
-
 /// Keeps rebuilds from swapping tables until the transaction ends, and its snapshot from missing what was swapped before.
 /// Must be its first statement.
 pub(super) async fn hold(
@@ -89,7 +79,8 @@ pub(super) async fn compare(
     for projection in projection::all() {
         let status = statuses.iter().find(|status| status.name == projection.name());
         match why_not(projection.as_ref(), status, first, tables) {
-            Err(reason) => verified.push(ModelVerified {
+            Err(WhyNot::Different(found)) => return Ok((verified, Some(*found))),
+            Err(WhyNot::Unchecked(reason)) => verified.push(ModelVerified {
                 name: projection.name().to_owned(),
                 through: status.map_or(Sequence::NONE, |status| sequence(status.position)),
                 rows: 0,
@@ -111,26 +102,55 @@ pub(super) async fn compare(
     Ok((verified, None))
 }
 
+/// Why a read model is not compared.
+enum WhyNot {
+    /// Nobody can say whether it is right.
+    Unchecked(String),
+    /// It is not what the database says that it is.
+    Different(Box<Difference>),
+}
+
 /// How a read model stands, or why it cannot be compared.
 fn why_not<'s>(
     projection: &dyn Projection,
     status: Option<&'s ProjectionStatus>,
     first: Sequence,
     tables: &[&'static Table],
-) -> Result<&'s ProjectionStatus, String> {
-    let has_tables =
-        projection.tables().iter().all(|table| tables.iter().any(|there| there.name == table.name));
-    let Some(status) = status.filter(|_| has_tables) else {
-        return Err("it has no tables; make them with `tickwerk db migrate`".to_owned());
+) -> Result<&'s ProjectionStatus, WhyNot> {
+    let is_there = |table: &&Table| tables.iter().any(|there| there.name == table.name);
+    let different = |at: Sequence, table: &Table, reason: &str| {
+        let name = projection.name();
+        let model = ModelDifference {
+            projection: name.to_owned(),
+            table: table.name.to_owned(),
+            key: "{}".to_owned(),
+            column: None,
+            expected: None,
+            found: None,
+        };
+        let reason = format!("projection {name}, table {}: {reason}", table.name);
+        Err(WhyNot::Different(Box::new(Difference { sequence: at, reason, model: Some(model) })))
+    };
+    let unchecked = |reason| Err(WhyNot::Unchecked(reason));
+    let Some(status) = status else {
+        return match projection.tables().iter().find(is_there) {
+            Some(table) => {
+                different(Sequence::NONE, table, "it is there, and tickwerk.projection does not know of it")
+            }
+            None => unchecked("it has no tables yet; make them with `tickwerk db migrate`".to_owned()),
+        };
     };
     if status.version != projection.version() {
         let (theirs, ours) = (status.version, projection.version());
-        return Err(format!(
+        return unchecked(format!(
             "its tables are of version {theirs}, this build's of version {ours}; rebuild it"
         ));
     }
+    if let Some(table) = projection.tables().iter().find(|table| !is_there(table)) {
+        return different(sequence(status.position), table, "it is missing in the database; rebuild it");
+    }
     if first > Sequence::FIRST {
-        return Err(format!(
+        return unchecked(format!(
             "a fresh fold needs the journal from its first record, which is kept from {first} on"
         ));
     }

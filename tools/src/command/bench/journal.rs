@@ -20,7 +20,7 @@ const TARGET_OF_DEFAULT: f64 = 0.8;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Records in a measurement
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
     records: u64,
     /// Rounds; the median counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1_000))]

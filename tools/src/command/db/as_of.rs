@@ -50,9 +50,9 @@ impl When {
             return Ok(Moment::Sequence(Sequence(sequence)));
         }
         let time = self.time.context("no moment is given: say --sequence or --time")?;
-        let nanoseconds =
-            u64::try_from(time.as_nanosecond()).with_context(|| format!("{time} is before 1970"))?;
-        Ok(Moment::Time(TimeNs(nanoseconds)))
+        // Stamps lie between 1970 and 2554: before there was nothing, behind there will be nothing more.
+        let nanoseconds = time.as_nanosecond().clamp(0, i128::from(u64::MAX));
+        Ok(Moment::Time(TimeNs(u64::try_from(nanoseconds).unwrap_or(u64::MAX))))
     }
 }
 
@@ -88,12 +88,24 @@ fn to_json(stood: &AsOf) -> Value {
                 .collect::<Map<_, _>>(),
         )
     });
-    json!({ "sequence": stood.sequence.0, "rows": rows.collect::<Vec<_>>() })
+    json!({
+        "sequence": stood.sequence.0,
+        "reached": reached(stood).map(|time| time.to_string()),
+        "rows": rows.collect::<Vec<_>>(),
+    })
+}
+
+/// Up to where the database reaches, where the moment lies there or behind.
+fn reached(stood: &AsOf) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_nanosecond(i128::from(stood.reached?.0)).ok()
 }
 
 fn to_text(stood: &AsOf) -> String {
+    let reached = reached(stood)
+        .map(|time| format!(" (the database reaches to {time}; what it has not yet is not in this)"))
+        .unwrap_or_default();
     if stood.rows.is_empty() {
-        return format!("there was nothing of it at sequence {}", stood.sequence);
+        return format!("there was nothing of it at sequence {}{reached}", stood.sequence);
     }
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
@@ -101,5 +113,5 @@ fn to_text(stood: &AsOf) -> String {
     for row in &stood.rows {
         table.add_row(row.iter().map(|text| text.as_deref().unwrap_or("-")));
     }
-    format!("At sequence {}:\n{table}", stood.sequence)
+    format!("At sequence {}{reached}:\n{table}", stood.sequence)
 }

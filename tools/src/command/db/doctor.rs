@@ -1,7 +1,7 @@
 //! `tickwerk db doctor`: a server's configuration against what this load wants, and how its tables are. Changes nothing.
 
 use super::Place;
-use crate::command::print;
+use crate::command::{print, tell};
 use crate::exit;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<u8> {
-    let findings = tickwerk_postgres::doctor(&options.place.settings()?)?;
+    let findings = tickwerk_postgres::doctor(&options.place.settings()?, &tell)?;
     let worst = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
     if options.json {
         let all: Vec<Value> = findings.iter().map(to_json).collect();

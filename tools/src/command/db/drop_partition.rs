@@ -7,7 +7,9 @@ use crate::command::print;
 use crate::exit;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use tickwerk_postgres::{Partition, Retention, check_schema, drop_partition, partitions, retentions};
+use tickwerk_postgres::{
+    Partition, PostgresError, Retention, check_schema, drop_partition, partitions, retentions,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -52,30 +54,37 @@ pub(super) fn run(options: &Options) -> Result<u8> {
     let is_meant = |of: &Partition| {
         if options.names.is_empty() { of.is_past_retention } else { options.names.contains(&of.name) }
     };
-    let outcome = options.place.with("drop-partition", async |mut client| {
+    let (outcome, failed) = options.place.with("drop-partition", async |mut client| {
         check_schema(&client).await?;
+        let all = partitions(&client).await?;
+        // Nothing goes where some of what was named is not there.
+        if let Some(missing) = options.names.iter().find(|name| !all.iter().any(|of| of.name == **name)) {
+            let reason = format!("there is no partition {missing}; `tickwerk db status` lists them");
+            return Err(PostgresError::Statement { what: "drop partitions", reason, code: None });
+        }
         let mut outcome = Outcome { kept: retentions(&client).await?, meant: Vec::new() };
-        for partition in partitions(&client).await?.into_iter().filter(|of| is_meant(of)) {
+        for partition in all.into_iter().filter(is_meant) {
             let rows = if options.plan {
                 None
             } else {
-                Some(drop_partition(&mut client, &partition.name, &reason, &actor).await?)
+                match drop_partition(&mut client, &partition.name, &reason, &actor).await {
+                    Ok(rows) => Some(rows),
+                    // What went before is told all the same.
+                    Err(error) => return Ok((outcome, Some((partition.name, error)))),
+                }
             };
             outcome.meant.push((partition, rows));
         }
-        Ok(outcome)
+        Ok((outcome, None))
     })?;
     print(&if options.json {
         to_json(&outcome, options.plan).to_string()
     } else {
         to_text(&outcome, options.plan)
     })?;
-    if let Some(missing) =
-        options.names.iter().find(|name| !outcome.meant.iter().any(|(of, _)| of.name == **name))
-    {
-        anyhow::bail!("there is no partition {missing}; `tickwerk db status` lists them");
-    }
-    Ok(exit::OK)
+    failed.map_or(Ok(exit::OK), |(name, error)| {
+        Err(anyhow::Error::new(error).context(format!("dropping {name}")))
+    })
 }
 
 fn to_json(outcome: &Outcome, is_plan: bool) -> Value {

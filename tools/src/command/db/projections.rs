@@ -120,7 +120,7 @@ pub(super) fn run(options: &Options) -> Result<u8> {
         Action::Resume { dir, which, place } => {
             let settings = place.settings()?;
             for name in which.names() {
-                let at = resume(&settings, dir, &name).with_context(|| format!("resuming {name}"))?;
+                let at = resume(&settings, dir, &name, &tell).with_context(|| format!("resuming {name}"))?;
                 print(&format!("{name} is kept up from {} on", at.next()))?;
             }
             Ok(exit::OK)
@@ -161,6 +161,7 @@ fn rebuild(making: &Making, names: Vec<String>) -> Result<u8> {
         names,
         parallel: usize::from(making.parallel),
         stop: &flag,
+        tell: &tell,
     };
     let told = Mutex::new(started);
     let on_progress = |progress: &Progress| {
@@ -194,8 +195,11 @@ fn rebuild(making: &Making, names: Vec<String>) -> Result<u8> {
     for (name, outcome) in outcomes {
         if let Err(error) = outcome {
             let error = anyhow::Error::new(error).context(format!("rebuilding {name}"));
-            if let Some(before) = failed.replace(error) {
-                tell(&format!("error: {before:#}"));
+            // The first is the cause of the process's end.
+            if failed.is_some() {
+                tell(&format!("error: {error:#}"));
+            } else {
+                failed = Some(error);
             }
         }
     }

@@ -3,13 +3,15 @@
 use super::Place;
 use crate::command::{print, tell};
 use crate::exit;
+use crate::replication::watch_lag;
 use crate::stop::Stop;
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tickwerk_domain::Sequence;
-use tickwerk_journal::ReplicatedMark;
+use tickwerk_journal::{ReplicatedMark, StoredWatermarks};
 use tickwerk_postgres::{Callbacks, Counters, DEPENDANT, Marks, Replicator, Until};
 
 /// Between two looks for a daemon that awaits what is committed.
@@ -34,6 +36,7 @@ pub(super) fn run(options: &Options) -> Result<u8> {
     let stop = Stop::on_signals()?;
     let counters = Counters::default();
     let started = Instant::now();
+    let alarm_lag = settings.alarm_lag;
     let until = if options.until_caught_up { Until::CaughtUp } else { Until::Stopped };
     let replicator = Replicator {
         settings,
@@ -45,8 +48,10 @@ pub(super) fn run(options: &Options) -> Result<u8> {
         counters: counters.clone(),
         callbacks: Callbacks { on_replicated: Box::new(publisher(&options.dir)), tell: Box::new(tell) },
     };
-    let through =
-        replicator.run().with_context(|| format!("shipping the journal in {}", options.dir.display()))?;
+    // Who waits for the end of a backlog knows that it is behind.
+    let limit = if options.until_caught_up { Duration::ZERO } else { alarm_lag };
+    let shipped = with_alarm(&options.dir, &counters, limit, || replicator.run());
+    let through = shipped.with_context(|| format!("shipping the journal in {}", options.dir.display()))?;
     let (elapsed, rows) = (started.elapsed(), counters.rows());
     if options.json {
         let outcome = json!({
@@ -64,6 +69,22 @@ pub(super) fn run(options: &Options) -> Result<u8> {
         ))?;
     }
     Ok(exit::OK)
+}
+
+/// Does `work` while the lag is watched, where there is a limit to it.
+fn with_alarm<T>(dir: &Path, counters: &Counters, limit: Duration, work: impl FnOnce() -> T) -> T {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        if !limit.is_zero() {
+            // What cannot be read now may be later; replication itself tells what is wrong.
+            let durable = || StoredWatermarks::read(dir).ok().flatten().map(|marks| marks.durable_through);
+            let stop = &is_over;
+            scope.spawn(move || watch_lag(counters, durable, stop, limit));
+        }
+        let done = work();
+        is_over.store(true, Ordering::Release);
+        done
+    })
 }
 
 /// Publishes what is committed to a daemon that awaits it.

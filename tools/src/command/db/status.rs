@@ -8,8 +8,10 @@ use crate::summary::grouped;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use tickwerk_journal::{StoredWatermarks, journal_id};
-use tickwerk_postgres::{Retention, Status, check_schema};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tickwerk_domain::{Sequence, TimeNs};
+use tickwerk_journal::{ReadError, StoredWatermarks, Tail, is_live, journal_id};
+use tickwerk_postgres::{PostgresError, Retention, Status, check_schema};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -22,34 +24,85 @@ pub(super) struct Options {
     json: bool,
 }
 
+/// How far the database is behind a journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Behind {
+    durable_through: Sequence,
+    /// Durable records that are not in the database.
+    events: u64,
+    /// How long the oldest of them has waited.
+    seconds: i64,
+}
+
 pub(super) fn run(options: &Options) -> Result<u8> {
     let status = options.place.with("status", async |client| {
         check_schema(&client).await?;
         tickwerk_postgres::status(&client).await
     })?;
-    let durable = options.dir.as_deref().map(|dir| durable_through(dir, &status)).transpose()?;
-    let lag = durable.map(|durable| durable.saturating_sub(status.checkpoint.position.0));
-    // Idle is not behind: what is all there is not late.
-    let lag_s = lag.map(|lag| if lag == 0 { 0 } else { status.idle_s });
+    let behind = options.dir.as_deref().map(|dir| behind(dir, &status)).transpose()?;
     if options.json {
-        print(&to_json(&status, lag, lag_s).to_string())?;
+        print(&to_json(&status, behind).to_string())?;
     } else {
-        print(&to_text(&status, lag, lag_s))?;
+        print(&to_text(&status, behind))?;
     }
     Ok(exit::OK)
 }
 
-/// The durable watermark of the journal that the database holds.
-fn durable_through(dir: &Path, status: &Status) -> Result<u64> {
+/// How far the database is behind the journal that it holds.
+fn behind(dir: &Path, status: &Status) -> Result<Behind> {
     let journal = journal_id(dir).with_context(|| format!("{} holds no journal", dir.display()))?;
     if let Some(theirs) = status.checkpoint.journal.filter(|theirs| *theirs != journal) {
         anyhow::bail!("the database holds journal {theirs}, the one in {} is {journal}", dir.display());
     }
-    let marks = StoredWatermarks::read(dir)?.filter(|marks| marks.journal == journal);
-    Ok(marks.map_or(0, |marks| marks.durable_through.0))
+    let checkpoint = status.checkpoint.position;
+    let stored = StoredWatermarks::read(dir)?.filter(|marks| marks.journal == journal);
+    if stored.is_none() && is_live(dir)? {
+        return Err(PostgresError::Opening { dir: dir.to_owned() }.into());
+    }
+    let (durable_through, oldest) = match stored {
+        Some(marks) if marks.durable_through <= checkpoint => (marks.durable_through, None),
+        Some(marks) => {
+            let oldest = match Tail::open(dir, checkpoint.next()) {
+                Ok(mut tail) => tail.next_up_to(marks.durable_through)?.map(|frame| frame.header.time_ns),
+                // What is missing in the database is no longer in the journal either.
+                Err(ReadError::Gone { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            (marks.durable_through, oldest)
+        }
+        None => end_of(dir, checkpoint)?,
+    };
+    let events = durable_through.0.saturating_sub(checkpoint.0);
+    // A record has not waited longer than it is old, nor longer than nothing was shipped.
+    let idle = status.checkpoint.journal.map(|_| status.idle_s);
+    let age = oldest.map(|time| seconds_since(time).max(0));
+    let seconds = idle.into_iter().chain(age).min().filter(|_| events > 0).unwrap_or(0);
+    Ok(Behind { durable_through, events, seconds })
 }
 
-fn to_json(status: &Status, lag: Option<u64>, lag_s: Option<i64>) -> Value {
+/// The last record of a journal that nobody writes and that has no watermarks, such as a copy, and the time of the first
+/// one behind `checkpoint`.
+fn end_of(dir: &Path, checkpoint: Sequence) -> Result<(Sequence, Option<TimeNs>)> {
+    let mut tail = match Tail::open(dir, Sequence::FIRST) {
+        Err(ReadError::Gone { first, .. }) => Tail::open(dir, first)?,
+        tail => tail?,
+    };
+    let (mut last, mut oldest) = (Sequence::NONE, None);
+    while let Some(frame) = tail.next_without_writer()? {
+        last = frame.header.last_sequence();
+        if last > checkpoint && oldest.is_none() {
+            oldest = Some(frame.header.time_ns);
+        }
+    }
+    Ok((last, oldest))
+}
+
+fn seconds_since(time: TimeNs) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(now).unwrap_or(i64::MAX) - i64::try_from(time.0 / 1_000_000_000).unwrap_or(0)
+}
+
+fn to_json(status: &Status, behind: Option<Behind>) -> Value {
     let projections: Vec<Value> = status
         .projections
         .iter()
@@ -79,8 +132,9 @@ fn to_json(status: &Status, lag: Option<u64>, lag_s: Option<i64>) -> Value {
         "checkpoint": status.checkpoint.position.0,
         "journal_id": status.checkpoint.journal.map(|id| id.to_string()),
         "chain_head": status.checkpoint.head.to_string(),
-        "lag_events": lag,
-        "lag_s": lag_s,
+        "durable_through": behind.map(|behind| behind.durable_through.0),
+        "lag_events": behind.map(|behind| behind.events),
+        "lag_s": behind.map(|behind| behind.seconds),
         "selections": selections,
         "rows_shipped": status.rows_shipped,
         "commits": status.commits,
@@ -108,18 +162,24 @@ pub(super) fn retention_line(of: &Retention) -> String {
     )
 }
 
-fn to_text(status: &Status, lag: Option<u64>, lag_s: Option<i64>) -> String {
+fn to_text(status: &Status, behind: Option<Behind>) -> String {
     let mut lines = Vec::new();
+    let position = status.checkpoint.position;
+    let behind = match behind {
+        None => String::new(),
+        Some(Behind { durable_through, .. }) if durable_through < position => {
+            format!(", ahead of the journal, which ends at {durable_through}")
+        }
+        Some(Behind { events: 0, .. }) => ", nothing is missing".to_owned(),
+        Some(Behind { events, seconds, .. }) => {
+            format!(", {} records and {seconds} s behind", grouped(&events.to_string()))
+        }
+    };
     let Some(journal) = status.checkpoint.journal else {
-        return "nothing was shipped into this database".to_owned();
+        return format!("nothing was shipped into this database{behind}");
     };
     lines.push(format!("Journal     {journal}"));
-    let behind = match lag.zip(lag_s) {
-        None => String::new(),
-        Some((0, _)) => ", nothing is missing".to_owned(),
-        Some((lag, seconds)) => format!(", {} records and {seconds} s behind", grouped(&lag.to_string())),
-    };
-    lines.push(format!("Checkpoint  {}{behind}", grouped(&status.checkpoint.position.to_string())));
+    lines.push(format!("Checkpoint  {}{behind}", grouped(&position.to_string())));
     lines.push(format!("Chain head  {}", status.checkpoint.head));
     let (rows, commits) = (grouped(&status.rows_shipped.to_string()), grouped(&status.commits.to_string()));
     lines.push(format!("Shipped     {rows} rows in {commits} commits"));

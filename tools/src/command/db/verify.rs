@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tickwerk_postgres::{Difference, ModelVerified, Verified};
+use tickwerk_postgres::{Difference, ModelVerified, Verified, VerifyProgress};
 
 /// Between two words on progress.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -32,14 +32,15 @@ pub(super) fn run(options: &Options) -> Result<u8> {
     let settings = options.place.settings()?;
     let started = Instant::now();
     let mut told = started;
-    let verified =
-        tickwerk_postgres::verify(&settings, &options.dir, !options.events_only, &mut |progress| {
-            if told.elapsed() >= TELL_EVERY {
-                told = Instant::now();
-                let count = grouped(&progress.count.to_string());
-                tell(&format!("{count} {}, through {}", progress.what, progress.through));
-            }
-        });
+    let mut on_progress = |progress: &VerifyProgress| {
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            let count = grouped(&progress.count.to_string());
+            tell(&format!("{count} {}, through {}", progress.what, progress.through));
+        }
+    };
+    let with_models = !options.events_only;
+    let verified = tickwerk_postgres::verify(&settings, &options.dir, with_models, &mut on_progress, &tell);
     let verified = verified
         .with_context(|| format!("comparing the database with the journal in {}", options.dir.display()))?;
     if options.json {
@@ -62,6 +63,7 @@ fn to_json(verified: &Verified) -> Value {
     json!({
         "ok": verified.first_difference.is_none(),
         "checked": verified.checked,
+        "dropped": verified.dropped,
         "first_sequence": verified.first.0,
         "checkpoint": verified.checkpoint.0,
         "chain_head": verified.chain_head.to_string(),
@@ -97,6 +99,12 @@ fn to_text(verified: &Verified) -> String {
         lines.push(format!(
             "what lies before {} is no longer in the journal and was not compared",
             verified.first
+        ));
+    }
+    if verified.dropped > 0 {
+        let rows = grouped(&verified.dropped.to_string());
+        lines.push(format!(
+            "{rows} rows lay in partitions that were dropped by command and were not compared"
         ));
     }
     let (checked, unchecked): (Vec<_>, Vec<_>) =

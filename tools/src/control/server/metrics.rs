@@ -4,6 +4,7 @@
 //! stand at the end of names. What does not apply is null. The answer waits for no watermark.
 
 use super::Server;
+use crate::replication::ReplicationFigures;
 use serde_json::{Value, json};
 use tickwerk_domain::Sequence;
 use tickwerk_engine::pipeline::Lane;
@@ -30,6 +31,7 @@ impl Server {
             "durable_lag_records": behind(written, durable),
             "chained_lag_records": behind(written, chained),
             "replicated_lag_records": replicated.map(|replicated| behind(durable, replicated)),
+            "postgres": self.door.postgres.as_ref().map(ReplicationFigures::to_json),
             "waiting_answers": stats.egress_in_flight(),
             "refusals_total": stats.refusals(),
             "lane_depth_records": depths,
