@@ -43,6 +43,8 @@ pub struct Migrated {
     pub steps: Vec<String>,
     /// Projections whose tables were made now.
     pub projections: Vec<String>,
+    /// What is to be told of those that have to be rebuilt, as their tables are of another build.
+    pub failed: Vec<String>,
     /// Version of the schema.
     pub version: i32,
 }
@@ -101,6 +103,7 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
         migrated.steps.push(format!("V{} {}", step.version, step.name));
     }
     migrated.projections = projection::install(&transaction).await?;
+    migrated.failed = projection::fail_other_versions(&transaction).await?;
     views::apply(&transaction).await?;
     transaction.commit().await.map_err(failed())?;
     Ok(migrated)

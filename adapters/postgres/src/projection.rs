@@ -79,6 +79,16 @@ pub struct ProjectionStatus {
     pub parked: i64,
 }
 
+impl ProjectionStatus {
+    /// Why this build cannot use the tables, where another made them in another way.
+    pub(crate) fn other_version(&self, projection: &dyn Projection) -> Option<String> {
+        let (theirs, ours) = (self.version, projection.version());
+        (theirs != ours).then(|| {
+            format!("its tables are of version {theirs}, this build's of version {ours}; rebuild it")
+        })
+    }
+}
+
 /// Makes the tables of projections that have none yet. One that comes to a database with events is paused at 0, and is
 /// rebuilt by command.
 pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>, PostgresError> {
@@ -141,6 +151,20 @@ pub(crate) async fn mend(transaction: &Transaction<'_>) -> Result<(), PostgresEr
         transaction.execute(sql, &[]).await.map_err(failed())?;
     }
     Ok(())
+}
+
+/// Fails read models whose tables another build made in another way: nobody keeps them up until they are rebuilt. Gives what
+/// is to be told of them.
+pub(crate) async fn fail_other_versions(client: &impl GenericClient) -> Result<Vec<String>, PostgresError> {
+    let mut told = Vec::new();
+    for known in statuses(client).await?.iter().filter(|known| known.status != "failed") {
+        let ours = all().into_iter().find(|of| of.name() == known.name);
+        if let Some(error) = ours.and_then(|of| known.other_version(of.as_ref())) {
+            fail(client, &known.name, &error).await?;
+            told.push(format!("{} failed: {error}", known.name));
+        }
+    }
+    Ok(told)
 }
 
 /// Reads back what a projection keeps in memory, from its tables with `suffix`. Rows that it cannot take are a reason for it

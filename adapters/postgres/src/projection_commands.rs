@@ -59,15 +59,11 @@ pub fn resume(
         let status = status.ok_or_else(|| {
             PostgresError::Schema(format!("{name} has no tables; make them with `tickwerk db migrate`"))
         })?;
+        if let Some(reason) = status.other_version(projection.as_ref()) {
+            return Err(PostgresError::Refused(format!("{name} cannot be resumed: {reason}")));
+        }
         if status.status == "active" {
             return Ok(sequence(status.position));
-        }
-        if status.version != projection.version() {
-            return Err(PostgresError::Refused(format!(
-                "the tables of {name} are of version {}, this build's of version {}; rebuild it",
-                status.version,
-                projection.version()
-            )));
         }
         let mut refold = Refold::begin(&client, dir, name, Target::Own, sequence(status.position)).await?;
         loop {

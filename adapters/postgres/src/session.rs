@@ -109,19 +109,18 @@ async fn check_writable(client: &Client) -> Result<(), PostgresError> {
     Err(PostgresError::Statement { what: "write", reason: reason.to_owned(), code: Some("25006".to_owned()) })
 }
 
-/// Projections that are kept up: active, of this build's version, and at the checkpoint. And what is to be told of those that
-/// fail now, as their tables are not there or cannot be read back.
+/// Projections that are kept up: active, and at the checkpoint. And what is to be told of those that fail now, as their tables
+/// are of another build, not there, or cannot be read back.
 async fn active_projections(
     client: &Client,
     checkpoint: &Checkpoint,
 ) -> Result<(Vec<Box<dyn Projection>>, Vec<String>), PostgresError> {
+    let (mut active, mut left_out) = (Vec::new(), projection::fail_other_versions(client).await?);
     let statuses = projection::statuses(client).await?;
     let tables = projection::tables(client).await?;
-    let (mut active, mut left_out) = (Vec::new(), Vec::new());
     for mut projection in projection::all() {
         let is_kept_up = statuses.iter().any(|known| {
             known.name == projection.name()
-                && known.version == projection.version()
                 && known.status == "active"
                 && meaning::sequence(known.position) == checkpoint.position
         });

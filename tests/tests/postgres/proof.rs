@@ -147,6 +147,41 @@ fn a_paused_read_model_is_proven_as_far_as_it_is() {
 }
 
 #[test]
+fn a_read_model_of_another_build_is_not_shown_as_kept_up() {
+    let Some(place) = database() else { return };
+    let (_bench, journal) = traded(600);
+    migrate(&place.address);
+    ship(&place.address, &journal);
+    let database = Database::open(&place.address);
+    let age = |name: &str| {
+        database
+            .execute(&format!("UPDATE tickwerk.projection SET version = version + 1 WHERE name = '{name}'"));
+    };
+    let failed = |name: &str| {
+        let status = db(&place.address, &["status", "--json"]).expect(0).json();
+        let shown = of(&status, name).clone();
+        assert_eq!(shown["status"], "failed", "{shown}");
+        let error = shown["error"].as_str().expect("a reason");
+        assert!(
+            error.starts_with("its tables are of version ") && error.ends_with("; rebuild it"),
+            "{error}"
+        );
+    };
+    age("balances");
+    let told = db(&place.address, &["migrate", "--json"]).expect(0).json()["failed"].clone();
+    assert!(told[0].as_str().is_some_and(|told| told.starts_with("balances failed: ")), "{told}");
+    failed("balances");
+    age("fills");
+    ship(&place.address, &journal);
+    failed("fills");
+    db(&place.address, &["projections", "resume", text(&journal), "fills"])
+        .expect_told(3, &["fills cannot be resumed", "rebuild it"]);
+    db(&place.address, &["projections", "rebuild", text(&journal), "balances", "fills"]).expect(0);
+    let shown = verify(&place.address, &journal, 0);
+    assert!(["balances", "fills"].iter().all(|name| of(&shown, name)["checked"] == true), "{shown}");
+}
+
+#[test]
 fn what_is_parked_is_left_out_of_the_proof_and_nothing_else() {
     let Some(server) = Server::start() else { return };
     let (_bench, journal) = traded(600);

@@ -140,11 +140,8 @@ fn why_not<'s>(
             None => unchecked("it has no tables yet; make them with `tickwerk db migrate`".to_owned()),
         };
     };
-    if status.version != projection.version() {
-        let (theirs, ours) = (status.version, projection.version());
-        return unchecked(format!(
-            "its tables are of version {theirs}, this build's of version {ours}; rebuild it"
-        ));
+    if let Some(reason) = status.other_version(projection) {
+        return unchecked(reason);
     }
     if let Some(table) = projection.tables().iter().find(|table| !is_there(table)) {
         return different(sequence(status.position), table, "it is missing in the database; rebuild it");

@@ -5,6 +5,7 @@ use crate::command::print;
 use crate::exit;
 use anyhow::Result;
 use serde_json::json;
+use tickwerk_postgres::Migrated;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -19,8 +20,10 @@ pub(super) fn run(options: &Options) -> Result<u8> {
     let migrated =
         options.place.with("migrate", async |mut client| tickwerk_postgres::migrate(&mut client).await)?;
     if options.json {
-        let (version, steps, projections) = (migrated.version, migrated.steps, migrated.projections);
-        print(&json!({ "version": version, "steps": steps, "projections": projections }).to_string())?;
+        let Migrated { version, steps, projections, failed } = migrated;
+        let told =
+            json!({ "version": version, "steps": steps, "projections": projections, "failed": failed });
+        print(&told.to_string())?;
         return Ok(exit::OK);
     }
     for step in &migrated.steps {
@@ -28,6 +31,9 @@ pub(super) fn run(options: &Options) -> Result<u8> {
     }
     for name in &migrated.projections {
         print(&format!("made the tables of {name}"))?;
+    }
+    for told in &migrated.failed {
+        print(told)?;
     }
     print(&format!("the schema tickwerk is of version {}", migrated.version))?;
     Ok(exit::OK)
