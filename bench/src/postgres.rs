@@ -55,7 +55,7 @@ pub struct PostgresConfig {
 /// What was measured.
 #[derive(Clone, Debug)]
 pub struct PostgresFigures {
-    /// The server's version.
+    /// The server's version, and the settings that most of its figures hang on.
     pub server: String,
     /// Share of each family in the records.
     pub shares: BTreeMap<&'static str, f64>,

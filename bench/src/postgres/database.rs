@@ -47,7 +47,10 @@ impl Scratch {
 
     /// The server's version and the size of the database in bytes.
     pub(super) fn describe(&self) -> Result<(String, u64), PostgresBenchError> {
-        let sql = "SELECT current_setting('server_version'), pg_database_size(current_database())";
+        let sql = "SELECT concat_ws(', ', current_setting('server_version'), (
+                SELECT string_agg(name || ' ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings
+                WHERE name IN ('jit', 'max_wal_size', 'shared_buffers', 'synchronous_commit'))),
+            pg_database_size(current_database())";
         self.with(async |client| {
             let row = client.query_one(sql, &[]).await.map_err(failed("ask for the size"))?;
             Ok((row.get(0), row.get::<_, i64>(1).unsigned_abs()))
