@@ -47,7 +47,7 @@ impl Default for ThroughputConfig {
             time: Duration::from_secs(2),
             rounds: 7,
             commands_max: 500_000,
-            records: 3_000_000,
+            records: 1_000_000,
             applied: 900_000,
             dir: None,
         }
