@@ -16,6 +16,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tickwerk_journal::format::FRAMES_OFFSET;
 use tickwerk_journal::{Failpoint, Fault, HAS_FAILPOINTS, inspect};
 use tickwerk_tests::program;
 
@@ -176,8 +177,9 @@ impl Drill {
                 if way != Way::Birth {
                     self.serve_and_kill();
                 }
-                if way == Way::Torn {
-                    tear(&self.daemon.dir);
+                // A segment that is full, or has none behind it yet, is filled further and killed again.
+                while way == Way::Torn && !tear(&self.daemon.dir) {
+                    self.serve_and_kill();
                 }
                 self.spawn(Some(name), DURABLE).finish()
             }
@@ -235,17 +237,24 @@ fn has_spare(dir: &Path) -> bool {
     inspect(dir).is_ok_and(|found| found.segments.last().is_some_and(|last| last.frames == 0))
 }
 
-/// Leaves behind the last frame, and in the segment after it, what a loss of power might.
-fn tear(dir: &Path) {
+/// Leaves behind the last frame, and in the segment after it, what a loss of power might. Nothing, and `false`, where there
+/// is no place for it: no writer wrote past the end of a segment, or into one that was not there.
+fn tear(dir: &Path) -> bool {
+    let torn = [0xA5; 300];
     let found = inspect(dir).expect("a journal");
     let last = found.segments.iter().rfind(|segment| segment.frames > 0).expect("frames");
-    let write = |number: u64, offset: u64| {
+    let start = FRAMES_OFFSET as u64;
+    let end = start + last.used_bytes;
+    let has_spare = found.segments.iter().any(|segment| segment.number > last.number);
+    if !has_spare || last.size_bytes < end + torn.len() as u64 {
+        return false;
+    }
+    for (number, offset) in [(last.number, end), (last.number + 1, start)] {
         let path = dir.join(format!("{number:012}.seg"));
         let file = OpenOptions::new().write(true).open(path).expect("a segment");
-        file.write_all_at(&[0xA5; 300], offset).expect("a segment can be written");
-    };
-    write(last.number, 16_384 + last.used_bytes);
-    write(last.number + 1, 16_384);
+        file.write_all_at(&torn, offset).expect("a segment can be written");
+    }
+    true
 }
 
 fn points(wanted: impl Fn(Way) -> bool) -> Vec<(Failpoint, Way)> {
