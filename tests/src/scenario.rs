@@ -19,6 +19,7 @@ use tickwerk_domain::{
     QueueModel, Rate, Record, SessionState, Side, SideFilter, SourceId, StaleReason, StrategyId, TextBytes,
     TextId, TimeInForce, TimeNs, TriggerBy, VenueId, VenueState,
 };
+use tickwerk_engine::pipeline::frame::complete_frame;
 use tickwerk_engine::{Core, Decider, EventBuffer};
 
 const USD: CurrencyId = CurrencyId(1);
@@ -94,14 +95,8 @@ pub fn decide(core: &mut Core, events: &mut EventBuffer, mut record: Record) -> 
     record.envelope.time_ns = record.envelope.time_ns.max(last.time_ns);
     events.clear();
     core.apply(&mut record, events);
-    let mut frame = vec![record];
-    for (place, (stream_version, event)) in (1..).zip(events.as_slice()) {
-        let sequence = record.envelope.sequence.plus(place);
-        let (source_time, stream_version) = (TimeNs::UNKNOWN, *stream_version);
-        let envelope = Envelope { sequence, source_time, stream_version, ..record.envelope };
-        frame.push(Record { envelope, payload: Payload::Event(*event) });
-    }
-    frame.last_mut().expect("a frame has its command").envelope.flags = Envelope::LAST_OF_FRAME;
+    let mut frame = vec![record; 1 + events.as_slice().len()];
+    complete_frame(&mut frame, events);
     frame
 }
 

@@ -6,7 +6,7 @@
 //! they are granted to whoever does.
 
 use crate::error::PostgresError;
-use crate::projection;
+use crate::projection::{self, Failing};
 use crate::views;
 use tokio_postgres::{Client, Transaction};
 
@@ -103,7 +103,9 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
         migrated.steps.push(format!("V{} {}", step.version, step.name));
     }
     migrated.projections = projection::install(&transaction).await?;
-    migrated.failed = projection::fail_other_versions(&transaction).await?;
+    let failing = projection::of_other_versions(&projection::statuses(&transaction).await?);
+    Failing::note_all(&failing, &transaction).await?;
+    migrated.failed = failing.iter().map(Failing::to_string).collect();
     views::apply(&transaction).await?;
     transaction.commit().await.map_err(failed())?;
     Ok(migrated)

@@ -69,6 +69,7 @@ pub fn all() -> Vec<Box<dyn Projection>> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProjectionStatus {
     pub name: String,
+    /// Of the build that made its tables; 0 where nobody knows what they hold.
     pub version: i32,
     /// `active`, `paused` or `failed`.
     pub status: String,
@@ -80,13 +81,61 @@ pub struct ProjectionStatus {
 }
 
 impl ProjectionStatus {
-    /// Why this build cannot use the tables, where another made them in another way.
+    /// Why this build cannot use the tables, where it does not know that it made them in its own way.
     pub(crate) fn other_version(&self, projection: &dyn Projection) -> Option<String> {
-        let (theirs, ours) = (self.version, projection.version());
-        (theirs != ours).then(|| {
-            format!("its tables are of version {theirs}, this build's of version {ours}; rebuild it")
-        })
+        match (self.version, projection.version()) {
+            (theirs, ours) if theirs == ours => None,
+            (0, _) => Some("nobody knows what its tables hold; rebuild it".to_owned()),
+            (theirs, ours) => Some(format!(
+                "its tables are of version {theirs}, this build's of version {ours}; rebuild it"
+            )),
+        }
     }
+}
+
+/// A read model that cannot be kept up from here on, and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Failing {
+    pub(crate) name: String,
+    pub(crate) error: String,
+}
+
+impl std::fmt::Display for Failing {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} failed: {}", self.name, self.error)
+    }
+}
+
+impl Failing {
+    /// Notes it. Who does not hold the checkpoint notes it with [`Failing::note_all`].
+    pub(crate) async fn note(&self, transaction: &Transaction<'_>) -> Result<(), PostgresError> {
+        let sql = "UPDATE tickwerk.projection SET status = 'failed', error = $2, updated_at = now() WHERE name = $1";
+        let noted = transaction.execute(sql, &[&self.name, &self.error]).await;
+        noted.map(drop).map_err(PostgresError::statement("note that a projection failed"))
+    }
+
+    /// Notes them, and tells whoever ships to leave them out. The checkpoint comes first, as it does when a batch is shipped.
+    pub(crate) async fn note_all(
+        failing: &[Self],
+        transaction: &Transaction<'_>,
+    ) -> Result<(), PostgresError> {
+        if failing.is_empty() {
+            return Ok(());
+        }
+        next_generation(transaction).await?;
+        for failing in failing {
+            failing.note(transaction).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells whoever ships that other read models are to be kept up from here on. Holds the checkpoint until the end of the
+/// transaction.
+pub(crate) async fn next_generation(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
+    let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
+    let moved = transaction.execute(sql, &[]).await;
+    moved.map(drop).map_err(PostgresError::statement("tell replication of other read models"))
 }
 
 /// Makes the tables of projections that have none yet. One that comes to a database with events is paused at 0, and is
@@ -95,6 +144,7 @@ pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>
     let failed = || PostgresError::statement("make the tables of projections");
     let mut made = Vec::new();
     mend(transaction).await?;
+    let there = tables(transaction).await?;
     for projection in all() {
         let known = transaction
             .query_opt("SELECT FROM tickwerk.projection WHERE name = $1", &[&projection.name()])
@@ -103,30 +153,31 @@ pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>
         if known.is_some() {
             continue;
         }
-        let is_new = make_tables(transaction, projection.as_ref()).await? == projection.tables().len();
+        let is_new =
+            make_tables(transaction, projection.as_ref(), &there).await? == projection.tables().len();
         // Rows that nobody answers for are not kept up.
         let error =
             (!is_new).then_some("its tables were there, and nothing said how far they are; rebuild it");
+        let version = if is_new { projection.version() } else { 0 };
         let sql = "INSERT INTO tickwerk.projection (name, version, status, global_position, error)
              SELECT $1, $2, CASE WHEN $3::text IS NOT NULL THEN 'failed'
                  WHEN EXISTS (SELECT FROM tickwerk.checkpoint) THEN 'paused' ELSE 'active' END, 0, $3";
-        let values: [&(dyn ToSql + Sync); 3] = [&projection.name(), &projection.version(), &error];
+        let values: [&(dyn ToSql + Sync); 3] = [&projection.name(), &version, &error];
         transaction.execute(sql, &values).await.map_err(failed())?;
         made.push(projection.name().to_owned());
     }
     Ok(made)
 }
 
-/// Makes those of its tables that are not there, without rows; how many.
+/// Makes those of its tables that are not `there`, without rows; how many.
 async fn make_tables(
     transaction: &Transaction<'_>,
     projection: &dyn Projection,
+    there: &[&'static Table],
 ) -> Result<usize, PostgresError> {
     let mut made = 0;
     for table in projection.tables() {
-        let sql = "SELECT to_regclass($1) IS NULL";
-        let asked = transaction.query_one(sql, &[&table.sql_name("")]).await;
-        if asked.map_err(PostgresError::statement("look for tables"))?.get(0) {
+        if there.iter().all(|there| there.name != table.name) {
             as_owner(transaction, &table.create_sql("")).await?;
             made += 1;
         }
@@ -136,35 +187,33 @@ async fn make_tables(
 
 /// Makes tables that somebody dropped, as views need all of them; their read models failed and are rebuilt by command.
 pub(crate) async fn mend(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
-    let failed = || PostgresError::statement("make the tables of projections");
     // Alone, as several may look at once.
     lock_schema(transaction).await?;
-    for known in statuses(transaction).await? {
-        let mut ours = all().into_iter();
-        let ours = ours.find(|of| of.name() == known.name && of.version() == known.version);
-        let Some(projection) = ours else { continue };
-        if make_tables(transaction, projection.as_ref()).await? == 0 {
+    let (known, there) = (statuses(transaction).await?, tables(transaction).await?);
+    for projection in all() {
+        let name = projection.name();
+        if known.iter().all(|known| known.name != name)
+            || make_tables(transaction, projection.as_ref(), &there).await? == 0
+        {
             continue;
         }
-        fail(transaction, &known.name, "tables of it were missing and are empty now; rebuild it").await?;
-        let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
-        transaction.execute(sql, &[]).await.map_err(failed())?;
+        let error = "tables of it were missing and are empty now; rebuild it".to_owned();
+        Failing::note_all(&[Failing { name: name.to_owned(), error }], transaction).await?;
+        let sql = "UPDATE tickwerk.projection SET version = 0, global_position = 0 WHERE name = $1";
+        let forgotten = transaction.execute(sql, &[&name]).await;
+        forgotten.map_err(PostgresError::statement("make the tables of projections"))?;
     }
     Ok(())
 }
 
-/// Fails read models whose tables another build made in another way: nobody keeps them up until they are rebuilt. Gives what
-/// is to be told of them.
-pub(crate) async fn fail_other_versions(client: &impl GenericClient) -> Result<Vec<String>, PostgresError> {
-    let mut told = Vec::new();
-    for known in statuses(client).await?.iter().filter(|known| known.status != "failed") {
-        let ours = all().into_iter().find(|of| of.name() == known.name);
-        if let Some(error) = ours.and_then(|of| known.other_version(of.as_ref())) {
-            fail(client, &known.name, &error).await?;
-            told.push(format!("{} failed: {error}", known.name));
-        }
-    }
-    Ok(told)
+/// Those that have not failed yet and whose tables another build made in another way.
+pub(crate) fn of_other_versions(statuses: &[ProjectionStatus]) -> Vec<Failing> {
+    let failing = |known: &ProjectionStatus| {
+        let ours = all().into_iter().find(|of| of.name() == known.name)?;
+        let error = known.other_version(ours.as_ref())?;
+        Some(Failing { name: known.name.clone(), error })
+    };
+    statuses.iter().filter(|known| known.status != "failed").filter_map(failing).collect()
 }
 
 /// Reads back what a projection keeps in memory, from its tables with `suffix`. Rows that it cannot take are a reason for it
@@ -194,7 +243,7 @@ pub(crate) async fn restore(
 }
 
 /// Their tables that are there.
-pub(crate) async fn tables(client: &Client) -> Result<Vec<&'static Table>, PostgresError> {
+pub(crate) async fn tables(client: &impl GenericClient) -> Result<Vec<&'static Table>, PostgresError> {
     let all: Vec<&'static Table> = all().iter().flat_map(|of| of.tables()).collect();
     let names: Vec<String> = all.iter().map(|table| table.sql_name("")).collect();
     let sql = "SELECT name FROM unnest($1::text[]) AS of (name) WHERE to_regclass(name) IS NOT NULL";
@@ -219,14 +268,6 @@ pub(crate) async fn statuses(client: &impl GenericClient) -> Result<Vec<Projecti
         parked: row.get(5),
     };
     Ok(rows.iter().map(status).collect())
-}
-
-/// Notes that a projection failed, and why.
-pub(crate) async fn fail(client: &impl GenericClient, name: &str, error: &str) -> Result<(), PostgresError> {
-    let sql =
-        "UPDATE tickwerk.projection SET status = 'failed', error = $2, updated_at = now() WHERE name = $1";
-    let noted = client.execute(sql, &[&name, &error]).await;
-    noted.map(drop).map_err(PostgresError::statement("note that a projection failed"))
 }
 
 #[cfg(test)]

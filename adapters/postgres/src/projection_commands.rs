@@ -8,7 +8,7 @@ use crate::checkpoint::Checkpoint;
 use crate::connection::{Tell, attended, runtime};
 use crate::error::PostgresError;
 use crate::meaning::sequence;
-use crate::projection::statuses;
+use crate::projection::{next_generation, statuses};
 use crate::rebuild::{activate, begin, compare, ends_before, hold, session_name};
 use crate::refold::{Refold, Target, named};
 use crate::settings::Settings;
@@ -39,8 +39,7 @@ pub async fn pause(client: &mut Client, names: &[String]) -> Result<Vec<String>,
     let sql = "UPDATE tickwerk.projection SET status = 'paused', updated_at = now()
         WHERE name = ANY($1) AND status = 'active' RETURNING name";
     let rows = transaction.query(sql, &[&names]).await.map_err(failed())?;
-    let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
-    transaction.execute(sql, &[]).await.map_err(failed())?;
+    next_generation(&transaction).await?;
     transaction.commit().await.map_err(failed())?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
@@ -62,7 +61,8 @@ pub fn resume(
         if let Some(reason) = status.other_version(projection.as_ref()) {
             return Err(PostgresError::Refused(format!("{name} cannot be resumed: {reason}")));
         }
-        if status.status == "active" {
+        // Shipping moves both at once; one that stays behind is not kept up, whatever it says of itself.
+        if status.status == "active" && is_at_checkpoint(&client, name).await? {
             return Ok(sequence(status.position));
         }
         let mut refold = Refold::begin(&client, dir, name, Target::Own, sequence(status.position)).await?;
@@ -87,6 +87,13 @@ pub fn resume(
         }
     };
     runtime()?.block_on(attended(&settings.server, &session_name(name), tell, done))
+}
+
+async fn is_at_checkpoint(client: &Client, name: &str) -> Result<bool, PostgresError> {
+    let sql = "SELECT EXISTS (SELECT FROM tickwerk.projection p WHERE p.name = $1
+        AND p.global_position >= (SELECT COALESCE(max(global_position), 0) FROM tickwerk.checkpoint))";
+    let row = client.query_one(sql, &[&name]).await;
+    Ok(row.map_err(PostgresError::statement("read how projections stand"))?.get(0))
 }
 
 /// Marks parked events of a read model as not to be cared for any more: those at `positions`, or all of them. A rebuild

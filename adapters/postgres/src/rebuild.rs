@@ -387,11 +387,7 @@ pub(crate) async fn activate(
         WHERE name = $1";
     let values: [&(dyn ToSql + Sync); 3] = [&projection.name(), &projection.version(), &position(at)];
     transaction.execute(sql, &values).await.map_err(failed())?;
-    transaction
-        .execute("UPDATE tickwerk.checkpoint SET generation = generation + 1", &[])
-        .await
-        .map(drop)
-        .map_err(failed())
+    projection::next_generation(transaction).await
 }
 
 async fn count_parked(client: &Client, name: &str) -> Result<i64, PostgresError> {

@@ -11,9 +11,10 @@ use crate::batch_size::BatchSize;
 use crate::connection::{runtime, unless_told, within};
 use crate::counters::Counters;
 use crate::error::PostgresError;
+use crate::projection::Failing;
 use crate::read_ahead::ReadAhead;
 use crate::reading::Marks;
-use crate::session;
+use crate::session::{self, Begun};
 use crate::settings::Settings;
 use crate::shipping::Shipper;
 use std::path::PathBuf;
@@ -151,12 +152,14 @@ impl Replicator {
         registered: &mut Option<Instant>,
     ) -> Result<End, PostgresError> {
         let begin = session::begin(&self.settings, name, &self.dir, &self.marks);
-        let Some((reading, mut shipper, changed)) = runtime.block_on(unless_told(&self.stop, begin))? else {
+        let Some(begun) = runtime.block_on(unless_told(&self.stop, begin))? else {
             return Ok(End::Stopped);
         };
-        if let Some(changed) = changed {
-            (self.callbacks.tell)(&changed);
+        let Begun { reading, mut shipper, selected, failing } = begun;
+        if let Some(selected) = selected {
+            (self.callbacks.tell)(&selected);
         }
+        self.tell_of_failed(&failing);
         let reached = shipper.checkpoint().position;
         self.counters.note_connection(reached);
         (self.callbacks.on_replicated)(reached);
@@ -213,11 +216,15 @@ impl Replicator {
             }
             self.tell_of_recovery(through);
             self.counters.note_commit(through, rows);
-            for failed in shipper.take_failed() {
-                (self.callbacks.tell)(&format!("warning: PostgreSQL: read model {failed}; it is left out"));
-            }
+            self.tell_of_failed(&shipper.take_failed());
             (self.callbacks.on_replicated)(through);
             self.register(shipper, registered, false)?;
+        }
+    }
+
+    fn tell_of_failed(&mut self, failing: &[Failing]) {
+        for failing in failing {
+            (self.callbacks.tell)(&format!("warning: PostgreSQL: read model {failing}; it is left out"));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::connection::{connect, within};
 use crate::error::PostgresError;
 use crate::meaning;
 use crate::migrate::{become_writer, check_schema};
-use crate::projection::{self, Projection};
+use crate::projection::{self, Failing, Projection};
 use crate::reading::{Marks, Reading};
 use crate::selection::Selector;
 use crate::settings::Settings;
@@ -26,17 +26,26 @@ const LOCK_ATTEMPTS: u32 = 25;
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 /// What ends on the server when we do not answer any more, and what we do not wait for.
-const LIMITS: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '30s'; \
-     SET statement_timeout = '300s'; SET client_connection_check_interval = '5s'; SET tcp_keepalives_idle = 10; \
-     SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; SET timezone = 'UTC'; SET search_path = pg_catalog";
+const LIMITS: &str = "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '300s'; \
+     SET client_connection_check_interval = '5s'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; SET timezone = 'UTC'; SET search_path = pg_catalog";
 
-/// Connects and takes over; gives who reads, who ships, and what to tell where from here on other events are selected.
+/// A session that may ship.
+pub(crate) struct Begun {
+    pub(crate) reading: Reading,
+    pub(crate) shipper: Shipper,
+    /// What to tell where from here on other events are selected.
+    pub(crate) selected: Option<String>,
+    /// Read models that are not kept up any more.
+    pub(crate) failing: Vec<Failing>,
+}
+
+/// Connects and takes over.
 pub(crate) async fn begin(
     settings: &Settings,
     name: &str,
     dir: &Path,
     marks: &Marks,
-) -> Result<(Reading, Shipper, Option<String>), PostgresError> {
+) -> Result<Begun, PostgresError> {
     let begun = async {
         let mut client = connect(&settings.server, name).await?;
         let limits = client.batch_execute(LIMITS).await;
@@ -47,7 +56,7 @@ pub(crate) async fn begin(
         check_writable(&client).await?;
         let checkpoint = Checkpoint::load(&client).await?;
         let dictionary = meaning::load(&client, checkpoint.position).await?;
-        let (projections, left_out) = active_projections(&client, &checkpoint).await?;
+        let (projections, failing) = active_projections(&client, &checkpoint).await?;
         let mut selector = Selector::load(&client).await?;
         let is_changed = selector.want(&settings.selection, checkpoint.position);
         selector.stand(&client, checkpoint.position).await?;
@@ -59,14 +68,20 @@ pub(crate) async fn begin(
         if taken.position != checkpoint.position {
             return Err(PostgresError::Taken { holder: "which moved the checkpoint".to_owned() });
         }
+        if checkpoint.journal.is_some() && taken.generation != checkpoint.generation {
+            return Err(PostgresError::ModelsChanged);
+        }
+        for failing in &failing {
+            failing.note(&transaction).await?;
+        }
         if is_changed {
             selector.save(&transaction).await?;
         }
         transaction.commit().await.map_err(failed())?;
         let from = checkpoint.position.next();
-        let changed = (is_changed && from > Sequence::FIRST)
+        let selected = (is_changed && from > Sequence::FIRST)
             .then(|| format!("PostgreSQL: from {from} on other events are selected: {}", selector.newest()));
-        Ok((reading, Shipper::new(client, taken, left_out), changed))
+        Ok(Begun { reading, shipper: Shipper::new(client, taken), selected, failing })
     };
     within("set up replication", SETUP_LIMIT, Box::pin(begun)).await
 }
@@ -109,28 +124,29 @@ async fn check_writable(client: &Client) -> Result<(), PostgresError> {
     Err(PostgresError::Statement { what: "write", reason: reason.to_owned(), code: Some("25006".to_owned()) })
 }
 
-/// Projections that are kept up: active, and at the checkpoint. And what is to be told of those that fail now, as their tables
-/// are of another build, not there, or cannot be read back.
+/// Projections that are kept up; and those that fail now, as they are not at the checkpoint, or their tables are of another
+/// build, not there, or cannot be read back.
 async fn active_projections(
     client: &Client,
     checkpoint: &Checkpoint,
-) -> Result<(Vec<Box<dyn Projection>>, Vec<String>), PostgresError> {
-    let (mut active, mut left_out) = (Vec::new(), projection::fail_other_versions(client).await?);
+) -> Result<(Vec<Box<dyn Projection>>, Vec<Failing>), PostgresError> {
     let statuses = projection::statuses(client).await?;
     let tables = projection::tables(client).await?;
+    let (mut active, mut failing) = (Vec::new(), projection::of_other_versions(&statuses));
     for mut projection in projection::all() {
-        let is_kept_up = statuses.iter().any(|known| {
-            known.name == projection.name()
-                && known.status == "active"
-                && meaning::sequence(known.position) == checkpoint.position
-        });
-        if !is_kept_up {
+        let name = projection.name();
+        let Some(known) = statuses.iter().find(|known| known.name == name && known.status == "active") else {
+            continue;
+        };
+        if failing.iter().any(|failing| failing.name == name) {
             continue;
         }
         let is_there = |table: &Table| tables.iter().any(|there| there.name == table.name);
         let missing = projection.tables().iter().find(|table| !is_there(table));
         let error = if let Some(table) = missing {
             format!("its table {} is missing; rebuild it", table.sql_name(""))
+        } else if meaning::sequence(known.position) != checkpoint.position {
+            format!("it is at {}, the checkpoint at {}; resume it", known.position, checkpoint.position)
         } else {
             match projection::restore(projection.as_mut(), "", client).await? {
                 Ok(()) => {
@@ -140,8 +156,7 @@ async fn active_projections(
                 Err(poison) => format!("its state cannot be read back: {}", poison.0),
             }
         };
-        projection::fail(client, projection.name(), &error).await?;
-        left_out.push(format!("{} failed: {error}", projection.name()));
+        failing.push(Failing { name: name.to_owned(), error });
     }
-    Ok((active, left_out))
+    Ok((active, failing))
 }

@@ -5,7 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{PostgresError, is_of_data, is_of_table, reason_of};
 use crate::event_row;
 use crate::meaning::position;
-use crate::projection;
+use crate::projection::Failing;
 use futures_util::SinkExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -29,14 +29,14 @@ pub(crate) struct Shipper {
     days: BTreeSet<(Family, u64)>,
     statements: BTreeMap<&'static str, Statement>,
     copy: Option<Statement>,
-    /// Read models that failed, with the reason, and that nobody was told of.
-    failed: Vec<String>,
+    /// Read models that failed and that nobody was told of.
+    failed: Vec<Failing>,
 }
 
 impl Shipper {
-    /// Tells with the first batch of read models that failed before it.
-    pub(crate) fn new(client: Client, checkpoint: Checkpoint, failed: Vec<String>) -> Self {
-        Self { client, checkpoint, days: BTreeSet::new(), statements: BTreeMap::new(), copy: None, failed }
+    pub(crate) fn new(client: Client, checkpoint: Checkpoint) -> Self {
+        let (days, statements) = (BTreeSet::new(), BTreeMap::new());
+        Self { client, checkpoint, days, statements, copy: None, failed: Vec::new() }
     }
 
     /// Where it stands.
@@ -44,8 +44,8 @@ impl Shipper {
         &self.checkpoint
     }
 
-    /// Read models that failed since the last time, and why.
-    pub(crate) fn take_failed(&mut self) -> Vec<String> {
+    /// Read models that failed since the last time.
+    pub(crate) fn take_failed(&mut self) -> Vec<Failing> {
         std::mem::take(&mut self.failed)
     }
 
@@ -70,7 +70,7 @@ impl Shipper {
             let name = folded.name;
             match ship_projection(&transaction, statements, folded).await? {
                 None => kept_up.push(name),
-                Some(error) => failed.push(format!("{name} failed: {error}")),
+                Some(failing) => failed.push(failing),
             }
         }
         move_projections(&transaction, &kept_up, position(batch.through)).await?;
@@ -152,7 +152,7 @@ async fn ship_projection(
     transaction: &Transaction<'_>,
     statements: &BTreeMap<&'static str, Statement>,
     folded: Folded,
-) -> Result<Option<String>, PostgresError> {
+) -> Result<Option<Failing>, PostgresError> {
     let Folded { name, writes, parked, .. } = folded;
     let failed = || PostgresError::statement("keep up a projection");
     if writes.is_empty() && parked.is_empty() {
@@ -170,10 +170,9 @@ async fn ship_projection(
         }
         let error = format!("{}: {}", table.name, reason_of(&refused));
         transaction.batch_execute("ROLLBACK TO SAVEPOINT projection").await.map_err(failed())?;
-        projection::fail(transaction, name, &error).await?;
-        let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
-        transaction.execute(sql, &[]).await.map_err(failed())?;
-        return Ok(Some(error));
+        let failing = Failing { name: name.to_owned(), error };
+        Failing::note_all(std::slice::from_ref(&failing), transaction).await?;
+        return Ok(Some(failing));
     }
     for parked in &parked {
         let sql = "INSERT INTO tickwerk.parked (projection, global_position, event_type, error) VALUES ($1, $2, $3, $4)

@@ -1,6 +1,6 @@
 -- How long events are kept, and who changed that and why. Runs as tickwerk_owner.
 
--- Notes every change, by whatever way it came.
+-- Notes every update, by whatever way it came.
 CREATE OR REPLACE FUNCTION tickwerk.note_retention() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, tickwerk, pg_temp AS $$
 BEGIN
@@ -10,13 +10,8 @@ BEGIN
         jsonb_build_object('family', NEW.family, 'before', OLD.keep::text, 'after', NEW.keep::text));
     RETURN NULL;
 END $$;
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'tickwerk.event_family'::regclass AND tgname = 'note_retention') THEN
-        CREATE TRIGGER note_retention AFTER UPDATE OF keep ON tickwerk.event_family
-            FOR EACH ROW WHEN (OLD.keep IS DISTINCT FROM NEW.keep) EXECUTE FUNCTION tickwerk.note_retention();
-    END IF;
-END $$;
+CREATE OR REPLACE TRIGGER note_retention AFTER UPDATE OF keep ON tickwerk.event_family
+    FOR EACH ROW WHEN (OLD.keep IS DISTINCT FROM NEW.keep) EXECUTE FUNCTION tickwerk.note_retention();
 
 -- Changes how long a family is kept; gives how long it was before. Nothing goes by that alone.
 CREATE OR REPLACE FUNCTION tickwerk.keep_events(of_family text, age interval, because text, asked_by text) RETURNS interval

@@ -14,12 +14,15 @@ FROM tickwerk.actor_statistics;
 
 -- How far replication was behind the journal in its last transaction: records that were durable when its batch was read,
 -- and the age of the last one shipped, by the server's clock, where there were more. What came to the journal since is told
--- by `tickwerk db status DIR`, which sees both.
+-- by `tickwerk db status DIR`, which sees both. `is_attended` tells whether a replicator is there now.
 CREATE OR REPLACE VIEW tickwerk.replication_lag AS
 SELECT global_position, durable_position, of.lag_events,
     CASE WHEN lag_events > 0 THEN greatest(0, round(extract(epoch FROM updated_at) - recorded_at_ns / 1e9, 3))
         WHEN lag_events = 0 THEN 0 END AS lag_s,
-    rows_shipped, commits, updated_at
+    rows_shipped, commits, updated_at,
+    EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (classid::bigint << 32 | objid::bigint) = hashtextextended('tickwerk.replicator', 0)) AS is_attended
 FROM tickwerk.checkpoint CROSS JOIN LATERAL (
     -- Not known of a database that nothing was shipped to since it has the column.
     SELECT CASE WHEN durable_position IS NOT NULL THEN greatest(0, durable_position - global_position) END AS lag_events) AS of;
@@ -37,8 +40,8 @@ SELECT 'engine', 'pipeline',
 FROM (SELECT * FROM tickwerk.system_health ORDER BY minute DESC LIMIT 1) AS newest
 UNION ALL
 SELECT 'replication', 'checkpoint',
-    CASE WHEN lag_s > 600 THEN 'critical' WHEN lag_s > 60 THEN 'warning' ELSE 'ok' END, 'at ' || global_position,
-    concat_ws(', ', CASE WHEN lag_events = 0 THEN 'no lag' WHEN lag_events > 0 THEN format('lag %s events and %s seconds', lag_events, lag_s) END,
+    CASE WHEN lag_s > 600 THEN 'critical' WHEN lag_s > 60 OR NOT is_attended THEN 'warning' ELSE 'ok' END, 'at ' || global_position,
+    concat_ws(', ', CASE WHEN NOT is_attended THEN 'no replicator is there' END, CASE WHEN lag_events = 0 THEN 'no lag' WHEN lag_events > 0 THEN format('lag %s events and %s seconds', lag_events, lag_s) END,
         format('%s rows in %s commits', rows_shipped, commits)), updated_at, global_position
 FROM tickwerk.replication_lag
 UNION ALL

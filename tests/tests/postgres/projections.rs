@@ -333,3 +333,35 @@ fn a_swap_that_does_not_hold_the_checkpoint_is_caught() {
     assert!(status_of(&shown, "orders")["position"].as_u64() < Some(last), "{shown}");
     assert_ne!(models(&often), models(&once));
 }
+
+#[test]
+fn one_that_says_that_it_is_kept_up_and_is_not_is_told_and_taken_up_again() {
+    let Some(server) = Server::start() else { return };
+    let (_bench, journal) = traded(600);
+    let (once, often) = pair(&server, &journal);
+    let last = last_sequence(&journal);
+    db(&often, &["projections", "pause", "signals", "balances", "candles"]).expect(0);
+    ship(&often, &journal);
+    let database = Database::open(&often);
+    let lies = "UPDATE tickwerk.projection SET status = 'active' WHERE status = 'paused'";
+    let generation = "SELECT generation FROM tickwerk.checkpoint";
+    database.execute(lies);
+    // By command it goes on where it is.
+    db(&often, &["projections", "resume", text(&journal), "signals"]).expect(0);
+    assert_eq!(status_of(&list(&often), "signals")["position"], last);
+    // Who ships leaves the others out and says so, though nothing is left to be shipped.
+    let told = db(&often, &["replicate", text(&journal), "--until-caught-up"]).expect(0).stderr;
+    for name in ["balances", "candles"] {
+        let warning = format!("read model {name} failed: it is at 0, the checkpoint at {last}; resume it");
+        assert!(told.contains(&warning), "{told}");
+        assert_eq!(status_of(&list(&often), name)["status"], "failed");
+    }
+    assert!(!told.contains("read model signals"), "{told}");
+    db(&often, &["projections", "resume", text(&journal), "balances", "candles"]).expect(0);
+    assert_eq!(models(&often), models(&once));
+    // A replicator that is under way hears of those that fail while somebody migrates.
+    let before = database.number(generation);
+    database.execute("UPDATE tickwerk.projection SET version = version + 1 WHERE name = 'signals'");
+    migrate(&often);
+    assert_eq!(database.number(generation), before + 1);
+}

@@ -91,7 +91,7 @@ impl Projection for Audit {
         if let Some(asked) = door::asked(fact) {
             if let Some(category) = asked.administration() {
                 entry(fact, changes, category, Value::text(asked.op.to_owned()))
-                    .set("after", Value::text(format!("{}={}", asked.field, asked.value)))
+                    .set("after", Value::text(asked.wanted()))
                     .set("outcome", Value::text("refused"))
                     .set("refusal", Value::text(asked.reason))
                     .done();

@@ -56,11 +56,14 @@ impl Asked<'_> {
     /// What people are told.
     pub(crate) fn text(&self) -> String {
         let Self { op, field, value, reason } = self;
-        if field.is_empty() {
-            format!("op={op} value={value} reason={reason}")
-        } else {
-            format!("op={op} field={field} value={value} reason={reason}")
-        }
+        let field = if field.is_empty() { String::new() } else { format!("field={field} ") };
+        format!("op={op} {field}value={value} reason={reason}")
+    }
+
+    /// What it was that was wanted: `field=value`, or the value alone where all of the request was at fault.
+    pub(crate) fn wanted(&self) -> String {
+        let Self { field, value, .. } = self;
+        if field.is_empty() { (*value).to_owned() } else { format!("{field}={value}") }
     }
 }
 
@@ -75,16 +78,26 @@ mod tests {
         let read = |text: &str| {
             let request = TextBytes::shortened(text);
             let (account, instrument) = (AccountId::NONE, InstrumentId::NONE);
-            super::read(&RequestRefused { request, account, instrument, reason }).text()
+            let refused = RequestRefused { request, account, instrument, reason };
+            let asked = super::read(&refused);
+            (asked.text(), asked.wanted())
         };
-        for (request, told) in [
-            ("order.new quantity=-1", "op=order.new field=quantity value=-1 reason=invalid_value"),
-            ("limit.set value=a b=c", "op=limit.set field=value value=a b=c reason=invalid_value"),
-            ("order.new =null", "op=order.new value=null reason=invalid_value"),
-            ("order.new quan", "op=order.new field=quan value= reason=invalid_value"),
-            ("order.new", "op=order.new value= reason=invalid_value"),
+        for (request, told, wanted) in [
+            (
+                "order.new quantity=-1",
+                "op=order.new field=quantity value=-1 reason=invalid_value",
+                "quantity=-1",
+            ),
+            (
+                "limit.set value=a b=c",
+                "op=limit.set field=value value=a b=c reason=invalid_value",
+                "value=a b=c",
+            ),
+            ("order.new =null", "op=order.new value=null reason=invalid_value", "null"),
+            ("order.new quan", "op=order.new field=quan value= reason=invalid_value", "quan="),
+            ("order.new", "op=order.new value= reason=invalid_value", ""),
         ] {
-            assert_eq!(read(request), told, "{request}");
+            assert_eq!(read(request), (told.to_owned(), wanted.to_owned()), "{request}");
         }
     }
 }

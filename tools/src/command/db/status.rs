@@ -73,28 +73,34 @@ fn behind(dir: &Path, status: &Status) -> Result<Behind> {
         None => end_of(dir, checkpoint)?,
     };
     let events = durable_through.0.saturating_sub(checkpoint.0);
-    // A record has not waited longer than it is old, nor longer than nothing was shipped.
+    // Where the oldest record that is missing is gone from the journal, too, it is older than what was shipped last.
     let idle = status.checkpoint.journal.map(|_| status.idle_s);
     let age = oldest.map(|time| seconds_since(time).max(0));
-    let seconds = idle.into_iter().chain(age).min().filter(|_| events > 0).unwrap_or(0);
+    let seconds = age.or(idle).filter(|_| events > 0).unwrap_or(0);
     Ok(Behind { durable_through, events, seconds })
 }
 
 /// The last record of a journal that nobody writes and that has no watermarks, such as a copy, and the time of the first
 /// one behind `checkpoint`.
 fn end_of(dir: &Path, checkpoint: Sequence) -> Result<(Sequence, Option<TimeNs>)> {
-    let mut tail = match Tail::open(dir, Sequence::FIRST) {
-        Err(ReadError::Gone { first, .. }) => Tail::open(dir, first)?,
-        tail => tail?,
-    };
-    let (mut last, mut oldest) = (Sequence::NONE, None);
-    while let Some(frame) = tail.next_without_writer()? {
-        last = frame.header.last_sequence();
-        if last > checkpoint && oldest.is_none() {
-            oldest = Some(frame.header.time_ns);
+    // One that ends before the checkpoint has nothing there, and is read from its beginning on.
+    for from in [checkpoint.max(Sequence::FIRST), Sequence::FIRST] {
+        let mut tail = match Tail::open(dir, from) {
+            Err(ReadError::Gone { first, .. }) => Tail::open(dir, first)?,
+            tail => tail?,
+        };
+        let (mut last, mut oldest) = (Sequence::NONE, None);
+        while let Some(frame) = tail.next_without_writer()? {
+            last = frame.header.last_sequence();
+            if last > checkpoint && oldest.is_none() {
+                oldest = Some(frame.header.time_ns);
+            }
+        }
+        if last > Sequence::NONE {
+            return Ok((last, oldest));
         }
     }
-    Ok((last, oldest))
+    Ok((Sequence::NONE, None))
 }
 
 fn seconds_since(time: TimeNs) -> i64 {
