@@ -173,9 +173,12 @@ pub(crate) fn anchor(
     let known = known.map(|(through, head)| ChainHead { through, head: Head(head) });
     // Whoever lets segments go leaves the blocks that two snapshots go on from, so they stand for a file that was lost.
     let kept = snapshots.iter().map(|snapshot| snapshot.block).filter(|block| block.through >= before);
-    known
-        .into_iter()
-        .chain(kept)
-        .min_by_key(|block| block.through)
-        .ok_or("no head of the hash chain is known from which to go on: neither HEADS nor a snapshot has one")
+    let mut told = known.into_iter().chain(kept);
+    let first = told.clone().min_by_key(|block| block.through).ok_or(
+        "no head of the hash chain is known from which to go on: neither HEADS nor a snapshot has one",
+    )?;
+    if told.any(|head| head.through == first.through && head != first) {
+        return Err("HEADS and snapshots tell other heads of a block");
+    }
+    Ok(first)
 }

@@ -16,8 +16,6 @@ use tickwerk_domain::Sequence;
 const BATCH_SIZE: usize = 32 * 1024;
 /// Bytes that are copied at once, unless a frame is longer.
 const STEP_SIZE: usize = 16 * 1024;
-/// Less than this is gathered by copying.
-const WORTHWHILE: usize = 16 * 1024;
 
 const _: () = assert!(BATCH_SIZE.is_power_of_two(), "a batch is a subtree");
 const _: () = assert!(
@@ -49,7 +47,8 @@ pub struct ChainHead {
 pub struct Chain {
     previous: [u8; 32],
     through: Sequence,
-    /// What of the unfinished block is not hashed yet; begins with `previous` while `hasher` is `None`.
+    /// What of the unfinished block is not hashed yet, less than [`BATCH_SIZE`]; begins with `previous` while `hasher` is
+    /// `None`.
     batch: Vec<u8>,
     hasher: Option<blake3::Hasher>,
     /// Frames may come whose records are in blocks that are known already.
@@ -110,7 +109,7 @@ impl Chain {
     }
 
     /// Takes in frames as [`Self::push`] does, as many whole ones as there are in the `length` bytes that `read` brings.
-    /// Gives their bytes.
+    /// Gives their bytes; where not even one frame is whole, what was read is not what was written.
     pub(crate) fn pull(
         &mut self,
         length: usize,
@@ -123,7 +122,10 @@ impl Chain {
             self.batch.truncate(start);
             return Err(error);
         }
-        Ok(self.take(start, &mut on_block))
+        match self.take(start, &mut on_block) {
+            0 => Err(io::ErrorKind::InvalidData.into()),
+            taken => Ok(taken),
+        }
     }
 
     /// Takes in frames as [`Self::push`] does, of which what depends on timing is zero already, without a copy. The last
@@ -146,23 +148,20 @@ impl Chain {
         on_block(self.end_block(self.batch.len(), Sequence(header.first_sequence.0 + left - 1)));
         if end < frames.len() {
             self.batch.extend_from_slice(&frames[last..last + FRAME_HEADER_SIZE]);
-            self.batch.extend_from_slice(&frames[end..]);
+            self.hash(&frames[end..]);
         }
     }
 
-    /// Hashes `bytes`, if they are enough to be worth it, else later.
+    /// Takes in bytes: whole subtrees are hashed where they lie, what is left over later.
     fn hash(&mut self, bytes: &[u8]) {
-        if bytes.len() < WORTHWHILE {
-            self.batch.extend_from_slice(bytes);
-            if self.batch.len() >= BATCH_SIZE {
-                self.hash_batch(self.batch.len());
-            }
-            return;
+        let (first, rest) = bytes.split_at(bytes.len().min(BATCH_SIZE - self.batch.len()));
+        self.batch.extend_from_slice(first);
+        self.hash_whole();
+        let (whole, rest) = rest.split_at(rest.len() - rest.len() % BATCH_SIZE);
+        if !whole.is_empty() {
+            self.hasher.get_or_insert_with(blake3::Hasher::new).update(whole);
         }
-        self.hash_batch(self.batch.len());
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
+        self.batch.extend_from_slice(rest);
     }
 
     /// Takes in the whole frames that were gathered from `start` on, and drops what is left; gives their bytes.
@@ -187,10 +186,7 @@ impl Chain {
             }
         }
         self.batch.truncate(at);
-        let whole = at - at % BATCH_SIZE;
-        if whole > 0 {
-            self.hash_batch(whole);
-        }
+        self.hash_whole();
         taken
     }
 
@@ -247,10 +243,13 @@ impl Chain {
         previous + FRAME_HEADER_SIZE + end - block_end
     }
 
-    /// Hashes the first `length` bytes of what is gathered.
-    fn hash_batch(&mut self, length: usize) {
-        self.hasher.get_or_insert_with(blake3::Hasher::new).update(&self.batch[..length]);
-        self.batch.drain(..length);
+    /// Hashes the whole subtrees of what is gathered: whatever is hashed before the end of a block is a multiple of them.
+    fn hash_whole(&mut self) {
+        let whole = self.batch.len() - self.batch.len() % BATCH_SIZE;
+        if whole > 0 {
+            self.hasher.get_or_insert_with(blake3::Hasher::new).update(&self.batch[..whole]);
+            self.batch.drain(..whole);
+        }
     }
 
     /// Ends a block with the first `length` bytes of what is gathered.
@@ -288,4 +287,22 @@ fn extent(record: &[u8]) -> usize {
         return next;
     }
     next + format::OPAQUE_HEADER_SIZE + format::aligned(format::u32_at(record, next) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_back_without_a_whole_frame_is_an_error() {
+        let mut chain = Chain::new();
+        for word in [0_u32, 4_097, u32::MAX] {
+            let read = |bytes: &mut [u8]| {
+                format::put(bytes, 0, &word.to_le_bytes());
+                Ok(())
+            };
+            let error = chain.pull(4_096, read, |_| {}).unwrap_err();
+            assert_eq!((error.kind(), chain.head()), (io::ErrorKind::InvalidData, ChainHead::default()));
+        }
+    }
 }

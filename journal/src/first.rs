@@ -45,6 +45,11 @@ impl FirstKept {
         Ok(Some(Self::from_page(&page)))
     }
 
+    /// What the file says of this journal; nothing where it is bad or of another one.
+    pub(crate) fn of(dir: &Path, journal: JournalId) -> Result<Option<Self>, FileError> {
+        Ok(Self::read(dir)?.and_then(Result::ok).filter(|kept| kept.journal == journal))
+    }
+
     /// Writes the file so that it is whole or not there, and durable before anything may go.
     pub fn write(self, dir: &Path) -> Result<(), FileError> {
         let path = dir.join(directory::FIRST);

@@ -11,6 +11,7 @@ mod findings;
 mod rebuild;
 mod survey;
 
+use self::donor::Donor;
 use self::findings::findings;
 use self::survey::Survey;
 use crate::beginning;
@@ -79,26 +80,30 @@ impl Diagnosis {
 pub(crate) struct Examined {
     pub(crate) diagnosis: Diagnosis,
     pub(crate) scan: Scan,
+    /// Where the journal is kept from, where it is not from its beginning.
+    pub(crate) kept: Option<FirstKept>,
     /// Segments from the first damaged one on; empty where there is no damage.
     pub(crate) surveys: Vec<Survey>,
 }
 
 /// Looks at the journal in `dir`.
 pub fn diagnose(dir: &Path) -> Result<Diagnosis, KeepError> {
-    Ok(examine(dir)?.diagnosis)
+    Ok(examine(dir, None)?.diagnosis)
 }
 
-pub(crate) fn examine(dir: &Path) -> Result<Examined, KeepError> {
+/// Looks; what the journal itself does not tell any more (its id, where it is kept from) is told by `copy`.
+pub(crate) fn examine(dir: &Path, copy: Option<&Donor>) -> Result<Examined, KeepError> {
     let bound = tail::live_bound(dir)?;
     let numbers = directory::list_segments(dir)?;
-    let has_mark = dir.join(directory::DURABLE).exists();
-    if numbers.is_empty() && !has_mark && beginning::all_missing(dir)?.is_none() {
+    if numbers.is_empty() && beginning::all_missing(dir)?.is_none() {
         return Err(KeepError::NoJournal { dir: dir.to_owned() });
     }
     let options = ScanOptions { chain: true, bound, from: None, payloads: false };
     let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
+    let journal = journal_of(dir, &scan, copy)?;
+    let kept = kept_from(dir, journal, &scan.numbers, copy)?;
     let mut diagnosis = Diagnosis {
-        journal: journal_of(dir, &scan)?,
+        journal,
         is_live: bound.is_some(),
         findings: Vec::new(),
         good_through: Sequence(scan.next_sequence.0.saturating_sub(1)),
@@ -108,21 +113,23 @@ pub(crate) fn examine(dir: &Path) -> Result<Examined, KeepError> {
     };
     let Verdict::Damaged(damage) = scan.verdict else {
         diagnosis.known_through = diagnosis.good_through;
-        return Ok(Examined { diagnosis, scan, surveys: Vec::new() });
+        return Ok(Examined { diagnosis, scan, kept, surveys: Vec::new() });
     };
     if damage.reason == UNKNOWN_FORMAT {
         let (dir, place) = (dir.display(), damage.place);
         let text = format!("{dir}: {place}: {UNKNOWN_FORMAT}; that is no damage: use a build that knows it");
         return Err(KeepError::Refused(text));
     }
-    let surveys = survey_all(dir, diagnosis.journal, damage.place, &scan.numbers)?;
+    let surveys = survey_all(dir, journal, kept, damage.place, &scan.numbers)?;
     diagnosis.known_through = known_through(dir, &diagnosis, &scan, &surveys, bound)?;
+    diagnosis.known_through =
+        diagnosis.known_through.max(damage.witness.map_or(Sequence::NONE, Witness::through));
     diagnosis.good_through = good_through(&damage, &scan, &surveys);
     diagnosis.findings = findings(&diagnosis, &damage, &surveys);
     let frames = surveys.iter().flat_map(|survey| &survey.frames);
     let behind = frames.filter(|frame| frame.header.first_sequence > diagnosis.good_through);
     diagnosis.readable_behind = behind.map(|frame| u64::from(frame.header.record_count)).sum();
-    Ok(Examined { diagnosis, scan, surveys })
+    Ok(Examined { diagnosis, scan, kept, surveys })
 }
 
 /// The last record before the damage, at the end of a frame.
@@ -140,7 +147,7 @@ fn good_through(damage: &Damage, scan: &Scan, surveys: &[Survey]) -> Sequence {
 }
 
 /// The id of the journal, from whichever file still tells it.
-fn journal_of(dir: &Path, scan: &Scan) -> Result<JournalId, KeepError> {
+fn journal_of(dir: &Path, scan: &Scan, copy: Option<&Donor>) -> Result<JournalId, KeepError> {
     if scan.journal.0 != [0; 16] {
         return Ok(scan.journal);
     }
@@ -152,19 +159,47 @@ fn journal_of(dir: &Path, scan: &Scan) -> Result<JournalId, KeepError> {
             return Ok(segment.header.journal);
         }
     }
+    if let Some(newest) = snapshot::read_headers(dir, None)?.0.first() {
+        return Ok(newest.journal);
+    }
+    if let Some(Ok(kept)) = FirstKept::read(dir)? {
+        return Ok(kept.journal);
+    }
+    // Heads do not name their journal, but only with its id are their checksums right.
+    if let Some(copy) = copy
+        && heads::read(dir, copy.scan.journal)?.known_through() > Sequence::NONE
+    {
+        return Ok(copy.scan.journal);
+    }
     Ok(scan.journal)
+}
+
+/// What the journal says of where it is kept from, or what a copy of it says where that cannot be believed.
+fn kept_from(
+    dir: &Path,
+    journal: JournalId,
+    numbers: &[u64],
+    copy: Option<&Donor>,
+) -> Result<Option<FirstKept>, KeepError> {
+    let own = FirstKept::of(dir, journal)?;
+    let copied = copy.map(|copy| FirstKept::of(&copy.dir, journal)).transpose()?.flatten();
+    Ok(own.or(copied.filter(|kept| numbers.first().is_none_or(|first| kept.segment <= *first))))
 }
 
 /// Looks at each segment from the damaged one on, those that are missing in between included.
 fn survey_all(
     dir: &Path,
     journal: JournalId,
+    kept: Option<FirstKept>,
     place: Place,
     numbers: &[u64],
 ) -> Result<Vec<Survey>, KeepError> {
-    let kept = FirstKept::read(dir)?.and_then(Result::ok).map_or(1, |kept| kept.segment);
-    let is_start = numbers.first().is_none_or(|first| place.segment <= *first);
-    let first = if is_start { kept.min(place.segment.max(1)) } else { place.segment };
+    let kept = kept.map_or(1, |kept| kept.segment);
+    let first = match numbers.first() {
+        None => kept,
+        Some(first) if place.segment <= *first => kept.min(place.segment.max(1)),
+        Some(_) => place.segment,
+    };
     let last = numbers.last().copied().unwrap_or(first).max(first);
     let surveys = (first..=last).map(|number| survey::survey(dir, journal, number));
     Ok(surveys.collect::<Result<Vec<Survey>, _>>()?)

@@ -108,7 +108,7 @@ pub(crate) struct Scan {
 /// Hears of each frame, seals included; may break off.
 pub type OnFrame<'a> = dyn FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()> + 'a;
 
-/// Scans the journal in `dir`, whose segments are `numbers`. There is at least one.
+/// Scans the journal in `dir`, whose segments are `numbers`. Without any, all of them are missing.
 pub(crate) fn scan(
     dir: &Path,
     numbers: Vec<u64>,
@@ -137,6 +137,12 @@ pub(crate) fn scan(
         verdict: Verdict::Whole,
         unreadable: None,
     };
+    if scan.numbers.is_empty()
+        && let Some(damage) = beginning::all_missing(dir)?
+    {
+        scan.verdict = Verdict::Damaged(damage);
+        return Ok(scan);
+    }
     let segment = match beginning::find(dir, &scan.numbers, options.from)? {
         Ok(segment) => segment,
         Err((place, reason)) => return Ok(scan.damaged(place, reason, None)),
@@ -356,14 +362,16 @@ impl Scan {
     /// Hashes frames, of which only the last may reach what is compared; whether a stored head says something else.
     fn chain_fault(&mut self, run: &Run, walker: &mut Walker, block_start: &mut Place) -> bool {
         let (header, place) = (&run.last, run.last_place);
-        let (heads, stored) = (&mut self.heads, &self.stored_heads);
+        let (heads, stored, snapshots) = (&mut self.heads, &self.stored_heads, &self.snapshots);
         let mut fault = None;
         let (frames, last) = walker.run_bytes(run);
         self.chain.push_cleared(frames, last, |block| {
-            let differs = stored.head_through(block.through).is_some_and(|head| head != block.head.0);
-            if differs && fault.is_none() {
-                fault =
-                    Some((Sequence(block.through.0 + 1 - RECORDS_PER_BLOCK), "the chain differs from HEADS"));
+            let first = Sequence(block.through.0 + 1 - RECORDS_PER_BLOCK);
+            let is_differing = |of: &SnapshotHeader| of.block.through == block.through && of.block != block;
+            if stored.head_through(block.through).is_some_and(|head| head != block.head.0) {
+                fault = fault.or(Some((first, "the chain differs from HEADS")));
+            } else if snapshots.iter().any(is_differing) {
+                fault = fault.or(Some((first, "the chain differs from the head of a block in a snapshot")));
             }
             heads.push(block.head.0);
         });

@@ -63,6 +63,21 @@ pub enum Witness {
     },
 }
 
+impl Witness {
+    /// The last record that it knows of.
+    pub(crate) fn through(self) -> Sequence {
+        match self {
+            Self::LaterFrame { synced_through: through, .. }
+            | Self::DurableFile { durable_through: through }
+            | Self::Heads { through }
+            | Self::Compressed { through, .. }
+            | Self::Snapshot { through }
+            | Self::Reader { through }
+            | Self::Writer { written_through: through } => through,
+        }
+    }
+}
+
 impl std::fmt::Display for Witness {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

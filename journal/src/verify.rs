@@ -106,14 +106,13 @@ pub fn verify_bytes(
 fn prove(dir: &Path, depth: Depth, on_frame: &mut OnFrame<'_>) -> Result<VerifyReport, VerifyError> {
     let bound = tail::live_bound(dir)?;
     let numbers = directory::list_segments(dir)?;
-    let missing = if numbers.is_empty() { beginning::all_missing(dir)? } else { None };
-    if numbers.is_empty() && missing.is_none() {
+    if numbers.is_empty() && beginning::all_missing(dir)?.is_none() {
         return Err(VerifyError::NoJournal { dir: dir.to_owned() });
     }
     let mut stopped = false;
     let payloads = depth == Depth::Payloads;
     let options = ScanOptions { chain: true, bound, payloads, from: None };
-    let mut scan = scan::scan(dir, numbers, options, &mut |header, place, bytes| {
+    let scan = scan::scan(dir, numbers, options, &mut |header, place, bytes| {
         if header.is_seal() {
             return ControlFlow::Continue(());
         }
@@ -121,9 +120,6 @@ fn prove(dir: &Path, depth: Depth, on_frame: &mut OnFrame<'_>) -> Result<VerifyR
         stopped = flow.is_break();
         flow
     })?;
-    if let Some(damage) = missing {
-        scan.verdict = Verdict::Damaged(damage);
-    }
     Ok(report(scan, stopped))
 }
 

@@ -7,6 +7,7 @@
 use crate::directory::{self, FileError, failed};
 use crate::durable::DurableFile;
 use crate::files;
+use crate::first::FirstKept;
 use crate::format::{HEADS_ENTRY_SIZE, RECORDS_PER_BLOCK};
 use crate::keeper::{self, Keep, KeepError};
 use crate::repair::cut as cutting;
@@ -52,12 +53,17 @@ pub(crate) struct Change {
 /// Restores what is damaged in the journal `dir` from the second copy `from`; with `apply`, and otherwise only tries it.
 pub fn repair_from(dir: &Path, from: &Path, apply: bool) -> Result<RepairReport, KeepError> {
     let _keeper = keeper::lock(dir, Keep::Change)?;
-    let examined = examine(dir)?;
+    let mut examined = examine(dir, None)?;
     let mut report = report_of(&examined);
     if examined.diagnosis.is_healthy() {
         return Ok(report);
     }
-    let mut donor = Donor::open(from, examined.diagnosis.journal)?;
+    let mut donor = Donor::open(from)?;
+    if examined.scan.usage.is_empty() {
+        // Not even the beginning is known; the copy may tell.
+        examined = examine(dir, Some(&donor))?;
+        report = report_of(&examined);
+    }
     report.copy = Some(donor.dir.clone());
     check_descent(&examined, &donor)?;
     let work = Work::create(dir)?;
@@ -71,13 +77,13 @@ pub fn repair_from(dir: &Path, from: &Path, apply: bool) -> Result<RepairReport,
             donor.through()
         )));
     }
-    link_beside(dir, &work.path)?;
+    link_beside(dir, &work.path, &examined)?;
     let (scan, distrusted) = prove(&work.path, &examined, &donor)?;
     report.segments.clone_from(&rebuilt.segments);
     report.restored = rebuilt.restored;
     report.through = Sequence(scan.next_sequence.0.saturating_sub(1));
     if apply {
-        let changes = changes(dir, &work.path, &rebuilt, &distrusted);
+        let changes = changes(dir, &work.path, &examined, &rebuilt, &distrusted)?;
         let _writer = exclude_writer(dir, &examined, &rebuilt)?;
         report.set_aside = carry_out(dir, &changes)?;
         report.is_applied = true;
@@ -89,7 +95,7 @@ pub fn repair_from(dir: &Path, from: &Path, apply: bool) -> Result<RepairReport,
 /// Cuts a damaged journal behind the record `lose_after`, which must be the last before the first damage.
 pub fn repair_cut(dir: &Path, lose_after: Sequence, apply: bool) -> Result<RepairReport, KeepError> {
     let _keeper = keeper::lock(dir, Keep::Change)?;
-    let examined = examine(dir)?;
+    let examined = examine(dir, None)?;
     let mut report = report_of(&examined);
     if examined.diagnosis.is_healthy() {
         return Ok(report);
@@ -188,7 +194,7 @@ fn check_descent(examined: &Examined, donor: &Donor) -> Result<(), KeepError> {
             None => {}
         }
     }
-    if !donor.is_same_journal && !is_proven {
+    if !donor.is_of(examined.diagnosis.journal) && !is_proven {
         return refused(
             "is of another journal, and no head of the hash chain says that it has the same history",
         );
@@ -196,18 +202,18 @@ fn check_descent(examined: &Examined, donor: &Donor) -> Result<(), KeepError> {
     Ok(())
 }
 
-/// Links everything beside the segments that may be a witness.
-fn link_beside(dir: &Path, work: &Path) -> Result<(), FileError> {
+/// Links everything beside the segments that may be a witness, and makes `FIRST` again where it cannot be believed.
+fn link_beside(dir: &Path, work: &Path, examined: &Examined) -> Result<(), FileError> {
     for path in files::list(dir)? {
         let name = files::name_of(&path);
-        let is_witness = [directory::DURABLE, directory::HEADS, directory::FIRST].contains(&name)
+        let is_witness = [directory::DURABLE, directory::HEADS].contains(&name)
             || directory::snapshot_sequence(name).is_some()
             || directory::is_dependant(name);
         if is_witness {
             std::fs::hard_link(&path, work.join(name)).map_err(failed("link", &path))?;
         }
     }
-    Ok(())
+    examined.kept.map_or(Ok(()), |kept| kept.write(work))
 }
 
 fn look(dir: &Path) -> Result<Scan, FileError> {
@@ -256,8 +262,21 @@ fn prove(work: &Path, examined: &Examined, donor: &Donor) -> Result<(Scan, Vec<&
     )))
 }
 
-fn changes(dir: &Path, work: &Path, rebuilt: &Rebuilt, distrusted: &[&str]) -> Vec<Change> {
+fn changes(
+    dir: &Path,
+    work: &Path,
+    examined: &Examined,
+    rebuilt: &Rebuilt,
+    distrusted: &[&str],
+) -> Result<Vec<Change>, FileError> {
     let mut changes = Vec::new();
+    let first = dir.join(directory::FIRST);
+    if FirstKept::of(dir, examined.diagnosis.journal)?.is_none()
+        && (first.exists() || examined.kept.is_some())
+    {
+        let replacement = examined.kept.map(|_| work.join(directory::FIRST));
+        changes.push(Change { target: first, replacement });
+    }
     for number in &rebuilt.segments {
         let target = directory::segment_path(dir, *number);
         changes.push(Change { target, replacement: Some(directory::segment_path(work, *number)) });
@@ -267,7 +286,7 @@ fn changes(dir: &Path, work: &Path, rebuilt: &Rebuilt, distrusted: &[&str]) -> V
         changes.push(Change { target: directory::stored_path(dir, *number), replacement: None });
     }
     changes.extend(distrusted.iter().map(|name| Change { target: dir.join(name), replacement: None }));
-    changes
+    Ok(changes)
 }
 
 /// Sets aside and replaces; gives where the old bytes lie.

@@ -19,7 +19,6 @@ use tickwerk_domain::Sequence;
 pub(crate) struct Donor {
     pub(crate) dir: PathBuf,
     pub(crate) scan: Scan,
-    pub(crate) is_same_journal: bool,
     reader: Option<Reader>,
     held: Option<Held>,
 }
@@ -34,8 +33,8 @@ pub(crate) struct Held {
 }
 
 impl Donor {
-    /// Opens the copy at `path`, or the newest one in the folder `path`, for the journal `journal`.
-    pub(crate) fn open(path: &Path, journal: JournalId) -> Result<Self, KeepError> {
+    /// Opens the copy at `path`, or the newest one in the folder `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, KeepError> {
         let mut dir = path.to_owned();
         if directory::list_segments(&dir)?.is_empty()
             && let Some((newest, _)) = set::newest(path)?
@@ -49,8 +48,11 @@ impl Donor {
         let options =
             ScanOptions { chain: true, bound: tail::live_bound(&dir)?, from: None, payloads: false };
         let scan = scan::scan(&dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
-        let is_same_journal = scan.journal == journal;
-        Ok(Self { dir, scan, is_same_journal, reader: None, held: None })
+        Ok(Self { dir, scan, reader: None, held: None })
+    }
+
+    pub(crate) fn is_of(&self, journal: JournalId) -> bool {
+        self.scan.journal == journal
     }
 
     /// The last record that it can give.

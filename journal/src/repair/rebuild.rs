@@ -5,7 +5,6 @@
 
 use crate::directory::{self, FileError, failed};
 use crate::files;
-use crate::first::FirstKept;
 use crate::format::{
     self, ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, HEADER_COPY_OFFSET, JournalId, SegmentHeader,
 };
@@ -51,7 +50,7 @@ pub(crate) fn rebuild(
         known_through: known_through(examined, donor),
         size: size_of_segments(examined, donor),
         distrusted: distrusted(examined),
-        expected: start_of(dir, examined)?,
+        expected: start_of(examined),
         epoch: 0,
         rebuilt: Rebuilt::default(),
         donor,
@@ -88,16 +87,16 @@ fn known_through(examined: &Examined, donor: &Donor) -> Sequence {
 }
 
 /// The sequence at the start of the first damaged segment.
-fn start_of(dir: &Path, examined: &Examined) -> Result<Sequence, KeepError> {
+fn start_of(examined: &Examined) -> Sequence {
     let scan = &examined.scan;
     let number = examined.surveys.first().map_or(0, |survey| survey.number);
     if let Some(usage) = scan.usage.iter().find(|usage| usage.number == number) {
-        return Ok(usage.first_sequence);
+        return usage.first_sequence;
     }
     if scan.usage.is_empty() {
-        return Ok(FirstKept::read(dir)?.and_then(Result::ok).map_or(Sequence::FIRST, |kept| kept.sequence));
+        return examined.kept.map_or(Sequence::FIRST, |kept| kept.sequence);
     }
-    Ok(scan.next_sequence)
+    scan.next_sequence
 }
 
 fn size_of_segments(examined: &Examined, donor: &Donor) -> u64 {
@@ -244,7 +243,7 @@ impl Making<'_> {
         if !is_owed {
             return Ok(None);
         }
-        let (is_same, epoch) = (self.donor.is_same_journal, self.epoch);
+        let (is_same, epoch) = (self.donor.is_of(self.journal), self.epoch);
         let held = self.donor.frame_at(self.expected)?;
         let Some(held) = held.filter(|held| later.is_none_or(|later| held.next <= later)) else {
             self.rebuilt.lacking = Some(self.expected);

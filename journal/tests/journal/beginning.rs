@@ -5,7 +5,8 @@ use std::path::Path;
 use tempfile::TempDir;
 use tickwerk_domain::{Record, Sequence};
 use tickwerk_journal::{
-    ChainHead, Closed, FirstKept, JournalId, RecoverError, StartPoint, inspect, recover, recover_from,
+    ChainHead, Closed, FirstKept, JournalId, RecoverError, Rotation, StartPoint, backup, inspect, recover,
+    recover_from,
 };
 
 const BLOCK: u64 = 4096;
@@ -194,4 +195,27 @@ fn a_known_head_that_the_journal_does_not_have_is_damage() {
     let point = start_point(other.path(), 2, 3 * BLOCK + 77);
     let found = recover_from(config(dir.path()), point).unwrap_err();
     assert!(found.to_string().contains("the snapshot is of another journal"), "{found}");
+}
+
+#[test]
+fn a_first_file_that_cannot_be_believed_is_taken_from_a_copy() {
+    let (dir, frames, closed) = long();
+    let through = closed.last_sequence;
+    let (segment, first) = let_go(dir.path(), 9_000);
+    let copies = scratch();
+    let copy = backup(dir.path(), copies.path(), Rotation::default()).unwrap().copy;
+    let kept: Vec<_> = frames.into_iter().skip_while(|frame| frame[0].envelope.sequence < first).collect();
+    let path = dir.path().join("FIRST");
+    let foreign = FirstKept { journal: JournalId([7; 16]), segment, sequence: first };
+    foreign.write(dir.path()).unwrap();
+    assert_mended(dir.path(), &copy, "one of another journal", through, &kept);
+    patch(&path, |page| page[40] ^= 1);
+    assert_mended(dir.path(), &copy, "a bad one", through, &kept);
+    std::fs::remove_file(&path).unwrap();
+    assert_mended(dir.path(), &copy, "a lost one", through, &kept);
+    std::fs::remove_file(&path).unwrap();
+    for number in first_sequences(dir.path()) {
+        std::fs::remove_file(segment_path(dir.path(), number.0)).unwrap();
+    }
+    assert_mended(dir.path(), &copy, "a lost one with all segments", through, &kept);
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_journal::{
-    BlockStart, Dependant, DependantKind, FirstKept, RecoverError, Section, SegmentReport, SnapshotError,
-    SnapshotHeader, Witness, chain_at, diagnose, inspect, list_snapshots, read_snapshot,
-    read_snapshot_header, recover, recover_from, remove_old_snapshots, write_dependant, write_snapshot,
+    BlockStart, Dependant, DependantKind, FirstKept, RecoverError, Rotation, Section, SegmentReport,
+    SnapshotError, SnapshotHeader, Witness, backup, chain_at, diagnose, inspect, list_snapshots,
+    read_snapshot, read_snapshot_header, recover, recover_from, remove_old_snapshots, write_dependant,
+    write_snapshot,
 };
 
 const FRAMES: usize = 5_000;
@@ -287,7 +288,42 @@ fn a_snapshot_that_the_records_do_not_lead_to_is_damage() {
     let path = write_snapshot(dir.path(), inside, &sections()).unwrap();
     assert_eq!(damage(dir.path()), (inside.sequence, "a snapshot ends inside a frame", None));
     fs::remove_file(path).unwrap();
+
+    let mut other = header(dir.path(), ends[4_000]);
+    other.block.head.0[5] ^= 1;
+    let path = write_snapshot(dir.path(), other, &sections()).unwrap();
+    assert_eq!(damage(dir.path()).1, "the chain differs from the head of a block in a snapshot");
+    // Also where the chain goes on from that block.
+    let kept = inspect(dir.path()).unwrap().segments;
+    let kept = kept.iter().rfind(|of| of.frames > 0 && of.first_sequence <= other.block.through).unwrap();
+    let first = FirstKept { journal: other.journal, segment: kept.number, sequence: kept.first_sequence };
+    first.write(dir.path()).unwrap();
+    (1..kept.number).for_each(|number| fs::remove_file(segment_path(dir.path(), number)).unwrap());
+    assert_eq!(damage(dir.path()).1, "HEADS and snapshots tell other heads of a block");
+    fs::remove_file(path).unwrap();
     recover(config(dir.path())).unwrap();
+}
+
+#[test]
+fn a_journal_without_segments_is_mended_from_a_copy_by_whatever_remembers_it() {
+    let dir = scratch();
+    let (frames, closed) = closed(config(dir.path()), FRAMES);
+    let ends: Vec<Sequence> = frames.iter().map(|frame| frame.last().unwrap().envelope.sequence).collect();
+    let snapshot = written(dir.path(), ends[4_000]);
+    let copies = scratch();
+    let copy = backup(dir.path(), copies.path(), Rotation::default()).unwrap().copy;
+    let path = |name: &str| dir.path().join(name);
+    let (heads, durable) = (path("HEADS"), path("durable"));
+    for left in [&[&heads][..], &[&durable], &[&snapshot], &[&snapshot, &heads]] {
+        let what = format!("{left:?}");
+        let empty = scratch();
+        for path in left {
+            fs::copy(path, empty.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let known = diagnose(empty.path()).unwrap().known_through;
+        assert!(known > Sequence(4_095), "{what} knows {known}");
+        assert_mended(empty.path(), &copy, &what, closed.last_sequence, &frames);
+    }
 }
 
 #[test]

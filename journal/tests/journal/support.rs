@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tickwerk_domain::{CorrelationId, Envelope, Payload, Record, Sequence, SourceId, TextId, TimeNs};
 use tickwerk_journal::{
-    Closed, Depth, Frame, Journal, JournalConfig, Recovered, SyncPolicy, VerifyReport, Writer, recover,
-    verify, verify_bytes,
+    Closed, Depth, Frame, Journal, JournalConfig, Recovered, SyncPolicy, VerifyReport, Writer, diagnose,
+    recover, repair_from, verify, verify_bytes,
 };
 
 /// Smallest segments, so that a few frames fill several.
@@ -154,4 +154,16 @@ pub(crate) fn patch(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut content = std::fs::read(path).unwrap();
     change(&mut content);
     std::fs::write(path, content).unwrap();
+}
+
+/// A copy mends the damage, and the journal holds `records` then and opens.
+#[track_caller]
+pub(crate) fn assert_mended(dir: &Path, copy: &Path, what: &str, through: Sequence, records: &[Vec<Record>]) {
+    assert!(!diagnose(dir).unwrap().is_healthy(), "{what} is not found");
+    let report = repair_from(dir, copy, true).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(report.is_applied && report.through == through, "{what}: {report:?}");
+    let (verified, seen) = verified(dir);
+    assert_eq!(verified.first_difference, None, "{what}");
+    assert!(seen == records, "{what}: other records");
+    open(config(dir)).writer.close().unwrap();
 }
