@@ -2,6 +2,9 @@
 
 use crate::import::Folder;
 use crate::import_rows::{folder, has, payloads};
+use crate::support::text;
+use serde_json::Value;
+use std::fs;
 
 const CASH: &str = "time,account,currency,amount";
 const POSITIONS: &str = "time,account,symbol,qty,price";
@@ -53,4 +56,47 @@ fn a_repeat_of_what_the_mapping_defines_is_listed_and_its_rows_are_looked_at() {
         );
     }
     has(&report["positions"][0], &[("account", "hedge"), ("side", "long"), ("qty", "1.000")]);
+}
+
+#[test]
+fn a_report_may_lie_in_the_folder_of_the_journal() {
+    let of = || folder(&[("cash", "transfers", CASH, "2024-01-01T00:00:00Z,main,USD,5.00", "")]);
+    let (good, other) = (of(), of());
+    let report = |of: &Folder, name: &str| text(&of.path(name)).to_owned();
+    // A folder that is there and empty, and one that is not there yet, by another name of it.
+    fs::create_dir(good.path("empty")).unwrap();
+    good.import(0, "empty", &["--report", &report(&good, "empty/report.json")]);
+    good.import(0, "missing", &["--report", &report(&good, "missing/./report.json")]);
+    for journal in ["empty", "missing"] {
+        let told = fs::read_to_string(good.path(journal).join("report.json")).unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["journal"]["chain_head"], good.head(journal));
+        // The same import again finds it complete.
+        good.import(0, journal, &["--report", &report(&good, &format!("{journal}/report.json"))]);
+    }
+    // What a refused import told does not stand in the way of the next one.
+    for journal in ["empty", "missing"] {
+        other.write("cash.csv", &format!("{CASH}\nnever,main,USD,5.00\n"));
+        if journal == "empty" {
+            fs::create_dir(other.path(journal)).unwrap();
+        }
+        let path = report(&other, &format!("{journal}/report.json"));
+        other.import(1, journal, &["--report", &path]);
+        assert!(fs::read_to_string(&path).unwrap().contains("\"outcome\": \"refused\""));
+        other.write("cash.csv", &format!("{CASH}\n2024-01-01T00:00:00Z,main,USD,5.00\n"));
+        other.import(0, journal, &["--report", &path]);
+        assert_eq!(other.head(journal), good.head(journal));
+    }
+}
+
+#[test]
+fn a_report_of_an_import_that_fails_is_no_empty_file() {
+    let folder = folder(&[("cash", "transfers", CASH, "", "")]);
+    fs::remove_file(folder.path("cash.csv")).unwrap();
+    let path = folder.path("report.json");
+    folder.import(74, "journal", &["--report", text(&path)]);
+    assert!(!path.exists());
+    fs::write(&path, "the one before").unwrap();
+    folder.import(74, "journal", &["--report", text(&path)]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "the one before");
 }
