@@ -302,10 +302,15 @@ impl<'a> Cells<'a> {
         field: &str,
         instrument: InstrumentId,
     ) -> Result<Option<Price>, Fault> {
-        if self.text(field).is_none() || self.price_read(field, instrument)?.0 == Price(0) {
+        if self.text(field).is_none() || self.is_nothing(field, instrument)? {
             return Ok(None);
         }
         self.positive_price(field, instrument).map(Some)
+    }
+
+    /// Whether a price that is there is 0.
+    pub(crate) fn is_nothing(&self, field: &str, instrument: InstrumentId) -> Result<bool, Fault> {
+        self.price_read(field, instrument).map(|(price, _)| price == Price(0))
     }
 
     pub(crate) fn signed_qty(&self, field: &str, instrument: InstrumentId) -> Result<Qty, Fault> {

@@ -100,3 +100,28 @@ fn a_report_of_an_import_that_fails_is_no_empty_file() {
     folder.import(74, "journal", &["--report", text(&path)]);
     assert_eq!(fs::read_to_string(&path).unwrap(), "the one before");
 }
+
+#[test]
+fn a_flat_or_compared_position_needs_no_price_and_one_that_opens_does() {
+    let of = |rows: &str, purpose: &str| {
+        folder(&[("positions", "positions", POSITIONS, rows, &format!("use = \"{purpose}\""))])
+    };
+    let flat = "2024-01-01T00:00:00Z,main,BTC-INV,0,0\n2024-01-01T00:00:00Z,main,BTC-USD,0,\n\
+                2024-01-01T00:00:00Z,main,BTC-PERP,0,0.0";
+    for purpose in ["open", "check"] {
+        let folder = of(flat, purpose);
+        folder.import(0, "journal", &[]);
+        let stated = payloads(&folder.records("journal"), "position.stated");
+        has(&stated[0], &[("instrument", "BTC-INV"), ("qty", "0"), ("price", "0.0")]);
+        assert_eq!(stated.len(), 3);
+    }
+    for (row, told) in [
+        ("2024-01-01T00:00:00Z,main,BTC-INV,5,0", "price \"0\": is not more than 0"),
+        ("2024-01-01T00:00:00Z,main,BTC-INV,5,", "price \"\": is empty"),
+        ("2024-01-01T00:00:00Z,main,BTC-INV,0,-1", "price \"-1\": is not more than 0"),
+        ("2024-01-01T00:00:00Z,main,BTC-INV,0,x", "price \"x\": "),
+    ] {
+        let refused = of(row, "open").import(1, "journal", &[]).stdout;
+        assert!(refused.contains(told), "{told} is not in: {refused}");
+    }
+}
