@@ -1,7 +1,7 @@
 //! Rows that are refused and borne: they leave nothing behind, are counted once, and what else stands is read as without them.
 
 use crate::import::Folder;
-use crate::import_rows::{folder, has, payloads};
+use crate::import_rows::{FILLS, ORDERS, folder, has, payloads};
 use crate::support::text;
 use serde_json::Value;
 use std::fs;
@@ -123,5 +123,33 @@ fn a_flat_or_compared_position_needs_no_price_and_one_that_opens_does() {
     ] {
         let refused = of(row, "open").import(1, "journal", &[]).stdout;
         assert!(refused.contains(told), "{told} is not in: {refused}");
+    }
+}
+
+#[test]
+fn a_rejected_order_has_neither_fills_nor_amendments() {
+    for done_at in ["2024-01-01T00:00:00Z", "2024-01-01T00:00:05Z"] {
+        let order = format!("1,2024-01-01T00:00:00Z,main,BTC-USD,buy,limit,2,100.00,rejected,{done_at}");
+        let fill = "7,2024-01-01T00:00:00Z,1,100.00,1,,maker";
+        let amendment = "1,2024-01-01T00:00:00Z,3,";
+        let folder = folder(&[
+            ("orders", "orders", ORDERS, &order, ""),
+            ("fills", "fills", FILLS, fill, ""),
+            ("changes", "amendments", "order,time,qty,price", amendment, ""),
+        ]);
+        bear(&folder, 2);
+        let report = folder.import(0, "journal", &["--json"]).json();
+        let told: Vec<_> = report["refusals"].as_array().unwrap().iter().collect();
+        for (refusal, source) in told.iter().zip(["changes", "fills"]) {
+            has(
+                refusal,
+                &[("source", source), ("column", "order"), ("value", "1"), ("reason", "was rejected")],
+            );
+        }
+        assert_eq!(told.len(), 2);
+        let records = folder.records("journal");
+        let events = records.iter().map(|record| record["event_type"].as_str().unwrap());
+        let of_order: Vec<_> = events.filter(|word| word.starts_with("order.")).collect();
+        assert_eq!(of_order, ["order.new", "order.submitted", "order.reported", "order.rejected"]);
     }
 }

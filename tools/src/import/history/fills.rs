@@ -58,11 +58,16 @@ impl History<'_> {
         Ok(())
     }
 
-    /// An order that is open, and whose terms whoever reads the journal still knows.
+    /// An order that is open at the venue, where one that was rejected never was, and whose terms whoever reads the journal
+    /// still knows.
     pub(super) fn open_order(&self, planned: &Planned, id: &str) -> Result<Open, Fault> {
         let open = self.orders.get(id).cloned().ok_or_else(|| {
             self.plan.fault(planned, "order", "is no order that was open then", REMEDY_NOT_OPEN)
         })?;
+        if open.status == FinalStatus::Rejected {
+            let remedy = "mend the status of its order, or leave the row out by `only`";
+            return Err(self.plan.fault(planned, "order", "was rejected", remedy));
+        }
         if self.orders.count - open.ordinal >= ORDERS_KEPT as u64 {
             let reason = format!("is older than the last {ORDERS_KEPT} orders, whose terms are kept");
             let remedy = "give the order as two: one that ends, and one with what happened later";
