@@ -5,6 +5,8 @@ use crate::import_rows::{FILLS, ORDERS, folder, has, payloads};
 use crate::support::text;
 use serde_json::Value;
 use std::fs;
+use tickwerk_domain::Sequence;
+use tickwerk_journal::Reader;
 
 const CASH: &str = "time,account,currency,amount";
 const POSITIONS: &str = "time,account,symbol,qty,price";
@@ -152,4 +154,42 @@ fn a_rejected_order_has_neither_fills_nor_amendments() {
         let of_order: Vec<_> = events.filter(|word| word.starts_with("order.")).collect();
         assert_eq!(of_order, ["order.new", "order.submitted", "order.reported", "order.rejected"]);
     }
+}
+
+/// Rows that the last record of a journal says were imported and refused.
+fn end_mark(folder: &Folder) -> (u64, u64) {
+    let mut reader = Reader::open(&folder.path("journal"), Sequence::NONE).unwrap();
+    let mut last = Value::Null;
+    while let Some(frame) = reader.next().unwrap() {
+        last = frame.opaque(0).map_or(Value::Null, |text| serde_json::from_slice(text).unwrap_or_default());
+    }
+    (last["rows"].as_u64().unwrap(), last["refused"].as_u64().unwrap())
+}
+
+#[test]
+fn an_order_with_two_faults_is_told_twice_and_counted_once() {
+    let fields = format!("{ORDERS},filled_qty");
+    let of = |order: &str| {
+        let fills = "7,2024-01-01T00:00:01Z,1,100.00,1,,maker\n8,2024-01-01T00:00:02Z,1,100.00,1,,maker";
+        let folder =
+            folder(&[("orders", "orders", &fields, order, ""), ("fills", "fills", FILLS, fills, "")]);
+        bear(&folder, 1);
+        let report = folder.import(0, "journal", &["--json"]).json();
+        assert_eq!((&report["refused"], &report["sources"][0]["refused"]), (&1.into(), &1.into()));
+        assert_eq!(
+            (&report["sources"][0]["imported"], &report["sources"][1]["imported"]),
+            (&0.into(), &2.into())
+        );
+        assert_eq!(end_mark(&folder), (2, 1), "three rows");
+        let refusals = report["refusals"].as_array().unwrap().iter();
+        refusals.map(|refusal| refusal["column"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let entered = "1,2024-01-01T00:00:00Z,main,BTC-USD,buy,limit";
+    let at = "2024-01-01T00:00:09Z";
+    // Full, while it says canceled, and that less was filled.
+    assert_eq!(of(&format!("{entered},2,100.00,canceled,{at},1")), ["filled_qty", "status"]);
+    // With one fault at its end, at its last fill, and behind the last row.
+    assert_eq!(of(&format!("{entered},3,100.00,canceled,{at},1")), ["filled_qty"]);
+    assert_eq!(of(&format!("{entered},2,100.00,filled,,1")), ["filled_qty"]);
+    assert_eq!(of(&format!("{entered},3,100.00,filled,,2")), ["status"]);
 }

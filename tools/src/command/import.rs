@@ -155,20 +155,11 @@ fn finish(
     outcome: Outcome,
 ) -> Result<u8> {
     let refusals = folded.map_or(&plan.refusals, |folded| &folded.refusals);
-    let report = Report {
-        mapping,
-        plan,
-        folded,
-        refused: refusals.count(),
-        refusals: refusals.kept(),
-        outcome,
-        dir: options.to.as_deref(),
-    };
+    let report = Report { mapping, plan, folded, refusals, outcome, dir: options.to.as_deref() };
     let json = report.to_json();
     if let Some(file) = report_file {
         file.write(&format!("{json:#}\n"))?;
     }
     print(&if options.json { json.to_string() } else { report.to_text() })?;
-    let is_good = report.refused <= mapping.max_refused;
-    Ok(if is_good { exit::OK } else { exit::FAILED })
+    Ok(if report.is_good() { exit::OK } else { exit::FAILED })
 }

@@ -82,7 +82,7 @@ impl History<'_> {
         if let Some(reason) = self.filled_fault(open) {
             let told = self.qty(open, open.filled_qty.unwrap_or(Qty::ZERO));
             let fault = Fault::new("filled_qty", told, reason, "mend the order, or its fills");
-            self.refuse(open.place, fault);
+            self.refuse_order(open.place, fault);
         }
     }
 
