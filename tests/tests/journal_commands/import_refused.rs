@@ -193,3 +193,43 @@ fn an_order_with_two_faults_is_told_twice_and_counted_once() {
     assert_eq!(of(&format!("{entered},2,100.00,filled,,1")), ["filled_qty"]);
     assert_eq!(of(&format!("{entered},3,100.00,filled,,2")), ["status"]);
 }
+
+#[test]
+fn a_price_of_nothing_is_no_side_where_quantities_are_constants() {
+    let fields = "time,symbol,bid_price,ask_price";
+    let rows = "2024-01-01T00:00:00Z,BTC-PERP,0,40001.0\n2024-01-01T00:00:01Z,BTC-INV,39999.0,0.0\n\
+                2024-01-01T00:00:02Z,BTC-PERP,-5.0,-4.0\n2024-01-01T00:00:03Z,BTC-PERP,0,";
+    let constants = "constants = { bid_qty = \"1\", ask_qty = \"1\" }";
+    let folder = folder(&[("quotes", "quotes", fields, rows, constants)]);
+    folder.import(0, "journal", &[]);
+    let quotes = payloads(&folder.records("journal"), "market.quote");
+    has(
+        &quotes[0],
+        &[("bid_price", "0.0"), ("bid_qty", "0.000"), ("ask_price", "40001.0"), ("ask_qty", "1.000")],
+    );
+    has(&quotes[1], &[("bid_price", "39999.0"), ("bid_qty", "1"), ("ask_qty", "0")]);
+    // Of such contracts less than nothing is a price.
+    has(
+        &quotes[2],
+        &[("bid_price", "-5.0"), ("bid_qty", "1.000"), ("ask_price", "-4.0"), ("ask_qty", "1.000")],
+    );
+    has(&quotes[3], &[("bid_qty", "0.000"), ("ask_qty", "0.000")]);
+}
+
+#[test]
+fn positions_are_not_marked_by_half_a_quote_without_quantities() {
+    let fields = "time,symbol,bid_price,ask_price";
+    let constants = "constants = { bid_qty = \"1\", ask_qty = \"1\" }";
+    let folder = folder(&[
+        ("quotes", "quotes", fields, "2024-01-01T00:00:00Z,BTC-PERP,0,40001.0", constants),
+        (
+            "open",
+            "positions",
+            POSITIONS,
+            "2024-01-02T00:00:00Z,main,BTC-PERP,1.000,40000.0",
+            "use = \"open\"",
+        ),
+    ]);
+    folder.import(0, "journal", &[]);
+    has(&payloads(&folder.records("journal"), "position.changed")[0], &[("unrealized", "0.00")]);
+}
