@@ -5,7 +5,7 @@ use crate::import_rows::{FILLS, ORDERS, folder, has, payloads};
 use crate::support::text;
 use serde_json::Value;
 use std::fs;
-use tickwerk_domain::Sequence;
+use tickwerk_domain::{Sequence, SourceId};
 use tickwerk_journal::Reader;
 
 const CASH: &str = "time,account,currency,amount";
@@ -232,4 +232,27 @@ fn positions_are_not_marked_by_half_a_quote_without_quantities() {
     ]);
     folder.import(0, "journal", &[]);
     has(&payloads(&folder.records("journal"), "position.changed")[0], &[("unrealized", "0.00")]);
+}
+
+#[test]
+fn ids_of_executions_are_their_numbers_as_far_as_records_have_them() {
+    let ids =
+        ["9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "007"];
+    let fills: Vec<String> =
+        ids.iter().map(|id| format!("{id},2024-01-01T00:00:01Z,1,100.00,0.1,,maker")).collect();
+    let order = "1,2024-01-01T00:00:00Z,main,BTC-USD,buy,limit,1,100.00,open,";
+    let folder =
+        folder(&[("orders", "orders", ORDERS, order, ""), ("fills", "fills", FILLS, &fills.join("\n"), "")]);
+    folder.import(0, "journal", &[]);
+    let told = payloads(&folder.records("journal"), "fill.reported");
+    let numbers: Vec<u64> = told.iter().map(|fill| fill["execution_id"].as_u64().unwrap()).collect();
+    assert_eq!(numbers[..3], [(1 << 63) - 1, 1 << 63, u64::MAX]);
+    assert!(numbers[3..].iter().all(|number| (1 << 32..1 << 63).contains(number)), "{numbers:?}");
+    let mut reader = Reader::open(&folder.path("journal"), Sequence::NONE).unwrap();
+    let mut beside = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        let is_of_fills = frame.header.source.0 == SourceId::IMPORT.0 + 2;
+        beside.extend(frame.opaque(0).filter(|_| is_of_fills).map(<[u8]>::to_vec));
+    }
+    assert_eq!(beside, [ids[3].as_bytes(), ids[4].as_bytes()]);
 }

@@ -192,7 +192,8 @@ fn filled(open: &Open, fill: &FillRow, is_full: bool) -> Event {
     if is_full { Event::OrderFilled(filled) } else { Event::OrderPartiallyFilled(filled.into()) }
 }
 
-/// The number of an execution: the source's id where that is one, else the first 63 bits of its hash.
+/// The number of an execution: the source's id where that is one of 64 bits, which is what records hold, else 63 bits of
+/// its hash.
 fn execution_id(id: &str) -> u64 {
     let is_plain = |number: &u64| number.to_string() == id;
     id.parse::<u64>().ok().filter(is_plain).unwrap_or_else(|| {
