@@ -75,7 +75,7 @@ pub(super) fn candle(cells: &Cells<'_>) -> Result<Vec<TradeRow>, Fault> {
 pub(super) fn quote(cells: &Cells<'_>) -> Result<QuoteRow, Fault> {
     let instrument = cells.symbol()?;
     let side = |price_field: &str, qty_field: &str| {
-        let qty = cells.text(qty_field).map(|_| cells.signed_qty(qty_field, instrument)).transpose()?;
+        let qty = cells.told(qty_field, |field| cells.signed_qty(field, instrument))?;
         let told = cells.text(price_field).is_some();
         match qty {
             Some(qty) if qty.0 < 0 => Err(cells.fault(qty_field, "is negative", "mend the row")),
