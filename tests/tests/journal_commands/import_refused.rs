@@ -256,3 +256,20 @@ fn ids_of_executions_are_their_numbers_as_far_as_records_have_them() {
     }
     assert_eq!(beside, [ids[3].as_bytes(), ids[4].as_bytes()]);
 }
+
+#[test]
+fn the_time_of_a_refused_row_stamps_nothing() {
+    let order = "1,2024-01-01T00:00:00Z,main,BTC-USD,buy,limit,1,100.00,open,";
+    // There is no order 2; one of its fills would be the first row of all, the other the last.
+    let fills = "6,1970-01-02T00:00:00Z,2,100.00,0.1,,maker\n7,2024-01-01T02:00:00Z,1,100.00,0.1,,maker\n\
+                 8,2200-01-01T00:00:00Z,2,100.00,0.1,,maker";
+    let folder = folder(&[("orders", "orders", ORDERS, order, ""), ("fills", "fills", FILLS, fills, "")]);
+    bear(&folder, 2);
+    let report = folder.import(0, "journal", &["--json"]).json();
+    let records = folder.records("journal");
+    let own = records.iter().filter(|record| record["source"] == "import");
+    let stamps: Vec<u64> = own.map(|record| record["time_ns"].as_u64().unwrap()).collect();
+    let (entered, filled) = (1_704_067_200_000_000_000, 1_704_074_400_000_000_000);
+    assert_eq!((stamps.first(), stamps.last()), (Some(&entered), Some(&filled)));
+    assert_eq!((&report["first_time_ns"], &report["last_time_ns"]), (&entered.into(), &filled.into()));
+}

@@ -16,6 +16,7 @@ use anyhow::Result;
 use report_file::ReportFile;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tickwerk_domain::TimeNs;
 use tickwerk_import::{Mapping, Plan, Refusals, Rows, RowsError, Source, open_file};
 
 /// Between two words on progress.
@@ -69,7 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     tell("looking at the rows in the order of time");
     let history = || History::new(&plan, mapping.sources.iter().map(|source| source.name.as_str()).collect());
     let mut progress = Progress::new(&stop);
-    let checked = history().fold(&text, options.dry_run, &mut |_| progress.go_on("rows looked at"))?;
+    let checked =
+        history().fold(&text, TimeNs::UNKNOWN, options.dry_run, &mut |_| progress.go_on("rows looked at"))?;
     let Some(dir) = to else {
         return finish((options, report), &mapping, &plan, Some(&checked), Outcome::Checked);
     };
@@ -81,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         tell(&format!("going on behind {} records that are there already", target.found()));
     }
     let mut progress = Progress::new(&stop);
-    let folded = history().fold(&text, false, &mut |frame| {
+    let folded = history().fold(&text, checked.first, false, &mut |frame| {
         progress.go_on("frames written")?;
         target.take(frame)
     })?;

@@ -56,6 +56,7 @@ pub(crate) struct Folded {
     pub(crate) quotes: Quotes,
     /// Records that the journal has with all of it.
     pub(crate) records: u64,
+    /// Times of the first and the last row that was taken.
     pub(crate) first: TimeNs,
     pub(crate) last: TimeNs,
 }
@@ -86,6 +87,8 @@ pub(crate) struct History<'a> {
     quotes: Quotes,
     /// Frames of the import itself.
     own: u64,
+    /// Of the first row that was taken.
+    first: TimeNs,
     time: TimeNs,
     made: Vec<ImportFrame>,
 }
@@ -111,33 +114,30 @@ impl<'a> History<'a> {
             market_trades: 0,
             quotes: Quotes::default(),
             own: 0,
+            first: TimeNs::UNKNOWN,
             time: TimeNs::UNKNOWN,
             made: Vec::new(),
         }
     }
 
-    /// Goes over all rows. Ends early where more are refused than are borne, unless `all` are wanted.
-    pub(crate) fn fold(mut self, beginning: &str, all: bool, sink: Sink<'_>) -> Result<Folded> {
+    /// Goes over all rows. Ends early where more are refused than are borne, unless `all` are wanted. What stands before
+    /// the rows is stamped with `first`, the time of the first one that is taken, which a fold before this one has found.
+    pub(crate) fn fold(
+        mut self,
+        beginning: &str,
+        first: TimeNs,
+        all: bool,
+        sink: Sink<'_>,
+    ) -> Result<Folded> {
         let mut parts = self.plan.parts()?;
         let mut planned = parts.next()?;
-        let first = planned.as_ref().map_or(TimeNs::UNKNOWN, |planned| planned.time);
         self.time = first;
         self.push_own(mark::record(beginning), Some(beginning));
         self.define();
         while let Some(part) = planned {
-            self.time = part.time;
-            let taken = self.take(&part);
-            if let Err(fault) = taken {
-                if part.part == Part::OrderEnd {
-                    self.refuse_order(part.place, fault);
-                } else {
-                    self.refuse(part.place, fault);
-                }
-                if !all && !self.refusals.is_borne() {
-                    break;
-                }
-            } else if part.part != Part::OrderEnd && !matches!(part.part, Part::Trade(1..)) {
-                self.rows += 1;
+            let is_refused = !self.step(&part);
+            if is_refused && !all && !self.refusals.is_borne() {
+                break;
             }
             for frame in self.made.drain(..) {
                 sink(&frame)?;
@@ -159,9 +159,31 @@ impl<'a> History<'a> {
             market_trades: self.market_trades,
             quotes: self.quotes,
             records: self.frames.next().0 - 1,
-            first,
+            first: self.first,
             last: self.time,
         })
+    }
+
+    /// Takes a part of a row or refuses it; whether it was taken.
+    fn step(&mut self, part: &Planned) -> bool {
+        let (before, made) = (self.time, self.made.len());
+        self.time = part.time;
+        let taken = self.take(part);
+        if self.made.len() == made {
+            // The time of a row that left nothing stamps nothing.
+            self.time = before;
+        } else if self.first == TimeNs::UNKNOWN {
+            self.first = part.time;
+        }
+        match taken {
+            Ok(()) => {
+                self.rows += u64::from(!matches!(part.part, Part::OrderEnd | Part::Trade(1..)));
+                return true;
+            }
+            Err(fault) if part.part == Part::OrderEnd => self.refuse_order(part.place, fault),
+            Err(fault) => self.refuse(part.place, fault),
+        }
+        false
     }
 
     fn refuse(&mut self, place: Place, fault: Fault) {
