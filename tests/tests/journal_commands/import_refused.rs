@@ -76,6 +76,10 @@ fn a_report_may_lie_in_the_folder_of_the_journal() {
         // The same import again finds it complete.
         good.import(0, journal, &["--report", &report(&good, &format!("{journal}/report.json"))]);
     }
+    // The folder itself is no file.
+    let refused = good.import(74, "other", &["--report", &report(&good, "./other")]).stderr;
+    assert!(refused.contains("writing the report to") && !refused.contains("reading"), "{refused}");
+    assert!(!good.path("other").exists());
     // What a refused import told does not stand in the way of the next one.
     for journal in ["empty", "missing"] {
         other.write("cash.csv", &format!("{CASH}\nnever,main,USD,5.00\n"));

@@ -18,6 +18,9 @@ pub(super) struct ReportFile<'a> {
 impl<'a> ReportFile<'a> {
     /// What cannot be written is better told before hours of work than behind them.
     pub(super) fn probed(path: &'a Path, target: Option<&Path>) -> Result<Self> {
+        if target.is_some_and(|target| is_same(path, target)) {
+            return Err(Error::from(ErrorKind::IsADirectory)).with_context(|| told(path));
+        }
         let is_in_target = target.is_some_and(|target| is_same(folder(path), target));
         let is_to_come = is_in_target && !folder(path).exists();
         if !is_to_come {
