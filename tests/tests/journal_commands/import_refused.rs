@@ -1,6 +1,7 @@
 //! Rows that are refused and borne: they leave nothing behind, are counted once, and what else stands is read as without them.
 
 use crate::import::Folder;
+use crate::import_kinds::desk;
 use crate::import_rows::{FILLS, ORDERS, folder, has, payloads};
 use crate::support::text;
 use serde_json::Value;
@@ -276,4 +277,49 @@ fn the_time_of_a_refused_row_stamps_nothing() {
     let (entered, filled) = (1_704_067_200_000_000_000, 1_704_074_400_000_000_000);
     assert_eq!((stamps.first(), stamps.last()), (Some(&entered), Some(&filled)));
     assert_eq!((&report["first_time_ns"], &report["last_time_ns"]), (&entered.into(), &filled.into()));
+}
+
+/// What a journal says but for the numbers of rows, and what its first and last record say of the sources.
+fn told(folder: &Folder, journal: &str) -> Vec<Value> {
+    let mut records = folder.records(journal);
+    for record in &mut records {
+        record["source_sequence"] = Value::Null;
+        if record["event_type"] == "stream.appended" {
+            record["payload"] = Value::Null;
+        }
+    }
+    records
+}
+
+#[test]
+fn a_history_of_all_kinds_is_the_same_with_rows_that_are_refused_and_without() {
+    let folder = desk();
+    folder.import(0, "clean", &[]);
+    // Rows that come first in their files: by themselves, by the one that follows, and by what there is at their time.
+    let refused = [
+        ("strategies", "carry,nobody,\n"),
+        ("orders", "A,never,main,BTC-PERP,sell,limit,2.000,40000.0,filled,,C1\n"),
+        ("changes", "A,2024-01-01T01:12:00Z,3.000,1.23,,99\nA,2024-01-01T01:40:00Z,9.000,,,99\n"),
+        (
+            "fills",
+            "9,2024-01-01T01:14:00Z,A,,,,40000.0,3.500,1.00,maker,\n1,2024-01-01T01:14:00Z,C,,,,1.0,1.000,,maker,\n",
+        ),
+        (
+            "funding",
+            "f4,2024-01-01T00:00:01Z,main,BTC-PERP,-12.00,USD,,,\nf5,2024-01-01T08:00:00Z,hedge,BTC-PERP,5,,short,,\n",
+        ),
+        ("quotes", "9,2024-01-01T02:00:00Z,BTC-PERP,39999.0,,1.0,2\n"),
+    ];
+    for (name, rows) in refused {
+        folder.replace(&format!("{name}.csv"), "\n", &format!("\n{rows}"));
+    }
+    folder.replace("strategies.csv", "carry,main,BTC-PERP", "trend,,\ncarry,main,BTC-PERP\ncarry,,");
+    bear(&folder, 11);
+    let report = folder.import(0, "borne", &["--json"]).json();
+    assert_eq!(report["refused"], 11, "{}", report["refusals"]);
+    assert_eq!(told(&folder, "borne"), told(&folder, "clean"));
+    // One that is taken shows.
+    folder.replace("quotes.csv", "39999.0,,1.0,2", "39999.0,1,40000.0,2");
+    folder.import(0, "taken", &[]);
+    assert_ne!(told(&folder, "taken"), told(&folder, "clean"));
 }
