@@ -10,6 +10,8 @@ mod import;
 mod import_kinds;
 #[path = "journal_commands/import_mappings.rs"]
 mod import_mappings;
+#[path = "journal_commands/import_refused.rs"]
+mod import_refused;
 #[path = "journal_commands/import_rows.rs"]
 mod import_rows;
 #[path = "journal_commands/inspect.rs"]

@@ -165,7 +165,7 @@ pub(crate) fn define(
         cells.need(field)?.parse::<u8>().map_err(|_| cells.fault(field, "is no number of decimals", remedy))
     };
     let ours = |field: &str, what: What| cells.ours(field, what).map(str::to_owned);
-    let ours_or_none = |field: &str, what: What| cells.text(field).map(|_| ours(field, what)).transpose();
+    let ours_or_none = |field: &str, what: What| cells.told(field, |field| ours(field, what));
     let terms = match cells.source.what {
         What::Currencies => Terms::Currency(CurrencyTerms {
             currency: ours("currency", What::Currencies)?,

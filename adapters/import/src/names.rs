@@ -1,6 +1,7 @@
 //! Currencies, instruments, accounts and strategies by name, with the numbers that they get in the journal.
 //!
-//! Invariant: numbers are dense from 1 in the order of definition, the mapping's own first; texts likewise.
+//! Invariant: numbers are dense from 1 in the order of definition, the mapping's own first; texts likewise. A definition
+//! that is refused changes nothing.
 
 use crate::fields::What;
 use crate::mapping::{AccountTerms, Aliases, CurrencyTerms, InstrumentTerms, Mapping, StrategyTerms};
@@ -140,9 +141,11 @@ impl Names {
         if let Some(reason) = text::fault_of(name) {
             return Err(Fault::new(column, name, reason, "give it a name of 1 to 96 bytes"));
         }
-        if self.by_name.entry(what).or_default().insert(name.to_owned(), number(count + 1)).is_some() {
+        // A repeat that is refused must leave the first as it is.
+        if self.find(what, name).is_some() {
             return Err(Fault::new(column, name, "is defined already", REMEDY_TWICE));
         }
+        self.by_name.entry(what).or_default().insert(name.to_owned(), number(count + 1));
         Ok(self.intern(name))
     }
 

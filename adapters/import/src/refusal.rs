@@ -68,23 +68,34 @@ const KEPT_MAX: usize = 1_000;
 pub struct Refusals {
     max: u64,
     count: u64,
+    /// Those that are counted and not kept.
+    untold: u64,
     kept: Vec<Refusal>,
 }
 
 impl Refusals {
     /// Bears `max` of them; the one after ends the import.
     pub fn new(max: u64) -> Self {
-        Self { max, count: 0, kept: Vec::new() }
+        Self { max, count: 0, untold: 0, kept: Vec::new() }
     }
 
     /// Notes one; whether it is borne.
     #[must_use]
     pub fn note(&mut self, refusal: Refusal) -> bool {
         self.count += 1;
-        if self.kept.len() < KEPT_MAX {
-            self.kept.push(refusal);
+        if !self.note_again(refusal) {
+            self.untold += 1;
         }
         self.is_borne()
+    }
+
+    /// Notes another fault of a row that is refused already, which counts no more; whether it is kept.
+    pub fn note_again(&mut self, refusal: Refusal) -> bool {
+        let is_kept = self.kept.len() < KEPT_MAX;
+        if is_kept {
+            self.kept.push(refusal);
+        }
+        is_kept
     }
 
     /// Whether there are no more than are borne.
@@ -92,9 +103,14 @@ impl Refusals {
         self.count <= self.max
     }
 
-    /// How many there are.
+    /// How many rows are refused.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many rows are refused that [`kept`](Self::kept) does not tell of.
+    pub fn untold(&self) -> u64 {
+        self.untold
     }
 
     /// How many are borne.
@@ -102,7 +118,7 @@ impl Refusals {
         self.max
     }
 
-    /// The first of them.
+    /// The first of them; a row stands there once for each of its faults.
     pub fn kept(&self) -> &[Refusal] {
         &self.kept
     }

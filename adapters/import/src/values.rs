@@ -137,6 +137,15 @@ impl<'a> Cells<'a> {
         self.values[self.place(field)].as_deref().filter(|text| !text.is_empty())
     }
 
+    /// What `read` makes of a field, where it is filled in.
+    pub(crate) fn told<T>(
+        &self,
+        field: &str,
+        read: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        self.text(field).map(|_| read(field)).transpose()
+    }
+
     /// The text of a field that must be there.
     pub(crate) fn need(&self, field: &str) -> Result<&'a str, Fault> {
         self.text(field).ok_or_else(|| {
@@ -161,7 +170,7 @@ impl<'a> Cells<'a> {
     }
 
     pub(crate) fn time_or_none(&self, field: &str) -> Result<Option<TimeNs>, Fault> {
-        self.text(field).map(|_| self.time(field)).transpose()
+        self.told(field, |field| self.time(field))
     }
 
     /// The word of ours that a field has.
@@ -222,7 +231,7 @@ impl<'a> Cells<'a> {
 
     /// The strategy of a row; none where the field is empty.
     pub(crate) fn strategy(&self) -> Result<StrategyId, Fault> {
-        let named = self.text("strategy").map(|_| self.named("strategy")).transpose()?;
+        let named = self.told("strategy", |field| self.named(field))?;
         Ok(named.map_or(StrategyId::NONE, StrategyId))
     }
 
@@ -302,10 +311,15 @@ impl<'a> Cells<'a> {
         field: &str,
         instrument: InstrumentId,
     ) -> Result<Option<Price>, Fault> {
-        if self.text(field).is_none() || self.price_read(field, instrument)?.0 == Price(0) {
+        if self.text(field).is_none() || self.is_nothing(field, instrument)? {
             return Ok(None);
         }
         self.positive_price(field, instrument).map(Some)
+    }
+
+    /// Whether a price that is there is 0.
+    pub(crate) fn is_nothing(&self, field: &str, instrument: InstrumentId) -> Result<bool, Fault> {
+        self.price_read(field, instrument).map(|(price, _)| price == Price(0))
     }
 
     pub(crate) fn signed_qty(&self, field: &str, instrument: InstrumentId) -> Result<Qty, Fault> {

@@ -12,7 +12,7 @@ const FUNDING: &str = "id,time,account,symbol,amount,currency,side,rate,price";
 const QUOTES: &str = "id,time,symbol,bid_price,bid_qty,ask_price,ask_qty";
 
 /// All four, and what they are of; amounts are worked out beside the assertions.
-fn desk() -> Folder {
+pub(crate) fn desk() -> Folder {
     let orders = "A,2024-01-01T01:00:00Z,main,BTC-PERP,buy,limit,2.000,40000.0,filled,,C1\n\
                   B,2024-01-01T02:00:00Z,main,BTC-PERP,sell,limit,1.000,41000.0,canceled,2024-01-01T09:00:00Z,trend\n\
                   C,2024-01-01T03:00:00Z,hedge,BTC-PERP,buy,limit,5.000,39000.0,filled,,";

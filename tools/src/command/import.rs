@@ -3,6 +3,8 @@
 //! All rows are read and looked at before anything is written: an import that would be refused leaves nothing behind. One
 //! that was killed goes on when it is called again in the same way.
 
+mod report_file;
+
 use super::{print, tell};
 use crate::exit;
 use crate::import::history::{Folded, History};
@@ -10,9 +12,11 @@ use crate::import::report::{Outcome, Report};
 use crate::import::target::{self, Target};
 use crate::import::{mark, postgres};
 use crate::stop::Stop;
-use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
+use anyhow::Result;
+use report_file::ReportFile;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tickwerk_domain::TimeNs;
 use tickwerk_import::{Mapping, Plan, Refusals, Rows, RowsError, Source, open_file};
 
 /// Between two words on progress.
@@ -44,11 +48,9 @@ struct Stopped;
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let mapping = Mapping::load(&options.mapping)?;
-    if let Some(path) = &options.report {
-        // What cannot be written is better told before hours of work than behind them.
-        let probed = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        probed.with_context(|| format!("writing the report to {}", path.display()))?;
-    }
+    let to = options.to.as_deref().filter(|_| !options.dry_run);
+    let report = options.report.as_deref().map(|path| ReportFile::probed(path, to)).transpose()?;
+    let report = report.as_ref();
     let stop = Stop::on_signals()?;
     let borne = if options.dry_run { u64::MAX } else { mapping.max_refused };
     tell("reading the sources");
@@ -58,35 +60,35 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     }
     let plan = plan?;
     if !plan.refusals.is_borne() {
-        return finish(options, &mapping, &plan, None, Outcome::Refused);
+        return finish((options, report), &mapping, &plan, None, Outcome::Refused);
     }
     let beginning = mark::beginning(&mapping, &plan.counts);
     let text = beginning.to_string();
-    let to = options.to.as_deref().filter(|_| !options.dry_run);
     if let Some(dir) = to {
-        target::check(dir, &beginning)?;
+        target::check(dir, &beginning, report.and_then(ReportFile::name_in_target))?;
     }
     tell("looking at the rows in the order of time");
     let history = || History::new(&plan, mapping.sources.iter().map(|source| source.name.as_str()).collect());
     let mut progress = Progress::new(&stop);
-    let checked = history().fold(&text, options.dry_run, &mut |_| progress.go_on("rows looked at"))?;
+    let checked =
+        history().fold(&text, TimeNs::UNKNOWN, options.dry_run, &mut |_| progress.go_on("rows looked at"))?;
     let Some(dir) = to else {
-        return finish(options, &mapping, &plan, Some(&checked), Outcome::Checked);
+        return finish((options, report), &mapping, &plan, Some(&checked), Outcome::Checked);
     };
     if !checked.refusals.is_borne() {
-        return finish(options, &mapping, &plan, Some(&checked), Outcome::Refused);
+        return finish((options, report), &mapping, &plan, Some(&checked), Outcome::Refused);
     }
     let mut target = Target::open(dir, mapping.segment_size)?;
     if target.found() > 0 {
         tell(&format!("going on behind {} records that are there already", target.found()));
     }
     let mut progress = Progress::new(&stop);
-    let folded = history().fold(&text, false, &mut |frame| {
+    let folded = history().fold(&text, checked.first, false, &mut |frame| {
         progress.go_on("frames written")?;
         target.take(frame)
     })?;
     let written = target.close()?;
-    finish(options, &mapping, &plan, Some(&folded), Outcome::Imported(written))
+    finish((options, report), &mapping, &plan, Some(&folded), Outcome::Imported(written))
 }
 
 fn open(source: &Source, stop: &Stop) -> Result<Box<dyn Rows>, RowsError> {
@@ -148,31 +150,18 @@ impl<'a> Progress<'a> {
 }
 
 fn finish(
-    options: &Options,
+    (options, report_file): (&Options, Option<&ReportFile<'_>>),
     mapping: &Mapping,
     plan: &Plan<'_>,
     folded: Option<&Folded>,
     outcome: Outcome,
 ) -> Result<u8> {
     let refusals = folded.map_or(&plan.refusals, |folded| &folded.refusals);
-    let report = Report {
-        mapping,
-        plan,
-        folded,
-        refused: refusals.count(),
-        refusals: refusals.kept(),
-        outcome,
-        dir: options.to.as_deref(),
-    };
+    let report = Report { mapping, plan, folded, refusals, outcome, dir: options.to.as_deref() };
     let json = report.to_json();
-    if let Some(path) = &options.report {
-        write(path, &format!("{json:#}\n"))?;
+    if let Some(file) = report_file {
+        file.write(&format!("{json:#}\n"))?;
     }
     print(&if options.json { json.to_string() } else { report.to_text() })?;
-    let is_good = report.refused <= mapping.max_refused;
-    Ok(if is_good { exit::OK } else { exit::FAILED })
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).with_context(|| format!("writing the report to {}", path.display()))
+    Ok(if report.is_good() { exit::OK } else { exit::FAILED })
 }

@@ -13,7 +13,7 @@
 //! | quote | `market.quote` |
 //!
 //! Invariant: the same rows give the same frames; a row that is refused changes nothing. An order whose fills do not add up
-//! to what it says counts as refused, and stands as its fills have it.
+//! to what it says counts as refused, once, and stands as its fills have it.
 
 mod amendments;
 mod fills;
@@ -24,7 +24,7 @@ use super::frames::{Frames, ImportFrame, Origin};
 use super::mark;
 use super::orders::{Open, Orders, asked};
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tickwerk_domain::command::{
     AccountDefined, CurrencyDefined, NewOrder, OrderReported, QuoteObserved, StrategyDefined, TextDefined,
     TradeObserved,
@@ -56,6 +56,7 @@ pub(crate) struct Folded {
     pub(crate) quotes: Quotes,
     /// Records that the journal has with all of it.
     pub(crate) records: u64,
+    /// Times of the first and the last row that was taken.
     pub(crate) first: TimeNs,
     pub(crate) last: TimeNs,
 }
@@ -78,10 +79,16 @@ pub(crate) struct History<'a> {
     book: Book,
     refusals: Refusals,
     refused: Vec<u64>,
+    /// Orders that were entered and refused later, by source and row.
+    refused_orders: BTreeSet<(u16, u64)>,
+    /// Rows that were taken and not refused.
+    rows: u64,
     market_trades: u64,
     quotes: Quotes,
     /// Frames of the import itself.
     own: u64,
+    /// Of the first row that was taken.
+    first: TimeNs,
     time: TimeNs,
     made: Vec<ImportFrame>,
 }
@@ -102,33 +109,35 @@ impl<'a> History<'a> {
             book: Book::default(),
             refusals: plan.refusals.clone(),
             refused,
+            refused_orders: BTreeSet::new(),
+            rows: 0,
             market_trades: 0,
             quotes: Quotes::default(),
             own: 0,
+            first: TimeNs::UNKNOWN,
             time: TimeNs::UNKNOWN,
             made: Vec::new(),
         }
     }
 
-    /// Goes over all rows. Ends early where more are refused than are borne, unless `all` are wanted.
-    pub(crate) fn fold(mut self, beginning: &str, all: bool, sink: Sink<'_>) -> Result<Folded> {
+    /// Goes over all rows. Ends early where more are refused than are borne, unless `all` are wanted. What stands before
+    /// the rows is stamped with `first`, the time of the first one that is taken, which a fold before this one has found.
+    pub(crate) fn fold(
+        mut self,
+        beginning: &str,
+        first: TimeNs,
+        all: bool,
+        sink: Sink<'_>,
+    ) -> Result<Folded> {
         let mut parts = self.plan.parts()?;
         let mut planned = parts.next()?;
-        let first = planned.as_ref().map_or(TimeNs::UNKNOWN, |planned| planned.time);
         self.time = first;
         self.push_own(mark::record(beginning), Some(beginning));
         self.define();
-        let mut rows = 0;
         while let Some(part) = planned {
-            self.time = part.time;
-            let taken = self.take(&part);
-            if let Err(fault) = taken {
-                self.refuse(part.place, fault);
-                if !all && !self.refusals.is_borne() {
-                    break;
-                }
-            } else if part.part != Part::OrderEnd && !matches!(part.part, Part::Trade(1..)) {
-                rows += 1;
+            let is_refused = !self.step(&part);
+            if is_refused && !all && !self.refusals.is_borne() {
+                break;
             }
             for frame in self.made.drain(..) {
                 sink(&frame)?;
@@ -136,7 +145,7 @@ impl<'a> History<'a> {
             planned = parts.next()?;
         }
         self.look_at_the_rest();
-        let end = mark::end(rows, self.refusals.count()).to_string();
+        let end = mark::end(self.rows, self.refusals.count()).to_string();
         self.push_own(mark::record(&end), Some(&end));
         for frame in self.made.drain(..) {
             sink(&frame)?;
@@ -150,17 +159,51 @@ impl<'a> History<'a> {
             market_trades: self.market_trades,
             quotes: self.quotes,
             records: self.frames.next().0 - 1,
-            first,
+            first: self.first,
             last: self.time,
         })
     }
 
+    /// Takes a part of a row or refuses it; whether it was taken.
+    fn step(&mut self, part: &Planned) -> bool {
+        let (before, made) = (self.time, self.made.len());
+        self.time = part.time;
+        let taken = self.take(part);
+        if self.made.len() == made {
+            // The time of a row that left nothing stamps nothing.
+            self.time = before;
+        } else if self.first == TimeNs::UNKNOWN {
+            self.first = part.time;
+        }
+        match taken {
+            Ok(()) => {
+                self.rows += u64::from(!matches!(part.part, Part::OrderEnd | Part::Trade(1..)));
+                return true;
+            }
+            Err(fault) if part.part == Part::OrderEnd => self.refuse_order(part.place, fault),
+            Err(fault) => self.refuse(part.place, fault),
+        }
+        false
+    }
+
     fn refuse(&mut self, place: Place, fault: Fault) {
-        let source = usize::from(place.source);
-        self.refused[source] += 1;
-        let source = self.source_names[source].to_owned();
+        self.refused[usize::from(place.source)] += 1;
         // Whether it is borne is asked where that matters.
-        let _is_borne = self.refusals.note(Refusal { source, place, fault });
+        let _is_borne = self.refusals.note(self.refusal(place, fault));
+    }
+
+    /// Refuses an order that was entered. It may have more than one fault, and is one row.
+    fn refuse_order(&mut self, place: Place, fault: Fault) {
+        if self.refused_orders.insert((place.source, place.row)) {
+            self.rows -= 1;
+            self.refuse(place, fault);
+        } else {
+            let _is_kept = self.refusals.note_again(self.refusal(place, fault));
+        }
+    }
+
+    fn refusal(&self, place: Place, fault: Fault) -> Refusal {
+        Refusal { source: self.source_names[usize::from(place.source)].to_owned(), place, fault }
     }
 
     /// A frame of what the import says itself.
@@ -397,7 +440,7 @@ impl<'a> History<'a> {
             }
         }
         for (place, fault) in found {
-            self.refuse(place, fault);
+            self.refuse_order(place, fault);
         }
     }
 }

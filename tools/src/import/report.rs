@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
 use tickwerk_domain::{AccountId, CurrencyId, InstrumentId, TimeNs, format_decimal};
-use tickwerk_import::{Mapping, Names, Plan, Refusal, SourceCounts};
+use tickwerk_import::{Mapping, Names, Plan, Refusal, Refusals, SourceCounts};
 
 /// How far an import came.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +27,17 @@ pub(crate) struct Report<'a> {
     pub(crate) plan: &'a Plan<'a>,
     /// Nothing where reading ended at a refusal.
     pub(crate) folded: Option<&'a Folded>,
-    pub(crate) refused: u64,
-    pub(crate) refusals: &'a [Refusal],
+    pub(crate) refusals: &'a Refusals,
     pub(crate) outcome: Outcome,
     pub(crate) dir: Option<&'a Path>,
 }
 
 impl Report<'_> {
+    /// Whether no more rows are refused than the mapping bears.
+    pub(crate) fn is_good(&self) -> bool {
+        self.refusals.count() <= self.mapping.max_refused
+    }
+
     /// As one JSON object.
     pub(crate) fn to_json(&self) -> Value {
         let (outcome, journal) = match &self.outcome {
@@ -43,12 +47,12 @@ impl Report<'_> {
         };
         json!({
             "import": self.mapping.name,
-            "ok": self.refused <= self.mapping.max_refused,
+            "ok": self.is_good(),
             "outcome": outcome,
             "rows": self.rows(),
             "sources": self.sources(),
-            "refused": self.refused,
-            "refusals": self.refusals.iter().map(refusal).collect::<Vec<_>>(),
+            "refused": self.refusals.count(),
+            "refusals": self.refusals.kept().iter().map(refusal).collect::<Vec<_>>(),
             "orders": self.folded.map(|folded| folded.orders),
             "open_orders": self.folded.map(|folded| folded.open_orders),
             "records": self.folded.map(|folded| folded.records),
@@ -175,11 +179,11 @@ impl Report<'_> {
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         let mut line = |of: String| writeln!(text, "{of}").expect("a string takes all");
-        for refusal in self.refusals {
+        for refusal in self.refusals.kept() {
             line(format!("refused: {refusal}"));
         }
-        if self.refused > self.refusals.len() as u64 {
-            line(format!("refused: {} more", self.refused - self.refusals.len() as u64));
+        if self.refusals.untold() > 0 {
+            line(format!("refused: {} more", self.refusals.untold()));
         }
         line(table(
             &["source", "rows are", "rows", "imported", "left out", "refused"],
@@ -228,7 +232,7 @@ impl Report<'_> {
     }
 
     fn outcome_text(&self) -> String {
-        let refused = grouped(&self.refused.to_string());
+        let refused = grouped(&self.refusals.count().to_string());
         match &self.outcome {
             Outcome::Checked => {
                 let records = self.folded.map_or(0, |folded| folded.records);

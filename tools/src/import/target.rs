@@ -9,6 +9,7 @@ use super::mark::{self, Found};
 use crate::stop::fail_stop;
 use anyhow::{Context, Result};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,8 +55,9 @@ pub(crate) struct Written {
     pub(crate) closed: Closed,
 }
 
-/// Whether `dir` may be written to by the import that says `beginning` of itself. Changes nothing.
-pub(crate) fn check(dir: &Path, beginning: &Value) -> Result<()> {
+/// Whether `dir` may be written to by the import that says `beginning` of itself. Changes nothing. `report` is a file there
+/// that the import itself writes.
+pub(crate) fn check(dir: &Path, beginning: &Value, report: Option<&OsStr>) -> Result<()> {
     let refused = |reason: String| NotOurs { dir: dir.to_owned(), reason };
     let entries = match std::fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -65,8 +67,9 @@ pub(crate) fn check(dir: &Path, beginning: &Value) -> Result<()> {
         entries => entries.with_context(|| format!("looking into {}", dir.display()))?,
     };
     // A kill may have left a journal's files before its first segment was whole.
+    let is_ours = |path: &Path| path.ends_with("LOCK") || report.is_some_and(|name| path.ends_with(name));
     let is_foreign =
-        |path: &Path| !path.ends_with("LOCK") && path.extension().is_none_or(|extension| extension != "tmp");
+        |path: &Path| !is_ours(path) && path.extension().is_none_or(|extension| extension != "tmp");
     let mut is_used = false;
     for entry in entries {
         let entry = entry.with_context(|| format!("looking into {}", dir.display()))?;

@@ -70,17 +70,21 @@ pub(super) fn candle(cells: &Cells<'_>) -> Result<Vec<TradeRow>, Fault> {
     Ok(parts.map(trade).to_vec())
 }
 
-/// The best bid and ask; a side without price and quantity is none.
+/// The best bid and ask; a side without price and quantity is none. Where the quantity is a constant, nobody knows it, and
+/// the price alone says whether there is a side.
 pub(super) fn quote(cells: &Cells<'_>) -> Result<QuoteRow, Fault> {
     let instrument = cells.symbol()?;
     let side = |price_field: &str, qty_field: &str| {
-        let qty = cells.text(qty_field).map(|_| cells.signed_qty(qty_field, instrument)).transpose()?;
+        let qty = cells.told(qty_field, |field| cells.signed_qty(field, instrument))?;
         let told = cells.text(price_field).is_some();
         match qty {
             Some(qty) if qty.0 < 0 => Err(cells.fault(qty_field, "is negative", "mend the row")),
+            Some(qty) if qty.0 > 0 && cells.is_constant(qty_field) => {
+                let price = cells.price_or_none(price_field, instrument)?;
+                Ok(price.map_or((Price(0), Qty::ZERO), |price| (price, qty)))
+            }
             Some(qty) if qty.0 > 0 && told => Ok((cells.positive_price(price_field, instrument)?, qty)),
-            // A constant stands for quantities that nobody knows.
-            Some(qty) if qty.0 > 0 && !cells.is_constant(qty_field) => {
+            Some(qty) if qty.0 > 0 => {
                 let remedy = "fill it in, or make the quantity 0 where there was none";
                 Err(cells.fault(price_field, "is empty, while something rests there", remedy))
             }

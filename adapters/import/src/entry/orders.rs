@@ -52,8 +52,7 @@ pub(super) fn order(cells: &Cells<'_>) -> Result<OrderRow, Fault> {
         return Err(cells.fault("done_at", "lies before the order was entered", "mend the row"));
     }
     let client_order_id = client_order_id(cells, &id)?;
-    let filled_qty =
-        cells.text("filled_qty").map(|_| cells.signed_qty("filled_qty", instrument)).transpose()?;
+    let filled_qty = cells.told("filled_qty", |field| cells.signed_qty(field, instrument))?;
     Ok(OrderRow {
         time,
         account,
@@ -96,7 +95,7 @@ pub(super) fn amendment(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<
         .ok_or_else(|| cells.fault("order", "is no order that was open then", REMEDY_NOT_OPEN))?;
     let row = AmendmentRow {
         time: cells.time("time")?,
-        qty: cells.text("qty").map(|_| cells.qty("qty", instrument)).transpose()?,
+        qty: cells.told("qty", |field| cells.qty(field, instrument))?,
         price: cells.price_or_none("price", instrument)?,
         trigger_price: cells.price_or_none("trigger_price", instrument)?,
         venue_order_id: cells.number_or("venue_order_id", 0)?,
@@ -115,13 +114,12 @@ pub(super) fn amendment(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<
 pub(super) fn fill(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<FillRow, Fault> {
     let id = cells.id("id")?.to_owned();
     let time = cells.time("time")?;
-    let told = |field: &str| cells.text(field).is_some();
-    let order = match cells.text("order").map(|_| cells.id("order")).transpose()? {
+    let order = match cells.told("order", |field| cells.id(field))? {
         Some(order) => FillOrder::Named {
             id: order.to_owned(),
-            account: told("account").then(|| cells.account()).transpose()?,
-            instrument: told("symbol").then(|| cells.symbol()).transpose()?,
-            side: told("side").then(|| side(cells)).transpose()?,
+            account: cells.told("account", |_| cells.account())?,
+            instrument: cells.told("symbol", |_| cells.symbol())?,
+            side: cells.told("side", |_| side(cells))?,
         },
         None => FillOrder::Own {
             account: cells.account()?,
@@ -138,11 +136,10 @@ pub(super) fn fill(cells: &Cells<'_>, of_order: OrderSymbol<'_>) -> Result<FillR
         FillOrder::Named { id, instrument: None, .. } => of_order(id)
             .ok_or_else(|| cells.fault("order", "is no order that was open then", REMEDY_NOT_OPEN))?,
     };
-    let fee_currency =
-        cells.text("fee_currency").map(|_| cells.currency("fee_currency")).transpose()?.unwrap_or_default();
+    let fee_currency = cells.told("fee_currency", |field| cells.currency(field))?.unwrap_or_default();
     let settlement = cells.names.instrument(instrument).settlement;
     let of_fee = if fee_currency.is_none() { settlement } else { fee_currency };
-    let fee = cells.text("fee").map(|_| cells.money("fee", of_fee)).transpose()?.unwrap_or(0);
+    let fee = cells.told("fee", |field| cells.money(field, of_fee))?.unwrap_or(0);
     Ok(FillRow {
         time,
         instrument,

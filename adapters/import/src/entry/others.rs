@@ -4,10 +4,10 @@ use super::{BalanceRow, FundingRow, PositionRow, StatedUse, TransferRow};
 use crate::refusal::Fault;
 use crate::text;
 use crate::values::Cells;
-use tickwerk_domain::{CurrencyId, InstrumentKind, PositionMode, PositionSide, Price};
+use tickwerk_domain::{CurrencyId, InstrumentId, InstrumentKind, PositionMode, PositionSide, Price};
 
 pub(super) fn transfer(cells: &Cells<'_>) -> Result<TransferRow, Fault> {
-    cells.text("id").map(|_| cells.id("id")).transpose()?;
+    cells.told("id", |field| cells.id(field))?;
     let time = cells.time("time")?;
     let (account, currency) = (cells.account()?, cells.currency("currency")?);
     let amount = signed_amount(cells, currency)?;
@@ -21,7 +21,7 @@ pub(super) fn transfer(cells: &Cells<'_>) -> Result<TransferRow, Fault> {
 /// An amount that comes or leaves, by its sign or by `direction`.
 fn signed_amount(cells: &Cells<'_>, currency: CurrencyId) -> Result<i128, Fault> {
     let amount = cells.money("amount", currency)?;
-    let amount = match cells.text("direction").map(|_| cells.word("direction")).transpose()? {
+    let amount = match cells.told("direction", |field| cells.word(field))? {
         Some(_) if amount < 0 => {
             let remedy = "leave `direction` out where amounts have signs";
             return Err(cells.fault("amount", "is negative, and `direction` says which way", remedy));
@@ -37,7 +37,7 @@ fn signed_amount(cells: &Cells<'_>, currency: CurrencyId) -> Result<i128, Fault>
 
 /// Funding. Which position it is of may be known only where the row has its place.
 pub(super) fn funding(cells: &Cells<'_>) -> Result<FundingRow, Fault> {
-    cells.text("id").map(|_| cells.id("id")).transpose()?;
+    cells.told("id", |field| cells.id(field))?;
     let time = cells.time("time")?;
     let (account, instrument) = (cells.account()?, cells.symbol()?);
     let terms = cells.names.instrument(instrument);
@@ -54,7 +54,7 @@ pub(super) fn funding(cells: &Cells<'_>) -> Result<FundingRow, Fault> {
         return Err(cells.fault("currency", reason, "mend the row, or import it as a transfer"));
     }
     let amount = signed_amount(cells, terms.settlement)?;
-    let told = cells.text("side").map(|_| cells.word("side")).transpose()?;
+    let told = cells.told("side", |field| cells.word(field))?;
     let told = told.map(|word| PositionSide::from_word(word).expect("words of ours"));
     let side = match (cells.names.account(account).mode, told) {
         (PositionMode::Netting, None | Some(PositionSide::Net)) => Some(PositionSide::Net),
@@ -74,10 +74,7 @@ pub(super) fn position(cells: &Cells<'_>) -> Result<PositionRow, Fault> {
     let (account, instrument) = (cells.account()?, cells.symbol()?);
     let qty = cells.signed_qty("qty", instrument)?;
     let purpose = purpose(cells);
-    let price = cells.text("price").map(|_| cells.price("price", instrument)).transpose()?;
-    if purpose == StatedUse::Open && qty.0 != 0 && price.is_none() {
-        return Err(cells.fault("price", "is empty", "a position that opens needs its average price"));
-    }
+    let price = position_price(cells, instrument, purpose == StatedUse::Open && qty.0 != 0)?;
     let mode = cells.names.account(account).mode;
     let by_sign = match mode {
         PositionMode::Netting => "net",
@@ -96,7 +93,19 @@ pub(super) fn position(cells: &Cells<'_>) -> Result<PositionRow, Fault> {
         let reason = format!("is no side of such a position of an account that counts by {mode}");
         return Err(cells.fault("side", reason, "leave `side` out, or mend the sign of `qty`"));
     }
-    Ok(PositionRow { time, account, instrument, side, qty, price: price.unwrap_or(Price(0)), purpose })
+    Ok(PositionRow { time, account, instrument, side, qty, price, purpose })
+}
+
+/// The average price. Where nothing opens, sources write nothing or 0 for none.
+fn position_price(cells: &Cells<'_>, instrument: InstrumentId, opens: bool) -> Result<Price, Fault> {
+    match cells.text("price") {
+        None if opens => {
+            Err(cells.fault("price", "is empty", "a position that opens needs its average price"))
+        }
+        None => Ok(Price(0)),
+        Some(_) if !opens && cells.is_nothing("price", instrument)? => Ok(Price(0)),
+        Some(_) => cells.price("price", instrument),
+    }
 }
 
 fn purpose(cells: &Cells<'_>) -> StatedUse {

@@ -13,6 +13,8 @@ const SYMBOL: FieldKind = K::Name(What::Instruments);
 const ACCOUNT: FieldKind = K::Name(What::Accounts);
 const STRATEGY: FieldKind = K::Name(What::Strategies);
 const SIDES: &[&str] = &["buy", "sell"];
+const POSITION_SIDES: &[&str] = &["net", "long", "short"];
+const DIRECTIONS: &[&str] = &["in", "out"];
 const EFFECTS: &[&str] = &["auto", "open", "close"];
 const TYPES: &[&str] =
     &["market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "limit_if_touched"];
@@ -95,7 +97,7 @@ pub(super) static TRANSFERS: &[Field] = &[
     field("account", ACCOUNT, Always, "whose"),
     field("currency", CURRENCY, Always, "of what"),
     field("amount", K::Money, Always, "positive for what comes, negative for what leaves"),
-    field("direction", K::Word(&["in", "out"]), May, "where amounts have no sign"),
+    field("direction", K::Word(DIRECTIONS), May, "where amounts have no sign"),
     field("reason", K::Text, May, "why; up to 96 bytes"),
 ];
 pub(super) static FUNDING: &[Field] = &[
@@ -104,14 +106,9 @@ pub(super) static FUNDING: &[Field] = &[
     field("account", ACCOUNT, Always, "whose"),
     field("symbol", SYMBOL, Always, "which contract"),
     field("amount", K::Money, Always, "positive for what was got, negative for what was paid"),
-    field("direction", K::Word(&["in", "out"]), May, "where amounts have no sign"),
+    field("direction", K::Word(DIRECTIONS), May, "where amounts have no sign"),
     field("currency", CURRENCY, May, "must be the settlement currency"),
-    field(
-        "side",
-        K::Word(&["net", "long", "short"]),
-        May,
-        "which position; in hedging mode the one that is open",
-    ),
+    field("side", K::Word(POSITION_SIDES), May, "which position; in hedging mode the one that is open"),
     field("rate", K::Rate, May, "fraction of the value; 0"),
     field("price", K::Price, May, "price that the value was counted at; 0"),
 ];
@@ -121,12 +118,7 @@ pub(super) static POSITIONS: &[Field] = &[
     field("symbol", SYMBOL, Always, "which market"),
     field("qty", K::Qty, Always, "what was open; negative for a short position"),
     field("price", K::Price, Mapped, "average price; needed with `use = \"open\"` unless qty is 0"),
-    field(
-        "side",
-        K::Word(&["net", "long", "short"]),
-        May,
-        "which position; net, or by the sign in hedging mode",
-    ),
+    field("side", K::Word(POSITION_SIDES), May, "which position; net, or by the sign in hedging mode"),
 ];
 pub(super) static BALANCES: &[Field] = &[
     field("time", K::Time, Always, "the date"),

@@ -58,11 +58,16 @@ impl History<'_> {
         Ok(())
     }
 
-    /// An order that is open, and whose terms whoever reads the journal still knows.
+    /// An order that is open at the venue, where one that was rejected never was, and whose terms whoever reads the journal
+    /// still knows.
     pub(super) fn open_order(&self, planned: &Planned, id: &str) -> Result<Open, Fault> {
         let open = self.orders.get(id).cloned().ok_or_else(|| {
             self.plan.fault(planned, "order", "is no order that was open then", REMEDY_NOT_OPEN)
         })?;
+        if open.status == FinalStatus::Rejected {
+            let remedy = "mend the status of its order, or leave the row out by `only`";
+            return Err(self.plan.fault(planned, "order", "was rejected", remedy));
+        }
         if self.orders.count - open.ordinal >= ORDERS_KEPT as u64 {
             let reason = format!("is older than the last {ORDERS_KEPT} orders, whose terms are kept");
             let remedy = "give the order as two: one that ends, and one with what happened later";
@@ -77,7 +82,7 @@ impl History<'_> {
         if let Some(reason) = self.filled_fault(open) {
             let told = self.qty(open, open.filled_qty.unwrap_or(Qty::ZERO));
             let fault = Fault::new("filled_qty", told, reason, "mend the order, or its fills");
-            self.refuse(open.place, fault);
+            self.refuse_order(open.place, fault);
         }
     }
 
@@ -187,7 +192,8 @@ fn filled(open: &Open, fill: &FillRow, is_full: bool) -> Event {
     if is_full { Event::OrderFilled(filled) } else { Event::OrderPartiallyFilled(filled.into()) }
 }
 
-/// The number of an execution: the source's id where that is one, else the first 63 bits of its hash.
+/// The number of an execution: the source's id where that is one of 64 bits, which is what records hold, else 63 bits of
+/// its hash.
 fn execution_id(id: &str) -> u64 {
     let is_plain = |number: &u64| number.to_string() == id;
     id.parse::<u64>().ok().filter(is_plain).unwrap_or_else(|| {
