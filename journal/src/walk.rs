@@ -170,15 +170,14 @@ impl Walker {
                 good += self.rules.good(&mut bytes[at..]);
             }
             let Some(length) = format::whole_frame(&bytes[at..good]) else { break };
-            let Ok((header, is_readable)) = self.rules.check_good(&bytes[at..at + length], limits.payloads)
-            else {
-                break;
-            };
+            let frame = &bytes[at..at + length];
+            let header = FrameHeader::read(frame);
+            let Ok(is_readable) = self.rules.check_good(&header, frame, limits.payloads) else { break };
             if header.is_seal() || !is_readable {
                 break;
             }
             let place = Place { segment: self.rules.segment, offset: start + at as u64 };
-            if on_frame(&header, place, &bytes[at..at + length]).is_break() {
+            if on_frame(&header, place, frame).is_break() {
                 run.is_broken_off = true;
                 break;
             }
@@ -390,7 +389,8 @@ impl Rules {
         if self.check_crc && crc != Ok(format::u32_at(frame, 4)) {
             return Err("checksum of a frame differs");
         }
-        self.check_good(frame, false).map(|(header, _)| header)
+        let header = FrameHeader::read(frame);
+        self.check_good(&header, frame, false).map(|_| header)
     }
 
     /// How many bytes are frames with the right checksum.
@@ -400,15 +400,14 @@ impl Rules {
 
     /// Checks a frame with the right checksum, and if asked whether its payloads can be read.
     #[inline]
-    fn check_good(&self, frame: &[u8], payloads: bool) -> Result<(FrameHeader, bool), &'static str> {
-        let header = FrameHeader::read(frame);
+    fn check_good(&self, header: &FrameHeader, frame: &[u8], payloads: bool) -> Result<bool, &'static str> {
         let is_readable = if payloads {
-            format::check_content(&header, frame, |payload| {
+            format::check_content(header, frame, |payload| {
                 let PayloadRef { kind, type_id, schema_version, bytes } = payload;
                 schema::is_valid(kind, type_id, schema_version, bytes)
             })?
         } else {
-            format::check_content(&header, frame, |_| true)?
+            format::check_content(header, frame, |_| true)?
         };
         if header.first_sequence != self.next {
             return Err("the sequence of a frame does not follow");
@@ -419,7 +418,7 @@ impl Rules {
         if header.synced_through >= header.first_sequence {
             return Err("a frame calls durable what was not yet written");
         }
-        Ok((header, is_readable))
+        Ok(is_readable)
     }
 }
 

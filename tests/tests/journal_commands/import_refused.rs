@@ -78,6 +78,13 @@ fn a_report_may_lie_in_the_folder_of_the_journal() {
         good.import(0, journal, &["--report", &report(&good, &format!("{journal}/report.json"))]);
     }
     // The folder itself is no file.
+    for name in ["000000000001.seg", "HEADS"] {
+        let report = report(&good, &format!("empty/{name}"));
+        let before = fs::read(&report).unwrap_or_default();
+        let refused = good.import(74, "empty", &["--report", &report]).stderr;
+        assert!(refused.contains("it is to be named *.json") && !refused.contains("reading"), "{refused}");
+        assert_eq!(fs::read(&report).unwrap_or_default(), before);
+    }
     let refused = good.import(74, "other", &["--report", &report(&good, "./other")]).stderr;
     assert!(refused.contains("writing the report to") && !refused.contains("reading"), "{refused}");
     assert!(!good.path("other").exists());

@@ -22,6 +22,10 @@ impl<'a> ReportFile<'a> {
             return Err(Error::from(ErrorKind::IsADirectory)).with_context(|| told(path));
         }
         let is_in_target = target.is_some_and(|target| is_same(folder(path), target));
+        if is_in_target && path.extension().is_none_or(|extension| extension != "json") {
+            let text = "in the folder of the journal it is to be named *.json, as no file of a journal is";
+            return Err(Error::new(ErrorKind::InvalidInput, text)).with_context(|| told(path));
+        }
         let is_to_come = is_in_target && !folder(path).exists();
         if !is_to_come {
             probe(path).with_context(|| told(path))?;
