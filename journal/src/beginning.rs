@@ -160,12 +160,18 @@ pub(crate) fn anchor(
         Some(stored) if stored != head.head.0 => Err(differs),
         Some(_) | None => Ok(head),
     };
+    let agreed = |head: ChainHead| {
+        if snapshots.iter().any(|of| of.block.through == head.through && of.block != head) {
+            return Err("a snapshot tells another head of the block that the chain goes on from");
+        }
+        Ok(head)
+    };
     if let Some(from) = from.filter(|from| from.block.through >= before) {
-        return told(from.block, "the chain differs from the head in the snapshot");
+        return told(from.block, "the chain differs from the head in the snapshot").and_then(agreed);
     }
     if activation.chain_through == before {
         let head = ChainHead { through: before, head: Head(activation.head) };
-        return told(head, "the chain differs from the head in the activation page");
+        return told(head, "the chain differs from the head in the activation page").and_then(agreed);
     }
     let blocks = before.0.div_ceil(RECORDS_PER_BLOCK)..=stored.known_through().0 / RECORDS_PER_BLOCK;
     let mut ends = blocks.map(|block| Sequence(block * RECORDS_PER_BLOCK));
@@ -173,12 +179,8 @@ pub(crate) fn anchor(
     let known = known.map(|(through, head)| ChainHead { through, head: Head(head) });
     // Whoever lets segments go leaves the blocks that two snapshots go on from, so they stand for a file that was lost.
     let kept = snapshots.iter().map(|snapshot| snapshot.block).filter(|block| block.through >= before);
-    let mut told = known.into_iter().chain(kept);
-    let first = told.clone().min_by_key(|block| block.through).ok_or(
+    let first = known.into_iter().chain(kept).min_by_key(|block| block.through);
+    agreed(first.ok_or(
         "no head of the hash chain is known from which to go on: neither HEADS nor a snapshot has one",
-    )?;
-    if told.any(|head| head.through == first.through && head != first) {
-        return Err("HEADS and snapshots tell other heads of a block");
-    }
-    Ok(first)
+    )?)
 }

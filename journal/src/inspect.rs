@@ -12,7 +12,7 @@ use crate::watermarks::StoredWatermarks;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use tickwerk_domain::{Family, Sequence, TypeId};
+use tickwerk_domain::{Family, Sequence, TimeNs, TypeId};
 
 /// Why a journal could not be inspected.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,8 @@ pub struct SegmentReport {
     pub first_sequence: Sequence,
     /// The last record; 0 where there is none.
     pub last_sequence: Sequence,
+    /// When it was prepared, in nanoseconds since 1970; 0 where its header cannot be read.
+    pub created: TimeNs,
     /// Frames in it; seals are none.
     pub frames: u64,
     /// Bytes up to the end of the last frame or seal.
@@ -171,6 +173,15 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
     })
 }
 
+/// When segment `number` of the journal in `dir` was prepared, by the clock of whoever did; nothing where its header cannot be
+/// read. Whatever is in it was written later, however old its stamps are.
+pub fn segment_created(dir: &Path, number: u64) -> Result<Option<TimeNs>, FileError> {
+    Ok(match SegmentFile::open(dir, number)? {
+        Opened::Segment(segment) => Some(segment.header.created),
+        Opened::Missing | Opened::Bad(_) => None,
+    })
+}
+
 /// Which of the segments are compressed.
 fn compressed_numbers(dir: &Path, numbers: &[u64]) -> BTreeSet<u64> {
     let is_packed =
@@ -190,17 +201,19 @@ fn segments(dir: &Path, numbers: &[u64], usage: &[Usage]) -> Result<Vec<SegmentR
         .map(|&number| {
             if let Some(usage) = usage.iter().find(|usage| usage.number == number) {
                 let stored_bytes = directory::length(&directory::stored_path(dir, number))?;
-                return Ok(used(usage, usage.number == last, stored_bytes));
+                let created = segment_created(dir, number)?.unwrap_or_default();
+                return Ok(SegmentReport { created, ..used(usage, usage.number == last, stored_bytes) });
             }
-            let (state, size_bytes) = match SegmentFile::open(dir, number)? {
-                Opened::Segment(segment) => (SegmentState::Prepared, segment.size()),
-                Opened::Missing | Opened::Bad(_) => (SegmentState::Bad, 0),
+            let (state, size_bytes, created) = match SegmentFile::open(dir, number)? {
+                Opened::Segment(segment) => (SegmentState::Prepared, segment.size(), segment.header.created),
+                Opened::Missing | Opened::Bad(_) => (SegmentState::Bad, 0, TimeNs::UNKNOWN),
             };
             let none = Sequence::NONE;
             Ok(SegmentReport {
                 number,
                 first_sequence: none,
                 last_sequence: none,
+                created,
                 frames: 0,
                 used_bytes: 0,
                 size_bytes,
@@ -218,6 +231,7 @@ fn used(usage: &Usage, last: bool, stored_bytes: u64) -> SegmentReport {
         number: usage.number,
         first_sequence: if some { usage.first_sequence } else { Sequence::NONE },
         last_sequence: if some { usage.last_sequence } else { Sequence::NONE },
+        created: TimeNs::UNKNOWN,
         frames: usage.frames,
         used_bytes: usage.end,
         size_bytes: usage.size,

@@ -95,7 +95,9 @@ pub use failpoint::{Failpoint, FailpointError, Fault, HAS_FAILPOINTS, check_fail
 pub use failure::Failure;
 pub use first::FirstKept;
 pub use format::{FrameHeader, JournalId};
-pub use inspect::{FrameBytes, InspectError, Inspection, SegmentReport, SegmentState, inspect};
+pub use inspect::{
+    FrameBytes, InspectError, Inspection, SegmentReport, SegmentState, inspect, segment_created,
+};
 pub use journal::Journal;
 pub use keeper::KeepError;
 pub use priority::lower_priority;

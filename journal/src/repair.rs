@@ -82,8 +82,23 @@ pub(crate) struct Examined {
     pub(crate) scan: Scan,
     /// Where the journal is kept from, where it is not from its beginning.
     pub(crate) kept: Option<FirstKept>,
+    /// That is what a copy says.
+    pub(crate) is_kept_by_copy: bool,
     /// Segments from the first damaged one on; empty where there is no damage.
     pub(crate) surveys: Vec<Survey>,
+}
+
+impl Examined {
+    /// Whether the journal has frames of its own that can be read.
+    pub(crate) fn has_frames(&self) -> bool {
+        !self.scan.usage.is_empty() || self.surveys.iter().any(|survey| !survey.frames.is_empty())
+    }
+
+    /// Records before the first that a copy has, where it alone says that the others were let go.
+    pub(crate) fn not_in_copy(&self) -> Option<(Sequence, Sequence)> {
+        let kept = self.kept.filter(|kept| self.is_kept_by_copy && kept.sequence > Sequence::FIRST)?;
+        Some((Sequence::FIRST, Sequence(kept.sequence.0 - 1)))
+    }
 }
 
 /// Looks at the journal in `dir`.
@@ -101,7 +116,9 @@ pub(crate) fn examine(dir: &Path, copy: Option<&Donor>) -> Result<Examined, Keep
     let options = ScanOptions { chain: true, bound, from: None, payloads: false };
     let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
     let journal = journal_of(dir, &scan, copy)?;
-    let kept = kept_from(dir, journal, &scan.numbers, copy)?;
+    let own = FirstKept::of(dir, journal)?;
+    let kept = own.or(kept_by_copy(journal, &scan.numbers, copy)?);
+    let is_kept_by_copy = own.is_none() && kept.is_some();
     let mut diagnosis = Diagnosis {
         journal,
         is_live: bound.is_some(),
@@ -113,7 +130,7 @@ pub(crate) fn examine(dir: &Path, copy: Option<&Donor>) -> Result<Examined, Keep
     };
     let Verdict::Damaged(damage) = scan.verdict else {
         diagnosis.known_through = diagnosis.good_through;
-        return Ok(Examined { diagnosis, scan, kept, surveys: Vec::new() });
+        return Ok(Examined { diagnosis, scan, kept, is_kept_by_copy, surveys: Vec::new() });
     };
     if damage.reason == UNKNOWN_FORMAT {
         let (dir, place) = (dir.display(), damage.place);
@@ -125,11 +142,12 @@ pub(crate) fn examine(dir: &Path, copy: Option<&Donor>) -> Result<Examined, Keep
     diagnosis.known_through =
         diagnosis.known_through.max(damage.witness.map_or(Sequence::NONE, Witness::through));
     diagnosis.good_through = good_through(&damage, &scan, &surveys);
-    diagnosis.findings = findings(&diagnosis, &damage, &surveys);
+    let start = kept.map_or(Sequence::FIRST, |kept| kept.sequence);
+    diagnosis.findings = findings(&diagnosis, &damage, &surveys, start);
     let frames = surveys.iter().flat_map(|survey| &survey.frames);
     let behind = frames.filter(|frame| frame.header.first_sequence > diagnosis.good_through);
     diagnosis.readable_behind = behind.map(|frame| u64::from(frame.header.record_count)).sum();
-    Ok(Examined { diagnosis, scan, kept, surveys })
+    Ok(Examined { diagnosis, scan, kept, is_kept_by_copy, surveys })
 }
 
 /// The last record before the damage, at the end of a frame.
@@ -174,16 +192,15 @@ fn journal_of(dir: &Path, scan: &Scan, copy: Option<&Donor>) -> Result<JournalId
     Ok(scan.journal)
 }
 
-/// What the journal says of where it is kept from, or what a copy of it says where that cannot be believed.
-fn kept_from(
-    dir: &Path,
+/// Where a copy of the journal says that it is kept from, if that may hold for one with the segments `numbers`.
+fn kept_by_copy(
     journal: JournalId,
     numbers: &[u64],
     copy: Option<&Donor>,
 ) -> Result<Option<FirstKept>, KeepError> {
-    let own = FirstKept::of(dir, journal)?;
-    let copied = copy.map(|copy| FirstKept::of(&copy.dir, journal)).transpose()?.flatten();
-    Ok(own.or(copied.filter(|kept| numbers.first().is_none_or(|first| kept.segment <= *first))))
+    let Some(copy) = copy else { return Ok(None) };
+    let kept = FirstKept::of(&copy.dir, journal)?;
+    Ok(kept.filter(|kept| numbers.first().is_none_or(|first| kept.segment <= *first)))
 }
 
 /// Looks at each segment from the damaged one on, those that are missing in between included.

@@ -43,7 +43,7 @@ pub struct Migrated {
     pub steps: Vec<String>,
     /// Projections whose tables were made now.
     pub projections: Vec<String>,
-    /// What is to be told of those that have to be rebuilt, as their tables are of another build.
+    /// What is to be told of those that have to be rebuilt, as their tables are of another build or were not there.
     pub failed: Vec<String>,
     /// Version of the schema.
     pub version: i32,
@@ -102,9 +102,11 @@ pub async fn migrate(client: &mut Client) -> Result<Migrated, PostgresError> {
         transaction.execute(note, &values).await.map_err(failed())?;
         migrated.steps.push(format!("V{} {}", step.version, step.name));
     }
-    migrated.projections = projection::install(&transaction).await?;
-    let failing = projection::of_other_versions(&projection::statuses(&transaction).await?);
-    Failing::note_all(&failing, &transaction).await?;
+    let (made, mut failing) = projection::install(&transaction).await?;
+    let of_others = projection::of_other_versions(&projection::statuses(&transaction).await?);
+    Failing::note_all(&of_others, &transaction).await?;
+    failing.extend(of_others);
+    migrated.projections = made;
     migrated.failed = failing.iter().map(Failing::to_string).collect();
     views::apply(&transaction).await?;
     transaction.commit().await.map_err(failed())?;

@@ -131,7 +131,7 @@ impl Failing {
 }
 
 /// Tells whoever ships that other read models are to be kept up from here on. Holds the checkpoint until the end of the
-/// transaction.
+/// transaction, once there is one.
 pub(crate) async fn next_generation(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
     let sql = "UPDATE tickwerk.checkpoint SET generation = generation + 1";
     let moved = transaction.execute(sql, &[]).await;
@@ -140,10 +140,12 @@ pub(crate) async fn next_generation(transaction: &Transaction<'_>) -> Result<(),
 
 /// Makes the tables of projections that have none yet. One that comes to a database with events is paused at 0, and is
 /// rebuilt by command.
-pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>, PostgresError> {
+pub(crate) async fn install(
+    transaction: &Transaction<'_>,
+) -> Result<(Vec<String>, Vec<Failing>), PostgresError> {
     let failed = || PostgresError::statement("make the tables of projections");
     let mut made = Vec::new();
-    mend(transaction).await?;
+    let mut failing = mend(transaction).await?;
     let there = tables(transaction).await?;
     for projection in all() {
         let known = transaction
@@ -164,9 +166,15 @@ pub(crate) async fn install(transaction: &Transaction<'_>) -> Result<Vec<String>
                  WHEN EXISTS (SELECT FROM tickwerk.checkpoint) THEN 'paused' ELSE 'active' END, 0, $3";
         let values: [&(dyn ToSql + Sync); 3] = [&projection.name(), &version, &error];
         transaction.execute(sql, &values).await.map_err(failed())?;
-        made.push(projection.name().to_owned());
+        match error {
+            None => made.push(projection.name().to_owned()),
+            Some(error) => {
+                let name = projection.name().to_owned();
+                failing.push(Failing { name, error: error.to_owned() });
+            }
+        }
     }
-    Ok(made)
+    Ok((made, failing))
 }
 
 /// Makes those of its tables that are not `there`, without rows; how many.
@@ -185,11 +193,11 @@ async fn make_tables(
     Ok(made)
 }
 
-/// Makes tables that somebody dropped, as views need all of them; their read models failed and are rebuilt by command.
-pub(crate) async fn mend(transaction: &Transaction<'_>) -> Result<(), PostgresError> {
+/// Makes tables that somebody dropped, as views need all of them; their read models fail and are rebuilt by command.
+pub(crate) async fn mend(transaction: &Transaction<'_>) -> Result<Vec<Failing>, PostgresError> {
     // Alone, as several may look at once.
     lock_schema(transaction).await?;
-    let (known, there) = (statuses(transaction).await?, tables(transaction).await?);
+    let (known, there, mut failing) = (statuses(transaction).await?, tables(transaction).await?, Vec::new());
     for projection in all() {
         let name = projection.name();
         if known.iter().all(|known| known.name != name)
@@ -198,12 +206,14 @@ pub(crate) async fn mend(transaction: &Transaction<'_>) -> Result<(), PostgresEr
             continue;
         }
         let error = "tables of it were missing and are empty now; rebuild it".to_owned();
-        Failing::note_all(&[Failing { name: name.to_owned(), error }], transaction).await?;
+        let of = Failing { name: name.to_owned(), error };
+        Failing::note_all(std::slice::from_ref(&of), transaction).await?;
+        failing.push(of);
         let sql = "UPDATE tickwerk.projection SET version = 0, global_position = 0 WHERE name = $1";
         let forgotten = transaction.execute(sql, &[&name]).await;
         forgotten.map_err(PostgresError::statement("make the tables of projections"))?;
     }
-    Ok(())
+    Ok(failing)
 }
 
 /// Those that have not failed yet and whose tables another build made in another way.

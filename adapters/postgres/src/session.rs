@@ -27,7 +27,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 /// What ends on the server when we do not answer any more, and what we do not wait for.
 const LIMITS: &str = "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '300s'; \
-     SET client_connection_check_interval = '5s'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; SET timezone = 'UTC'; SET search_path = pg_catalog";
+     SET client_connection_check_interval = '5s'; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 10; \
+     SET tcp_keepalives_count = 3; SET timezone = 'UTC'; SET search_path = pg_catalog";
 
 /// A session that may ship.
 pub(crate) struct Begun {

@@ -20,9 +20,10 @@ SELECT global_position, durable_position, of.lag_events,
     CASE WHEN lag_events > 0 THEN greatest(0, round(extract(epoch FROM updated_at) - recorded_at_ns / 1e9, 3))
         WHEN lag_events = 0 THEN 0 END AS lag_s,
     rows_shipped, commits, updated_at,
-    EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
+    -- Locks are not copied to a standby, where nobody knows.
+    CASE WHEN NOT pg_is_in_recovery() THEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (classid::bigint << 32 | objid::bigint) = hashtextextended('tickwerk.replicator', 0)) AS is_attended
+        AND (classid::bigint << 32 | objid::bigint) = hashtextextended('tickwerk.replicator', 0)) END AS is_attended
 FROM tickwerk.checkpoint CROSS JOIN LATERAL (
     -- Not known of a database that nothing was shipped to since it has the column.
     SELECT CASE WHEN durable_position IS NOT NULL THEN greatest(0, durable_position - global_position) END AS lag_events) AS of;

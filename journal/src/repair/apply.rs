@@ -37,7 +37,8 @@ pub struct RepairReport {
     pub restored: u64,
     /// The last record of the journal afterwards.
     pub through: Sequence,
-    /// Records that are lost, first and last; `None` where nothing is.
+    /// Records that are lost, first and last; `None` where nothing is. Where a copy alone says from where on the journal is
+    /// kept, those before: nobody else knows whether they were let go.
     pub lost: Option<(Sequence, Sequence)>,
     /// Where the bytes that were replaced lie now.
     pub set_aside: Vec<PathBuf>,
@@ -77,11 +78,12 @@ pub fn repair_from(dir: &Path, from: &Path, apply: bool) -> Result<RepairReport,
             donor.through()
         )));
     }
-    link_beside(dir, &work.path, &examined)?;
+    link_beside(dir, &work.path, &examined, &donor)?;
     let (scan, distrusted) = prove(&work.path, &examined, &donor)?;
     report.segments.clone_from(&rebuilt.segments);
     report.restored = rebuilt.restored;
     report.through = Sequence(scan.next_sequence.0.saturating_sub(1));
+    report.lost = examined.not_in_copy();
     if apply {
         let changes = changes(dir, &work.path, &examined, &rebuilt, &distrusted)?;
         let _writer = exclude_writer(dir, &examined, &rebuilt)?;
@@ -202,8 +204,9 @@ fn check_descent(examined: &Examined, donor: &Donor) -> Result<(), KeepError> {
     Ok(())
 }
 
-/// Links everything beside the segments that may be a witness, and makes `FIRST` again where it cannot be believed.
-fn link_beside(dir: &Path, work: &Path, examined: &Examined) -> Result<(), FileError> {
+/// Links everything beside the segments that may be a witness. `FIRST` is made again where it cannot be believed, and `HEADS`
+/// taken from the copy where it is missing and everything else comes from there, too.
+fn link_beside(dir: &Path, work: &Path, examined: &Examined, donor: &Donor) -> Result<(), FileError> {
     for path in files::list(dir)? {
         let name = files::name_of(&path);
         let is_witness = [directory::DURABLE, directory::HEADS].contains(&name)
@@ -212,6 +215,12 @@ fn link_beside(dir: &Path, work: &Path, examined: &Examined) -> Result<(), FileE
         if is_witness {
             std::fs::hard_link(&path, work.join(name)).map_err(failed("link", &path))?;
         }
+    }
+    let (heads, theirs) = (work.join(directory::HEADS), donor.dir.join(directory::HEADS));
+    let is_all_theirs = donor.is_of(examined.diagnosis.journal) && !examined.has_frames();
+    if is_all_theirs && !heads.exists() && theirs.exists() {
+        let length = files::length(&theirs)?;
+        files::copy_start(&theirs, &heads, length, length)?;
     }
     examined.kept.map_or(Ok(()), |kept| kept.write(work))
 }
@@ -234,13 +243,14 @@ fn verdict_text(scan: &Scan) -> String {
 
 /// Reads what was made; gives the pass and the files beside the segments that it speaks against.
 ///
-/// Where all frames are those of the copy and only `HEADS` or `durable` tells another chain, that file is at fault.
+/// Where all frames are those of the copy and only `HEADS` or `durable` tells another chain, that file is at fault: frames of
+/// the journal's own have the chain of the copy. Without any, it is the copy that is of another history.
 fn prove(work: &Path, examined: &Examined, donor: &Donor) -> Result<(Scan, Vec<&'static str>), KeepError> {
     let mut distrusted = Vec::new();
     let mut scan = look(work)?;
     for name in [directory::HEADS, directory::DURABLE] {
         let is_chain = matches!(&scan.verdict, Verdict::Damaged(damage) if damage.witness.is_none());
-        if is_chain && work.join(name).exists() {
+        if is_chain && examined.has_frames() && work.join(name).exists() {
             files::remove(&work.join(name))?;
             distrusted.push(name);
             scan = look(work)?;
@@ -277,10 +287,15 @@ fn changes(
         let replacement = examined.kept.map(|_| work.join(directory::FIRST));
         changes.push(Change { target: first, replacement });
     }
-    for number in &rebuilt.segments {
+    // The last one first: until the first damaged one is in its place the journal is refused, and never one that seems whole.
+    for number in rebuilt.segments.iter().rev() {
         let target = directory::segment_path(dir, *number);
         changes.push(Change { target, replacement: Some(directory::segment_path(work, *number)) });
         changes.push(Change { target: directory::compressed_path(dir, *number), replacement: None });
+    }
+    let (heads, made) = (dir.join(directory::HEADS), work.join(directory::HEADS));
+    if made.exists() && !heads.exists() {
+        changes.insert(0, Change { target: heads, replacement: Some(made) });
     }
     for number in &rebuilt.dropped {
         changes.push(Change { target: directory::stored_path(dir, *number), replacement: None });

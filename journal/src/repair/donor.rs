@@ -5,10 +5,11 @@
 use crate::backup::set;
 use crate::chain::{Chain, ChainHead};
 use crate::directory;
-use crate::format::{JournalId, RECORDS_PER_BLOCK};
+use crate::format::{Activation, JournalId, RECORDS_PER_BLOCK};
 use crate::keeper::KeepError;
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Scan, ScanOptions};
+use crate::segment::{Activity, Opened, SegmentFile};
 use crate::tail;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,17 @@ impl Donor {
 
     pub(crate) fn is_of(&self, journal: JournalId) -> bool {
         self.scan.journal == journal
+    }
+
+    /// The activation page of its segment `number`, which a whole copy's chain agrees with.
+    pub(crate) fn activation(&self, number: u64) -> Result<Option<Activation>, KeepError> {
+        let Opened::Segment(segment) = SegmentFile::open(&self.dir, number)? else {
+            return Ok(None);
+        };
+        Ok(match segment.activity()? {
+            Activity::Active(activation) => Some(activation),
+            Activity::Prepared | Activity::Bad(_) => None,
+        })
     }
 
     /// The last record that it can give.

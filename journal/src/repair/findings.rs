@@ -8,11 +8,16 @@ use tickwerk_domain::Sequence;
 
 const MISSING: &str = "frames are missing";
 
-/// Every hole, from the first damage on.
-pub(crate) fn findings(diagnosis: &Diagnosis, damage: &Damage, surveys: &[Survey]) -> Vec<Finding> {
+/// Every hole, from the first damage on, of a journal whose first record is `start`.
+pub(crate) fn findings(
+    diagnosis: &Diagnosis,
+    damage: &Damage,
+    surveys: &[Survey],
+    start: Sequence,
+) -> Vec<Finding> {
     let mut holes = Holes {
         found: Vec::new(),
-        expected: diagnosis.good_through.next(),
+        expected: diagnosis.good_through.next().max(start),
         segment: damage.place.segment,
         at: damage.place.offset,
         reason: damage.reason,
@@ -24,12 +29,13 @@ pub(crate) fn findings(diagnosis: &Diagnosis, damage: &Damage, surveys: &[Survey
         holes.push(None, diagnosis.known_through.next());
     }
     if holes.found.is_empty() {
-        let block_end = Sequence(damage.sequence.0.next_multiple_of(RECORDS_PER_BLOCK));
+        let first_sequence = damage.sequence.max(start);
+        let block_end = Sequence(first_sequence.0.next_multiple_of(RECORDS_PER_BLOCK));
         holes.found.push(Finding {
             segment: damage.place.segment,
             offset: damage.place.offset,
             end: None,
-            first_sequence: damage.sequence,
+            first_sequence,
             last_sequence: block_end.min(diagnosis.known_through),
             reason: damage.reason,
             witness: None,

@@ -83,7 +83,8 @@ pub(crate) fn rebuild(
 fn known_through(examined: &Examined, donor: &Donor) -> Sequence {
     let known = examined.diagnosis.known_through;
     let readable = examined.surveys.iter().map(Survey::last_known).max().unwrap_or(Sequence::NONE);
-    if readable.max(examined.diagnosis.good_through) < known { known.max(donor.through()) } else { known }
+    let is_cut = readable.max(examined.diagnosis.good_through) < known || !examined.has_frames();
+    if is_cut { known.max(donor.through()) } else { known }
 }
 
 /// The sequence at the start of the first damaged segment.
@@ -191,13 +192,14 @@ impl Making<'_> {
         });
         let page = survey.and_then(|survey| survey.activation);
         self.epoch = self.epoch.max(page.map_or(1, |page| page.epoch));
+        let copied = self.donor.activation(number)?.filter(|page| page.first_sequence == self.expected);
         let made = Activation {
             journal: self.journal,
             segment: number,
             first_sequence: self.expected,
             epoch: self.epoch,
-            chain_through: Sequence::NONE,
-            head: [0; 32],
+            chain_through: copied.map_or(Sequence::NONE, |page| page.chain_through),
+            head: copied.map_or([0; 32], |page| page.head),
         };
         let activation = page.filter(|page| page.first_sequence == self.expected).unwrap_or(made);
         let mut builder = Builder::create(self.work, number, header.size)?;

@@ -5,8 +5,8 @@ use std::path::Path;
 use tempfile::TempDir;
 use tickwerk_domain::{Record, Sequence};
 use tickwerk_journal::{
-    ChainHead, Closed, FirstKept, JournalId, RecoverError, Rotation, StartPoint, backup, inspect, recover,
-    recover_from,
+    ChainHead, Closed, FirstKept, JournalId, RecoverError, Rotation, StartPoint, backup, diagnose, inspect,
+    recover, recover_from, repair_from,
 };
 
 const BLOCK: u64 = 4096;
@@ -218,4 +218,17 @@ fn a_first_file_that_cannot_be_believed_is_taken_from_a_copy() {
         std::fs::remove_file(segment_path(dir.path(), number.0)).unwrap();
     }
     assert_mended(dir.path(), &copy, "a lost one with all segments", through, &kept);
+    // Only what is durable is known still, and where the chain goes on the copy tells.
+    let (left, durable) = (scratch(), dir.path().join("durable"));
+    std::fs::copy(durable, left.path().join("durable")).unwrap();
+    assert_mended(left.path(), &copy, "all but what is durable", through, &kept);
+    // That records are not there is said, where only the copy knows that they were let go.
+    let (left, durable) = (scratch(), dir.path().join("durable"));
+    std::fs::copy(durable, left.path().join("durable")).unwrap();
+    let report = repair_from(left.path(), &copy, false).unwrap();
+    assert_eq!(report.lost, Some((Sequence::FIRST, Sequence(first.0 - 1))));
+    let alone = scratch();
+    std::fs::copy(dir.path().join("FIRST"), alone.path().join("FIRST")).unwrap();
+    assert_eq!(diagnose(alone.path()).unwrap().findings[0].first_sequence, first);
+    assert_mended(alone.path(), &copy, "all but FIRST", through, &kept);
 }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tickwerk_domain::{Record, Sequence, TimeNs};
 use tickwerk_journal::{
     Dependant, DependantKind, JournalConfig, KeepError, RecoverError, Rotation, backup, compress, diagnose,
-    list_dependants, recover, repair_cut, repair_from, write_dependant,
+    inspect, list_dependants, recover, repair_cut, repair_from, write_dependant,
 };
 
 const FRAMES_START: usize = 16 * 1024;
@@ -328,6 +328,62 @@ fn a_second_journal_with_the_same_content_may_give_what_is_lost() {
     let report = repair_from(&dir, &standby, true).unwrap();
     assert_eq!(report.segments, [9]);
     assert!(verified(&dir).1 == records && verified(&dir).0.first_difference.is_none());
+}
+
+/// Without frames of the journal's own, what `HEADS` and `durable` say is all that tells it from a copy that went another way.
+#[test]
+fn a_copy_with_another_history_of_the_same_journal_gives_nothing() {
+    let scratch = scratch();
+    let (dir, other) = (scratch.path().join("journal"), scratch.path().join("other"));
+    closed(config(&dir), 1_000);
+    std::fs::create_dir(&other).unwrap();
+    copy_dir(&dir, &other);
+    for (dir, events) in [(&dir, 1), (&other, 2)] {
+        let mut journal = open(config(dir));
+        for _ in 0..3_000 {
+            let next = journal.watermarks().written_through().next();
+            push(&mut journal.writer, &frame(next.0, events));
+        }
+        journal.writer.close().unwrap();
+    }
+    for segment in inspect(&dir).unwrap().segments {
+        std::fs::remove_file(segment_path(&dir, segment.number)).unwrap();
+    }
+    let before = files(&dir);
+    let error = repair_from(&dir, &other, true).unwrap_err();
+    assert!(error.to_string().contains("nothing was changed"), "{error}");
+    let is_kept = |(path, bytes): &(PathBuf, Vec<u8>)| {
+        path.ends_with("KEEPER") || std::fs::read(path).is_ok_and(|now| now == *bytes)
+    };
+    assert!(before.iter().all(is_kept));
+}
+
+/// A repair that ends anywhere leaves a journal that is refused, or one that is whole.
+#[test]
+fn segments_are_put_in_place_from_the_last_one_on() {
+    let scratch = scratch();
+    let (dir, copies) = (scratch.path().join("journal"), scratch.path().join("copies"));
+    closed(config(&dir), 20);
+    let durable = std::fs::read(dir.join("durable")).unwrap();
+    let mut journal = open(config(&dir));
+    push_frames(&mut journal.writer, 300);
+    let through = journal.writer.close().unwrap().last_sequence;
+    let (_, records) = verified(&dir);
+    let copy = backup(&dir, &copies, Rotation::default()).unwrap().copy;
+    let used = inspect(&dir).unwrap().segments.iter().filter(|segment| segment.frames > 0).count();
+    // What is left knows of the first records alone.
+    for (path, _) in files(&dir) {
+        std::fs::remove_file(path).unwrap();
+    }
+    std::fs::write(dir.join("durable"), durable).unwrap();
+    assert_mended(&dir, &copy, "all but an early durable file", through, &records);
+    // What would be there where it was cut short behind each segment.
+    let used = u64::try_from(used).unwrap();
+    assert!(used > 2);
+    for count in 1..used {
+        std::fs::remove_file(segment_path(&dir, count)).unwrap();
+        assert!(recover(config(&dir)).is_err(), "without the first {count}");
+    }
 }
 
 #[test]

@@ -299,7 +299,10 @@ fn a_snapshot_that_the_records_do_not_lead_to_is_damage() {
     let first = FirstKept { journal: other.journal, segment: kept.number, sequence: kept.first_sequence };
     first.write(dir.path()).unwrap();
     (1..kept.number).for_each(|number| fs::remove_file(segment_path(dir.path(), number)).unwrap());
-    assert_eq!(damage(dir.path()).1, "HEADS and snapshots tell other heads of a block");
+    assert_eq!(
+        damage(dir.path()).1,
+        "a snapshot tells another head of the block that the chain goes on from"
+    );
     fs::remove_file(path).unwrap();
     recover(config(dir.path())).unwrap();
 }

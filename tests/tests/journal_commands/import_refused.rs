@@ -83,6 +83,7 @@ fn a_report_may_lie_in_the_folder_of_the_journal() {
         let before = fs::read(&report).unwrap_or_default();
         let refused = good.import(74, "empty", &["--report", &report]).stderr;
         assert!(refused.contains("it is to be named *.json") && !refused.contains("reading"), "{refused}");
+        good.import(74, "empty", &["--dry-run", "--report", &report]);
         assert_eq!(fs::read(&report).unwrap_or_default(), before);
     }
     let refused = good.import(74, "other", &["--report", &report(&good, "./other")]).stderr;

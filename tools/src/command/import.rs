@@ -48,8 +48,9 @@ struct Stopped;
 
 pub(crate) fn run(options: &Options) -> Result<u8> {
     let mapping = Mapping::load(&options.mapping)?;
-    let to = options.to.as_deref().filter(|_| !options.dry_run);
+    let to = options.to.as_deref();
     let report = options.report.as_deref().map(|path| ReportFile::probed(path, to)).transpose()?;
+    let to = to.filter(|_| !options.dry_run);
     let report = report.as_ref();
     let stop = Stop::on_signals()?;
     let borne = if options.dry_run { u64::MAX } else { mapping.max_refused };

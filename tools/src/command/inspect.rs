@@ -67,6 +67,8 @@ struct Segment {
     number: u64,
     first_sequence: u64,
     last_sequence: u64,
+    /// When it was prepared.
+    created_ns: u64,
     frames: u64,
     /// Up to the end of the last frame.
     bytes: u64,
@@ -159,6 +161,7 @@ impl Layout {
                 number: segment.number,
                 first_sequence: segment.first_sequence.0,
                 last_sequence: segment.last_sequence.0,
+                created_ns: segment.created.0,
                 frames: segment.frames,
                 bytes: segment.used_bytes,
                 size_bytes: segment.size_bytes,
@@ -316,7 +319,7 @@ pub(crate) fn size_in_words(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickwerk_domain::Sequence;
+    use tickwerk_domain::{Sequence, TimeNs};
     use tickwerk_journal::SegmentReport;
 
     fn found() -> Inspection {
@@ -324,6 +327,7 @@ mod tests {
             number,
             first_sequence: Sequence(first),
             last_sequence: Sequence(last),
+            created: TimeNs(1),
             frames,
             used_bytes: frames * 1_000,
             size_bytes: 1 << 20,

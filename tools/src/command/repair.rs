@@ -168,9 +168,16 @@ fn report_text(report: &RepairReport) -> Vec<String> {
     }
     if let Some((first, last)) = report.lost {
         let count = grouped(last.0 - first.0 + 1);
-        lines.push(format!(
-            "LOST: {count} records, {first} to {last}; answers that were given for them do not hold"
-        ));
+        if report.copy.is_some() {
+            lines.push(format!(
+                "NOT THERE: {count} records, {first} to {last}: the copy is kept from {} on; unless they were let go, they are lost",
+                last.next()
+            ));
+        } else {
+            lines.push(format!(
+                "LOST: {count} records, {first} to {last}; answers that were given for them do not hold"
+            ));
+        }
     }
     lines.extend(report.set_aside.iter().map(|path| format!("kept: {}", path.display())));
     if !report.is_applied {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tickwerk_domain::{Sequence, TimeNs};
-use tickwerk_journal::{ReadError, StoredWatermarks, Tail, is_live, journal_id};
+use tickwerk_journal::{FrameRef, ReadError, StoredWatermarks, Tail, is_live, journal_id, segment_created};
 use tickwerk_postgres::{PostgresError, Retention, Status, check_schema};
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ struct Behind {
     durable_through: Sequence,
     /// Durable records that are not in the database.
     events: u64,
-    /// How long the oldest of them has waited.
+    /// How long the oldest of them has waited, at most: it is not older than its stamp, nor than its segment.
     seconds: i64,
 }
 
@@ -63,7 +63,10 @@ fn behind(dir: &Path, status: &Status) -> Result<Behind> {
         Some(marks) if marks.durable_through <= checkpoint => (marks.durable_through, None),
         Some(marks) => {
             let oldest = match Tail::open(dir, checkpoint.next()) {
-                Ok(mut tail) => tail.next_up_to(marks.durable_through)?.map(|frame| frame.header.time_ns),
+                Ok(mut tail) => match tail.next_up_to(marks.durable_through)? {
+                    Some(frame) => Some(written_after(dir, &frame)?),
+                    None => None,
+                },
                 // What is missing in the database is no longer in the journal either.
                 Err(ReadError::Gone { .. }) => None,
                 Err(error) => return Err(error.into()),
@@ -73,7 +76,7 @@ fn behind(dir: &Path, status: &Status) -> Result<Behind> {
         None => end_of(dir, checkpoint)?,
     };
     let events = durable_through.0.saturating_sub(checkpoint.0);
-    // Where the oldest record that is missing is gone from the journal, too, it is older than what was shipped last.
+    // Where the oldest record that is missing is gone from the journal, too, nobody knows more than when one was shipped.
     let idle = status.checkpoint.journal.map(|_| status.idle_s);
     let age = oldest.map(|time| seconds_since(time).max(0));
     let seconds = age.or(idle).filter(|_| events > 0).unwrap_or(0);
@@ -93,7 +96,7 @@ fn end_of(dir: &Path, checkpoint: Sequence) -> Result<(Sequence, Option<TimeNs>)
         while let Some(frame) = tail.next_without_writer()? {
             last = frame.header.last_sequence();
             if last > checkpoint && oldest.is_none() {
-                oldest = Some(frame.header.time_ns);
+                oldest = Some(written_after(dir, &frame)?);
             }
         }
         if last > Sequence::NONE {
@@ -101,6 +104,12 @@ fn end_of(dir: &Path, checkpoint: Sequence) -> Result<(Sequence, Option<TimeNs>)
         }
     }
     Ok((Sequence::NONE, None))
+}
+
+/// A time before which a frame was not written. Stamps of imported and replayed history may be years older.
+fn written_after(dir: &Path, frame: &FrameRef<'_>) -> Result<TimeNs> {
+    let created = segment_created(dir, frame.place.segment)?.unwrap_or(TimeNs::UNKNOWN);
+    Ok(frame.header.time_ns.max(created))
 }
 
 fn seconds_since(time: TimeNs) -> i64 {

@@ -4,8 +4,9 @@
 
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{Error, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf, absolute};
 
 /// A file that can be written.
@@ -42,7 +43,9 @@ impl<'a> ReportFile<'a> {
     pub(super) fn write(&self, text: &str) -> Result<()> {
         if self.is_in_target {
             // An import that is refused has made none.
-            fs::create_dir_all(folder(self.path)).with_context(|| told(self.path))?;
+            let mut private = DirBuilder::new();
+            private.recursive(true).mode(0o700);
+            private.create(folder(self.path)).with_context(|| told(self.path))?;
         }
         fs::write(self.path, text).with_context(|| told(self.path))
     }
