@@ -202,7 +202,7 @@ fn segments(dir: &Path, numbers: &[u64], usage: &[Usage]) -> Result<Vec<SegmentR
             if let Some(usage) = usage.iter().find(|usage| usage.number == number) {
                 let stored_bytes = directory::length(&directory::stored_path(dir, number))?;
                 let created = segment_created(dir, number)?.unwrap_or_default();
-                return Ok(SegmentReport { created, ..used(usage, usage.number == last, stored_bytes) });
+                return Ok(used(usage, usage.number == last, created, stored_bytes));
             }
             let (state, size_bytes, created) = match SegmentFile::open(dir, number)? {
                 Opened::Segment(segment) => (SegmentState::Prepared, segment.size(), segment.header.created),
@@ -225,13 +225,13 @@ fn segments(dir: &Path, numbers: &[u64], usage: &[Usage]) -> Result<Vec<SegmentR
         .collect()
 }
 
-fn used(usage: &Usage, last: bool, stored_bytes: u64) -> SegmentReport {
+fn used(usage: &Usage, last: bool, created: TimeNs, stored_bytes: u64) -> SegmentReport {
     let some = usage.frames > 0;
     SegmentReport {
         number: usage.number,
         first_sequence: if some { usage.first_sequence } else { Sequence::NONE },
         last_sequence: if some { usage.last_sequence } else { Sequence::NONE },
-        created: TimeNs::UNKNOWN,
+        created,
         frames: usage.frames,
         used_bytes: usage.end,
         size_bytes: usage.size,

@@ -65,7 +65,7 @@ enum Command {
     Book(command::book::Options),
     /// Ships a journal into PostgreSQL, and looks after what is there.
     Db(command::db::Options),
-    /// Makes a journal of history from other systems: CSV, `SQLite` or another PostgreSQL.
+    /// Makes a journal of history from other systems: CSV, SQLite or another PostgreSQL.
     Import(command::import::Options),
     /// Checks or prints a configuration.
     Config(command::config::Options),

@@ -182,7 +182,7 @@ pub enum Origin {
         /// The names of columns, where its first line does not have them.
         header: Option<Vec<String>>,
     },
-    /// A table of an `SQLite` file.
+    /// A table of an SQLite file.
     Sqlite {
         /// The file.
         path: PathBuf,

@@ -83,7 +83,7 @@ pub trait Rows {
     fn next(&mut self, row: &mut Row) -> Result<bool, RowsError>;
 }
 
-/// Whether this build reads `SQLite` files.
+/// Whether this build reads SQLite files.
 pub fn has_sqlite() -> bool {
     cfg!(feature = "sqlite")
 }

@@ -384,6 +384,7 @@ fn segments_are_put_in_place_from_the_last_one_on() {
         std::fs::remove_file(segment_path(&dir, count)).unwrap();
         assert!(recover(config(&dir)).is_err(), "without the first {count}");
     }
+    assert_mended(&dir, &copy, "a repair that was cut short", through, &records);
 }
 
 #[test]

@@ -178,14 +178,12 @@ impl Drill {
                     self.serve_and_kill();
                 }
                 // A segment that is full, or has none behind it yet, is filled further and killed again.
-                let is_torn = way != Way::Torn
-                    || (0..TRIES).any(|_| {
-                        tear(&self.daemon.dir) || {
-                            self.serve_and_kill();
-                            false
-                        }
-                    });
-                assert!(is_torn, "{name}: no segment has room for a torn tail");
+                let mut tries = 0;
+                while way == Way::Torn && !tear(&self.daemon.dir) {
+                    tries += 1;
+                    assert!(tries < TRIES, "{name}: no segment has room for a torn tail");
+                    self.serve_and_kill();
+                }
                 self.spawn(Some(name), DURABLE).finish()
             }
             Way::Stop => {

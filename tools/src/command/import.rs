@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     }
     let plan = plan?;
     if !plan.refusals.is_borne() {
-        return finish((options, report), &mapping, &plan, None, Outcome::Refused);
+        return finish(options, report, &mapping, &plan, None, Outcome::Refused);
     }
     let beginning = mark::beginning(&mapping, &plan.counts);
     let text = beginning.to_string();
@@ -74,10 +74,10 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     let checked =
         history().fold(&text, TimeNs::UNKNOWN, options.dry_run, &mut |_| progress.go_on("rows looked at"))?;
     let Some(dir) = to else {
-        return finish((options, report), &mapping, &plan, Some(&checked), Outcome::Checked);
+        return finish(options, report, &mapping, &plan, Some(&checked), Outcome::Checked);
     };
     if !checked.refusals.is_borne() {
-        return finish((options, report), &mapping, &plan, Some(&checked), Outcome::Refused);
+        return finish(options, report, &mapping, &plan, Some(&checked), Outcome::Refused);
     }
     let mut target = Target::open(dir, mapping.segment_size)?;
     if target.found() > 0 {
@@ -89,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         target.take(frame)
     })?;
     let written = target.close()?;
-    finish((options, report), &mapping, &plan, Some(&folded), Outcome::Imported(written))
+    finish(options, report, &mapping, &plan, Some(&folded), Outcome::Imported(written))
 }
 
 fn open(source: &Source, stop: &Stop) -> Result<Box<dyn Rows>, RowsError> {
@@ -151,7 +151,8 @@ impl<'a> Progress<'a> {
 }
 
 fn finish(
-    (options, report_file): (&Options, Option<&ReportFile<'_>>),
+    options: &Options,
+    report_file: Option<&ReportFile<'_>>,
     mapping: &Mapping,
     plan: &Plan<'_>,
     folded: Option<&Folded>,

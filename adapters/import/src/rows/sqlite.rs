@@ -1,4 +1,4 @@
-//! Rows of an `SQLite` file, which is opened for reading only. Numbers of type REAL are read as the shortest decimal that
+//! Rows of an SQLite file, which is opened for reading only. Numbers of type REAL are read as the shortest decimal that
 //! names them; what is to be exact should lie there as text or as whole numbers.
 
 use super::{Row, Rows, RowsError, places};
@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 /// Rows that are read ahead.
 const AHEAD: usize = 1_000;
 
-/// Rows of an `SQLite` table.
+/// Rows of an SQLite table.
 ///
 /// A statement borrows its connection, so both live on a thread of their own.
 #[derive(Debug)]

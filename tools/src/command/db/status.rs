@@ -63,10 +63,10 @@ fn behind(dir: &Path, status: &Status) -> Result<Behind> {
         Some(marks) if marks.durable_through <= checkpoint => (marks.durable_through, None),
         Some(marks) => {
             let oldest = match Tail::open(dir, checkpoint.next()) {
-                Ok(mut tail) => match tail.next_up_to(marks.durable_through)? {
-                    Some(frame) => Some(written_after(dir, &frame)?),
-                    None => None,
-                },
+                Ok(mut tail) => {
+                    let frame = tail.next_up_to(marks.durable_through)?;
+                    frame.map(|frame| written_after(dir, &frame)).transpose()?
+                }
                 // What is missing in the database is no longer in the journal either.
                 Err(ReadError::Gone { .. }) => None,
                 Err(error) => return Err(error.into()),
