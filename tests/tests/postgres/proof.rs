@@ -267,7 +267,7 @@ fn a_read_model_whose_tables_or_entry_are_gone_is_a_difference_and_rebuilt() {
         let shown = db(&place.address, &["projections", "list", "--all", "--json"]).expect(0).json();
         let signals = of(&shown, "signals");
         assert_eq!((&signals["status"], &signals["position"]), (&"failed".into(), &0.into()), "{shown}");
-        db(&place.address, &["projections", "rebuild", text(&journal), "signals"]).expect(0);
+        db(&place.address, &["rebuild", text(&journal), "signals"]).expect(0);
         verify(&place.address, &journal, 0);
     }
 }

@@ -38,6 +38,8 @@ enum Action {
     Status(status::Options),
     /// Proves that the database holds what the journal holds.
     Verify(verify::Options),
+    /// Makes read models anew from the whole journal, as `projections rebuild` does.
+    Rebuild(projections::Making),
     /// Pauses, resumes and rebuilds read models, and looks after what they could not take.
     Projections(projections::Options),
     /// Says how positions, balances, orders or profit stood at any sequence or time.
@@ -97,6 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
         Action::Replicate(options) => replicate::run(options),
         Action::Status(options) => status::run(options),
         Action::Verify(options) => verify::run(options),
+        Action::Rebuild(making) => projections::rebuild(making),
         Action::Projections(options) => projections::run(options),
         Action::AsOf(options) => as_of::run(options),
         Action::Catalogue(options) => catalogue::run(options),

@@ -69,8 +69,9 @@ enum Action {
     },
 }
 
+/// Which are made anew, and of what.
 #[derive(Debug, clap::Args)]
-struct Making {
+pub(super) struct Making {
     /// Directory of the journal; a daemon may be writing to it.
     dir: PathBuf,
     #[command(flatten)]
@@ -125,7 +126,7 @@ pub(super) fn run(options: &Options) -> Result<u8> {
             }
             Ok(exit::OK)
         }
-        Action::Rebuild(making) => rebuild(making, making.which.names()),
+        Action::Rebuild(making) => rebuild(making),
         Action::Retry(making) => {
             let waiting = making.place.with("projections", async |client| {
                 check_schema(&client).await?;
@@ -137,7 +138,7 @@ pub(super) fn run(options: &Options) -> Result<u8> {
                 print("nothing is parked")?;
                 return Ok(exit::OK);
             }
-            rebuild(making, names)
+            rebuild_these(making, names)
         }
         Action::Skip { name, positions, place } => {
             let skipped = place.with("projections", async |client| {
@@ -150,7 +151,11 @@ pub(super) fn run(options: &Options) -> Result<u8> {
     }
 }
 
-fn rebuild(making: &Making, names: Vec<String>) -> Result<u8> {
+pub(super) fn rebuild(making: &Making) -> Result<u8> {
+    rebuild_these(making, making.which.names())
+}
+
+fn rebuild_these(making: &Making, names: Vec<String>) -> Result<u8> {
     let settings = making.place.settings()?;
     let stop = Stop::on_signals()?;
     let flag = stop.flag();
