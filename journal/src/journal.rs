@@ -3,7 +3,7 @@
 //! A writer that is dropped instead of closed leaves everything as a killed process would.
 
 use crate::chain::Chain;
-use crate::config::JournalConfig;
+use crate::config::{Io, JournalConfig};
 use crate::crew::{Crew, Works};
 use crate::directory::FileError;
 use crate::durable::DurableFile;
@@ -78,7 +78,11 @@ pub(crate) struct Opening {
 
 /// Starts the threads.
 pub(crate) fn open(opening: Opening) -> Result<Journal, FileError> {
-    let prefault_bytes = opening.config.prefault_bytes;
+    let prefault_bytes = match opening.config.io {
+        Io::Mapped => opening.config.prefault_bytes,
+        // There are no pages of the writer's to make ready.
+        Io::Pwrite => 0,
+    };
     let (mut journal, works) = assemble(opening);
     journal.writer.start(works, prefault_bytes)?;
     Ok(journal)
