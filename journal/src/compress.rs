@@ -203,13 +203,13 @@ fn is_equal(source: &SegmentFile, path: &Path, info: &Info) -> Result<bool, File
     Ok(true)
 }
 
-/// Writes segment `number` out plain again, under `path`, which must not be there; synced.
-pub(crate) fn write_plain(segment: &SegmentFile, path: &Path) -> Result<(), FileError> {
+/// Writes the first `end` bytes of a segment out plain again, under `path`, which must not be there; synced.
+pub(crate) fn write_plain(segment: &SegmentFile, end: u64, path: &Path) -> Result<(), FileError> {
     let file = files::create_new(path)?;
     let mut buffer = vec![0; BLOCK_SIZE];
     let mut at = 0;
-    while at < segment.size() {
-        let count = usize::try_from(segment.size() - at).unwrap_or(BLOCK_SIZE).min(BLOCK_SIZE);
+    while at < end {
+        let count = usize::try_from(end - at).unwrap_or(BLOCK_SIZE).min(BLOCK_SIZE);
         read_plain(&segment.content, &mut buffer[..count], at).map_err(failed("read", &segment.path))?;
         file.write_all_at(&buffer[..count], at).map_err(failed("write", path))?;
         at += count as u64;

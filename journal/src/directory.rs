@@ -104,12 +104,20 @@ pub(crate) fn temporary_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Creates the directory if it is not there.
+/// Creates the directory and those above it that are not there.
 pub(crate) fn create_dir(dir: &Path) -> Result<(), FileError> {
-    if !storage::of(dir).create_dir(dir).map_err(failed("create the directory", dir))? {
-        return Ok(());
+    let missing = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !exists(dir));
+    let missing: Vec<&Path> = missing.collect();
+    storage::of(dir).create_dir(dir).map_err(failed("create the directory", dir))?;
+    missing.into_iter().try_for_each(|created| sync_dir(parent_of(created)))
+}
+
+/// The directory that holds the name.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        parent => parent.unwrap_or(path),
     }
-    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
 }
 
 /// The names in a directory.
@@ -135,7 +143,7 @@ pub(crate) fn remove_temporaries(dir: &Path) -> Result<(), FileError> {
     list(dir)?
         .iter()
         .filter(|name| name.ends_with(TEMPORARY_SUFFIX))
-        .try_for_each(|name| remove(&dir.join(name)))
+        .try_for_each(|name| remove_if_there(&dir.join(name)))
 }
 
 /// Makes names durable.

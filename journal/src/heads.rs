@@ -80,6 +80,8 @@ pub(crate) struct HeadsFile {
     file: File,
     journal: JournalId,
     blocks: u64,
+    /// Heads of the next blocks for which there was no room when it was opened.
+    waiting: Vec<[u8; 32]>,
 }
 
 impl HeadsFile {
@@ -97,27 +99,28 @@ impl HeadsFile {
         let later = stored.heads.iter().skip(usize::try_from(first).unwrap_or(usize::MAX));
         let good = later.zip(heads).take_while(|(stored, head)| **stored == Some(**head)).count();
         let blocks = first + good as u64;
-        let mut heads_file = Self { path, file, journal, blocks };
+        let mut heads_file = Self { path, file, journal, blocks, waiting: heads[good..].to_vec() };
         if stored.heads.len() as u64 != blocks || stored.ragged {
             let length = blocks * HEADS_ENTRY_SIZE as u64;
             heads_file.file.set_len(length).map_err(failed("set the length of", &heads_file.path))?;
         }
-        heads_file.append(&heads[good..])?;
+        heads_file.append_if_room(&[])?;
         Ok(heads_file)
     }
 
-    /// Appends like [`Self::append`]; `false` where the disk is full, so that the same heads are to come again.
+    /// Appends the heads of the next blocks and syncs; `false` where the disk is full, so that the same heads are to come
+    /// again.
     pub(crate) fn append_if_room(&mut self, heads: &[[u8; 32]]) -> Result<bool, FileError> {
-        match self.write(heads) {
+        let heads = [&self.waiting, heads].concat();
+        match self.write(&heads) {
             Err(error) if space::is_full(&error.source) => Ok(false),
-            written => written.and_then(|()| self.sync(heads.len())).map(|()| true),
+            written => {
+                written?;
+                self.sync(heads.len())?;
+                self.waiting.clear();
+                Ok(true)
+            }
         }
-    }
-
-    /// Appends the heads of the next blocks and syncs.
-    fn append(&mut self, heads: &[[u8; 32]]) -> Result<(), FileError> {
-        self.write(heads)?;
-        self.sync(heads.len())
     }
 
     fn write(&self, heads: &[[u8; 32]]) -> Result<(), FileError> {

@@ -110,7 +110,7 @@ pub use retention::register::{
     BadDependant, Dependant, DependantKind, RegisterError, list_dependants, remove_dependant, write_dependant,
 };
 pub use retention::{
-    Decision, RetentionPlan, RetentionRule, SNAPSHOTS_NEEDED, apply_retention, plan_retention,
+    Decision, RetentionPlan, RetentionRule, SNAPSHOTS_NEEDED, apply_retention, hold, plan_retention,
 };
 pub use scan::{Note, OnFrame};
 pub use scrub::{ScrubCounts, ScrubFinding, ScrubStep, Scrubber};

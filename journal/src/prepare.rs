@@ -24,8 +24,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::TimeNs;
 
-/// The pause before a full disk is tried again.
+/// The pause before a full disk is tried again, the first time and later. Each try takes what is left for a moment, from
+/// others, too.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
+const FULL_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// The longest sleep of a thread that has prepared enough; the writer wakes it.
 const PREPARED_PAUSE: Duration = Duration::from_secs(1);
 const ZEROS_SIZE: usize = 1024 * 1024;
@@ -145,10 +147,14 @@ pub(crate) struct Preparer {
 impl Preparer {
     /// Runs until the writer is gone.
     pub(crate) fn run(mut self) {
+        let mut full_pause = FULL_PAUSE;
         while !self.stop.load(Ordering::Acquire) {
             match self.step() {
-                Ok(Progress::Working) => {}
-                Ok(Progress::Resting) if self.is_full => std::thread::park_timeout(FULL_PAUSE),
+                Ok(Progress::Working) => full_pause = FULL_PAUSE,
+                Ok(Progress::Resting) if self.is_full => {
+                    std::thread::park_timeout(full_pause);
+                    full_pause = (full_pause * 2).min(FULL_PAUSE_MAX);
+                }
                 Ok(Progress::Resting) => {
                     let (ready, wanted) = (&self.ready, self.wanted);
                     self.bell.wait(PREPARED_PAUSE, || ready.load(Ordering::Acquire) < wanted);

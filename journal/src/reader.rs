@@ -6,10 +6,10 @@
 
 use crate::directory::{self, FileError};
 use crate::durable;
-use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, JournalId};
+use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, JournalId, UNKNOWN_FORMAT};
 use crate::heads;
 use crate::schema::{self, SchemaError};
-use crate::segment::{Activity, Opened, SegmentFile};
+use crate::segment::{Activity, BAD_SECTOR, Opened, SegmentFile};
 use crate::snapshot;
 use crate::torn::{self, Known};
 use crate::walk::{Step, Walker};
@@ -197,7 +197,10 @@ impl Reader {
 
     fn start(dir: &Path, from: Sequence) -> Result<Self, ReadError> {
         let segment = segment_of(dir, from)?;
-        let (walker, _) = Walker::start(dir, segment, false)?;
+        let (walker, begun) = Walker::start(dir, segment, false)?;
+        if let Some(Step::Bad(place, reason @ BAD_SECTOR)) = begun {
+            return Err(ReadError::Damaged { place, sequence: from, reason });
+        }
         let first = walker.activation().map_or(Sequence::FIRST, |activation| activation.first_sequence);
         if from < first && from != Sequence::NONE {
             return Err(ReadError::Gone { wanted: from, first });
@@ -254,7 +257,8 @@ impl Reader {
         };
         // Before the bound there is a frame. Without a writer and so without a bound, this is the end or a torn tail,
         // unless somebody knows more.
-        if self.bound.is_some() || self.is_known(place, sequence)? {
+        let is_untold = [BAD_SECTOR, UNKNOWN_FORMAT].contains(&reason);
+        if self.bound.is_some() || is_untold || self.is_known(place, sequence)? {
             return Err(ReadError::Damaged { place, sequence, reason });
         }
         Ok(None)

@@ -11,7 +11,7 @@ use crate::config::JournalConfig;
 use crate::directory::{self, FileError, failed};
 use crate::durable::DurableFile;
 use crate::failpoint::{Failpoint, reach};
-use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, UNKNOWN_FORMAT};
+use crate::format::{ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, JournalId, PAGE_SIZE, UNKNOWN_FORMAT};
 use crate::heads::HeadsFile;
 use crate::journal::{self, Journal, Opening};
 use crate::prepare::{self, Spare};
@@ -167,8 +167,14 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
 }
 
 /// Readers of other processes must not take the marks of a writer that died for those of this one.
+///
+/// The file stays: on a full disk there may be no room for another.
 fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
-    directory::remove_if_there(&dir.join(directory::WATERMARKS))
+    let path = dir.join(directory::WATERMARKS);
+    if !directory::exists(&path) {
+        return Ok(());
+    }
+    directory::open_for_writing(&path)?.write_all_at(&[0; PAGE_SIZE], 0).map_err(failed("clear", &path))
 }
 
 /// Makes the first segment, unless something remembers a journal here.
@@ -216,7 +222,9 @@ fn damaged(dir: &Path, damage: &Damage) -> RecoverError {
 fn lengthen_short(dir: &Path, scan: &Scan) -> Result<(), FileError> {
     for usage in scan.usage.iter().filter(|usage| !usage.is_compressed) {
         let path = directory::segment_path(dir, usage.number);
-        let length = directory::length(&path)?;
+        // One that is gone was compressed meanwhile, and was whole.
+        let Some(file) = directory::open_for_reading(&path)? else { continue };
+        let length = file.len().map_err(failed("look at", &path))?;
         if length < usage.size {
             let file = directory::open_for_writing(&path)?;
             prepare::write_zeros(&file, length, usage.size)

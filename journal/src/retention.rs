@@ -7,7 +7,7 @@
 
 pub(crate) mod register;
 
-use self::register::{BadDependant, Dependant, DependantKind, list_dependants};
+use self::register::{BadDependant, Dependant, DependantKind, RegisterError, list_dependants};
 use crate::directory::{self, FileError, failed};
 use crate::failpoint::{Failpoint, reach};
 use crate::files;
@@ -230,6 +230,15 @@ fn unsealed(dir: &Path, number: u64) -> Result<&'static str, FileError> {
         },
         Opened::Missing => "it is missing",
         Opened::Bad(_) => "it cannot be read",
+    })
+}
+
+/// Holds everything from now on, as `dependant` says: a retention under way has ended when this is told.
+pub fn hold(dir: &Path, dependant: &Dependant) -> Result<(), KeepError> {
+    let _keeper = keeper::lock(dir, Keep::Change)?;
+    register::write_dependant(dir, dependant).map_err(|error| match error {
+        RegisterError::File(error) => error.into(),
+        RegisterError::Name(_) => KeepError::Refused(error.to_string()),
     })
 }
 

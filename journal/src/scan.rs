@@ -7,10 +7,10 @@ use crate::beginning::{self, StartPoint};
 use crate::chain::{Chain, ChainHead};
 use crate::directory::{self, FileError};
 use crate::durable::{self, StoredMark};
-use crate::format::{ACTIVATION_OFFSET, FrameHeader, JournalId, RECORDS_PER_BLOCK};
+use crate::format::{ACTIVATION_OFFSET, FrameHeader, JournalId, RECORDS_PER_BLOCK, UNKNOWN_FORMAT};
 use crate::heads::{self, StoredHeads};
 use crate::reader::{Decoded, Place, ReadError};
-use crate::segment::{Activity, Opened, SegmentFile};
+use crate::segment::{Activity, BAD_SECTOR, Opened, SegmentFile, fault_of};
 use crate::snapshot::{self, SnapshotHeader};
 use crate::torn::{self, Known, Remains, Witness};
 use crate::walk::{Run, RunLimits, Step, Walker};
@@ -150,16 +150,16 @@ pub(crate) fn scan(
     scan.journal = segment.header.journal;
     scan.stored_heads = heads::read(dir, scan.journal)?;
     scan.note_stored(dir)?;
-    if let Activity::Active(activation) = segment.activity()?
-        && options.chain
-    {
-        match beginning::anchor(&activation, &scan.stored_heads, &scan.snapshots, options.from) {
-            Ok(anchor) => (scan.anchor, scan.chain) = (anchor, Chain::resume(anchor)),
-            Err(reason) => {
-                let place = Place { segment: segment.number, offset: ACTIVATION_OFFSET as u64 };
-                return Ok(scan.damaged(place, reason, None));
+    let place = Place { segment: segment.number, offset: ACTIVATION_OFFSET as u64 };
+    match segment.activity()? {
+        Activity::Active(activation) if options.chain => {
+            match beginning::anchor(&activation, &scan.stored_heads, &scan.snapshots, options.from) {
+                Ok(anchor) => (scan.anchor, scan.chain) = (anchor, Chain::resume(anchor)),
+                Err(reason) => return Ok(scan.damaged(place, reason, None)),
             }
         }
+        Activity::Bad(BAD_SECTOR) => return Ok(scan.damaged(place, BAD_SECTOR, None)),
+        Activity::Active(_) | Activity::Prepared | Activity::Bad(_) => {}
     }
     scan.walk(dir, segment, options, on_frame)?;
     Ok(scan)
@@ -230,9 +230,9 @@ impl Scan {
         if self.is_activation_false(&walker, walker.next_sequence(), options) {
             return Ok(());
         }
-        loop {
+        let (place, reason) = loop {
             if options.bound.is_some_and(|bound| bound < walker.next_sequence()) {
-                break;
+                return Ok(());
             }
             let step = match first.take() {
                 Some(step) => step,
@@ -271,11 +271,21 @@ impl Scan {
                         return Ok(());
                     }
                 }
-                Step::End(place) => return self.judge(dir, place, "zeros where a frame should be", options),
-                Step::Bad(place, reason) => return self.judge(dir, place, reason, options),
+                Step::End(place) => break (place, "zeros where a frame should be"),
+                Step::Bad(place, reason) => break (place, reason),
+            }
+        };
+        if walker.activation().is_some()
+            && self.usage.last().is_none_or(|usage| usage.number != place.segment)
+            && walker.place().segment == place.segment
+        {
+            // The writer had gone over to it, and brought no frame there: it goes on there and not in the one before.
+            self.enter(&walker);
+            if self.is_activation_false(&walker, self.next_sequence, options) {
+                return Ok(());
             }
         }
-        Ok(())
+        self.judge(dir, place, reason, options)
     }
 
     /// Takes note of the segment that the walk has come to.
@@ -450,11 +460,33 @@ impl Scan {
             return Ok(());
         }
         self.note_unused(dir)?;
-        let remains = torn::remains(dir, self.journal, place, &self.numbers)?;
-        self.verdict = if let Some(witness) = torn::witness(dir, &self.known(), &remains, sequence)? {
+        let unknown = |reason| Verdict::Damaged(Damage { place, sequence, reason, witness: None });
+        if [BAD_SECTOR, UNKNOWN_FORMAT].contains(&reason) {
+            // Nobody can tell here what is there, so it is never taken for a torn tail.
+            self.verdict = unknown(reason);
+            return Ok(());
+        }
+        let remains = match torn::remains(dir, self.journal, place, &self.numbers) {
+            Err(error) if fault_of(&error.source) == Some(BAD_SECTOR) => {
+                self.verdict = unknown(BAD_SECTOR);
+                return Ok(());
+            }
+            remains => remains?,
+        };
+        let witness = match torn::witness(dir, &self.known(), &remains, sequence) {
+            Err(error) if fault_of(&error.source) == Some(BAD_SECTOR) => {
+                self.verdict = unknown(BAD_SECTOR);
+                return Ok(());
+            }
+            witness => witness?,
+        };
+        self.verdict = if let Some(witness) = witness {
             damage(witness)
         } else if remains.is_empty() {
             Verdict::Whole
+        } else if self.stored_mark.fault == Some(UNKNOWN_FORMAT) {
+            // A newer build may have been told of it.
+            unknown(UNKNOWN_FORMAT)
         } else {
             Verdict::Torn { reason, remains }
         };

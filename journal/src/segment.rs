@@ -46,9 +46,19 @@ impl Content {
 }
 
 /// What a damaged block of a compressed segment is called.
-pub(crate) const UNREADABLE: &str = "a block of the compressed segment cannot be read";
+const UNREADABLE: &str = "a block of the compressed segment cannot be read";
+/// What a place is called that the disk does not give back.
+pub(crate) const BAD_SECTOR: &str = "the disk cannot read this place";
 
-/// Whether an error says that compressed bytes are damaged, and not that the system failed.
+/// What is wrong where an error says that bytes are lost, and not that reading failed in another way.
+pub(crate) fn fault_of(error: &io::Error) -> Option<&'static str> {
+    if is_damage(error) {
+        return Some(UNREADABLE);
+    }
+    (error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())).then_some(BAD_SECTOR)
+}
+
+/// Whether an error says that compressed bytes are damaged.
 pub(crate) fn is_damage(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData
 }
@@ -90,9 +100,13 @@ impl SegmentFile {
             let Some(file) = directory::open_for_reading(&path)? else {
                 return Ok(Opened::Missing);
             };
-            match Compressed::open(file, number).map_err(failed("read", &path))? {
-                Ok(compressed) => Content::Compressed(Box::new(compressed)),
-                Err(reason) => return Ok(Opened::Bad(reason)),
+            match Compressed::open(file, number) {
+                Ok(Ok(compressed)) => Content::Compressed(Box::new(compressed)),
+                Ok(Err(reason)) => return Ok(Opened::Bad(reason)),
+                Err(error) => {
+                    let fault = fault_of(&error).map(Opened::Bad);
+                    return fault.ok_or_else(|| failed("read", &path)(error));
+                }
             }
         };
         Self::open_content(number, path, content)
@@ -100,8 +114,8 @@ impl SegmentFile {
 
     fn open_content(number: u64, path: PathBuf, content: Content) -> Result<Opened, FileError> {
         let page = |offset| match content.page(offset) {
-            Err(error) if is_damage(&error) => Ok(Err(UNREADABLE)),
-            page => page.map(Ok).map_err(failed("read", &path)),
+            Ok(page) => Ok(Ok(page)),
+            Err(error) => fault_of(&error).map(Err).ok_or_else(|| failed("read", &path)(error)),
         };
         let header_of = |offset| {
             let header = page(offset)?.and_then(|page| SegmentHeader::from_page(&page));
@@ -154,8 +168,11 @@ impl SegmentFile {
 
     pub(crate) fn activity(&self) -> Result<Activity, FileError> {
         let page = match self.content.page(ACTIVATION_OFFSET) {
-            Err(error) if is_damage(&error) => return Ok(Activity::Bad(UNREADABLE)),
-            page => page.map_err(failed("read", &self.path))?,
+            Ok(page) => page,
+            Err(error) => {
+                let fault = fault_of(&error).map(Activity::Bad);
+                return fault.ok_or_else(|| failed("read", &self.path)(error));
+            }
         };
         if format::is_zero(&page) {
             return Ok(Activity::Prepared);

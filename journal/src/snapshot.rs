@@ -15,7 +15,9 @@ use crate::beginning::StartPoint;
 use crate::chain::{ChainHead, Head};
 use crate::directory::{self, FileError, failed};
 use crate::format::{self, JournalId, PAGE_SIZE, Page, SNAPSHOT_MAGIC};
+use crate::segment::fault_of;
 use crate::storage::File;
+use std::io;
 use std::path::Path;
 use tickwerk_domain::{Sequence, TimeNs};
 
@@ -151,7 +153,7 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot, SnapshotError> {
     // The length was found to be that of the file, so no more is asked for than there is.
     let length = usize::try_from(body.length).map_err(|_| SnapshotError::Bad("the body is too long"))?;
     let mut bytes = vec![0; length];
-    let read = file.read_at(&mut bytes, PAGE_SIZE as u64).map_err(failed("read", path))?;
+    let read = file.read_at(&mut bytes, PAGE_SIZE as u64).map_err(|error| unreadable(error, path))?;
     if read < length || *blake3::hash(&bytes).as_bytes() != body.hash {
         return Err(SnapshotError::Bad("the hash of the body differs"));
     }
@@ -159,9 +161,17 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot, SnapshotError> {
     Ok(Snapshot { header, sections })
 }
 
+/// A snapshot on a bad sector is a bad one, and another is used.
+fn unreadable(error: io::Error, path: &Path) -> SnapshotError {
+    match fault_of(&error) {
+        Some(reason) => SnapshotError::Bad(reason),
+        None => failed("read", path)(error).into(),
+    }
+}
+
 fn open(path: &Path) -> Result<(File, SnapshotHeader, Body), SnapshotError> {
     let file = directory::open_for_reading(path)?.ok_or(SnapshotError::Bad("the file is gone"))?;
-    let page = directory::read_page(&file, 0).map_err(failed("read", path))?;
+    let page = directory::read_page(&file, 0).map_err(|error| unreadable(error, path))?;
     let (header, body) = SnapshotHeader::from_page(&page).map_err(SnapshotError::Bad)?;
     if store::sequence_of(path) != Some(header.sequence) {
         return Err(SnapshotError::Bad("the name of the file is of another sequence than its header"));

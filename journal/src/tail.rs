@@ -3,10 +3,11 @@
 //! A tail reads no further than a watermark that it has seen, so it never meets the writing edge; `None` means "not
 //! yet". Damage before the watermark is an error.
 
-use super::directory::{self, FileError};
+use super::directory::{self, FileError, failed};
 use super::format::JournalId;
 use super::reader::{FrameRef, ReadError, Reader};
 use super::watermarks::{StoredWatermarks, Watermarks};
+use std::io;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
@@ -97,10 +98,17 @@ pub fn is_live(dir: &Path) -> Result<bool, FileError> {
     directory::writer_lives(dir)
 }
 
-/// The written watermark of the writer that is alive, if one is.
+/// The written watermark of the writer that is alive, if one is. While it recovers there is none yet, and nothing to be
+/// said of the journal.
 pub(crate) fn live_bound(dir: &Path) -> Result<Option<Sequence>, FileError> {
     if !directory::writer_lives(dir)? {
         return Ok(None);
     }
-    Ok(Some(StoredWatermarks::read(dir)?.map_or(Sequence::NONE, |stored| stored.written_through)))
+    let Some(stored) = StoredWatermarks::read(dir)? else {
+        let text =
+            "a daemon that starts is still recovering the journal; try again when it is up, or has ended";
+        let error = io::Error::new(io::ErrorKind::WouldBlock, text);
+        return Err(failed("read the watermarks of", dir)(error));
+    };
+    Ok(Some(stored.written_through))
 }

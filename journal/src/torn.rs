@@ -8,10 +8,12 @@
 use crate::compressed;
 use crate::directory::{self, FileError, failed};
 use crate::failpoint::{Failpoint, reach};
-use crate::format::{self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAMES_OFFSET, JournalId};
+use crate::format::{
+    self, ACTIVATION_OFFSET, ALIGNMENT, FRAME_HEADER_SIZE, FRAME_SIZE_MAX, FRAMES_OFFSET, JournalId,
+};
 use crate::reader::Place;
 use crate::retention::register;
-use crate::segment::{Opened, SegmentFile, is_damage, last_non_zero_unused};
+use crate::segment::{BAD_SECTOR, Opened, SegmentFile, is_damage, last_non_zero_unused};
 use crate::storage::File;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -138,6 +140,7 @@ pub(crate) fn remains(
             Opened::Segment(segment) if segment.header.journal == journal && number == expected => {
                 (ACTIVATION_OFFSET as u64, last_non_zero_unused(&segment)?)
             }
+            Opened::Bad(BAD_SECTOR) => return Err(bad_sector(dir, number)),
             Opened::Segment(_) | Opened::Bad(_) => {
                 let length = directory::length(&directory::stored_path(dir, number))?;
                 (0, Some(length.saturating_sub(1)))
@@ -147,6 +150,11 @@ pub(crate) fn remains(
         found.extend(last.map(|last| Remains { number, from, bytes: (last + 1).saturating_sub(from) }));
     }
     Ok(found)
+}
+
+/// What cannot be read is not known to be torn.
+fn bad_sector(dir: &Path, number: u64) -> FileError {
+    failed("read", &directory::stored_path(dir, number))(rustix::io::Errno::IO.into())
 }
 
 /// What is known to be durable beside the segments.
@@ -199,22 +207,27 @@ fn compressed(dir: &Path, sequence: Sequence) -> Result<Option<Witness>, FileErr
 /// The later good frame that knows `sequence`, if there is one.
 fn later_frame(dir: &Path, remains: &[Remains], sequence: Sequence) -> Result<Option<Witness>, FileError> {
     for part in remains {
-        let Opened::Segment(segment) = SegmentFile::open(dir, part.number)? else {
-            continue;
+        let segment = match SegmentFile::open(dir, part.number)? {
+            Opened::Segment(segment) => segment,
+            Opened::Bad(BAD_SECTOR) => return Err(bad_sector(dir, part.number)),
+            Opened::Bad(_) | Opened::Missing => continue,
         };
         let start = part.from.max(FRAMES_OFFSET as u64);
         let end = (part.from + part.bytes).next_multiple_of(ALIGNMENT as u64);
         // The last frame may end in zeros of its padding.
         let end = (end + FRAME_HEADER_SIZE as u64 + format::PLAIN_FRAME_SIZE_MAX as u64).min(segment.size());
-        let length = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
-        let mut bytes = vec![0; length];
-        match segment.content.read_at(&mut bytes, start) {
-            Err(error) if is_damage(&error) => continue,
-            read => read.map_err(failed("read", &segment.path))?,
-        };
-        if let Some((at, synced_through)) = find_frame(&bytes, part.number, sequence) {
-            let place = Place { segment: part.number, offset: start + at as u64 };
-            return Ok(Some(Witness::LaterFrame { place, synced_through }));
+        let mut bytes = vec![0; COPY_SIZE + FRAME_SIZE_MAX];
+        for at in (start..end).step_by(COPY_SIZE) {
+            let length = usize::try_from(end - at).map_or(bytes.len(), |left| left.min(bytes.len()));
+            let bytes = &mut bytes[..length];
+            let read = match segment.content.read_at(bytes, at) {
+                Err(error) if is_damage(&error) => continue,
+                read => read.map_err(failed("read", &segment.path))?,
+            };
+            if let Some((found, synced_through)) = find_frame(&bytes[..read], part.number, sequence) {
+                let place = Place { segment: part.number, offset: at + found as u64 };
+                return Ok(Some(Witness::LaterFrame { place, synced_through }));
+            }
         }
     }
     Ok(None)

@@ -214,8 +214,8 @@ impl Walker {
             self.buffer.forget();
         }
         let left = usize::try_from(self.segment.size() - self.offset).unwrap_or(usize::MAX);
-        if !self.fill(FRAME_HEADER_SIZE, left)? {
-            return Ok(Here::Bad(segment::UNREADABLE));
+        if let Some(fault) = self.fill(FRAME_HEADER_SIZE, left)? {
+            return Ok(Here::Bad(fault));
         }
         let start = self.buffer.at(self.offset, FRAME_HEADER_SIZE);
         if format::u32_at(start, 0) == 0 {
@@ -224,8 +224,8 @@ impl Walker {
         let Some(length) = format::plausible_length(start).filter(|length| *length <= left) else {
             return Ok(Here::Bad("the length of a frame is impossible"));
         };
-        if !self.fill(length, left)? {
-            return Ok(Here::Bad(segment::UNREADABLE));
+        if let Some(fault) = self.fill(length, left)? {
+            return Ok(Here::Bad(fault));
         }
         let frame = self.buffer.at(self.offset, length);
         Ok(match self.rules.check(frame) {
@@ -234,12 +234,26 @@ impl Walker {
         })
     }
 
-    /// Whether the bytes are there: those of a compressed segment may be damaged.
-    fn fill(&mut self, length: usize, left: usize) -> Result<bool, FileError> {
-        match self.buffer.fill(&self.segment.content, self.offset, length, left) {
-            Ok(()) => Ok(true),
-            Err(error) if segment::is_damage(&error) => Ok(false),
-            Err(error) => Err(failed("read", &self.segment.path)(error)),
+    /// Makes the bytes readable, or tells why they cannot be had: a compressed block is damaged, or a sector is bad.
+    fn fill(&mut self, length: usize, left: usize) -> Result<Option<&'static str>, FileError> {
+        let content = &self.segment.content;
+        let ahead = self.buffer.fill(content, self.offset, length, left);
+        // What is bad may be what would only have been read ahead.
+        let filled = ahead.or_else(|_| self.buffer.fill(content, self.offset, length, length));
+        match filled {
+            Ok(()) => Ok(None),
+            Err(error) => {
+                let fault = segment::fault_of(&error).map(Some);
+                fault.ok_or_else(|| failed("read", &self.segment.path)(error))
+            }
+        }
+    }
+
+    /// Whether something is behind the last frame of the segment.
+    fn has_more(&self) -> Result<Result<bool, &'static str>, FileError> {
+        match self.segment.last_non_zero(self.offset) {
+            Err(error) => segment::fault_of(&error.source).map(Err).ok_or(error),
+            Ok(found) => Ok(Ok(found.is_some())),
         }
     }
 
@@ -250,9 +264,10 @@ impl Walker {
         let bad =
             |offset: usize, reason| Some(Step::Bad(Place { segment: number, offset: offset as u64 }, reason));
         if self.alone {
-            return Ok(Some(match self.segment.last_non_zero(self.offset)? {
-                Some(_) if self.strict => Step::Bad(here, AFTER_THE_LAST),
-                Some(_) | None => Step::End(here),
+            return Ok(Some(match self.has_more()? {
+                Ok(true) if self.strict => Step::Bad(here, AFTER_THE_LAST),
+                Err(fault) if self.strict => Step::Bad(here, fault),
+                Ok(_) | Err(_) => Step::End(here),
             }));
         }
         let opened = SegmentFile::open(&self.dir, number)?;
@@ -265,8 +280,12 @@ impl Walker {
             self.refuse_if_let_go(number)?;
             return Ok(Some(Step::End(here)));
         }
-        if self.strict && self.segment.last_non_zero(self.offset)?.is_some() {
-            return Ok(Some(Step::Bad(here, AFTER_THE_LAST)));
+        if self.strict {
+            match self.has_more()? {
+                Ok(false) => {}
+                Ok(true) => return Ok(Some(Step::Bad(here, AFTER_THE_LAST))),
+                Err(fault) => return Ok(Some(Step::Bad(here, fault))),
+            }
         }
         let segment = match opened {
             Opened::Missing => return Ok(Some(Step::End(here))),

@@ -72,8 +72,8 @@ fn cut_segment(dir: &Path, work: &Path, last: &Usage, through: Sequence) -> Resu
         return Err(KeepError::refused(format!("segment {} cannot be read", last.number)));
     };
     let path = directory::segment_path(work, last.number);
-    compress::write_plain(&segment, &path)?;
     let from = end_of(dir, last.number, through)?;
+    compress::write_plain(&segment, from, &path)?;
     zero_behind(&path, from, segment.size())?;
     Ok(())
 }

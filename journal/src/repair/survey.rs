@@ -10,7 +10,7 @@ use crate::format::{
     FrameHeader, HEADER_COPY_OFFSET, JournalId, PAGE_SIZE, Page, SegmentHeader,
 };
 use crate::reader::Place;
-use crate::segment::{Content, Opened, SegmentFile, is_damage};
+use crate::segment::{Content, Opened, SegmentFile, fault_of};
 use crate::walk::{Step, Walker};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -106,14 +106,18 @@ pub(crate) fn open_any(dir: &Path, path: &Path, number: u64) -> Result<Option<Co
     if path == directory::segment_path(dir, number) {
         return Ok(Some(Content::Plain(file)));
     }
-    let opened = Compressed::open(file, number).map_err(failed("read", path))?;
-    Ok(opened.ok().map(|compressed| Content::Compressed(Box::new(compressed))))
+    match Compressed::open(file, number) {
+        Err(error) if fault_of(&error).is_none() => Err(failed("read", path)(error)),
+        opened => {
+            Ok(opened.ok().and_then(Result::ok).map(|compressed| Content::Compressed(Box::new(compressed))))
+        }
+    }
 }
 
 fn read_page(content: &Content, offset: usize) -> io::Result<Page> {
     let mut page = [0; PAGE_SIZE];
     match content.read_at(&mut page, offset as u64) {
-        Err(error) if !is_damage(&error) => Err(error),
+        Err(error) if fault_of(&error).is_none() => Err(error),
         Ok(_) | Err(_) => Ok(page),
     }
 }
@@ -146,20 +150,36 @@ fn fault_alone(
     }
 }
 
+/// Reads as much as there is, with zeros for the pages that cannot be read: they hold no frame, but what follows may.
+fn read_what_is_left(content: &Content, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    match content.read_at(bytes, offset) {
+        Err(error) if fault_of(&error).is_some() => {}
+        filled => return filled,
+    }
+    let mut filled = 0;
+    for page in bytes.chunks_mut(PAGE_SIZE) {
+        let read = match content.read_at(page, offset + filled as u64) {
+            Err(error) if fault_of(&error).is_some() => {
+                page.fill(0);
+                page.len()
+            }
+            read => read?,
+        };
+        filled += read;
+        if read < page.len() {
+            break;
+        }
+    }
+    Ok(filled)
+}
+
 /// Every frame that is good by itself, in the order of the file.
 fn frames(content: &Content, number: u64) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut window = vec![0; WINDOW_SIZE];
     let mut start = FRAMES_OFFSET as u64;
     loop {
-        let filled = match content.read_at(&mut window, start) {
-            // What cannot be read holds no frame; what follows may.
-            Err(error) if is_damage(&error) => {
-                window.fill(0);
-                WINDOW_SIZE
-            }
-            filled => filled?,
-        };
+        let filled = read_what_is_left(content, &mut window, start)?;
         let is_last = filled < WINDOW_SIZE;
         let end = if is_last { filled } else { WINDOW_SIZE - FRAME_SIZE_MAX };
         let mut at = 0;

@@ -70,6 +70,8 @@ struct State {
     failed: bool,
     /// It was one that only told that there is no room for a new file.
     full: bool,
+    /// It was a read, which may be tried again or done without.
+    read: bool,
     /// What a loss of power has left; nothing works any more.
     dead: Option<Vec<Vec<u8>>>,
 }
@@ -103,6 +105,7 @@ impl SimulatedDisk {
             operations: 0,
             failed: false,
             full: false,
+            read: false,
             dead: None,
         })))
     }
@@ -127,9 +130,14 @@ impl SimulatedDisk {
     }
 
     /// Whether it has, and it was more than a want of room for a new file, which a journal at work waits out.
-    pub(crate) fn must_be_told(&self) -> bool {
+    pub(crate) fn may_be_told(&self) -> bool {
         let state = self.state();
         state.failed && !state.full
+    }
+
+    /// Whether it may be told, and was no read.
+    pub(crate) fn must_be_told(&self) -> bool {
+        self.may_be_told() && !self.state().read
     }
 
     /// Whether power was lost.
@@ -194,6 +202,7 @@ impl State {
             Some((number, code)) if number == self.operations => {
                 self.failed = true;
                 self.full = kind == Kind::Allocate && code == ENOSPC;
+                self.read = kind == Kind::Read;
                 // Only what takes space can lack it.
                 Err(error(if kind == Kind::Read || kind == Kind::Sync { EIO } else { code }))
             }

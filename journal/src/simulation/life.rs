@@ -9,6 +9,7 @@ use crate::format::PLAIN_FRAME_SIZE_MAX;
 use crate::journal::{Journal, assemble};
 use crate::reader::{Frame, ReadError, Reader};
 use crate::recovery::{RecoverError, Recovered, recover};
+use crate::segment::BAD_SECTOR;
 use crate::storage::mounts;
 use crate::syncing::Progress;
 use std::path::Path;
@@ -168,7 +169,7 @@ impl World {
             Ok(recovered) => recovered,
             Err(error) => return self.refused(&error),
         };
-        if self.disk.has_failed() {
+        if self.disk.has_failed() && (!self.disk.may_be_told() || self.disk.must_be_told()) {
             return wrong("recovery went on after an operation failed");
         }
         self.tally.torn += u64::from(recovered.torn().is_some());
@@ -187,7 +188,9 @@ impl World {
     /// An error is right where the disk failed, and must tell of that and of nothing else.
     fn refused<T>(&self, error: &RecoverError) -> Lived<T> {
         match error {
-            RecoverError::File(_) if self.is_hurt() => Err(Ended::Stopped),
+            RecoverError::File(_) | RecoverError::Damaged { reason: BAD_SECTOR, .. } if self.is_hurt() => {
+                Err(Ended::Stopped)
+            }
             RecoverError::File(_)
             | RecoverError::Config { .. }
             | RecoverError::Locked { .. }
@@ -203,7 +206,9 @@ impl World {
     fn look_at(&mut self, recovered: &Recovered) -> Lived<()> {
         let frames = match recovered.frames().and_then(read) {
             Ok(frames) => frames,
-            Err(ReadError::File(_)) if self.is_hurt() => return Err(Ended::Stopped),
+            Err(ReadError::File(_) | ReadError::Damaged { reason: BAD_SECTOR, .. }) if self.is_hurt() => {
+                return Err(Ended::Stopped);
+            }
             Err(error) => return wrong(format!("recovery serves what cannot be read: {error}")),
         };
         self.model.check(&frames, recovered.next_sequence(), recovered.chain_head()).map_err(Ended::Wrong)?;
@@ -242,8 +247,9 @@ impl World {
         }
         self.model.acknowledged = self.model.acknowledged.max(marks.durable_through());
         let is_told = marks.failure().is_some();
-        if self.disk.must_be_told() != is_told {
-            return wrong(format!("an operation failed: {}; told: {is_told}", self.disk.must_be_told()));
+        let (may_be, must_be) = (self.disk.may_be_told(), self.disk.must_be_told());
+        if is_told && !may_be || must_be && !is_told {
+            return wrong(format!("an operation failed: {may_be}; told: {is_told}"));
         }
         if !went && !is_told {
             return wrong("a step failed for no reason");

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_journal::{
-    Dependant, DependantKind, RetentionPlan, RetentionRule, apply_retention, plan_retention,
-    remove_dependant, write_dependant,
+    Dependant, DependantKind, RetentionPlan, RetentionRule, apply_retention, hold, plan_retention,
+    remove_dependant,
 };
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
     if let Some(name) = &options.hold {
         plan_retention(dir, rule).with_context(context)?;
         let (name, kind, through) = (name.clone(), DependantKind::Hold, Sequence::NONE);
-        write_dependant(dir, &Dependant { name, kind, through, time: now })?;
+        patiently(|| hold(dir, &Dependant { name: name.clone(), kind, through, time: now }))?;
     }
     if let Some(name) = &options.release {
         ensure!(remove_dependant(dir, name)?, "nothing is held under the name {name}");
