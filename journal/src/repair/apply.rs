@@ -4,6 +4,7 @@
 //! there by the same scan that recovery uses, against the same witnesses. What is replaced keeps its bytes under
 //! `….damaged-<n>`. Each file is replaced by one rename; a repair that was cut short may be done again.
 
+use crate::descent::heads_agree;
 use crate::directory::{self, FileError, failed};
 use crate::durable::DurableFile;
 use crate::files;
@@ -11,7 +12,7 @@ use crate::first::FirstKept;
 use crate::format::{HEADS_ENTRY_SIZE, RECORDS_PER_BLOCK};
 use crate::keeper::{self, Keep, KeepError};
 use crate::repair::cut as cutting;
-use crate::repair::donor::{Donor, heads_agree};
+use crate::repair::donor::Donor;
 use crate::repair::rebuild::{self, Rebuilt};
 use crate::repair::{Diagnosis, Examined, examine};
 use crate::scan::{self, Scan, ScanOptions, Verdict};

@@ -3,9 +3,10 @@
 //! A donor is trusted only as far as it is whole itself and as its hash chain is that of the damaged journal.
 
 use crate::backup::set;
-use crate::chain::{Chain, ChainHead};
+use crate::chain::ChainHead;
+use crate::descent;
 use crate::directory;
-use crate::format::{Activation, JournalId, RECORDS_PER_BLOCK};
+use crate::format::{Activation, JournalId};
 use crate::keeper::KeepError;
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Scan, ScanOptions};
@@ -72,20 +73,12 @@ impl Donor {
         Sequence(self.scan.next_sequence.0.saturating_sub(1))
     }
 
-    /// The head through `sequence`, where a frame ends; `None` where it does not reach back or so far.
+    /// The head through `sequence`; `None` where it does not reach back or so far.
     pub(crate) fn head_at(&self, sequence: Sequence) -> Result<Option<ChainHead>, KeepError> {
-        let anchor = self.scan.anchor;
-        if sequence < anchor.through || sequence > self.through() {
+        if sequence > self.through() {
             return Ok(None);
         }
-        let mut chain = Chain::resume(anchor);
-        let numbers = self.scan.numbers.clone();
-        let options = ScanOptions { chain: false, bound: Some(sequence), from: None, payloads: false };
-        scan::scan(&self.dir, numbers, options, &mut |_, _, frame| {
-            chain.push(frame, |_| {});
-            ControlFlow::Continue(())
-        })?;
-        Ok(Some(chain.head()).filter(|head| head.through == sequence))
+        Ok(descent::head_at(&self.dir, &self.scan, sequence)?)
     }
 
     /// The frame that starts with `sequence`, if there is one.
@@ -128,19 +121,4 @@ impl Donor {
             }
         }
     }
-}
-
-/// Whether two passes know the same head of every block that both know.
-pub(crate) fn heads_agree(left: &Scan, right: &Scan, through: Sequence) -> bool {
-    heads(left, through).all(|(end, head)| {
-        let index = (end.0.saturating_sub(right.anchor.through.0) / RECORDS_PER_BLOCK).checked_sub(1);
-        let other = index.and_then(|index| right.heads.get(usize::try_from(index).ok()?));
-        other.is_none_or(|other| *other == head)
-    })
-}
-
-fn heads(scan: &Scan, through: Sequence) -> impl Iterator<Item = (Sequence, [u8; 32])> {
-    let anchor = scan.anchor.through.0;
-    let ends = (1_u64..).map(move |count| Sequence(anchor + count * RECORDS_PER_BLOCK));
-    ends.zip(scan.heads.iter().copied()).take_while(move |(end, _)| *end <= through)
 }

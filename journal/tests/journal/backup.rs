@@ -260,3 +260,38 @@ fn a_journal_that_was_restored_is_not_mixed_with_copies_of_what_it_was() {
     refused();
     assert!(backup(&again, &early, Rotation::default()).is_ok(), "it only went on from there");
 }
+
+/// As above, where what tells them apart lies behind the last whole block, in plain and in compressed segments.
+#[test]
+fn a_fork_in_the_last_block_of_the_newest_copy_is_refused() {
+    for is_long in [false, true] {
+        let (scratch, dir, to) = several(if is_long { 2_500 } else { 800 });
+        let again = scratch.path().join("again");
+        backup(&dir, &to, Rotation::default()).unwrap();
+        restore(&to, &again).unwrap();
+        let mut journal = open(config(&dir));
+        push_frames(&mut journal.writer, 400);
+        let last = journal.writer.close().unwrap().last_sequence;
+        let newest = backup(&dir, &to, Rotation::default()).unwrap().copy;
+        let mut journal = open(config(&again));
+        let other = frame(journal.writer.next_sequence().0, 3);
+        push(&mut journal.writer, &other);
+        push_frames(&mut journal.writer, 600);
+        let other = journal.writer.close().unwrap().last_sequence;
+        assert!(other > last && other.0 / 4_096 == last.0 / 4_096 && (last.0 > 4_096) == is_long, "{last}");
+        let rotation = Rotation { hourly: Some(1), ..Rotation::default() };
+        for is_compressed in [false, true] {
+            if is_compressed {
+                compress(&again, 3, &mut |_| {}).unwrap();
+                compress(&dir, 3, &mut |_| {}).unwrap();
+            }
+            let error = backup(&again, &to, rotation).unwrap_err();
+            assert!(error.to_string().contains("give another folder"), "{error}");
+            assert!(newest.exists());
+        }
+        let mut journal = open(config(&dir));
+        push_frames(&mut journal.writer, 10);
+        journal.writer.close().unwrap();
+        backup(&dir, &to, rotation).unwrap();
+    }
+}
