@@ -146,6 +146,60 @@ fn a_restored_copy_goes_on_and_nothing_is_written_over() {
     assert!(matches!(error, KeepError::Damaged { .. }) && !nowhere.exists(), "{error}");
 }
 
+/// What is not the name of a place that a directory can be renamed to is told before anything is copied.
+#[test]
+fn a_place_is_named_in_many_ways_and_what_cannot_be_taken_is_refused() {
+    let (scratch, dir, to) = several(300);
+    backup(&dir, &to, Rotation::default()).unwrap();
+    let names = |dir: &Path| {
+        let mut names: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    for name in ["slash/", "dot/.", "./inside", "empty"] {
+        let target = scratch.path().join(name);
+        if name == "empty" {
+            std::fs::create_dir(&target).unwrap();
+        }
+        restore(&to, &target).unwrap();
+        assert_eq!(verified(&target).1, verified(&dir).1, "{name}");
+    }
+    let empty = scratch.path().join("void");
+    std::fs::create_dir(&empty).unwrap();
+    std::os::unix::fs::symlink(&empty, scratch.path().join("link")).unwrap();
+    let before = names(scratch.path());
+    let (link, up) = (scratch.path().join("link/"), empty.join(".."));
+    let refused = [
+        (link.as_path(), "is a symbolic link"),
+        (&up, "has no name of its own"),
+        (Path::new("."), "has no name of its own"),
+        (Path::new("/"), "has no name of its own"),
+        (Path::new("/proc"), "is a mount point"),
+    ];
+    for (target, why) in refused {
+        let error = restore(&to, target).unwrap_err().to_string();
+        assert!(error.contains(&target.display().to_string()) && error.contains(why), "{error}");
+    }
+    assert_eq!(names(scratch.path()), before);
+}
+
+#[test]
+fn a_restore_that_fails_leaves_nothing_behind() {
+    const PATH_LENGTH_MAX: usize = 4_095;
+    let (scratch, dir, to) = several(10);
+    backup(&dir, &to, Rotation::default()).unwrap();
+    let mut deep = scratch.path().to_owned();
+    while deep.as_os_str().len() < PATH_LENGTH_MAX - 200 {
+        deep.push("x".repeat(100));
+    }
+    std::fs::create_dir_all(&deep).unwrap();
+    // The directory can be made, and no file in it.
+    let length = PATH_LENGTH_MAX - deep.as_os_str().len() - "/.restoring.tmp".len() - "/durabl".len();
+    let error = restore(&to, &deep.join("y".repeat(length))).unwrap_err();
+    assert!(matches!(&error, KeepError::File(error) if error.operation == "create"), "{error}");
+    assert_eq!(std::fs::read_dir(&deep).unwrap().count(), 0);
+}
+
 #[test]
 fn nonsense_is_refused_by_name() {
     let (scratch, dir, to) = several(20);
