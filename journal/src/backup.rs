@@ -25,6 +25,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
 
+/// By how much the name of a copy may be ahead of the clock before it is told: copies are made in a row, too.
+const AHEAD_MAX_SECONDS: u64 = 60;
+
 /// What a backup did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BackupReport {
@@ -93,7 +96,7 @@ pub fn backup(dir: &Path, to: &Path, rotation: Rotation) -> Result<BackupReport,
         refuse_fork(dir, &source, path, manifest)?;
     }
     copy_or_keep(dir, &set, &source, newest, &mut report)?;
-    report.removed = set.rotate(rotation)?;
+    report.removed = set.rotate(rotation, &report.copy)?;
     Ok(report)
 }
 
@@ -156,7 +159,14 @@ fn copy_or_keep(
             .inspect_err(|_| drop(files::remove_tree(&temporary)))?;
         match proven {
             Ok(()) => {
-                report.copy = set.publish(&temporary)?;
+                let (path, ahead) = set.publish(&temporary)?;
+                if ahead > AHEAD_MAX_SECONDS {
+                    report.notes.push(format!(
+                        "{} is named {ahead} s ahead of the clock, to be the newest; if the clock is right, rename the copies that are ahead",
+                        path.display()
+                    ));
+                }
+                report.copy = path;
                 return Ok(());
             }
             Err(reason) => {

@@ -123,6 +123,25 @@ fn rotation_removes_old_copies_and_keeps_the_newest() {
 }
 
 #[test]
+fn a_copy_that_was_just_made_is_the_newest_whatever_the_clock_says() {
+    let (scratch, dir, to) = several(300);
+    let rotation = Rotation { hourly: Some(1), ..Rotation::default() };
+    let ahead = to.join("20990101T000000Z");
+    std::fs::rename(backup(&dir, &to, rotation).unwrap().copy, &ahead).unwrap();
+    let mut journal = open(config(&dir));
+    push_frames(&mut journal.writer, 10);
+    journal.writer.close().unwrap();
+    let made = backup(&dir, &to, rotation).unwrap();
+    assert_eq!((&made.copy, &made.removed), (&to.join("20990101T000001Z"), &vec![ahead]));
+    assert!(made.notes.iter().any(|note| note.contains("ahead of the clock")), "{:?}", made.notes);
+    assert_eq!(restore(&to, &scratch.path().join("again")).unwrap().through, made.through);
+    // A directory that only has the name of a newer one.
+    std::fs::create_dir(to.join("20990101T000002Z")).unwrap();
+    let again = backup(&dir, &to, rotation).unwrap();
+    assert!(again.is_unchanged && again.copy == made.copy && made.copy.exists(), "{again:?}");
+}
+
+#[test]
 fn a_restored_copy_goes_on_and_nothing_is_written_over() {
     let (scratch, dir, to) = several(1_500);
     let made = backup(&dir, &to, Rotation::default()).unwrap();
