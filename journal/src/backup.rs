@@ -11,6 +11,7 @@ pub(crate) mod set;
 
 use self::set::{CopySet, Manifest, Rotation};
 use crate::chain::ChainHead;
+use crate::descent;
 use crate::directory::{self, FileError};
 use crate::durable::DurableFile;
 use crate::files;
@@ -23,6 +24,9 @@ use crate::watermarks::StoredWatermarks;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
+
+/// By how much the name of a copy may be ahead of the clock before it is told: copies are made in a row, too.
+const AHEAD_MAX_SECONDS: u64 = 60;
 
 /// What a backup did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,23 +93,30 @@ pub fn backup(dir: &Path, to: &Path, rotation: Rotation) -> Result<BackupReport,
     }
     let newest = set.newest(source.journal)?;
     if let Some((path, manifest)) = &newest {
-        refuse_fork(dir, &source, path, manifest.chain_head.through)?;
+        refuse_fork(dir, &source, path, manifest)?;
     }
     copy_or_keep(dir, &set, &source, newest, &mut report)?;
-    report.removed = set.rotate(rotation)?;
+    report.removed = set.rotate(rotation, &report.copy)?;
     Ok(report)
 }
 
 /// A journal that was restored or cut is another one from there on, under the same id: among the older copies, the rotation
 /// would take away what only they hold.
-fn refuse_fork(dir: &Path, source: &Scan, newest: &Path, copied: Sequence) -> Result<(), KeepError> {
-    let block = Sequence(copied.0 - copied.0 % RECORDS_PER_BLOCK);
-    let ours = (block.0.saturating_sub(source.anchor.through.0) / RECORDS_PER_BLOCK)
-        .checked_sub(1)
-        .and_then(|index| source.heads.get(usize::try_from(index).ok()?));
-    let theirs = heads::read(newest, source.journal)?.head_through(block);
-    let is_other = ours.zip(theirs).is_some_and(|(ours, theirs)| *ours != theirs);
-    if !is_other && copied < source.next_sequence {
+fn refuse_fork(dir: &Path, source: &Scan, newest: &Path, manifest: &Manifest) -> Result<(), KeepError> {
+    let copied = manifest.chain_head.through;
+    let is_same = copied < source.next_sequence
+        && match descent::head_at(dir, source, copied)? {
+            Some(head) => head == manifest.chain_head,
+            // Retention has let go what the head is of; those of whole blocks stay.
+            None => {
+                let block = Sequence(copied.0 - copied.0 % RECORDS_PER_BLOCK);
+                let (ours, theirs) = (&source.stored_heads, heads::read(newest, source.journal)?);
+                ours.head_through(block)
+                    .zip(theirs.head_through(block))
+                    .is_none_or(|(ours, theirs)| ours == theirs)
+            }
+        };
+    if is_same {
         return Ok(());
     }
     Err(KeepError::Refused(format!(
@@ -148,7 +159,14 @@ fn copy_or_keep(
             .inspect_err(|_| drop(files::remove_tree(&temporary)))?;
         match proven {
             Ok(()) => {
-                report.copy = set.publish(&temporary)?;
+                let (path, ahead) = set.publish(&temporary)?;
+                if ahead > AHEAD_MAX_SECONDS {
+                    report.notes.push(format!(
+                        "{} is named {ahead} s ahead of the clock, to be the newest; if the clock is right, rename the copies that are ahead",
+                        path.display()
+                    ));
+                }
+                report.copy = path;
                 return Ok(());
             }
             Err(reason) => {

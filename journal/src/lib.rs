@@ -36,6 +36,7 @@ mod compressed;
 mod config;
 mod crcs;
 mod crew;
+mod descent;
 mod directory;
 mod disk;
 mod durable;

@@ -5,11 +5,12 @@
 
 use crate::backup::set::{self, Manifest};
 use crate::chain::ChainHead;
-use crate::directory::{self, failed};
+use crate::directory::{self, FileError, failed};
 use crate::files;
 use crate::format::JournalId;
 use crate::keeper::KeepError;
 use crate::verify::{Depth, VerifyError, VerifyReport, verify_bytes};
+use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -30,17 +31,65 @@ pub struct RestoreReport {
 /// Restores `copy`, or the newest copy in the folder `copy`, as the journal `dir`.
 pub fn restore(copy: &Path, dir: &Path) -> Result<RestoreReport, KeepError> {
     let (copy, manifest) = find(copy)?;
-    if dir.exists() && !files::list(dir)?.is_empty() {
-        let text = format!("{} is not empty; restore into a new directory", dir.display());
-        return Err(KeepError::Refused(text));
-    }
-    let report = prove(&copy, manifest.chain_head)?;
+    let dir = &free_place(dir)?;
+    prove(&copy, manifest.chain_head)?;
     let mut temporary = dir.as_os_str().to_owned();
     temporary.push(".restoring.tmp");
     let temporary = PathBuf::from(temporary);
     files::remove_tree(&temporary)?;
-    directory::create_dir(&temporary)?;
-    for path in files::list(&copy)? {
+    let report = put_in_place(&copy, &temporary, dir, manifest.chain_head)
+        // What is not finished would keep the room that another try needs.
+        .inspect_err(|_| drop(files::remove_tree(&temporary)))?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        directory::sync_dir(parent)?;
+    }
+    let (journal, chain_head) = (manifest.journal, manifest.chain_head);
+    Ok(RestoreReport { copy, journal, through: report.last_sequence, chain_head })
+}
+
+/// The directory by a name that another can be renamed to: not there yet, or empty and where it stands.
+fn free_place(dir: &Path) -> Result<PathBuf, KeepError> {
+    let refused = |why: &str| {
+        let dir = dir.display();
+        Err(KeepError::Refused(format!("the directory to restore into, {dir}, {why}")))
+    };
+    // Without a slash or a dot at its end.
+    let place: PathBuf = dir.components().collect();
+    if place.file_name().is_none() {
+        return refused("has no name of its own; give the path of a new directory");
+    }
+    match std::fs::symlink_metadata(&place) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(place),
+        Err(error) => return Err(failed("look at", &place)(error).into()),
+        Ok(found) if found.is_symlink() => {
+            return refused("is a symbolic link; give the path of a new directory where it leads to");
+        }
+        Ok(_) => {}
+    }
+    if is_mount_point(&place)? {
+        return refused("is a mount point, which nothing can be renamed to; give a new directory in it");
+    }
+    if !files::list(&place)?.is_empty() {
+        return refused("is not empty; restore into a new directory");
+    }
+    Ok(place)
+}
+
+fn is_mount_point(dir: &Path) -> Result<bool, FileError> {
+    rustix::fs::statx(rustix::fs::CWD, dir, AtFlags::empty(), StatxFlags::empty())
+        .map(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+        .map_err(|error| failed("look at", dir)(error.into()))
+}
+
+/// Copies into `temporary`, proves what is there, and gives it its name.
+fn put_in_place(
+    copy: &Path,
+    temporary: &Path,
+    dir: &Path,
+    head: ChainHead,
+) -> Result<VerifyReport, KeepError> {
+    directory::create_dir(temporary)?;
+    for path in files::list(copy)? {
         let name = files::name_of(&path);
         let is_left =
             [directory::BACKUP, directory::LOCK, directory::KEEPER, directory::WATERMARKS].contains(&name);
@@ -48,17 +97,11 @@ pub fn restore(copy: &Path, dir: &Path) -> Result<RestoreReport, KeepError> {
             files::copy_allocated(&path, &temporary.join(name))?;
         }
     }
-    directory::sync_dir(&temporary)?;
-    prove(&temporary, manifest.chain_head)?;
-    if dir.exists() {
-        std::fs::remove_dir(dir).map_err(failed("remove", dir))?;
-    }
-    files::rename(&temporary, dir)?;
-    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        directory::sync_dir(parent)?;
-    }
-    let (journal, chain_head) = (manifest.journal, manifest.chain_head);
-    Ok(RestoreReport { copy, journal, through: report.last_sequence, chain_head })
+    directory::sync_dir(temporary)?;
+    let report = prove(temporary, head)?;
+    // An empty directory gives way.
+    files::rename(temporary, dir)?;
+    Ok(report)
 }
 
 /// The copy that is meant: the directory itself, or the newest in it.

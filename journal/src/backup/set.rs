@@ -1,7 +1,7 @@
 //! A folder of copies: their names, what each says of itself, and which of them stay.
 //!
 //! A copy is a directory that is named by the time it was made, in UTC: `20241121T033000Z`. Anything else in the folder
-//! is left alone. The newest copy always stays.
+//! is left alone. The newest copy always stays. A copy gets a name behind all others, whatever the clock says.
 
 use crate::chain::{ChainHead, Head};
 use crate::directory::{self, FileError, failed};
@@ -165,23 +165,28 @@ impl CopySet {
         Ok(path)
     }
 
-    /// Gives a copy that is whole its name.
-    pub(crate) fn publish(&self, temporary: &Path) -> Result<PathBuf, FileError> {
-        let times = now()..now() + NAMES_TRIED_MAX;
-        let free = times.map(|time| self.folder.join(name_of(time))).find(|path| !path.exists());
-        let path = free.unwrap_or_else(|| self.folder.join(name_of(now())));
+    /// Gives a copy that is whole its name, which is behind those of all others: where the clock was set back, it is still the
+    /// newest. Gives by how many seconds the name is ahead of the clock, too.
+    pub(crate) fn publish(&self, temporary: &Path) -> Result<(PathBuf, u64), FileError> {
+        let now = now();
+        let newest = copies(&self.folder)?.last().map_or(0, |(time, _)| *time);
+        let first = now.max(newest + 1);
+        let free = (first..first + NAMES_TRIED_MAX).find(|time| !self.folder.join(name_of(*time)).exists());
+        let time = free.unwrap_or(first);
+        let path = self.folder.join(name_of(time));
         files::rename(temporary, &path)?;
         directory::sync_dir(&self.folder)?;
-        Ok(path)
+        Ok((path, time - now))
     }
 
-    /// Removes the copies that `rotation` does not keep, oldest first.
-    pub(crate) fn rotate(&self, rotation: Rotation) -> Result<Vec<PathBuf>, FileError> {
+    /// Removes the copies that `rotation` does not keep, oldest first, and never `made`.
+    pub(crate) fn rotate(&self, rotation: Rotation, made: &Path) -> Result<Vec<PathBuf>, FileError> {
         let copies = copies(&self.folder)?;
         let times: Vec<u64> = copies.iter().map(|(time, _)| *time).collect();
         let keeps = rotation.keeps(&times, now());
         let mut removed = Vec::new();
-        for ((_, path), _) in copies.into_iter().zip(keeps).filter(|(_, keep)| !keep) {
+        let goes = |((_, path), keep): &((u64, PathBuf), bool)| !keep && path != made;
+        for ((_, path), _) in copies.into_iter().zip(keeps).filter(goes) {
             // Under a temporary name first, so that half a copy never looks like one.
             let temporary = directory::temporary_path(&path);
             files::rename(&path, &temporary)?;

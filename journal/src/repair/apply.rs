@@ -4,6 +4,7 @@
 //! there by the same scan that recovery uses, against the same witnesses. What is replaced keeps its bytes under
 //! `….damaged-<n>`. Each file is replaced by one rename; a repair that was cut short may be done again.
 
+use crate::descent::{self, heads_agree};
 use crate::directory::{self, FileError, failed};
 use crate::durable::DurableFile;
 use crate::files;
@@ -11,7 +12,7 @@ use crate::first::FirstKept;
 use crate::format::{HEADS_ENTRY_SIZE, RECORDS_PER_BLOCK};
 use crate::keeper::{self, Keep, KeepError};
 use crate::repair::cut as cutting;
-use crate::repair::donor::{Donor, heads_agree};
+use crate::repair::donor::Donor;
 use crate::repair::rebuild::{self, Rebuilt};
 use crate::repair::{Diagnosis, Examined, examine};
 use crate::scan::{self, Scan, ScanOptions, Verdict};
@@ -60,6 +61,7 @@ pub fn repair_from(dir: &Path, from: &Path, apply: bool) -> Result<RepairReport,
         return Ok(report);
     }
     let mut donor = Donor::open(from)?;
+    refuse_itself(dir, &donor)?;
     if examined.scan.usage.is_empty() {
         // Not even the beginning is known; the copy may tell.
         examined = examine(dir, Some(&donor))?;
@@ -71,11 +73,9 @@ pub fn repair_from(dir: &Path, from: &Path, apply: bool) -> Result<RepairReport,
     let rebuilt = rebuild::rebuild(dir, &work.path, &examined, &mut donor)?;
     if let Some(sequence) = rebuilt.lacking {
         return Err(KeepError::Refused(format!(
-            "record {sequence} is damaged and the copy {} holds {} to {}; give a copy that has it, or cut; \
-             nothing was changed",
+            "record {sequence} is damaged and the copy {} {}; give a copy that has it, or cut; nothing was changed",
             donor.dir.display(),
-            donor.scan.first_sequence,
-            donor.through()
+            donor.extent()
         )));
     }
     link_beside(dir, &work.path, &examined, &donor)?;
@@ -177,6 +177,18 @@ impl Drop for Work {
     }
 }
 
+/// Nothing can be proven by itself.
+fn refuse_itself(dir: &Path, donor: &Donor) -> Result<(), KeepError> {
+    let real = |path: &Path| path.canonicalize().map_err(failed("look at", path));
+    if real(dir)? == real(&donor.dir)? {
+        return Err(KeepError::Refused(format!(
+            "the copy {} is the journal itself; give a second copy, or cut; nothing was changed",
+            donor.dir.display()
+        )));
+    }
+    Ok(())
+}
+
 /// Whether the copy is of this journal: all that both know before the damage is the same.
 fn check_descent(examined: &Examined, donor: &Donor) -> Result<(), KeepError> {
     let (scan, good) = (&examined.scan, examined.diagnosis.good_through);
@@ -260,8 +272,7 @@ fn prove(work: &Path, examined: &Examined, donor: &Donor) -> Result<(Scan, Vec<&
     let through = Sequence(scan.next_sequence.0.saturating_sub(1));
     let is_whole = !matches!(scan.verdict, Verdict::Damaged(_)) && through >= known;
     let is_covered = distrusted.is_empty() || donor.through() >= examined.diagnosis.findings[0].last_sequence;
-    let is_equal = heads_agree(&scan, &donor.scan, through.min(donor.through()));
-    if is_whole && is_covered && is_equal {
+    if is_whole && is_covered && is_equal(work, &scan, donor)? {
         return Ok((scan, distrusted));
     }
     let why =
@@ -270,6 +281,14 @@ fn prove(work: &Path, examined: &Examined, donor: &Donor) -> Result<(Scan, Vec<&
         "with what the copy {} has the journal would still not be whole: {why}; nothing was changed",
         donor.dir.display()
     )))
+}
+
+/// Whether what was made is, as far as it and the copy reach, what the copy holds.
+fn is_equal(made: &Path, scan: &Scan, donor: &Donor) -> Result<bool, KeepError> {
+    let through = Sequence(scan.next_sequence.0.saturating_sub(1)).min(donor.through());
+    let (ours, theirs) = (descent::head_at(made, scan, through)?, donor.head_at(through)?);
+    let ends_equal = ours.zip(theirs).is_none_or(|(ours, theirs)| ours == theirs);
+    Ok(ends_equal && heads_agree(scan, &donor.scan, through))
 }
 
 fn changes(

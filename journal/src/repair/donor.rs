@@ -1,14 +1,16 @@
 //! A second copy of a journal, to take frames from: another journal directory, a backup, or a folder of backups.
 //!
-//! A donor is trusted only as far as it is whole itself and as its hash chain is that of the damaged journal.
+//! A donor is trusted only as far as it is whole itself and as its hash chain is that of the damaged journal. Where its own
+//! chain is denied, nobody knows which frame is another: nothing counts behind the last head that agrees.
 
 use crate::backup::set;
-use crate::chain::{Chain, ChainHead};
+use crate::chain::{ChainHead, Head};
+use crate::descent;
 use crate::directory;
-use crate::format::{Activation, JournalId, RECORDS_PER_BLOCK};
+use crate::format::{Activation, JournalId};
 use crate::keeper::KeepError;
 use crate::reader::{Place, ReadError, Reader};
-use crate::scan::{self, Scan, ScanOptions};
+use crate::scan::{self, Damage, Scan, ScanOptions, Verdict};
 use crate::segment::{Activity, Opened, SegmentFile};
 use crate::tail;
 use std::ops::ControlFlow;
@@ -20,6 +22,7 @@ use tickwerk_domain::Sequence;
 pub(crate) struct Donor {
     pub(crate) dir: PathBuf,
     pub(crate) scan: Scan,
+    through: Sequence,
     reader: Option<Reader>,
     held: Option<Held>,
 }
@@ -49,7 +52,8 @@ impl Donor {
         let options =
             ScanOptions { chain: true, bound: tail::live_bound(&dir)?, from: None, payloads: false };
         let scan = scan::scan(&dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
-        Ok(Self { dir, scan, reader: None, held: None })
+        let through = trusted_through(&scan);
+        Ok(Self { dir, scan, through, reader: None, held: None })
     }
 
     pub(crate) fn is_of(&self, journal: JournalId) -> bool {
@@ -69,23 +73,28 @@ impl Donor {
 
     /// The last record that it can give.
     pub(crate) fn through(&self) -> Sequence {
-        Sequence(self.scan.next_sequence.0.saturating_sub(1))
+        self.through
     }
 
-    /// The head through `sequence`, where a frame ends; `None` where it does not reach back or so far.
+    /// What it can give, and why no more where it is damaged itself.
+    pub(crate) fn extent(&self) -> String {
+        let (first, through) = (self.scan.first_sequence, self.through);
+        let held =
+            if first <= through { format!("holds {first} to {through}") } else { "holds none".to_owned() };
+        match &self.scan.verdict {
+            Verdict::Damaged(damage) => {
+                format!("{held} and is damaged itself ({}: {})", damage.place, damage.reason)
+            }
+            Verdict::Whole | Verdict::Torn { .. } => held,
+        }
+    }
+
+    /// The head through `sequence`; `None` where it does not reach back or so far.
     pub(crate) fn head_at(&self, sequence: Sequence) -> Result<Option<ChainHead>, KeepError> {
-        let anchor = self.scan.anchor;
-        if sequence < anchor.through || sequence > self.through() {
+        if sequence > self.through() {
             return Ok(None);
         }
-        let mut chain = Chain::resume(anchor);
-        let numbers = self.scan.numbers.clone();
-        let options = ScanOptions { chain: false, bound: Some(sequence), from: None, payloads: false };
-        scan::scan(&self.dir, numbers, options, &mut |_, _, frame| {
-            chain.push(frame, |_| {});
-            ControlFlow::Continue(())
-        })?;
-        Ok(Some(chain.head()).filter(|head| head.through == sequence))
+        Ok(descent::head_at(&self.dir, &self.scan, sequence)?)
     }
 
     /// The frame that starts with `sequence`, if there is one.
@@ -114,7 +123,8 @@ impl Donor {
             };
             self.held = held;
         }
-        Ok(self.held.as_ref().filter(|held| held.first == sequence))
+        let is_trusted = |held: &&Held| held.first == sequence && held.next <= self.through.next();
+        Ok(self.held.as_ref().filter(is_trusted))
     }
 
     fn unreadable(&self, error: ReadError) -> KeepError {
@@ -130,17 +140,20 @@ impl Donor {
     }
 }
 
-/// Whether two passes know the same head of every block that both know.
-pub(crate) fn heads_agree(left: &Scan, right: &Scan, through: Sequence) -> bool {
-    heads(left, through).all(|(end, head)| {
-        let index = (end.0.saturating_sub(right.anchor.through.0) / RECORDS_PER_BLOCK).checked_sub(1);
-        let other = index.and_then(|index| right.heads.get(usize::try_from(index).ok()?));
-        other.is_none_or(|other| *other == head)
-    })
-}
-
-fn heads(scan: &Scan, through: Sequence) -> impl Iterator<Item = (Sequence, [u8; 32])> {
-    let anchor = scan.anchor.through.0;
-    let ends = (1_u64..).map(move |count| Sequence(anchor + count * RECORDS_PER_BLOCK));
-    ends.zip(scan.heads.iter().copied()).take_while(move |(end, _)| *end <= through)
+/// The last record that a copy can be believed: all that was read, unless a head that is stored beside the frames denies them.
+fn trusted_through(scan: &Scan) -> Sequence {
+    let read = Sequence(scan.next_sequence.0.saturating_sub(1));
+    // What is no good frame has a witness; a head needs none.
+    let Verdict::Damaged(Damage { witness: None, .. }) = scan.verdict else {
+        return read;
+    };
+    let told = |block: ChainHead| {
+        let heads = scan.stored_heads.head_through(block.through).map(Head);
+        let snapshots = scan.snapshots.iter().filter(move |of| of.block.through == block.through);
+        heads.into_iter().chain(snapshots.map(|of| of.block.head))
+    };
+    let agreeing = descent::block_heads(scan)
+        .take_while(|block| told(*block).all(|head| head == block.head))
+        .filter(|block| told(*block).next().is_some());
+    agreeing.last().map_or(scan.anchor.through, |block| block.through).min(read)
 }

@@ -29,7 +29,8 @@ pub(crate) fn findings(
         holes.push(None, diagnosis.known_through.next());
     }
     if holes.found.is_empty() {
-        let first_sequence = damage.sequence.max(start);
+        // A head says that some frame behind the last one that agrees is another, and not which.
+        let first_sequence = diagnosis.good_through.next().max(start);
         let block_end = Sequence(first_sequence.0.next_multiple_of(RECORDS_PER_BLOCK));
         holes.found.push(Finding {
             segment: damage.place.segment,

@@ -123,6 +123,25 @@ fn rotation_removes_old_copies_and_keeps_the_newest() {
 }
 
 #[test]
+fn a_copy_that_was_just_made_is_the_newest_whatever_the_clock_says() {
+    let (scratch, dir, to) = several(300);
+    let rotation = Rotation { hourly: Some(1), ..Rotation::default() };
+    let ahead = to.join("20990101T000000Z");
+    std::fs::rename(backup(&dir, &to, rotation).unwrap().copy, &ahead).unwrap();
+    let mut journal = open(config(&dir));
+    push_frames(&mut journal.writer, 10);
+    journal.writer.close().unwrap();
+    let made = backup(&dir, &to, rotation).unwrap();
+    assert_eq!((&made.copy, &made.removed), (&to.join("20990101T000001Z"), &vec![ahead]));
+    assert!(made.notes.iter().any(|note| note.contains("ahead of the clock")), "{:?}", made.notes);
+    assert_eq!(restore(&to, &scratch.path().join("again")).unwrap().through, made.through);
+    // A directory that only has the name of a newer one.
+    std::fs::create_dir(to.join("20990101T000002Z")).unwrap();
+    let again = backup(&dir, &to, rotation).unwrap();
+    assert!(again.is_unchanged && again.copy == made.copy && made.copy.exists(), "{again:?}");
+}
+
+#[test]
 fn a_restored_copy_goes_on_and_nothing_is_written_over() {
     let (scratch, dir, to) = several(1_500);
     let made = backup(&dir, &to, Rotation::default()).unwrap();
@@ -144,6 +163,60 @@ fn a_restored_copy_goes_on_and_nothing_is_written_over() {
     let nowhere = scratch.path().join("nowhere");
     let error = restore(&to, &nowhere).unwrap_err();
     assert!(matches!(error, KeepError::Damaged { .. }) && !nowhere.exists(), "{error}");
+}
+
+/// What is not the name of a place that a directory can be renamed to is told before anything is copied.
+#[test]
+fn a_place_is_named_in_many_ways_and_what_cannot_be_taken_is_refused() {
+    let (scratch, dir, to) = several(300);
+    backup(&dir, &to, Rotation::default()).unwrap();
+    let names = |dir: &Path| {
+        let mut names: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    for name in ["slash/", "dot/.", "./inside", "empty"] {
+        let target = scratch.path().join(name);
+        if name == "empty" {
+            std::fs::create_dir(&target).unwrap();
+        }
+        restore(&to, &target).unwrap();
+        assert_eq!(verified(&target).1, verified(&dir).1, "{name}");
+    }
+    let empty = scratch.path().join("void");
+    std::fs::create_dir(&empty).unwrap();
+    std::os::unix::fs::symlink(&empty, scratch.path().join("link")).unwrap();
+    let before = names(scratch.path());
+    let (link, up) = (scratch.path().join("link/"), empty.join(".."));
+    let refused = [
+        (link.as_path(), "is a symbolic link"),
+        (&up, "has no name of its own"),
+        (Path::new("."), "has no name of its own"),
+        (Path::new("/"), "has no name of its own"),
+        (Path::new("/proc"), "is a mount point"),
+    ];
+    for (target, why) in refused {
+        let error = restore(&to, target).unwrap_err().to_string();
+        assert!(error.contains(&target.display().to_string()) && error.contains(why), "{error}");
+    }
+    assert_eq!(names(scratch.path()), before);
+}
+
+#[test]
+fn a_restore_that_fails_leaves_nothing_behind() {
+    const PATH_LENGTH_MAX: usize = 4_095;
+    let (scratch, dir, to) = several(10);
+    backup(&dir, &to, Rotation::default()).unwrap();
+    let mut deep = scratch.path().to_owned();
+    while deep.as_os_str().len() < PATH_LENGTH_MAX - 200 {
+        deep.push("x".repeat(100));
+    }
+    std::fs::create_dir_all(&deep).unwrap();
+    // The directory can be made, and no file in it.
+    let length = PATH_LENGTH_MAX - deep.as_os_str().len() - "/.restoring.tmp".len() - "/durabl".len();
+    let error = restore(&to, &deep.join("y".repeat(length))).unwrap_err();
+    assert!(matches!(&error, KeepError::File(error) if error.operation == "create"), "{error}");
+    assert_eq!(std::fs::read_dir(&deep).unwrap().count(), 0);
 }
 
 #[test]
@@ -259,4 +332,39 @@ fn a_journal_that_was_restored_is_not_mixed_with_copies_of_what_it_was() {
     journal.writer.close().unwrap();
     refused();
     assert!(backup(&again, &early, Rotation::default()).is_ok(), "it only went on from there");
+}
+
+/// As above, where what tells them apart lies behind the last whole block, in plain and in compressed segments.
+#[test]
+fn a_fork_in_the_last_block_of_the_newest_copy_is_refused() {
+    for is_long in [false, true] {
+        let (scratch, dir, to) = several(if is_long { 2_500 } else { 800 });
+        let again = scratch.path().join("again");
+        backup(&dir, &to, Rotation::default()).unwrap();
+        restore(&to, &again).unwrap();
+        let mut journal = open(config(&dir));
+        push_frames(&mut journal.writer, 400);
+        let last = journal.writer.close().unwrap().last_sequence;
+        let newest = backup(&dir, &to, Rotation::default()).unwrap().copy;
+        let mut journal = open(config(&again));
+        let other = frame(journal.writer.next_sequence().0, 3);
+        push(&mut journal.writer, &other);
+        push_frames(&mut journal.writer, 600);
+        let other = journal.writer.close().unwrap().last_sequence;
+        assert!(other > last && other.0 / 4_096 == last.0 / 4_096 && (last.0 > 4_096) == is_long, "{last}");
+        let rotation = Rotation { hourly: Some(1), ..Rotation::default() };
+        for is_compressed in [false, true] {
+            if is_compressed {
+                compress(&again, 3, &mut |_| {}).unwrap();
+                compress(&dir, 3, &mut |_| {}).unwrap();
+            }
+            let error = backup(&again, &to, rotation).unwrap_err();
+            assert!(error.to_string().contains("give another folder"), "{error}");
+            assert!(newest.exists());
+        }
+        let mut journal = open(config(&dir));
+        push_frames(&mut journal.writer, 10);
+        journal.writer.close().unwrap();
+        backup(&dir, &to, rotation).unwrap();
+    }
 }

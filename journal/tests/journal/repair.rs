@@ -453,3 +453,57 @@ fn patch_in_place(path: &Path, offset: usize) {
     file.read_exact_at(&mut byte, offset as u64).unwrap();
     file.write_all_at(&[byte[0] ^ 4], offset as u64).unwrap();
 }
+
+/// Changes a record of frame `index` in a segment so that its checksum is right, and only the hash chain tells.
+fn falsify(dir: &Path, segment: u64, index: usize) {
+    patch(&segment_path(dir, segment), |bytes| {
+        let length = |bytes: &[u8], at: usize| bytes[at..at + 4].try_into().map(u32::from_le_bytes).unwrap();
+        let start = (0..index).fold(FRAMES_START, |at, _| at + length(bytes, at) as usize);
+        let end = start + length(bytes, start) as usize;
+        let frame = &mut bytes[start..end];
+        // The stream version of the first record, behind the header of the frame.
+        frame[64 + 24] ^= 1;
+        let before = [segment.to_le_bytes(), (frame.len() as u64).to_le_bytes()].concat();
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&before), &frame[8..]);
+        frame[4..8].copy_from_slice(&crc.to_le_bytes());
+    });
+}
+
+#[test]
+fn what_only_the_chain_denies_comes_from_a_good_copy_and_never_from_itself_or_its_like() {
+    let scene = Scene::new(100);
+    falsify(&scene.dir, 1, 20);
+    let like = scene.scratch.path().join("like");
+    std::fs::create_dir(&like).unwrap();
+    copy_dir(&scene.dir, &like);
+    let before = files(&like);
+    let refused = |from: &Path, why: &str| {
+        let error = repair_from(&scene.dir, from, true).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("nothing was changed"), "{error}");
+        assert!(before.iter().all(|(path, bytes)| {
+            let name = path.file_name().unwrap();
+            name == "KEEPER" || std::fs::read(scene.dir.join(name)).unwrap() == *bytes
+        }));
+    };
+    refused(&scene.dir, "is the journal itself; give a second copy");
+    refused(&like.join("../journal"), "is the journal itself");
+    refused(&like, "holds none and is damaged itself (segment 1 offset 16384: the chain differs");
+    let report = repair_from(&scene.dir, &scene.copy, true).unwrap();
+    assert_eq!(report.set_aside.len(), 1, "what denied the frame stays: {report:?}");
+    let (verified, seen) = verified(&scene.dir);
+    assert!(verified.first_difference.is_none() && seen == scene.records);
+}
+
+#[test]
+fn a_copy_that_its_own_chain_denies_gives_what_is_before() {
+    let scene = Scene::new(2_500);
+    let last = scene.segments();
+    falsify(&scene.copy, last - 1, 3);
+    let original = std::fs::read(scene.path(last - 1)).unwrap();
+    patch(&scene.path(last - 1), |bytes| bytes[FRAMES_START + 5_000] ^= 4);
+    let error = repair_from(&scene.dir, &scene.copy, true).unwrap_err().to_string();
+    assert!(error.contains("holds 1 to 4096 and is damaged itself"), "{error}");
+    std::fs::write(scene.path(last - 1), original).unwrap();
+    patch(&scene.path(1), |bytes| bytes[FRAMES_START + 5_000] ^= 4);
+    scene.assert_repaired("damage before what the chain of the copy denies");
+}

@@ -223,6 +223,30 @@ fn compressed_segments_go_too_and_a_copy_of_what_is_left_is_whole() {
 }
 
 #[test]
+fn copies_from_before_segments_went_are_followed_by_copies_of_what_is_left() {
+    let (scratch, to) = (scratch(), scratch());
+    let dir = scratch.path();
+    let (early, late) = (to.path().join("early"), to.path().join("late"));
+    closed(config(dir), 100);
+    backup(dir, &early, Rotation::default()).unwrap();
+    let mut journal = open(config(dir));
+    let frames = push_frames(&mut journal.writer, FRAMES);
+    journal.writer.close().unwrap();
+    backup(dir, &late, Rotation::default()).unwrap();
+    for index in [4_000, 4_500] {
+        snapshot(dir, frames[index].last().unwrap().envelope.sequence);
+    }
+    assert!(!going(&apply_retention(dir, RULE).unwrap()).is_empty());
+    let mut journal = open(config(dir));
+    push_frames(&mut journal.writer, 10);
+    journal.writer.close().unwrap();
+    for to in [early, late] {
+        let made = backup(dir, &to, Rotation::default()).unwrap();
+        assert_eq!(verified(&made.copy).1, verified(dir).1);
+    }
+}
+
+#[test]
 fn whoever_reads_while_segments_go_is_told_so_and_sees_no_damage() {
     let (dir, ends) = journal();
     snapshot(dir.path(), ends[4_900]);
