@@ -207,3 +207,46 @@ fn replicated_without_a_replicator_is_refused_at_the_start() {
     refused.expect_told(78, &["replicator", "Not A Name"]);
     assert!(!daemon.dir.exists(), "nothing was begun");
 }
+
+/// A kill switch with a reason that was never given before.
+fn switch(name: &str) -> Value {
+    json!({
+        "request_id": name, "op": "kill_switch.set", "account": "alice", "engaged": true, "reason": name,
+    })
+}
+
+#[test]
+fn a_kill_switch_with_a_new_reason_passes_a_full_gate() {
+    let full = [REPLICATED, &[("engine.egress_max", "7"), ("engine.egress_reserve", "3")]].concat();
+    let mut daemon = LiveDaemon::start_with(&live(), &full);
+    let dir = daemon.dir.clone();
+    let (mut asking, mut looking) = (Client::connect(&dir), Client::connect(&dir));
+    for name in ["a", "b", "c", "d"] {
+        asking.send(&order(name));
+    }
+    wait_for("the orders to wait", || (query(&mut looking)["in_flight"] == 4).then_some(()));
+    looking.ask_refused(&order("too many"), "engine_busy", "op");
+    // Its reason takes a place, too; of the last one that is left, the switch itself is worth more.
+    asking.send(&switch("first"));
+    wait_for("the first switch", || (query(&mut looking)["in_flight"] == 6).then_some(()));
+    asking.send(&switch("second"));
+    wait_for("the second switch", || (query(&mut looking)["in_flight"] == 7).then_some(()));
+    looking.ask_refused(&switch("third"), "engine_busy", "op");
+    let mark = ReplicatedMark::attach(&dir, "standby").expect("a daemon that awaits it");
+    wait_for("the answers", || {
+        commit(&mark);
+        (query(&mut looking)["in_flight"] == 0).then_some(())
+    });
+    for name in ["a", "b", "c", "d"] {
+        let reply = asking.reply();
+        assert_eq!((&reply["request_id"], &reply["ok"]), (&json!(name), &json!(true)), "{reply}");
+    }
+    for (name, kept) in [("first", Value::Null), ("second", json!(false))] {
+        let reply = asking.reply();
+        assert_eq!((&reply["request_id"], &reply["ok"]), (&json!(name), &json!(true)), "{reply}");
+        let result = &reply["result"];
+        assert_eq!((&result["engaged"], &result["reason_kept"]), (&json!(true), &kept), "{reply}");
+    }
+    daemon.kill();
+    reexecute(&dir);
+}

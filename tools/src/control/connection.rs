@@ -78,6 +78,8 @@ pub(crate) struct Waiting {
     pub(crate) request: Value,
     /// Why it is refused, where only that is journaled.
     pub(crate) fault: Option<Fault>,
+    /// Whether the reason that it gives, if it gives one, is journaled with it.
+    pub(crate) is_reason_kept: bool,
     /// When it was read.
     pub(crate) asked: Instant,
 }

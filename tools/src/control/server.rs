@@ -348,11 +348,14 @@ impl Server {
                 }
             }
         }
-        if let Asked::Command(command) = asked
-            && let Err(fault) = self.send_with_reason(token, ticket, command, reason)
-        {
-            return self.reply(token, answer::line(&id, None, None, Err(fault)));
-        }
+        let sent = match asked {
+            Asked::Command(command) => self.send_with_reason(token, ticket, command, reason),
+            Asked::Query(_) => Ok(true),
+        };
+        let is_reason_kept = match sent {
+            Ok(is_kept) => is_kept,
+            Err(fault) => return self.reply(token, answer::line(&id, None, None, Err(fault))),
+        };
         if let Some(connection) = self.connections.get_mut(&token) {
             connection.replies.push_back(Reply::Waiting(Waiting {
                 ticket,
@@ -360,6 +363,7 @@ impl Server {
                 acknowledge,
                 request: object,
                 fault: None,
+                is_reason_kept,
                 asked: Instant::now(),
             }));
             if let Asked::Query(query) = asked {
@@ -393,10 +397,15 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    let outcome = match waiting.fault.take() {
+                    let mut outcome = match waiting.fault.take() {
                         Some(fault) => Err(fault),
                         None => answer::of_frame(frame, &waiting.request, dictionary),
                     };
+                    if let Ok(result) = &mut outcome
+                        && !waiting.is_reason_kept
+                    {
+                        result["reason_kept"] = json!(false);
+                    }
                     let line = answer::line(
                         &waiting.id,
                         Some(frame.records()[0].envelope.sequence),

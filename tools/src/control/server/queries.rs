@@ -106,9 +106,8 @@ impl Server {
                 self.known.learn(&about, place);
             }
             let checked = place.map_or(Ok(()), |place| about.check(&place, &self.door.names));
-            // None of these commands has a reason.
             let sent = match checked {
-                Ok(()) => self.send_with_reason(token, ticket, command, None),
+                Ok(()) => self.send(token, ticket, command),
                 Err(fault) => self.refuse_found(token, ticket, fault),
             };
             if let Err(fault) = sent
@@ -127,6 +126,6 @@ impl Server {
         let Some(waiting) = waiting else { return Ok(()) };
         let Some(record) = refused(&waiting.request, &self.door.names, &fault) else { return Err(fault) };
         waiting.fault = Some(fault);
-        self.send_with_reason(token, ticket, record.into(), None)
+        self.send(token, ticket, record.into())
     }
 }
