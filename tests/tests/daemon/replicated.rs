@@ -250,3 +250,42 @@ fn a_kill_switch_with_a_new_reason_passes_a_full_gate() {
     daemon.kill();
     reexecute(&dir);
 }
+
+#[test]
+fn clients_that_hang_up_give_their_places_back_while_the_replicator_is_away() {
+    let mut daemon = LiveDaemon::start_with(&live(), REPLICATED);
+    let dir = daemon.dir.clone();
+    let (mut looking, mut listening) = (Client::connect(&dir), Client::connect(&dir));
+    // One that has said all and still listens keeps its place.
+    listening.send(&order("listening"));
+    listening.end();
+    // Together with the other two they are all that there is room for.
+    let leaving: Vec<Client> = (0..62).map(|_| Client::connect(&dir)).collect();
+    for (number, mut client) in leaving.into_iter().enumerate() {
+        client.send(&order(&format!("left-{number}")));
+    }
+    let mut switching = wait_for("room for another", || {
+        let mut client = Client::try_connect(&dir)?;
+        // One for which there is no room may be closed already.
+        let is_sent = client.try_send(&[json!({ "op": "query.watermarks" })]);
+        (is_sent && client.try_reply()?["ok"] == true).then_some(client)
+    });
+    switching.send(&switch("left alone"));
+    // All that they sent is decided, and the switch with its reason.
+    wait_for("the switch", || (query(&mut looking)["in_flight"] == 65).then_some(()));
+    let connections = || {
+        let shown = looking.ask_ok(&json!({ "op": "query.metrics" }));
+        (shown["connections"] == 3).then_some(())
+    };
+    wait_for("the end of the others", connections);
+    let mark = ReplicatedMark::attach(&dir, "standby").expect("a daemon that awaits it");
+    wait_for("the answers", || {
+        commit(&mark);
+        (query(&mut looking)["in_flight"] == 0).then_some(())
+    });
+    assert_eq!(listening.reply()["request_id"], "listening");
+    assert_eq!(listening.next(), None);
+    assert_eq!(switching.reply()["result"]["engaged"], true);
+    daemon.kill();
+    assert_eq!(crate::clients::accepted(&dir).len(), 63);
+}

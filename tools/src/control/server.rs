@@ -252,6 +252,10 @@ impl Server {
                 } else if let Some(connection) = self.connections.get_mut(&event.token().0) {
                     connection.is_readable |=
                         event.is_readable() || event.is_read_closed() || event.is_error();
+                    // One that has only said all still listens.
+                    if event.is_write_closed() || event.is_error() {
+                        connection.hang_up();
+                    }
                 }
             }
             let mut moved = self.read_all();
@@ -434,12 +438,13 @@ impl Server {
 
     fn flush_all(&mut self) -> bool {
         let watermarks = &self.door.watermarks;
+        let released = released_through(watermarks, self.door.acknowledge);
         let has_reached = |acknowledge, through| answered_through(watermarks, acknowledge) >= through;
         let mut moved = false;
         let (checked, acknowledged) = (&mut self.checked, &mut self.acknowledged);
         self.connections.retain(|_, connection| {
             moved |= connection.flush(has_reached, acknowledged);
-            let is_done = connection.is_done();
+            let is_done = connection.is_done(released);
             if let Some((ticket, _)) = connection.query.filter(|_| is_done) {
                 checked.remove(&ticket);
             }
