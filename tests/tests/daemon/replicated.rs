@@ -50,6 +50,11 @@ fn an_answer_waits_until_the_replicator_has_committed() {
     assert_eq!(query(&mut looking)["replicated_through"], 0);
     assert_eq!(query(&mut looking)["in_flight"], 1, "it is not told");
     assert_eq!(query(&mut looking)["replicator"], "standby");
+    for op in ["query.watermarks", "query.metrics"] {
+        let shown = looking.ask(&json!({ "op": op }));
+        assert!(shown["sequence"].as_u64() >= Some(decided), "{shown}");
+        assert_ne!(shown["watermark"], "replicated", "nothing is yet: {shown}");
+    }
     // Less than all of it is not enough.
     mark.publish(Sequence(1)).expect("it is durable");
     assert_eq!(query(&mut looking)["in_flight"], 1, "it is not told");
@@ -60,6 +65,8 @@ fn an_answer_waits_until_the_replicator_has_committed() {
     });
     let reply = asking.reply();
     assert_eq!((&reply["ok"], &reply["watermark"]), (&json!(true), &json!("replicated")), "{reply}");
+    let shown = looking.ask(&json!({ "op": "query.orders" }));
+    assert_eq!((&shown["ok"], &shown["watermark"]), (&json!(true), &json!("replicated")), "{shown}");
     assert!(marks(&dir).replicated_through.0 >= decided);
     // It never falls, and never passes what is durable.
     mark.publish(Sequence(1)).expect("it is durable");

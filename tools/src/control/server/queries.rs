@@ -1,6 +1,7 @@
 //! Queries, and commands that wait until the follower has told where the order is that they are about.
 
 use super::Server;
+use crate::config::Acknowledge;
 use crate::control::answer::{self, Outcome};
 use crate::control::connection::{Reply, Waiting};
 use crate::control::known_orders::About;
@@ -64,12 +65,21 @@ impl Server {
     }
 
     fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, outcome: Outcome) {
-        let acknowledge = self.door.acknowledge;
+        let reached = self.reached_by(at);
         if let Some(connection) = self.connections.get_mut(&token) {
             connection.settle(ticket, |waiting| {
-                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), outcome))
+                Reply::Ready(answer::line(&waiting.id, Some(at), Some(reached), outcome))
             });
         }
+    }
+
+    /// The level that `at` has reached, up to the daemon's own: figures of the journal wait for none, and a follower
+    /// begins with what was written before.
+    fn reached_by(&self, at: Sequence) -> Acknowledge {
+        let has_reached = |level: &Acknowledge| released_through(&self.door.watermarks, *level) >= at;
+        let levels = Acknowledge::WORDS.iter().rev().map(|(_, level)| *level);
+        let mut levels = levels.filter(|level| *level <= self.door.acknowledge);
+        levels.find(has_reached).unwrap_or(Acknowledge::Written)
     }
 
     /// Asks the follower for the order that a command is about; the connection waits with it.
