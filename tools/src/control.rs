@@ -4,6 +4,10 @@
 //! frame has reached the watermark that it asks for, which is never earlier than the daemon's own; replies of a
 //! connection come in the order of its requests. What a connection may have under way is bounded, and beyond that its
 //! bytes wait in the socket; what all of them may have under way is bounded by the pipeline's gate.
+//!
+//! `watermark` in a reply is a level that its `sequence` has reached: for a command the one that it waited for, for a
+//! query the highest, up to the daemon's own. State is shown once it has reached the daemon's own; `query.watermarks`,
+//! `query.metrics` and what was written before the daemon started wait for none.
 
 mod acknowledged;
 mod answer;

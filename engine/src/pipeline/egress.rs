@@ -31,7 +31,7 @@ pub enum Reply {
 pub enum AdmitKind {
     /// A new order: not the reserve.
     NewOrder,
-    /// A cancel, kill switch or trading halt: the reserve too, as it takes risk away.
+    /// A cancel, kill switch or trading halt, and the text of its reason: the reserve too, as it takes risk away.
     Cancel,
     /// Anything else: not the reserve.
     Other,

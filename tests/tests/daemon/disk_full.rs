@@ -2,7 +2,7 @@
 //!
 //! On an ext4 of 64 MB in a loop-mounted file, or on a small tmpfs where that is not allowed; the test says which.
 
-use crate::client::{Client, order};
+use crate::client::{Client, order, order_with, quote};
 use crate::fixture::{Bench, examples, tell, tell_skipped};
 use crate::live::LiveDaemon;
 use crate::process::{Process, reexecute, run, wait_for};
@@ -118,6 +118,20 @@ fn a_daemon_that_takes_orders_on_a_full_disk_is_found_out() {
     process.kill();
 }
 
+/// Gives alice a position that can be reduced; the order that did.
+fn open_position(client: &mut Client) -> Value {
+    quote(client, "BTCUSDT-PERP", "20000.0", "20000.1");
+    let terms = json!({
+        "instrument": "BTCUSDT-PERP", "order_type": "market", "time_in_force": "ioc", "price": null, "quantity": "0.2",
+    });
+    let opened = client.ask_ok(&order_with("opened", &terms));
+    wait_for("a position", || {
+        let shown = client.ask_ok(&json!({ "op": "query.positions", "account": "alice" }));
+        (!shown["positions"].as_array()?.is_empty()).then_some(())
+    });
+    opened["order_id"].clone()
+}
+
 #[test]
 fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -127,6 +141,7 @@ fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_r
     let mut daemon = LiveDaemon::start_in(disk.journal(), &text, &[]);
     let mut client = Client::connect(&daemon.dir);
     let first = client.ask_ok(&order("first"));
+    let opened = open_position(&mut client);
     // Of what was answered before, the next daemon must ask its follower.
     daemon.stop();
     daemon.start_again(&[]);
@@ -146,13 +161,29 @@ fn a_disk_that_fills_up_refuses_orders_takes_cancels_and_goes_on_when_there_is_r
         client.ask_ok(&json!({ "op": "order.cancel", "account": "alice", "client_order_id": name }));
     }
     client.ask_refused(&order("refused"), "disk_full", "op");
+    // What says that it only reduces is taken, and must do so.
+    let reducing = |name: &str, changes: &Value| {
+        let mut terms = json!({ "instrument": "BTCUSDT-PERP", "side": "sell", "price": "20500.0" });
+        terms.as_object_mut().expect("an object").extend(changes.as_object().expect("changes").clone());
+        order_with(name, &terms)
+    };
+    let more = reducing("more", &json!({ "quantity": "0.3", "reduce_only": true }));
+    client.ask_refused(&more, "reduce_only", "quantity");
+    client.ask_refused(&reducing("silent", &json!({ "quantity": "0.1" })), "disk_full", "op");
+    for terms in [json!({ "reduce_only": true }), json!({ "position_effect": "close" })] {
+        let mut terms = terms;
+        terms["quantity"] = json!("0.1");
+        let name = format!("reducing-{}", taken.len());
+        let reply = client.ask_ok(&reducing(&name, &terms));
+        taken.push((name, reply["order_id"].clone()));
+    }
     assert!(client.ask_ok(&json!({ "op": "query.orders", "account": "alice" }))["orders"].is_array());
     disk.make_room();
     let again = wait_for("room for an order", || {
         let reply = client.ask(&order("again"));
         (reply["ok"] == true).then(|| reply["result"]["order_id"].clone())
     });
-    taken.push(("again".to_owned(), again));
+    taken.extend([("again".to_owned(), again), ("opened".to_owned(), opened)]);
     daemon.wait_until_told("the disk of the journal is full; new orders are refused");
     daemon.wait_until_told("there is room on the disk again");
     daemon.stop();

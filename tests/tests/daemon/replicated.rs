@@ -50,6 +50,11 @@ fn an_answer_waits_until_the_replicator_has_committed() {
     assert_eq!(query(&mut looking)["replicated_through"], 0);
     assert_eq!(query(&mut looking)["in_flight"], 1, "it is not told");
     assert_eq!(query(&mut looking)["replicator"], "standby");
+    for op in ["query.watermarks", "query.metrics"] {
+        let shown = looking.ask(&json!({ "op": op }));
+        assert!(shown["sequence"].as_u64() >= Some(decided), "{shown}");
+        assert_ne!(shown["watermark"], "replicated", "nothing is yet: {shown}");
+    }
     // Less than all of it is not enough.
     mark.publish(Sequence(1)).expect("it is durable");
     assert_eq!(query(&mut looking)["in_flight"], 1, "it is not told");
@@ -60,6 +65,8 @@ fn an_answer_waits_until_the_replicator_has_committed() {
     });
     let reply = asking.reply();
     assert_eq!((&reply["ok"], &reply["watermark"]), (&json!(true), &json!("replicated")), "{reply}");
+    let shown = looking.ask(&json!({ "op": "query.orders" }));
+    assert_eq!((&shown["ok"], &shown["watermark"]), (&json!(true), &json!("replicated")), "{shown}");
     assert!(marks(&dir).replicated_through.0 >= decided);
     // It never falls, and never passes what is durable.
     mark.publish(Sequence(1)).expect("it is durable");
@@ -206,4 +213,86 @@ fn replicated_without_a_replicator_is_refused_at_the_start() {
     let refused = crate::process::run(daemon.arguments(&[("journal.replicator", "Not A Name")]));
     refused.expect_told(78, &["replicator", "Not A Name"]);
     assert!(!daemon.dir.exists(), "nothing was begun");
+}
+
+/// A kill switch with a reason that was never given before.
+fn switch(name: &str) -> Value {
+    json!({
+        "request_id": name, "op": "kill_switch.set", "account": "alice", "engaged": true, "reason": name,
+    })
+}
+
+#[test]
+fn a_kill_switch_with_a_new_reason_passes_a_full_gate() {
+    let full = [REPLICATED, &[("engine.egress_max", "7"), ("engine.egress_reserve", "3")]].concat();
+    let mut daemon = LiveDaemon::start_with(&live(), &full);
+    let dir = daemon.dir.clone();
+    let (mut asking, mut looking) = (Client::connect(&dir), Client::connect(&dir));
+    for name in ["a", "b", "c", "d"] {
+        asking.send(&order(name));
+    }
+    wait_for("the orders to wait", || (query(&mut looking)["in_flight"] == 4).then_some(()));
+    looking.ask_refused(&order("too many"), "engine_busy", "op");
+    // Its reason takes a place, too; of the last one that is left, the switch itself is worth more.
+    asking.send(&switch("first"));
+    wait_for("the first switch", || (query(&mut looking)["in_flight"] == 6).then_some(()));
+    asking.send(&switch("second"));
+    wait_for("the second switch", || (query(&mut looking)["in_flight"] == 7).then_some(()));
+    looking.ask_refused(&switch("third"), "engine_busy", "op");
+    let mark = ReplicatedMark::attach(&dir, "standby").expect("a daemon that awaits it");
+    wait_for("the answers", || {
+        commit(&mark);
+        (query(&mut looking)["in_flight"] == 0).then_some(())
+    });
+    for name in ["a", "b", "c", "d"] {
+        let reply = asking.reply();
+        assert_eq!((&reply["request_id"], &reply["ok"]), (&json!(name), &json!(true)), "{reply}");
+    }
+    for (name, kept) in [("first", Value::Null), ("second", json!(false))] {
+        let reply = asking.reply();
+        assert_eq!((&reply["request_id"], &reply["ok"]), (&json!(name), &json!(true)), "{reply}");
+        let result = &reply["result"];
+        assert_eq!((&result["engaged"], &result["reason_kept"]), (&json!(true), &kept), "{reply}");
+    }
+    daemon.kill();
+    reexecute(&dir);
+}
+
+#[test]
+fn clients_that_hang_up_give_their_places_back_while_the_replicator_is_away() {
+    let mut daemon = LiveDaemon::start_with(&live(), REPLICATED);
+    let dir = daemon.dir.clone();
+    let (mut looking, mut listening) = (Client::connect(&dir), Client::connect(&dir));
+    // One that has said all and still listens keeps its place.
+    listening.send(&order("listening"));
+    listening.end();
+    // Together with the other two they are all that there is room for.
+    let leaving: Vec<Client> = (0..62).map(|_| Client::connect(&dir)).collect();
+    for (number, mut client) in leaving.into_iter().enumerate() {
+        client.send(&order(&format!("left-{number}")));
+    }
+    let mut switching = wait_for("room for another", || {
+        let mut client = Client::try_connect(&dir)?;
+        // One for which there is no room may be closed already.
+        let is_sent = client.try_send(&[json!({ "op": "query.watermarks" })]);
+        (is_sent && client.try_reply()?["ok"] == true).then_some(client)
+    });
+    switching.send(&switch("left alone"));
+    // All that they sent is decided, and the switch with its reason.
+    wait_for("the switch", || (query(&mut looking)["in_flight"] == 65).then_some(()));
+    let connections = || {
+        let shown = looking.ask_ok(&json!({ "op": "query.metrics" }));
+        (shown["connections"] == 3).then_some(())
+    };
+    wait_for("the end of the others", connections);
+    let mark = ReplicatedMark::attach(&dir, "standby").expect("a daemon that awaits it");
+    wait_for("the answers", || {
+        commit(&mark);
+        (query(&mut looking)["in_flight"] == 0).then_some(())
+    });
+    assert_eq!(listening.reply()["request_id"], "listening");
+    assert_eq!(listening.next(), None);
+    assert_eq!(switching.reply()["result"]["engaged"], true);
+    daemon.kill();
+    assert_eq!(crate::clients::accepted(&dir).len(), 63);
 }

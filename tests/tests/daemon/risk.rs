@@ -335,3 +335,32 @@ fn a_strategy_that_is_killed_asks_for_nothing_more() {
     assert!(records_of(&daemon.dir, "order.submitted").is_empty());
     reexecute(&daemon.dir);
 }
+
+#[test]
+fn a_kill_switch_works_when_no_new_reason_can_be_kept() {
+    let mut daemon = LiveDaemon::start();
+    let mut client = Client::connect(&daemon.dir);
+    let switch = |engaged: bool, reason: &str| json!({ "op": "kill_switch.set", "account": "alice", "engaged": engaged, "reason": reason });
+    let mut count = 0;
+    let mut is_full = |client: &mut Client| {
+        // Some at a time share a sync.
+        let some: Vec<Value> =
+            (count..count + 64).map(|number| switch(number % 2 == 0, &format!("reason {number}"))).collect();
+        count += some.len();
+        assert!(count <= 8192, "the dictionary never fills up");
+        assert!(client.try_send(&some), "it lives");
+        let replies: Vec<Value> = some.iter().map(|_| client.reply()).collect();
+        assert!(replies.iter().all(|reply| reply["ok"] == true), "{replies:?}");
+        replies.iter().any(|reply| reply["result"]["reason_kept"] == false)
+    };
+    while !is_full(&mut client) {}
+    let without = client.ask_ok(&switch(true, "a new one"));
+    assert_eq!((&without["engaged"], &without["reason_kept"]), (&json!(true), &json!(false)));
+    let with = client.ask_ok(&switch(true, "reason 0"));
+    assert_eq!((&with["engaged"], &with["reason_kept"]), (&json!(true), &Value::Null));
+    // What takes no risk away can wait for a reason that is known.
+    let limit = json!({ "op": "limit.set", "limit": "open_orders", "value": "5", "reason": "a new one" });
+    client.ask_refused(&limit, "store_full", "reason");
+    daemon.stop();
+    reexecute(&daemon.dir);
+}

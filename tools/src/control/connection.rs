@@ -44,7 +44,27 @@ enum ClientState {
     Speaks,
     /// It has said all, and may still listen.
     HasSaidAll,
+    /// It has closed its socket and hears nothing; what it sent before may still be read.
+    HasHungUp {
+        /// Whether all of that was read.
+        is_read: bool,
+    },
     IsGone,
+}
+
+impl ClientState {
+    fn says_more(self) -> bool {
+        matches!(self, Self::Speaks | Self::HasHungUp { is_read: false })
+    }
+
+    /// Nothing more is read of it.
+    fn end(&mut self) {
+        *self = match *self {
+            Self::Speaks | Self::HasSaidAll => Self::HasSaidAll,
+            Self::HasHungUp { .. } => Self::HasHungUp { is_read: true },
+            Self::IsGone => Self::IsGone,
+        };
+    }
 }
 
 /// A client.
@@ -78,6 +98,8 @@ pub(crate) struct Waiting {
     pub(crate) request: Value,
     /// Why it is refused, where only that is journaled.
     pub(crate) fault: Option<Fault>,
+    /// Whether the reason that it gives, if it gives one, is journaled with it.
+    pub(crate) is_reason_kept: bool,
     /// When it was read.
     pub(crate) asked: Instant,
 }
@@ -129,7 +151,7 @@ impl Connection {
                 self.is_skipping = true;
                 return Some(Line::Bad(TOO_LONG));
             }
-            if !self.is_readable || self.client != ClientState::Speaks {
+            if !self.is_readable || !self.client.says_more() {
                 return self.last_line();
             }
             self.read_some();
@@ -139,14 +161,14 @@ impl Connection {
 
     /// What stands before the end of the input without a line end.
     fn last_line(&mut self) -> Option<Line> {
-        let is_last = self.client != ClientState::Speaks && !self.input.is_empty();
+        let is_last = !self.client.says_more() && !self.input.is_empty();
         is_last.then(|| as_line(&std::mem::take(&mut self.input)))
     }
 
     fn read_some(&mut self) {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
-            Ok(0) => self.client = ClientState::HasSaidAll,
+            Ok(0) => self.client.end(),
             Ok(count) => self.input.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -176,11 +198,18 @@ impl Connection {
         if let Reply::Waiting(waiting) = place { Some(waiting) } else { None }
     }
 
+    /// Nobody hears the replies any more.
+    pub(crate) fn hang_up(&mut self) {
+        self.client = match self.client {
+            ClientState::Speaks => ClientState::HasHungUp { is_read: false },
+            ClientState::HasSaidAll => ClientState::HasHungUp { is_read: true },
+            known @ (ClientState::HasHungUp { .. } | ClientState::IsGone) => known,
+        };
+    }
+
     /// Takes nothing more in.
     pub(crate) fn stop_reading(&mut self) {
-        if self.client == ClientState::Speaks {
-            self.client = ClientState::HasSaidAll;
-        }
+        self.client.end();
         self.input.clear();
     }
 
@@ -225,10 +254,14 @@ impl Connection {
     }
 
     /// Whether nothing more can come of it. Requests that are under way are decided all the same.
-    pub(crate) fn is_done(&self) -> bool {
+    ///
+    /// One that has hung up keeps its place while what it sent can be taken, and not to wait for what is not `released`.
+    pub(crate) fn is_done(&self, released: Sequence) -> bool {
         match self.client {
             ClientState::Speaks => false,
             ClientState::HasSaidAll => self.input.is_empty() && !self.is_busy(),
+            ClientState::HasHungUp { .. } if self.is_checking => self.seen_through > released,
+            ClientState::HasHungUp { is_read } => !self.has_room() || (is_read && self.input.is_empty()),
             ClientState::IsGone => true,
         }
     }

@@ -252,6 +252,10 @@ impl Server {
                 } else if let Some(connection) = self.connections.get_mut(&event.token().0) {
                     connection.is_readable |=
                         event.is_readable() || event.is_read_closed() || event.is_error();
+                    // One that has only said all still listens.
+                    if event.is_write_closed() || event.is_error() {
+                        connection.hang_up();
+                    }
                 }
             }
             let mut moved = self.read_all();
@@ -348,11 +352,14 @@ impl Server {
                 }
             }
         }
-        if let Asked::Command(command) = asked
-            && let Err(fault) = self.send_with_reason(token, ticket, command, reason)
-        {
-            return self.reply(token, answer::line(&id, None, None, Err(fault)));
-        }
+        let sent = match asked {
+            Asked::Command(command) => self.send_with_reason(token, ticket, command, reason),
+            Asked::Query(_) => Ok(true),
+        };
+        let is_reason_kept = match sent {
+            Ok(is_kept) => is_kept,
+            Err(fault) => return self.reply(token, answer::line(&id, None, None, Err(fault))),
+        };
         if let Some(connection) = self.connections.get_mut(&token) {
             connection.replies.push_back(Reply::Waiting(Waiting {
                 ticket,
@@ -360,6 +367,7 @@ impl Server {
                 acknowledge,
                 request: object,
                 fault: None,
+                is_reason_kept,
                 asked: Instant::now(),
             }));
             if let Asked::Query(query) = asked {
@@ -393,10 +401,15 @@ impl Server {
                 pipeline::Reply::Frame(frame) => {
                     let through = frame.last_sequence();
                     let reached = waiting.acknowledge.max(acknowledge);
-                    let outcome = match waiting.fault.take() {
+                    let mut outcome = match waiting.fault.take() {
                         Some(fault) => Err(fault),
                         None => answer::of_frame(frame, &waiting.request, dictionary),
                     };
+                    if let Ok(result) = &mut outcome
+                        && !waiting.is_reason_kept
+                    {
+                        result["reason_kept"] = json!(false);
+                    }
                     let line = answer::line(
                         &waiting.id,
                         Some(frame.records()[0].envelope.sequence),
@@ -425,12 +438,13 @@ impl Server {
 
     fn flush_all(&mut self) -> bool {
         let watermarks = &self.door.watermarks;
+        let released = released_through(watermarks, self.door.acknowledge);
         let has_reached = |acknowledge, through| answered_through(watermarks, acknowledge) >= through;
         let mut moved = false;
         let (checked, acknowledged) = (&mut self.checked, &mut self.acknowledged);
         self.connections.retain(|_, connection| {
             moved |= connection.flush(has_reached, acknowledged);
-            let is_done = connection.is_done();
+            let is_done = connection.is_done(released);
             if let Some((ticket, _)) = connection.query.filter(|_| is_done) {
                 checked.remove(&ticket);
             }

@@ -21,7 +21,7 @@ impl Server {
         };
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        if let Err(fault) = self.send_with_reason(token, ticket, record.into(), None) {
+        if let Err(fault) = self.send(token, ticket, record.into()) {
             return self.reply(token, answer::line(&id, None, None, Err(fault)));
         }
         if let Some(connection) = self.connections.get_mut(&token) {
@@ -31,32 +31,54 @@ impl Server {
                 acknowledge: self.door.acknowledge,
                 request: Value::Null,
                 fault: Some(fault),
+                is_reason_kept: true,
                 asked: Instant::now(),
             }));
         }
     }
 
-    /// Sends a command if there is room for it on the disk, and before it the text of a reason that has no number yet.
+    /// Sends a command if there is room for it on the disk, and before it the text of a reason that has no number yet;
+    /// says whether the reason, if there is one, is journaled with it.
+    ///
+    /// What takes risk away goes without its reason rather than not at all.
     pub(super) fn send_with_reason(
         &mut self,
         token: usize,
         ticket: u64,
         mut command: Command,
         reason: Option<String>,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         space::has_room(self.door.watermarks.space(), &command)?;
-        if let Some(text) = reason {
-            let number = match self.door.names.texts.get(&text) {
-                Some(known) => *known,
-                None => self.define(text)?,
-            };
-            give_reason(&mut command, number);
-        }
-        self.send(token, ticket, command)
+        let kind = AdmitKind::of(&command);
+        // The command's place comes first, so that its reason cannot take the last one.
+        self.admit(kind)?;
+        let number = reason.map(|text| self.number_of(text, kind));
+        let is_kept = match number {
+            None => true,
+            Some(Ok(number)) => {
+                give_reason(&mut command, number);
+                true
+            }
+            Some(Err(_)) if kind == AdmitKind::Cancel => false,
+            Some(Err(fault)) => {
+                self.door.admission.withdraw();
+                return Err(fault);
+            }
+        };
+        self.publish(token, ticket, command)?;
+        Ok(is_kept)
     }
 
-    /// Gives a text the next number.
-    fn define(&mut self, text: String) -> Result<TextId, Fault> {
+    /// Sends a command that has no reason if there is room for it on the disk.
+    pub(super) fn send(&mut self, token: usize, ticket: u64, command: Command) -> Result<(), Fault> {
+        self.send_with_reason(token, ticket, command, None).map(|_| ())
+    }
+
+    /// The number of a text; a new one passes the gate as the command that it is for.
+    fn number_of(&mut self, text: String, kind: AdmitKind) -> Result<TextId, Fault> {
+        if let Some(known) = self.door.names.texts.get(&text) {
+            return Ok(*known);
+        }
         let number = self.door.names.texts.values().map(|id| id.0).max().unwrap_or(0) + 1;
         let message =
             || format!("the dictionary holds {} texts; use one that was used before", TEXTS_MAX - 1);
@@ -66,19 +88,24 @@ impl Server {
         let text_id = TextId(number);
         let bytes = TextBytes::new(&text)
             .map_err(|error| Fault::new("invalid_value", "reason", json!(text), error.to_string()))?;
+        self.admit(kind)?;
         // Nobody waits for the reply of a definition.
-        self.send(NOBODY, 0, TextDefined { text_id, text: bytes }.into())?;
+        self.publish(NOBODY, 0, TextDefined { text_id, text: bytes }.into())?;
         self.door.names.texts.insert(text, text_id);
         Ok(text_id)
     }
 
-    /// Sends a command to the core, through the gate and the lane.
-    fn send(&mut self, token: usize, ticket: u64, command: Command) -> Result<(), Fault> {
-        let busy = |message: String| Fault::new("engine_busy", "op", Value::Null, message);
+    /// Takes a place in the gate, which [`Self::publish`] gives back where it fails.
+    fn admit(&self, kind: AdmitKind) -> Result<(), Fault> {
+        self.door.admission.try_admit(kind).map_err(|full| busy(full.to_string()))
+    }
+
+    /// Sends an admitted command to the core, through the lane.
+    fn publish(&mut self, token: usize, ticket: u64, command: Command) -> Result<(), Fault> {
         let Some(lane) = &mut self.lane else {
+            self.door.admission.withdraw();
             return Err(busy("the daemon is stopping; send again when it is back".to_owned()));
         };
-        self.door.admission.try_admit(AdmitKind::of(&command)).map_err(|full| busy(full.to_string()))?;
         let source_sequence = self.position + 1;
         let envelope = Envelope {
             source: SourceId::CONTROL,
@@ -97,4 +124,8 @@ impl Server {
         reach(Failpoint::RequestTaken);
         Ok(())
     }
+}
+
+fn busy(message: String) -> Fault {
+    Fault::new("engine_busy", "op", Value::Null, message)
 }

@@ -1,6 +1,7 @@
 //! Queries, and commands that wait until the follower has told where the order is that they are about.
 
 use super::Server;
+use crate::config::Acknowledge;
 use crate::control::answer::{self, Outcome};
 use crate::control::connection::{Reply, Waiting};
 use crate::control::known_orders::About;
@@ -64,12 +65,21 @@ impl Server {
     }
 
     fn settle_query(&mut self, token: usize, ticket: u64, at: Sequence, outcome: Outcome) {
-        let acknowledge = self.door.acknowledge;
+        let reached = self.reached_by(at);
         if let Some(connection) = self.connections.get_mut(&token) {
             connection.settle(ticket, |waiting| {
-                Reply::Ready(answer::line(&waiting.id, Some(at), Some(acknowledge), outcome))
+                Reply::Ready(answer::line(&waiting.id, Some(at), Some(reached), outcome))
             });
         }
+    }
+
+    /// The level that `at` has reached, up to the daemon's own: figures of the journal wait for none, and a follower
+    /// begins with what was written before.
+    fn reached_by(&self, at: Sequence) -> Acknowledge {
+        let has_reached = |level: &Acknowledge| released_through(&self.door.watermarks, *level) >= at;
+        let levels = Acknowledge::WORDS.iter().rev().map(|(_, level)| *level);
+        let mut levels = levels.filter(|level| *level <= self.door.acknowledge);
+        levels.find(has_reached).unwrap_or(Acknowledge::Written)
     }
 
     /// Asks the follower for the order that a command is about; the connection waits with it.
@@ -106,9 +116,8 @@ impl Server {
                 self.known.learn(&about, place);
             }
             let checked = place.map_or(Ok(()), |place| about.check(&place, &self.door.names));
-            // None of these commands has a reason.
             let sent = match checked {
-                Ok(()) => self.send_with_reason(token, ticket, command, None),
+                Ok(()) => self.send(token, ticket, command),
                 Err(fault) => self.refuse_found(token, ticket, fault),
             };
             if let Err(fault) = sent
@@ -127,6 +136,6 @@ impl Server {
         let Some(waiting) = waiting else { return Ok(()) };
         let Some(record) = refused(&waiting.request, &self.door.names, &fault) else { return Err(fault) };
         waiting.fault = Some(fault);
-        self.send_with_reason(token, ticket, record.into(), None)
+        self.send(token, ticket, record.into())
     }
 }

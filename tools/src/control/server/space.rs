@@ -1,8 +1,12 @@
 //! What is still taken while the disk of the journal is full.
+//!
+//! An order that says that it only reduces is: the core refuses it where it would do more, and takes from it what the
+//! position loses later. What would merely turn out to reduce is not, as only the core can tell.
 
 use crate::control::request::Fault;
 use serde_json::Value;
-use tickwerk_domain::Command;
+use tickwerk_domain::command::NewOrder;
+use tickwerk_domain::{Command, PositionEffect};
 use tickwerk_engine::pipeline::AdmitKind;
 use tickwerk_journal::{Fault as Broken, Space, has_fault};
 
@@ -13,11 +17,15 @@ pub(super) fn has_room(space: Space, command: &Command) -> Result<(), Fault> {
     }
     let is_taken = match space {
         Space::Ample => true,
-        Space::Reserve => AdmitKind::of(command) == AdmitKind::Cancel || is_report(command),
+        Space::Reserve => {
+            AdmitKind::of(command) == AdmitKind::Cancel || only_reduces(command) || is_report(command)
+        }
         Space::Exhausted => false,
     };
     let kept = match space {
-        Space::Ample | Space::Reserve => "cancels, switches and reports of venues are still taken",
+        Space::Ample | Space::Reserve => {
+            "cancels, switches, orders with reduce_only and reports of venues are still taken"
+        }
         Space::Exhausted => "nothing is taken until then",
     };
     let message = || {
@@ -26,6 +34,16 @@ pub(super) fn has_room(space: Space, command: &Command) -> Result<(), Fault> {
         )
     };
     if is_taken { Ok(()) } else { Err(Fault::new("disk_full", "op", Value::Null, message())) }
+}
+
+/// A new order that must not do more than reduce a position.
+fn only_reduces(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::NewOrder(
+            NewOrder { reduce_only: true, .. } | NewOrder { position_effect: PositionEffect::Close, .. }
+        )
+    )
 }
 
 /// What a venue has done, which nothing here can undo.
