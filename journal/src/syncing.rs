@@ -130,6 +130,7 @@ impl Syncing {
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         let mut last_sync = Instant::now();
         let mut last_mark = Instant::now();
+        self.wait(last_sync);
         while !self.requests.abandoned.load(Ordering::Acquire) {
             if last_mark.elapsed() >= MARK_INTERVAL {
                 self.mark_due = true;

@@ -7,11 +7,11 @@ use crate::backup::set;
 use crate::chain::{ChainHead, Head};
 use crate::descent;
 use crate::directory;
-use crate::format::{Activation, JournalId};
+use crate::format::{Activation, JournalId, UNKNOWN_FORMAT};
 use crate::keeper::KeepError;
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Scan, ScanOptions, Verdict};
-use crate::segment::{Activity, Opened, SegmentFile};
+use crate::segment::{Activity, BAD_SECTOR, Opened, SegmentFile};
 use crate::tail;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -143,10 +143,13 @@ impl Donor {
 /// The last record that a copy can be believed: all that was read, unless a head that is stored beside the frames denies them.
 fn trusted_through(scan: &Scan) -> Sequence {
     let read = Sequence(scan.next_sequence.0.saturating_sub(1));
-    // What is no good frame has a witness; a head needs none.
-    let Verdict::Damaged(Damage { witness: None, .. }) = scan.verdict else {
+    // What is no good frame has a witness, or cannot be told; a head needs none.
+    let Verdict::Damaged(Damage { witness: None, reason, .. }) = scan.verdict else {
         return read;
     };
+    if [BAD_SECTOR, UNKNOWN_FORMAT].contains(&reason) {
+        return read;
+    }
     let told = |block: ChainHead| {
         let heads = scan.stored_heads.head_through(block.through).map(Head);
         let snapshots = scan.snapshots.iter().filter(move |of| of.block.through == block.through);

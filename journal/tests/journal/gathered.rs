@@ -3,7 +3,7 @@
 use crate::support::*;
 use std::path::Path;
 use tickwerk_domain::Sequence;
-use tickwerk_journal::{Follow, Io, JournalConfig, Tail, recover};
+use tickwerk_journal::{Follow, Io, JournalConfig, Tail, inspect, recover};
 
 fn gathering(dir: &Path) -> JournalConfig {
     JournalConfig { io: Io::Pwrite, segment_size: 1024 * 1024, ..config(dir) }
@@ -46,4 +46,33 @@ fn both_ways_into_the_file_give_the_same_journal() {
         records_of(&read_all(&recovered))
     });
     assert!(frames[0] == mapped.0 && frames[0] == frames[1]);
+}
+
+#[test]
+fn a_segment_that_was_taken_into_use_and_got_no_frame_is_gone_on_with() {
+    let dir = scratch();
+    let config = || JournalConfig { segment_size: 256 * 1024, ..gathering(dir.path()) };
+    let mut journal = open(config());
+    while journal.watermarks().written_bytes() == 0 {
+        push_frames(&mut journal.writer, 1);
+        if journal.writer.next_sequence() > Sequence(1_500) {
+            journal.writer.request_sync().unwrap();
+        }
+    }
+    let last = Sequence(journal.writer.next_sequence().0 - 1);
+    // There is no room for it, so the next segment is activated; it is gathered and lost with the process.
+    let room = 240 * 1024 - journal.watermarks().written_bytes();
+    assert!((12_000..70_000).contains(&room), "{room} bytes are left");
+    let record = frame(last.next().0, 0).remove(0);
+    journal.writer.push_with_opaque(&record, &[7; 64 * 1024]).unwrap();
+    drop(journal);
+    let recovered = recover(config()).unwrap();
+    assert_eq!((recovered.next_sequence(), recovered.torn()), (last.next(), None));
+    let mut journal = recovered.open().unwrap();
+    push_frames(&mut journal.writer, 5);
+    journal.writer.close().unwrap();
+    let segments = inspect(dir.path()).unwrap().segments;
+    assert_eq!((segments[0].last_sequence, segments[1].first_sequence), (last, last.next()));
+    assert_eq!(segments[1].frames, 5);
+    assert_eq!(verified(dir.path()).0.first_difference, None);
 }

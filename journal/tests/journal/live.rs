@@ -1,6 +1,7 @@
 //! Readers beside a writer.
 
 use crate::support::*;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use tickwerk_domain::{Record, Sequence};
 use tickwerk_journal::{Follow, Reader, Tail, WatermarkState, inspect};
@@ -69,4 +70,20 @@ fn half_a_frame_is_invisible_and_gone_after_a_crash() {
     let recovered = tickwerk_journal::recover(config(dir.path())).unwrap();
     assert_eq!(recovered.next_sequence(), next[0].envelope.sequence);
     assert!(recovered.torn().is_some());
+}
+
+#[test]
+fn nothing_is_said_of_a_journal_while_a_start_recovers_it() {
+    let dir = scratch();
+    closed(config(dir.path()), 100);
+    let lock = std::fs::File::open(dir.path().join("LOCK")).unwrap();
+    lock.lock().unwrap();
+    std::fs::remove_file(dir.path().join("WATERMARKS")).unwrap();
+    let error = tickwerk_journal::verify(dir.path(), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(error.to_string().contains("cannot read the watermarks"), "{error}");
+    let why = std::error::Error::source(&error).map(ToString::to_string);
+    assert!(format!("{error} {why:?}").contains("still recovering"), "{error}: {why:?}");
+    drop(tickwerk_journal::diagnose(dir.path()).unwrap_err());
+    drop(lock);
+    assert_eq!(verified(dir.path()).0.frames, 100);
 }

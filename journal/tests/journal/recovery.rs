@@ -289,19 +289,46 @@ fn a_first_segment_that_cannot_be_read_is_named_by_every_reader() {
     assert!(Reader::open(dir.path(), Sequence(2_000)).unwrap().next().unwrap().is_some());
 }
 
+/// Gives a segment the header pages of a newer format.
+fn make_newer(path: &std::path::Path) {
+    patch(path, |content| {
+        for page in [0, 4_096] {
+            let page = &mut content[page..page + 4_096];
+            page[8..12].copy_from_slice(&3_u32.to_le_bytes());
+            let crc = crc32c::crc32c_append(crc32c::crc32c(&page[..12]), &page[16..]);
+            page[12..16].copy_from_slice(&crc.to_le_bytes());
+        }
+    });
+}
+
+#[test]
+fn a_last_segment_of_a_newer_format_is_no_torn_tail() {
+    let dir = scratch();
+    closed(config(dir.path()), 1_000);
+    let segments = inspect(dir.path()).unwrap().segments;
+    let last = segments.iter().rfind(|segment| segment.frames > 0).unwrap().number;
+    assert!(last > 1);
+    make_newer(&dir.path().join(format!("{last:012}.seg")));
+    // Nobody else knows what is in it.
+    for witness in ["durable", "HEADS"] {
+        std::fs::remove_file(dir.path().join(witness)).unwrap();
+    }
+    let before = files(dir.path());
+    let told = recover(config(dir.path())).unwrap_err().to_string();
+    assert!(told.contains("does not know") && told.ends_with("use a build that knows it"), "{told}");
+    let segments = |files: &[(std::path::PathBuf, Vec<u8>)]| {
+        let is_segment = |(path, _): &&(std::path::PathBuf, _)| path.extension().is_some();
+        files.iter().filter(is_segment).cloned().collect::<Vec<_>>()
+    };
+    assert!(segments(&before) == segments(&files(dir.path())), "nothing was changed");
+}
+
 #[test]
 fn a_journal_of_a_newer_format_is_refused_and_nobody_is_told_to_repair_it() {
     let dir = scratch();
     closed(config(dir.path()), 100);
     for (path, _) in files(dir.path()).iter().filter(|(path, _)| path.extension().is_some()) {
-        patch(path, |content| {
-            for page in [0, 4_096] {
-                let page = &mut content[page..page + 4_096];
-                page[8..12].copy_from_slice(&3_u32.to_le_bytes());
-                let crc = crc32c::crc32c_append(crc32c::crc32c(&page[..12]), &page[16..]);
-                page[12..16].copy_from_slice(&crc.to_le_bytes());
-            }
-        });
+        make_newer(path);
     }
     let told = recover(config(dir.path())).unwrap_err().to_string();
     assert!(told.contains("does not know") && told.ends_with("use a build that knows it"), "{told}");
