@@ -64,7 +64,7 @@ fn a_segment_that_was_taken_into_use_and_got_no_frame_is_gone_on_with() {
     let room = 240 * 1024 - journal.watermarks().written_bytes();
     assert!((12_000..70_000).contains(&room), "{room} bytes are left");
     let record = frame(last.next().0, 0).remove(0);
-    journal.writer.push_with_opaque(&record, &[7; 64 * 1024]).unwrap();
+    journal.writer.push_with_opaque(&record, &vec![7; 64 * 1024]).unwrap();
     drop(journal);
     let recovered = recover(config()).unwrap();
     assert_eq!((recovered.next_sequence(), recovered.torn()), (last.next(), None));
