@@ -166,15 +166,15 @@ fn recover_after(config: JournalConfig, from: Option<StartPoint>) -> Result<Reco
     Ok(Recovered { config, lock, scan, torn, durable, heads, marks })
 }
 
-/// Readers of other processes must not take the marks of a writer that died for those of this one.
-///
-/// The file stays: on a full disk there may be no room for another.
+/// Readers of other processes must not take the marks of a writer that died for those of this one, nor a replicator's
+/// page of that one be ours. The room is taken again at once: on a full disk somebody else would have it.
 fn forget_watermarks(dir: &Path) -> Result<(), FileError> {
     let path = dir.join(directory::WATERMARKS);
     if !directory::exists(&path) {
         return Ok(());
     }
-    directory::open_for_writing(&path)?.write_all_at(&[0; PAGE_SIZE], 0).map_err(failed("clear", &path))
+    directory::remove(&path)?;
+    directory::create_new(&path)?.write_all_at(&[0; PAGE_SIZE], 0).map_err(failed("write", &path))
 }
 
 /// Makes the first segment, unless something remembers a journal here.

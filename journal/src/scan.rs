@@ -466,19 +466,14 @@ impl Scan {
             self.verdict = unknown(reason);
             return Ok(());
         }
-        let remains = match torn::remains(dir, self.journal, place, &self.numbers) {
+        let looked = torn::remains(dir, self.journal, place, &self.numbers)
+            .and_then(|remains| Ok((torn::witness(dir, &self.known(), &remains, sequence)?, remains)));
+        let (witness, remains) = match looked {
             Err(error) if fault_of(&error.source) == Some(BAD_SECTOR) => {
                 self.verdict = unknown(BAD_SECTOR);
                 return Ok(());
             }
-            remains => remains?,
-        };
-        let witness = match torn::witness(dir, &self.known(), &remains, sequence) {
-            Err(error) if fault_of(&error.source) == Some(BAD_SECTOR) => {
-                self.verdict = unknown(BAD_SECTOR);
-                return Ok(());
-            }
-            witness => witness?,
+            looked => looked?,
         };
         self.verdict = if let Some(witness) = witness {
             damage(witness)
