@@ -20,7 +20,7 @@ use crate::heads::{self, HeadsFile};
 use crate::keeper::{self, Keep, KeepError};
 use crate::retention::register;
 use crate::scan::{self, Scan, ScanOptions, Usage, Verdict};
-use crate::watermarks::StoredWatermarks;
+use crate::tail;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tickwerk_domain::Sequence;
@@ -191,11 +191,7 @@ fn copy_or_keep(
 
 /// Reads the whole source, up to what is durable.
 fn look(dir: &Path) -> Result<Scan, KeepError> {
-    let mut bound = None;
-    if directory::writer_lives(dir)? {
-        let marks = StoredWatermarks::read(dir)?;
-        bound = Some(marks.map_or(Sequence::NONE, |marks| marks.durable_through));
-    }
+    let bound = tail::live_marks(dir)?.map(|marks| marks.durable_through);
     let options = ScanOptions { chain: true, bound, from: None, payloads: false };
     let numbers = directory::list_segments(dir)?;
     let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;

@@ -98,17 +98,18 @@ pub fn is_live(dir: &Path) -> Result<bool, FileError> {
     directory::writer_lives(dir)
 }
 
-/// The written watermark of the writer that is alive, if one is. While it recovers there is none yet, and nothing to be
-/// said of the journal.
+/// The written watermark of the writer that is alive, if one is.
 pub(crate) fn live_bound(dir: &Path) -> Result<Option<Sequence>, FileError> {
+    Ok(live_marks(dir)?.map(|marks| marks.written_through))
+}
+
+/// The watermarks of the writer that is alive, if one is. While it recovers there are none yet, and nothing to be said of
+/// the journal.
+pub(crate) fn live_marks(dir: &Path) -> Result<Option<StoredWatermarks>, FileError> {
     if !directory::writer_lives(dir)? {
         return Ok(None);
     }
-    let Some(stored) = StoredWatermarks::read(dir)? else {
-        let text =
-            "a daemon that starts is still recovering the journal; try again when it is up, or has ended";
-        let error = io::Error::new(io::ErrorKind::WouldBlock, text);
-        return Err(failed("read the watermarks of", dir)(error));
-    };
-    Ok(Some(stored.written_through))
+    let text = "a daemon that starts is still recovering the journal; try again when it is up, or has ended";
+    let none = || failed("read the watermarks of", dir)(io::Error::new(io::ErrorKind::WouldBlock, text));
+    StoredWatermarks::read(dir)?.map(Some).ok_or_else(none)
 }

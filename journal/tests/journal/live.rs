@@ -4,7 +4,7 @@ use crate::support::*;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use tickwerk_domain::{Record, Sequence};
-use tickwerk_journal::{Follow, Reader, Tail, WatermarkState, inspect};
+use tickwerk_journal::{Follow, Reader, Rotation, Tail, WatermarkState, backup, inspect};
 
 const FRAMES: usize = 4_000;
 
@@ -84,6 +84,9 @@ fn nothing_is_said_of_a_journal_while_a_start_recovers_it() {
     let why = std::error::Error::source(&error).map(ToString::to_string);
     assert!(format!("{error} {why:?}").contains("still recovering"), "{error}: {why:?}");
     drop(tickwerk_journal::diagnose(dir.path()).unwrap_err());
+    let copies = scratch();
+    let error = backup(dir.path(), &copies.path().join("copies"), Rotation::default()).unwrap_err();
+    assert!(format!("{error:?}").contains("still recovering"), "{error}");
     drop(lock);
     assert_eq!(verified(dir.path()).0.frames, 100);
 }
