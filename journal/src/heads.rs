@@ -144,3 +144,34 @@ impl HeadsFile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::disk::{ENOSPC, Plan, SimulatedDisk};
+    use crate::storage::mounts;
+    use std::sync::Arc;
+
+    const JOURNAL: JournalId = JournalId([7; 16]);
+
+    #[test]
+    fn heads_without_room_at_a_start_are_stored_with_those_that_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = SimulatedDisk::new(1);
+        mounts::mount(dir.path(), Arc::new(disk.clone()));
+        let heads = [[1; 32], [2; 32], [3; 32]];
+        drop(HeadsFile::open(dir.path(), JOURNAL, &StoredHeads::default(), 0, &heads[..1]).unwrap());
+        let stored = read(dir.path(), JOURNAL).unwrap();
+        // Opening is the first operation, and the entry that is missing the second.
+        disk.plan(Plan { fail: Some((2, ENOSPC)), ..Plan::NOTHING });
+        let mut file = HeadsFile::open(dir.path(), JOURNAL, &stored, 0, &heads[..2]).unwrap();
+        assert!(disk.has_failed());
+        assert_eq!(read(dir.path(), JOURNAL).unwrap().heads, [Some(heads[0])]);
+        assert!(file.append_if_room(&heads[2..]).unwrap());
+        assert_eq!(read(dir.path(), JOURNAL).unwrap().heads, heads.map(Some));
+        disk.plan(Plan { fail: Some((1, ENOSPC)), ..Plan::NOTHING });
+        assert!(!file.append_if_room(&[[4; 32]]).unwrap());
+        assert!(file.append_if_room(&[[4; 32]]).unwrap());
+        assert_eq!(read(dir.path(), JOURNAL).unwrap().heads.len(), 4);
+    }
+}

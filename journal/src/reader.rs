@@ -6,10 +6,10 @@
 
 use crate::directory::{self, FileError};
 use crate::durable;
-use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, JournalId, UNKNOWN_FORMAT};
+use crate::format::{self, FRAME_HEADER_SIZE, FrameHeader, JournalId};
 use crate::heads;
 use crate::schema::{self, SchemaError};
-use crate::segment::{Activity, BAD_SECTOR, Opened, SegmentFile};
+use crate::segment::{Activity, BAD_SECTOR, Opened, SegmentFile, is_untold};
 use crate::snapshot;
 use crate::torn::{self, Known};
 use crate::walk::{Step, Walker};
@@ -257,8 +257,7 @@ impl Reader {
         };
         // Before the bound there is a frame. Without a writer and so without a bound, this is the end or a torn tail,
         // unless somebody knows more.
-        let is_untold = [BAD_SECTOR, UNKNOWN_FORMAT].contains(&reason);
-        if self.bound.is_some() || is_untold || self.is_known(place, sequence)? {
+        if self.bound.is_some() || is_untold(reason) || self.is_known(place, sequence)? {
             return Err(ReadError::Damaged { place, sequence, reason });
         }
         Ok(None)

@@ -379,3 +379,25 @@ impl Recovered {
         Ok(Opening { config, lock, start, found, next_number, chain, durable, heads, marks })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compress::{COMPRESS_LEVEL_DEFAULT, compress};
+    use crate::simulation::bad_sector::journal_and_copy;
+
+    #[test]
+    fn segments_that_are_compressed_while_a_start_looks_stay_compressed() {
+        let (_scratch, dir, _) = journal_and_copy();
+        let options = ScanOptions { chain: true, bound: None, from: None, payloads: false };
+        let (scan, torn) = scan_and_cut(&dir, options).unwrap();
+        let mut compressed = Vec::new();
+        compress(&dir, COMPRESS_LEVEL_DEFAULT, &mut |segment| compressed.push(segment.number)).unwrap();
+        assert!(torn.is_none() && compressed.len() > 2);
+        lengthen_short(&dir, &scan).unwrap();
+        sync_kept(&dir, &scan).unwrap();
+        assert!(compressed.iter().all(|number| !directory::exists(&directory::segment_path(&dir, *number))));
+        let again = scan_and_cut(&dir, options).unwrap().0;
+        assert_eq!((again.next_sequence, again.chain.head()), (scan.next_sequence, scan.chain.head()));
+    }
+}

@@ -10,7 +10,7 @@ use crate::durable::{self, StoredMark};
 use crate::format::{ACTIVATION_OFFSET, FrameHeader, JournalId, RECORDS_PER_BLOCK, UNKNOWN_FORMAT};
 use crate::heads::{self, StoredHeads};
 use crate::reader::{Decoded, Place, ReadError};
-use crate::segment::{Activity, BAD_SECTOR, Opened, SegmentFile, fault_of};
+use crate::segment::{Activity, BAD_SECTOR, Opened, SegmentFile, fault_of, is_untold};
 use crate::snapshot::{self, SnapshotHeader};
 use crate::torn::{self, Known, Remains, Witness};
 use crate::walk::{Run, RunLimits, Step, Walker};
@@ -461,8 +461,7 @@ impl Scan {
         }
         self.note_unused(dir)?;
         let unknown = |reason| Verdict::Damaged(Damage { place, sequence, reason, witness: None });
-        if [BAD_SECTOR, UNKNOWN_FORMAT].contains(&reason) {
-            // Nobody can tell here what is there, so it is never taken for a torn tail.
+        if is_untold(reason) {
             self.verdict = unknown(reason);
             return Ok(());
         }

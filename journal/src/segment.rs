@@ -7,6 +7,7 @@ use crate::compressed::{Compressed, Info};
 use crate::directory::{self, FileError, failed};
 use crate::format::{
     self, ACTIVATION_OFFSET, Activation, FRAMES_OFFSET, HEADER_COPY_OFFSET, PAGE_SIZE, Page, SegmentHeader,
+    UNKNOWN_FORMAT,
 };
 use crate::storage::File;
 use std::io;
@@ -56,6 +57,11 @@ pub(crate) fn fault_of(error: &io::Error) -> Option<&'static str> {
         return Some(UNREADABLE);
     }
     (error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())).then_some(BAD_SECTOR)
+}
+
+/// Whether a reason says that nobody can tell here what is there, so that it is never taken for a torn tail.
+pub(crate) fn is_untold(reason: &str) -> bool {
+    [BAD_SECTOR, UNKNOWN_FORMAT].contains(&reason)
 }
 
 /// Whether an error says that compressed bytes are damaged.

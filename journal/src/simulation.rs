@@ -11,7 +11,7 @@
 //! TICKWERK_SEED=4711 cargo test -p tickwerk-journal --lib simulation::any_seed
 //! ```
 
-mod bad_sector;
+pub(crate) mod bad_sector;
 pub(crate) mod broken;
 pub(crate) mod disk;
 mod inode;

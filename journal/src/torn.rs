@@ -206,6 +206,7 @@ fn compressed(dir: &Path, sequence: Sequence) -> Result<Option<Witness>, FileErr
 
 /// The later good frame that knows `sequence`, if there is one.
 fn later_frame(dir: &Path, remains: &[Remains], sequence: Sequence) -> Result<Option<Witness>, FileError> {
+    let mut window = vec![0; COPY_SIZE + FRAME_SIZE_MAX];
     for part in remains {
         let segment = match SegmentFile::open(dir, part.number)? {
             Opened::Segment(segment) => segment,
@@ -216,10 +217,9 @@ fn later_frame(dir: &Path, remains: &[Remains], sequence: Sequence) -> Result<Op
         let end = (part.from + part.bytes).next_multiple_of(ALIGNMENT as u64);
         // The last frame may end in zeros of its padding.
         let end = (end + FRAME_HEADER_SIZE as u64 + format::PLAIN_FRAME_SIZE_MAX as u64).min(segment.size());
-        let mut bytes = vec![0; COPY_SIZE + FRAME_SIZE_MAX];
         for at in (start..end).step_by(COPY_SIZE) {
-            let length = usize::try_from(end - at).map_or(bytes.len(), |left| left.min(bytes.len()));
-            let bytes = &mut bytes[..length];
+            let length = usize::try_from(end - at).map_or(window.len(), |left| left.min(window.len()));
+            let bytes = &mut window[..length];
             let read = match segment.content.read_at(bytes, at) {
                 Err(error) if is_damage(&error) => continue,
                 read => read.map_err(failed("read", &segment.path))?,

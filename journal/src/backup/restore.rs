@@ -40,9 +40,7 @@ pub fn restore(copy: &Path, dir: &Path) -> Result<RestoreReport, KeepError> {
     let report = put_in_place(&copy, &temporary, dir, manifest.chain_head)
         // What is not finished would keep the room that another try needs.
         .inspect_err(|_| drop(files::remove_tree(&temporary)))?;
-    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        directory::sync_dir(parent)?;
-    }
+    directory::sync_dir(directory::parent_of(dir))?;
     let (journal, chain_head) = (manifest.journal, manifest.chain_head);
     Ok(RestoreReport { copy, journal, through: report.last_sequence, chain_head })
 }

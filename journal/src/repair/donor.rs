@@ -7,11 +7,11 @@ use crate::backup::set;
 use crate::chain::{ChainHead, Head};
 use crate::descent;
 use crate::directory;
-use crate::format::{Activation, JournalId, UNKNOWN_FORMAT};
+use crate::format::{Activation, JournalId};
 use crate::keeper::KeepError;
 use crate::reader::{Place, ReadError, Reader};
 use crate::scan::{self, Damage, Scan, ScanOptions, Verdict};
-use crate::segment::{Activity, BAD_SECTOR, Opened, SegmentFile};
+use crate::segment::{Activity, Opened, SegmentFile, is_untold};
 use crate::tail;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -147,7 +147,7 @@ fn trusted_through(scan: &Scan) -> Sequence {
     let Verdict::Damaged(Damage { witness: None, reason, .. }) = scan.verdict else {
         return read;
     };
-    if [BAD_SECTOR, UNKNOWN_FORMAT].contains(&reason) {
+    if is_untold(reason) {
         return read;
     }
     let told = |block: ChainHead| {

@@ -4,12 +4,14 @@ use crate::config::JournalConfig;
 use crate::directory;
 use crate::disk::Disk;
 use crate::format::PAGE_SIZE;
+use crate::inspect::inspect;
 use crate::mmap::Memory;
 use crate::recovery::{RecoverError, recover};
 use crate::repair::{apply::repair_cut, apply::repair_from, diagnose};
 use crate::scrub::{ScrubStep, Scrubber};
 use crate::segment::BAD_SECTOR;
 use crate::simulation::disk::EIO;
+use crate::snapshot::{Section, SnapshotError, SnapshotHeader, chain_at, read_snapshot, write_snapshot};
 use crate::storage::{File, Lock, LockKind, Mode, Storage, StoredFile, mounts};
 use crate::verify::verify;
 use std::io;
@@ -114,7 +116,7 @@ impl StoredFile for RottenFile {
 }
 
 /// A closed journal of several segments, and a copy of it.
-fn journal_and_copy() -> (tempfile::TempDir, PathBuf, PathBuf) {
+pub(crate) fn journal_and_copy() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let scratch = tempfile::tempdir().unwrap();
     let (dir, copy) = (scratch.path().join("journal"), scratch.path().join("copy"));
     let config = JournalConfig { segment_size: 64 * 1024, spare_segments: 1, ..JournalConfig::new(&dir) };
@@ -232,4 +234,33 @@ fn a_cut_keeps_everything_before_the_page() {
     mend(&dir);
     let kept = verify(&dir, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((kept.last_sequence, kept.first_difference), (good_through, None));
+}
+
+#[test]
+fn a_snapshot_with_a_page_that_cannot_be_read_is_a_bad_one() {
+    for page in [0, 1] {
+        let (_scratch, dir, _) = journal_and_copy();
+        let sequence = Sequence(RECORDS / 2);
+        let position = chain_at(&dir, sequence, None).unwrap().unwrap();
+        let header = SnapshotHeader {
+            journal: inspect(&dir).unwrap().journal,
+            sequence,
+            time_ns: TimeNs(9),
+            created: TimeNs(9),
+            frames: sequence.0,
+            digest: 1,
+            epoch: position.epoch,
+            rules_version: 1,
+            state_version: 1,
+            block: position.block,
+            head: position.head,
+        };
+        let sections = [Section { name: "engine".to_owned(), bytes: vec![1; PAGE_SIZE] }];
+        let path = write_snapshot(&dir, header, &sections).unwrap();
+        mounts::mount(&dir, Arc::new(Rotten { path: path.clone(), page }));
+        assert!(matches!(read_snapshot(&path), Err(SnapshotError::Bad(BAD_SECTOR))), "page {page}");
+        let report = verify(&dir, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!((report.records, report.first_difference), (RECORDS, None));
+        recover(JournalConfig::new(&dir)).unwrap();
+    }
 }

@@ -53,12 +53,10 @@ fn a_segment_that_was_taken_into_use_and_got_no_frame_is_gone_on_with() {
     let dir = scratch();
     let config = || JournalConfig { segment_size: 256 * 1024, ..gathering(dir.path()) };
     let mut journal = open(config());
-    while journal.watermarks().written_bytes() == 0 {
+    while journal.writer.next_sequence() <= Sequence(1_500) {
         push_frames(&mut journal.writer, 1);
-        if journal.writer.next_sequence() > Sequence(1_500) {
-            journal.writer.request_sync().unwrap();
-        }
     }
+    journal.writer.request_sync().unwrap();
     let last = Sequence(journal.writer.next_sequence().0 - 1);
     // There is no room for it, so the next segment is activated; it is gathered and lost with the process.
     let room = 240 * 1024 - journal.watermarks().written_bytes();

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tickwerk_domain::{Sequence, TimeNs};
 use tickwerk_journal::{
     Decision, Dependant, DependantKind, KeepError, ReadError, Reader, RetentionPlan, RetentionRule, Rotation,
-    Section, SnapshotHeader, VerifyError, apply_retention, backup, chain_at, compress, inspect,
+    Section, SnapshotHeader, VerifyError, apply_retention, backup, chain_at, compress, hold, inspect,
     list_dependants, plan_retention, recover_from, remove_dependant, verify, write_dependant, write_snapshot,
 };
 
@@ -138,6 +138,19 @@ fn every_dependant_and_every_hold_is_heeded_by_name() {
     write_dependant(dir.path(), &reader("postgres", ends[4_999])).unwrap();
     assert_eq!(going(&plan(dir.path())).len(), all);
     assert_eq!(list_dependants(dir.path()).unwrap().0, [reader("postgres", ends[4_999])]);
+}
+
+#[test]
+fn a_hold_is_not_told_while_a_retention_is_under_way() {
+    let (dir, _) = journal();
+    let case = Dependant { kind: DependantKind::Hold, ..reader("case-7", Sequence::NONE) };
+    let keeper = std::fs::File::create(dir.path().join("KEEPER")).unwrap();
+    keeper.lock().unwrap();
+    assert!(matches!(hold(dir.path(), &case), Err(KeepError::Busy { .. })));
+    assert!(list_dependants(dir.path()).unwrap().0.is_empty());
+    keeper.unlock().unwrap();
+    hold(dir.path(), &case).unwrap();
+    assert_eq!(list_dependants(dir.path()).unwrap().0, [case]);
 }
 
 #[test]
