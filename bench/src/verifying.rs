@@ -210,7 +210,7 @@ fn used(dir: &Path) -> Result<Vec<(PathBuf, u64)>, VerifyingError> {
 /// Verifies the journal; gives bytes, frames and records.
 fn prove(dir: &Path, depth: Depth) -> Result<(u64, u64, u64), VerifyingError> {
     let mut bytes = 0;
-    let report = verify_bytes(dir, depth, &mut |_, _, frame| {
+    let report = verify_bytes(dir, depth, &mut |_, frame| {
         bytes += frame.len() as u64;
         ControlFlow::Continue(())
     })?;

@@ -194,7 +194,7 @@ fn look(dir: &Path) -> Result<Scan, KeepError> {
     let bound = tail::live_marks(dir)?.map(|marks| marks.durable_through);
     let options = ScanOptions { chain: true, bound, from: None, payloads: false };
     let numbers = directory::list_segments(dir)?;
-    let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
+    let scan = scan::scan(dir, numbers, options, &mut |_, _| ControlFlow::Continue(()))?;
     match damage_of(&scan) {
         None => Ok(scan),
         Some((place, sequence, reason)) => Err(KeepError::Damaged {
@@ -222,7 +222,7 @@ fn prove(copy: &Path, source: &Scan) -> Result<Result<(), String>, KeepError> {
         return Ok(Err("it holds no segment".to_owned()));
     }
     let options = ScanOptions { chain: true, bound: None, from: None, payloads: false };
-    let scan = scan::scan(copy, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
+    let scan = scan::scan(copy, numbers, options, &mut |_, _| ControlFlow::Continue(()))?;
     if let Some((place, _, reason)) = damage_of(&scan) {
         return Ok(Err(format!("{place}: {reason}")));
     }

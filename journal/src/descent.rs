@@ -25,7 +25,7 @@ pub(crate) fn head_at(dir: &Path, scan: &Scan, sequence: Sequence) -> Result<Opt
     if sequence > through {
         let from = StartPoint { journal: scan.journal, sequence: through, block };
         let options = ScanOptions { chain: false, bound: Some(sequence), from: Some(from), payloads: false };
-        scan::scan(dir, scan.numbers.clone(), options, &mut |_, _, frame| {
+        scan::scan(dir, scan.numbers.clone(), options, &mut |_, frame| {
             chain.push(frame, |_| {});
             ControlFlow::Continue(())
         })?;

@@ -196,8 +196,9 @@ impl FrameHeader {
         put(frame, 56, &what.to_le_bytes());
     }
 
-    /// Reads the header of `frame`.
-    pub(crate) fn read(frame: &[u8]) -> Self {
+    /// Reads the header of `frame`, which has at least [`FRAME_HEADER_SIZE`] bytes.
+    #[inline]
+    pub fn read(frame: &[u8]) -> Self {
         let frame = &frame[..FRAME_HEADER_SIZE];
         Self {
             first_sequence: Sequence(u64_at(frame, 8)),
@@ -294,9 +295,9 @@ impl<'a> RawRecord<'a> {
 ///
 /// Lengths are bounded before they are used and padding must be zero; the error says what is wrong.
 pub(crate) fn split_record(rest: &[u8]) -> Result<(RawRecord<'_>, &[u8]), &'static str> {
-    let (_, end) = check_record(rest)?;
+    let (payload, _, end) = check_record(rest, 0)?;
     let header = RecordHeader::read(rest);
-    let (bytes, mut rest) = (&rest[..end], &rest[aligned(end)..]);
+    let (bytes, mut rest) = (&rest[..RECORD_HEADER_SIZE + payload.bytes.len()], &rest[end..]);
     let mut opaque = None;
     if header.flags & RECORD_FLAG_OPAQUE != 0 {
         let (content, after) = split_opaque(rest)?;
@@ -306,28 +307,40 @@ pub(crate) fn split_record(rest: &[u8]) -> Result<(RawRecord<'_>, &[u8]), &'stat
     Ok((RawRecord { header, bytes, opaque }, rest))
 }
 
-/// The payload of the record that starts `rest`, and where it ends.
+/// The payload of the record at `at` of a frame, its flags, and where its padding ends.
 #[inline]
-fn check_record(rest: &[u8]) -> Result<(PayloadRef<'_>, usize), &'static str> {
-    if rest.len() < RECORD_HEADER_SIZE {
+fn check_record(frame: &[u8], at: usize) -> Result<(PayloadRef<'_>, u8, usize), &'static str> {
+    let Some(header) = frame.get(at..at + RECORD_HEADER_SIZE) else {
         return Err("a record header does not fit its frame");
-    }
-    let word: [u8; 8] = bytes_at(rest, 0);
+    };
+    let word: [u8; 8] = bytes_at(header, 0);
     let [kind, flags, ..] = word;
     let length = usize::from(u16_at(&word, 6));
-    let end = RECORD_HEADER_SIZE + length;
-    if length > PAYLOAD_SIZE_MAX || rest.len() < aligned(end) {
+    let start = at + RECORD_HEADER_SIZE;
+    let end = start + aligned(length);
+    if length > PAYLOAD_SIZE_MAX || end > frame.len() {
         return Err("a payload is longer than its frame or than any payload");
     }
     if !matches!(kind, 1 | 2) || flags & !RECORD_FLAG_OPAQUE != 0 {
         return Err("a record has an unknown kind or flag");
     }
-    if !is_padding_zero(rest, end) {
+    if u128::from_le_bytes(bytes_at(frame, end - ALIGNMENT)) & PADDING[length % ALIGNMENT] != 0 {
         return Err("padding after a payload is not zero");
     }
     let (type_id, schema_version) = (u16_at(&word, 2), u16_at(&word, 4));
-    Ok((PayloadRef { kind, type_id, schema_version, bytes: &rest[RECORD_HEADER_SIZE..end] }, end))
+    Ok((PayloadRef { kind, type_id, schema_version, bytes: &frame[start..start + length] }, flags, end))
 }
+
+/// What of the last word of a payload is padding, by the bytes that are none; 0 for a whole word.
+const PADDING: [u128; ALIGNMENT] = {
+    let mut masks = [0; ALIGNMENT];
+    let mut used = 1;
+    while used < ALIGNMENT {
+        masks[used] = u128::MAX << (8 * used);
+        used += 1;
+    }
+    masks
+};
 
 /// What tells how a payload is to be read, and the payload.
 #[derive(Clone, Copy, Debug)]
@@ -353,13 +366,6 @@ fn split_opaque(rest: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     Ok((&rest[OPAQUE_HEADER_SIZE..end], &rest[after..]))
 }
 
-/// Whether what follows `end` up to the next aligned place is zero; `bytes` reach so far.
-#[inline]
-fn is_padding_zero(bytes: &[u8], end: usize) -> bool {
-    let over = end % ALIGNMENT;
-    over == 0 || u128::from_le_bytes(bytes_at(bytes, end - over)) >> (8 * over) == 0
-}
-
 /// The length word of a frame that starts `bytes`, if a frame of that length may stand there at all.
 pub(crate) fn plausible_length(bytes: &[u8]) -> Option<usize> {
     let length = usize::try_from(u32_at(bytes, 0)).ok()?;
@@ -380,17 +386,17 @@ pub(crate) fn check_frame(segment: u64, frame: &[u8]) -> Result<FrameHeader, &'s
     if frame_crc(segment, length, frame) != u32_at(frame, 4) {
         return Err("checksum of a frame differs");
     }
-    let header = FrameHeader::read(frame);
-    check_content(&header, frame, |_| true).map(|_| header)
+    check_content(frame, |_| true).map(|_| FrameHeader::read(frame))
 }
 
-/// Checks a frame by itself but for its checksum, and whether all payloads are readable; `header` is its own.
-#[inline]
+/// Checks a frame by itself but for its checksum, and whether all payloads are readable.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a fifteenth of the time of a walk goes to calls otherwise")]
 pub(crate) fn check_content(
-    header: &FrameHeader,
     frame: &[u8],
     is_readable: impl Fn(PayloadRef<'_>) -> bool,
 ) -> Result<bool, &'static str> {
+    let header = FrameHeader::read(frame);
     if header.flags & !FRAME_FLAG_SEAL != 0 {
         return Err("a frame has an unknown flag");
     }
@@ -402,21 +408,20 @@ pub(crate) fn check_content(
     {
         return Err("a frame has an impossible number of records");
     }
-    let mut rest = &frame[FRAME_HEADER_SIZE..];
+    let mut at = FRAME_HEADER_SIZE;
     let mut all_readable = true;
     for index in 0..header.record_count {
-        let (record, end) = check_record(rest)?;
+        let (record, flags, end) = check_record(frame, at)?;
         if (record.kind == 1) != (index == 0) {
             return Err("a frame is not a command and its events");
         }
         all_readable &= is_readable(record);
-        let flags = rest[1];
-        rest = &rest[aligned(end)..];
+        at = end;
         if flags & RECORD_FLAG_OPAQUE != 0 {
-            rest = split_opaque(rest)?.1;
+            at = frame.len() - split_opaque(&frame[at..])?.1.len();
         }
     }
-    if rest.is_empty() { Ok(all_readable) } else { Err("a frame is longer than its records") }
+    if at == frame.len() { Ok(all_readable) } else { Err("a frame is longer than its records") }
 }
 
 /// The highest sequence that is believed: what is damaged may claim any, and counting on from it must not overflow.

@@ -3,7 +3,7 @@
 use crate::beginning;
 use crate::directory::{self, FileError};
 use crate::durable::DurableMark;
-use crate::format::{self, JournalId};
+use crate::format::{self, FrameHeader, JournalId};
 use crate::scan::{self, Note, ScanOptions, Usage, Verdict};
 use crate::segment::{Opened, SegmentFile};
 use crate::tail;
@@ -127,8 +127,8 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
     let options = ScanOptions { chain: false, bound, from: None, payloads: false };
     let packed = compressed_numbers(dir, &numbers);
     let (mut commands, mut ticks) = (FrameBytes::default(), FrameBytes::default());
-    let scan = scan::scan(dir, numbers, options, &mut |header, place, frame| {
-        if !header.is_seal() {
+    let scan = scan::scan(dir, numbers, options, &mut |place, frame| {
+        if !FrameHeader::read(frame).is_seal() {
             let (length, is_packed) = (frame.len() as u64, packed.contains(&place.segment));
             commands.add(length, is_packed);
             if family_of(frame) == Some(Family::Market) {

@@ -189,7 +189,7 @@ fn create(dir: &Path, segment_size: u64) -> Result<(), RecoverError> {
 fn scan_and_cut(dir: &Path, options: ScanOptions) -> Result<(Scan, Option<TornTail>), RecoverError> {
     let look = || {
         let numbers = directory::list_segments(dir)?;
-        scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))
+        scan::scan(dir, numbers, options, &mut |_, _| ControlFlow::Continue(()))
     };
     let mut scan = look()?;
     let torn = match &scan.verdict {

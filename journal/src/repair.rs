@@ -114,7 +114,7 @@ pub(crate) fn examine(dir: &Path, copy: Option<&Donor>) -> Result<Examined, Keep
         return Err(KeepError::NoJournal { dir: dir.to_owned() });
     }
     let options = ScanOptions { chain: true, bound, from: None, payloads: false };
-    let scan = scan::scan(dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
+    let scan = scan::scan(dir, numbers, options, &mut |_, _| ControlFlow::Continue(()))?;
     let journal = journal_of(dir, &scan, copy)?;
     let own = FirstKept::of(dir, journal)?;
     let kept = own.or(kept_by_copy(journal, &scan.numbers, copy)?);

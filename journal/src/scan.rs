@@ -105,8 +105,8 @@ pub(crate) struct Scan {
     pub(crate) unreadable: Option<(ReadError, Sequence, Place)>,
 }
 
-/// Hears of each frame, seals included; may break off.
-pub type OnFrame<'a> = dyn FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()> + 'a;
+/// Hears of the place and the bytes of each frame, seals included; may break off. [`FrameHeader::read`] tells more.
+pub type OnFrame<'a> = dyn FnMut(Place, &[u8]) -> ControlFlow<()> + 'a;
 
 /// Scans the journal in `dir`, whose segments are `numbers`. Without any, all of them are missing.
 pub(crate) fn scan(
@@ -252,16 +252,17 @@ impl Scan {
                         self.unreadable = Some((error, header.first_sequence, place));
                         return Ok(());
                     }
-                    if on_frame(&header, place, walker.frame()).is_break() {
+                    if on_frame(place, walker.frame()).is_break() {
                         return Ok(());
                     }
                     if header.is_seal() {
                         self.count(&Run::of_one(&header, place), &walker);
+                        self.sealed = true;
                         continue;
                     }
                     let run = walker.run_on(header, self.limits(&header, options), &mut *on_frame);
                     self.count(&run, &walker);
-                    if self.is_in_snapshots_way(&run.last, run.last_place) {
+                    if self.is_in_snapshots_way(&run) {
                         return Ok(());
                     }
                     if options.chain && self.chain_fault(&run, &mut walker, &mut block_start) {
@@ -314,19 +315,16 @@ impl Scan {
     }
 
     fn count(&mut self, run: &Run, walker: &Walker) {
-        let header = &run.last;
-        self.next_sequence = header.next_sequence();
-        self.epoch = header.epoch;
+        self.next_sequence = run.last_sequence.next();
+        self.epoch = run.epoch;
         self.end = walker.place();
-        self.sealed = header.is_seal();
+        self.sealed = false;
         self.last_time = self.last_time.max(run.last_time);
         let usage = self.usage.last_mut().expect("a frame lies in a segment that was entered");
         usage.end = self.end.offset;
-        if !header.is_seal() {
-            self.frames += run.frames;
-            usage.frames += run.frames;
-            usage.last_sequence = header.last_sequence();
-        }
+        usage.last_sequence = run.last_sequence;
+        usage.frames += run.frames;
+        self.frames += run.frames;
     }
 
     /// How far frames may be taken in behind `first` before something is compared: to the end of its block, to the head
@@ -371,7 +369,6 @@ impl Scan {
 
     /// Hashes frames, of which only the last may reach what is compared; whether a stored head says something else.
     fn chain_fault(&mut self, run: &Run, walker: &mut Walker, block_start: &mut Place) -> bool {
-        let (header, place) = (&run.last, run.last_place);
         let (heads, stored, snapshots) = (&mut self.heads, &self.stored_heads, &self.snapshots);
         let mut fault = None;
         let (frames, last) = walker.run_bytes(run);
@@ -388,32 +385,33 @@ impl Scan {
         if let Some(mark) = self.stored_mark.mark.filter(|_| fault.is_none())
             && self.head_at(mark.chain.through).is_some_and(|head| head != mark.chain)
         {
-            fault = Some((header.first_sequence, "the chain differs from the head in the durable file"));
+            fault = Some((run.last_frame, "the chain differs from the head in the durable file"));
         }
-        let ends_here = self.snapshots.iter().find(|snapshot| snapshot.sequence == header.last_sequence());
+        let ends_here = self.snapshots.iter().find(|snapshot| snapshot.sequence == run.last_sequence);
         if let Some(snapshot) = ends_here
             && fault.is_none()
             && self.chain.through() == snapshot.sequence
             && self.chain.head().head != snapshot.head
         {
-            fault = Some((header.first_sequence, "the chain differs from the head in a snapshot"));
+            fault = Some((run.last_frame, "the chain differs from the head in a snapshot"));
         }
         if let Some((sequence, reason)) = fault {
             self.verdict = Verdict::Damaged(Damage { place: *block_start, sequence, reason, witness: None });
             return true;
         }
-        if self.chain.last_block().through >= header.first_sequence {
-            *block_start = place;
+        if self.chain.last_block().through >= run.last_frame {
+            *block_start = run.last_place;
         }
         false
     }
 
     /// Whether a snapshot ends inside the last frame that was taken in.
-    fn is_in_snapshots_way(&mut self, header: &FrameHeader, place: Place) -> bool {
-        let inside = header.first_sequence..header.last_sequence();
+    fn is_in_snapshots_way(&mut self, run: &Run) -> bool {
+        let inside = run.last_frame..run.last_sequence;
         let found = self.snapshots.iter().find(|snapshot| inside.contains(&snapshot.sequence));
         if let Some(snapshot) = found {
-            let (sequence, reason) = (snapshot.sequence, "a snapshot ends inside a frame");
+            let (place, sequence) = (run.last_place, snapshot.sequence);
+            let reason = "a snapshot ends inside a frame";
             self.verdict = Verdict::Damaged(Damage { place, sequence, reason, witness: None });
             return true;
         }

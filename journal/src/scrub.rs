@@ -142,7 +142,7 @@ impl Scrubber {
                 if !header.is_seal() {
                     let last = if is_end_known { sealed.last_sequence } else { Sequence(u64::MAX) };
                     let end = place.offset + budget;
-                    run = walker.run_on(header, pass.limits(&header, last), |_, place, _| {
+                    run = walker.run_on(header, pass.limits(&header, last), |place, _| {
                         if place.offset < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                     });
                 }
@@ -152,7 +152,7 @@ impl Scrubber {
                     pass.walker = Some((walker, sealed));
                     return Ok(Ok(bytes));
                 }
-                sequence = run.last.first_sequence;
+                sequence = run.last_frame;
                 (run.last_place, "the chain differs from HEADS")
             }
             // The next segment is the one that cannot be read.

@@ -6,6 +6,7 @@
 use crate::beginning;
 use crate::chain::ChainHead;
 use crate::directory::{self, FileError};
+use crate::format::FrameHeader;
 use crate::reader::{Decoded, FrameRef, Place, ReadError};
 use crate::scan::{self, Damage, Note, OnFrame, Scan, ScanOptions, Verdict};
 use crate::tail;
@@ -71,12 +72,13 @@ pub fn verify(
 ) -> Result<VerifyReport, VerifyError> {
     let mut decoded = Decoded::default();
     let mut unreadable = None;
-    let mut report = prove(dir, Depth::Chain, &mut |header, place, bytes| {
-        if let Err(error) = decoded.decode(header, place, bytes) {
+    let mut report = prove(dir, Depth::Chain, &mut |place, bytes| {
+        let header = FrameHeader::read(bytes);
+        if let Err(error) = decoded.decode(&header, place, bytes) {
             unreadable = Some(difference_of(&error, header.first_sequence, place));
             return ControlFlow::Break(());
         }
-        on_frame(&decoded.frame(*header, place, bytes))
+        on_frame(&decoded.frame(header, place, bytes))
     })?;
     if let Some(unreadable) = unreadable {
         report.stopped = false;
@@ -112,11 +114,11 @@ fn prove(dir: &Path, depth: Depth, on_frame: &mut OnFrame<'_>) -> Result<VerifyR
     let mut stopped = false;
     let payloads = depth == Depth::Payloads;
     let options = ScanOptions { chain: true, bound, payloads, from: None };
-    let scan = scan::scan(dir, numbers, options, &mut |header, place, bytes| {
-        if header.is_seal() {
+    let scan = scan::scan(dir, numbers, options, &mut |place, bytes| {
+        if FrameHeader::read(bytes).is_seal() {
             return ControlFlow::Continue(());
         }
-        let flow = on_frame(header, place, bytes);
+        let flow = on_frame(place, bytes);
         stopped = flow.is_break();
         flow
     })?;

@@ -157,15 +157,17 @@ impl Walker {
         &mut self,
         first: FrameHeader,
         limits: RunLimits,
-        mut on_frame: impl FnMut(&FrameHeader, Place, &[u8]) -> ControlFlow<()>,
+        mut on_frame: impl FnMut(Place, &[u8]) -> ControlFlow<()>,
     ) -> Run {
         let start = self.offset - self.frame as u64;
-        let mut run = Run::of_one(&first, Place { segment: self.rules.segment, offset: start });
+        let segment = self.rules.segment;
+        let mut run = Run::of_one(&first, Place { segment, offset: start });
         let bytes = self.buffer.from(start);
-        let mut at = self.frame;
+        let (mut last, mut at) = (0, self.frame);
         clear(&mut bytes[..at], limits);
         let mut good = at;
-        while run.last.last_sequence() < limits.stop && self.rules.next <= limits.bound {
+        let bound = limits.stop.min(limits.bound);
+        while self.rules.next <= bound {
             if at == good {
                 good += self.rules.good(&mut bytes[at..]);
             }
@@ -176,19 +178,21 @@ impl Walker {
             if header.is_seal() || !is_readable {
                 break;
             }
-            let place = Place { segment: self.rules.segment, offset: start + at as u64 };
-            if on_frame(&header, place, frame).is_break() {
+            if on_frame(Place { segment, offset: start + at as u64 }, frame).is_break() {
                 run.is_broken_off = true;
                 break;
             }
-            clear(&mut bytes[at..at + length], limits);
             self.rules.take(&header);
-            run.frames += 1;
             run.last_time = run.last_time.max(header.time_ns);
-            (run.last, run.last_place) = (header, place);
-            (self.frame, at) = (length, at + length);
+            run.frames += 1;
+            clear(&mut bytes[at..at + length], limits);
+            (last, at) = (at, at + length);
         }
         self.offset = start + at as u64;
+        self.frame = at - last;
+        run.last_frame = FrameHeader::read(&bytes[last..]).first_sequence;
+        run.last_place = Place { segment, offset: start + last as u64 };
+        (run.last_sequence, run.epoch) = (Sequence(self.rules.next.0 - 1), self.rules.epoch);
         run
     }
 
@@ -345,8 +349,12 @@ pub(crate) struct RunLimits {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
     start: u64,
-    pub(crate) last: FrameHeader,
+    /// Where the last frame lies, and its first record.
     pub(crate) last_place: Place,
+    pub(crate) last_frame: Sequence,
+    /// The last record; of a seal, the one before it.
+    pub(crate) last_sequence: Sequence,
+    pub(crate) epoch: u32,
     pub(crate) frames: u64,
     pub(crate) last_time: TimeNs,
     pub(crate) is_broken_off: bool,
@@ -357,9 +365,11 @@ impl Run {
     pub(crate) fn of_one(header: &FrameHeader, place: Place) -> Self {
         Self {
             start: place.offset,
-            last: *header,
             last_place: place,
-            frames: 1,
+            last_frame: header.first_sequence,
+            last_sequence: header.last_sequence(),
+            epoch: header.epoch,
+            frames: u64::from(!header.is_seal()),
             last_time: header.time_ns,
             is_broken_off: false,
         }
@@ -418,15 +428,16 @@ impl Rules {
     }
 
     /// Checks a frame with the right checksum, and if asked whether its payloads can be read.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "of the header only what is looked at is read in its place")]
     fn check_good(&self, header: &FrameHeader, frame: &[u8], payloads: bool) -> Result<bool, &'static str> {
         let is_readable = if payloads {
-            format::check_content(header, frame, |payload| {
+            format::check_content(frame, |payload| {
                 let PayloadRef { kind, type_id, schema_version, bytes } = payload;
                 schema::is_valid(kind, type_id, schema_version, bytes)
             })?
         } else {
-            format::check_content(header, frame, |_| true)?
+            format::check_content(frame, |_| true)?
         };
         if header.first_sequence != self.next {
             return Err("the sequence of a frame does not follow");

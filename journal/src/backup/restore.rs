@@ -117,13 +117,12 @@ fn find(copy: &Path) -> Result<(PathBuf, Manifest), KeepError> {
 
 /// Verifies a journal up to the head that it must have.
 fn prove(dir: &Path, head: ChainHead) -> Result<VerifyReport, KeepError> {
-    let report =
-        verify_bytes(dir, Depth::Payloads, &mut |_, _, _| ControlFlow::Continue(())).map_err(|error| {
-            match error {
-                VerifyError::File(error) => KeepError::File(error),
-                VerifyError::NoJournal { dir } => KeepError::NoJournal { dir },
-            }
-        })?;
+    let report = verify_bytes(dir, Depth::Payloads, &mut |_, _| ControlFlow::Continue(())).map_err(
+        |error| match error {
+            VerifyError::File(error) => KeepError::File(error),
+            VerifyError::NoJournal { dir } => KeepError::NoJournal { dir },
+        },
+    )?;
     let damage = |segment, offset, sequence, reason| KeepError::Damaged {
         dir: dir.to_owned(),
         segment,

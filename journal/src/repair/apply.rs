@@ -239,7 +239,7 @@ fn link_beside(dir: &Path, work: &Path, examined: &Examined, donor: &Donor) -> R
 
 fn look(dir: &Path) -> Result<Scan, FileError> {
     let options = ScanOptions { chain: true, bound: None, from: None, payloads: false };
-    scan::scan(dir, directory::list_segments(dir)?, options, &mut |_, _, _| ControlFlow::Continue(()))
+    scan::scan(dir, directory::list_segments(dir)?, options, &mut |_, _| ControlFlow::Continue(()))
 }
 
 fn verdict_text(scan: &Scan) -> String {

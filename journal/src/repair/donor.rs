@@ -51,7 +51,7 @@ impl Donor {
         }
         let options =
             ScanOptions { chain: true, bound: tail::live_bound(&dir)?, from: None, payloads: false };
-        let scan = scan::scan(&dir, numbers, options, &mut |_, _, _| ControlFlow::Continue(()))?;
+        let scan = scan::scan(&dir, numbers, options, &mut |_, _| ControlFlow::Continue(()))?;
         let through = trusted_through(&scan);
         Ok(Self { dir, scan, through, reader: None, held: None })
     }

@@ -92,7 +92,7 @@ fn a_record_of_an_unknown_type_under_a_right_checksum_is_found_where_payloads_ar
     assert_eq!((found.sequence, found.offset), (Sequence(3), second as u64));
     assert!(found.reason.contains("0x0177"), "{}", found.reason);
     assert_eq!(seen.len(), 1);
-    let chain = verify_bytes(dir.path(), Depth::Chain, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+    let chain = verify_bytes(dir.path(), Depth::Chain, &mut |_, _| ControlFlow::Continue(())).unwrap();
     let found = chain.first_difference.unwrap();
     assert!(found.reason.starts_with("the chain differs"), "whose head is kept elsewhere: {}", found.reason);
 }

@@ -113,7 +113,7 @@ pub(crate) fn verified(dir: &Path) -> (VerifyReport, Vec<Vec<Record>>) {
         ControlFlow::Continue(())
     })
     .unwrap();
-    let bytes = verify_bytes(dir, Depth::Payloads, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+    let bytes = verify_bytes(dir, Depth::Payloads, &mut |_, _| ControlFlow::Continue(())).unwrap();
     assert_eq!(bytes, report, "without reading records the same is found");
     (report, seen)
 }

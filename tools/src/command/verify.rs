@@ -26,7 +26,7 @@ use std::time::Instant;
 use tickwerk_domain::Sequence;
 use tickwerk_engine::Decider;
 use tickwerk_engine::replay::{Replay, ReplayError};
-use tickwerk_journal::{Depth, Difference, FrameRef};
+use tickwerk_journal::{Depth, Difference, FrameHeader, FrameRef};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -62,9 +62,9 @@ pub(crate) fn run(options: &Options) -> Result<u8> {
             again.decide(frame)
         })
     } else {
-        tickwerk_journal::verify_bytes(dir, Depth::Payloads, &mut |header, _, frame| {
+        tickwerk_journal::verify_bytes(dir, Depth::Payloads, &mut |_, frame| {
             bytes += frame.len() as u64;
-            progress.reached(header.last_sequence());
+            progress.reached(FrameHeader::read(frame).last_sequence());
             ControlFlow::Continue(())
         })
     };
