@@ -2,6 +2,7 @@
 //!
 //! Invariant: bytes that are looked at are as they were when it is done. Nothing fails.
 
+use crate::crc;
 use crate::format::{ALIGNMENT, bytes_at, prefix_crc, put, u32_at, whole_frame};
 
 /// Checksums of the frames of one segment. What stands before the frames of a length is the same each time, so its
@@ -33,7 +34,7 @@ impl FrameCrcs {
             Some(kept) => *kept.get_or_insert_with(|| prefix_crc(self.segment, length)),
             None => prefix_crc(self.segment, length),
         };
-        crc32c::crc32c_append(prefix, &frame[8..])
+        crc::append(prefix, &frame[8..])
     }
 
     /// How many of `bytes` are frames with the right checksum, one behind the other; some [`CRCS_AT_ONCE`] are looked at.

@@ -34,6 +34,7 @@ mod chain;
 mod compress;
 mod compressed;
 mod config;
+mod crc;
 mod crcs;
 mod crew;
 mod descent;

@@ -1,4 +1,4 @@
-//! Mapped files: the only unsafe code. A segment that is written and read back, and a page of shared counters.
+//! Mapped files: a segment that is written and read back, and a page of shared counters.
 //!
 //! A writer puts frames into *space*: the mapped file itself, or memory of its own that [`SegmentWriter::flush`] writes
 //! to the file ([`Io`] tells when which is better). Invariant: a segment's file is preallocated, locked by the journal's `LOCK` and never shortened while it
