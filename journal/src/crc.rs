@@ -4,7 +4,10 @@
 //! thirds are worked out side by side and put together by carry-less multiplication, after Gopal et al., "Fast CRC
 //! Computation for iSCSI Polynomial Using CRC32 Instruction" (Intel, 2011). Nothing fails; the result is the library's.
 
-#![expect(unsafe_code, reason = "instructions that not every processor has must be asked for")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "instructions that not every processor has must be asked for")
+)]
 
 /// Goes on from `crc`, as [`crc32c::crc32c_append`].
 #[inline]

@@ -105,10 +105,11 @@ pub(crate) struct Scan {
     pub(crate) unreadable: Option<(ReadError, Sequence, Place)>,
 }
 
-/// Hears of the place and the bytes of each frame, seals included; may break off. [`FrameHeader::read`] tells more.
+/// Hears of the place and the bytes of each frame, of which [`FrameHeader::read`] tells more; may break off.
 pub type OnFrame<'a> = dyn FnMut(Place, &[u8]) -> ControlFlow<()> + 'a;
 
-/// Scans the journal in `dir`, whose segments are `numbers`. Without any, all of them are missing.
+/// Scans the journal in `dir`, whose segments are `numbers`; without any, all of them are missing. `on_frame` hears of
+/// seals, too.
 pub(crate) fn scan(
     dir: &Path,
     numbers: Vec<u64>,
@@ -257,7 +258,6 @@ impl Scan {
                     }
                     if header.is_seal() {
                         self.count(&Run::of_one(&header, place), &walker);
-                        self.sealed = true;
                         continue;
                     }
                     let run = walker.run_on(header, self.limits(&header, options), &mut *on_frame);
@@ -318,7 +318,7 @@ impl Scan {
         self.next_sequence = run.last_sequence.next();
         self.epoch = run.epoch;
         self.end = walker.place();
-        self.sealed = false;
+        self.sealed = run.frames == 0;
         self.last_time = self.last_time.max(run.last_time);
         let usage = self.usage.last_mut().expect("a frame lies in a segment that was entered");
         usage.end = self.end.offset;
@@ -385,7 +385,7 @@ impl Scan {
         if let Some(mark) = self.stored_mark.mark.filter(|_| fault.is_none())
             && self.head_at(mark.chain.through).is_some_and(|head| head != mark.chain)
         {
-            fault = Some((run.last_frame, "the chain differs from the head in the durable file"));
+            fault = Some((run.last_first, "the chain differs from the head in the durable file"));
         }
         let ends_here = self.snapshots.iter().find(|snapshot| snapshot.sequence == run.last_sequence);
         if let Some(snapshot) = ends_here
@@ -393,13 +393,13 @@ impl Scan {
             && self.chain.through() == snapshot.sequence
             && self.chain.head().head != snapshot.head
         {
-            fault = Some((run.last_frame, "the chain differs from the head in a snapshot"));
+            fault = Some((run.last_first, "the chain differs from the head in a snapshot"));
         }
         if let Some((sequence, reason)) = fault {
             self.verdict = Verdict::Damaged(Damage { place: *block_start, sequence, reason, witness: None });
             return true;
         }
-        if self.chain.last_block().through >= run.last_frame {
+        if self.chain.last_block().through >= run.last_first {
             *block_start = run.last_place;
         }
         false
@@ -407,7 +407,7 @@ impl Scan {
 
     /// Whether a snapshot ends inside the last frame that was taken in.
     fn is_in_snapshots_way(&mut self, run: &Run) -> bool {
-        let inside = run.last_frame..run.last_sequence;
+        let inside = run.last_first..run.last_sequence;
         let found = self.snapshots.iter().find(|snapshot| inside.contains(&snapshot.sequence));
         if let Some(snapshot) = found {
             let (place, sequence) = (run.last_place, snapshot.sequence);

@@ -152,7 +152,7 @@ impl Scrubber {
                     pass.walker = Some((walker, sealed));
                     return Ok(Ok(bytes));
                 }
-                sequence = run.last_frame;
+                sequence = run.last_first;
                 (run.last_place, "the chain differs from HEADS")
             }
             // The next segment is the one that cannot be read.

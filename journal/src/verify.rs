@@ -96,7 +96,7 @@ pub enum Depth {
     Payloads,
 }
 
-/// Verifies the journal in `dir` like [`verify`], but leaves frames as they lie on the disk.
+/// Verifies the journal in `dir` like [`verify`], but leaves frames as they lie on the disk; `on_frame` sees no seals.
 pub fn verify_bytes(
     dir: &Path,
     depth: Depth,

@@ -190,7 +190,7 @@ impl Walker {
         }
         self.offset = start + at as u64;
         self.frame = at - last;
-        run.last_frame = FrameHeader::read(&bytes[last..]).first_sequence;
+        run.last_first = FrameHeader::read(&bytes[last..]).first_sequence;
         run.last_place = Place { segment, offset: start + last as u64 };
         (run.last_sequence, run.epoch) = (Sequence(self.rules.next.0 - 1), self.rules.epoch);
         run
@@ -349,12 +349,14 @@ pub(crate) struct RunLimits {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
     start: u64,
-    /// Where the last frame lies, and its first record.
+    /// Where the last frame lies.
     pub(crate) last_place: Place,
-    pub(crate) last_frame: Sequence,
+    /// The first record of it.
+    pub(crate) last_first: Sequence,
     /// The last record; of a seal, the one before it.
     pub(crate) last_sequence: Sequence,
     pub(crate) epoch: u32,
+    /// How many there are; a seal is none.
     pub(crate) frames: u64,
     pub(crate) last_time: TimeNs,
     pub(crate) is_broken_off: bool,
@@ -366,7 +368,7 @@ impl Run {
         Self {
             start: place.offset,
             last_place: place,
-            last_frame: header.first_sequence,
+            last_first: header.first_sequence,
             last_sequence: header.last_sequence(),
             epoch: header.epoch,
             frames: u64::from(!header.is_seal()),
@@ -427,7 +429,7 @@ impl Rules {
         if self.check_crc { self.crcs.good(bytes) } else { bytes.len() }
     }
 
-    /// Checks a frame with the right checksum, and if asked whether its payloads can be read.
+    /// Checks a frame with the right checksum, whose header is `header`, and if asked whether its payloads can be read.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "of the header only what is looked at is read in its place")]
     fn check_good(&self, header: &FrameHeader, frame: &[u8], payloads: bool) -> Result<bool, &'static str> {

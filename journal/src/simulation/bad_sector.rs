@@ -261,6 +261,8 @@ fn a_snapshot_with_a_page_that_cannot_be_read_is_a_bad_one() {
         assert!(matches!(read_snapshot(&path), Err(SnapshotError::Bad(BAD_SECTOR))), "page {page}");
         let report = verify(&dir, &mut |_| ControlFlow::Continue(())).unwrap();
         assert_eq!((report.records, report.first_difference), (RECORDS, None));
-        recover(JournalConfig::new(&dir)).unwrap();
+        let recovered = recover(JournalConfig::new(&dir)).unwrap();
+        let is_told = recovered.notes().iter().any(|note| note.path == path && note.text == BAD_SECTOR);
+        assert_eq!(is_told, page == 0, "only the header is read at a start: {:?}", recovered.notes());
     }
 }
