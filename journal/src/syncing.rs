@@ -56,6 +56,10 @@ impl SyncRequests {
     }
 }
 
+/// How often what is published is taken out of the page table before a sync: each time less has come meanwhile, and for each
+/// page that is still mapped the sync interrupts the writer.
+const UNMAP_ROUNDS: usize = 3;
+
 /// A segment that has frames to be synced.
 #[derive(Debug)]
 pub(crate) struct Unsynced {
@@ -71,7 +75,9 @@ impl Unsynced {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.unmapped = self.view.unmap_published(self.unmapped)?;
+        for _ in 0..UNMAP_ROUNDS {
+            self.unmapped = self.view.unmap_published(self.unmapped)?;
+        }
         self.view.sync()
     }
 }
