@@ -31,7 +31,7 @@ mod x86 {
     };
     use std::ops::RangeInclusive;
 
-    /// Less is not worth it, and for more the library has three streams.
+    /// Only seals are shorter, and for more the library has three streams.
     pub(super) const LENGTHS: RangeInclusive<usize> = 72..=1_024;
 
     const WORD: usize = size_of::<u64>();

@@ -4,6 +4,7 @@
 
 use crate::crc;
 use crate::format::{ALIGNMENT, bytes_at, prefix_crc, put, u32_at, whole_frame};
+use crate::mmap::CACHE_LINE_SIZE;
 
 /// Checksums of the frames of one segment. What stands before the frames of a length is the same each time, so its
 /// checksum is kept.
@@ -20,7 +21,6 @@ pub(crate) struct FrameCrcs {
 const KEPT_PREFIXES: usize = 128;
 /// Bytes of frames that are looked at together: much for a checksum, little enough to stay near meanwhile.
 const CRCS_AT_ONCE: usize = 26 * 1024;
-const CACHE_LINE: usize = 64;
 
 impl FrameCrcs {
     pub(crate) fn new(segment: u64) -> Self {
@@ -83,7 +83,7 @@ impl FrameCrcs {
 
 /// Looks at every cache line once. Going from frame to frame waits for each line by itself; here they come side by side.
 fn bring_near(bytes: &[u8]) {
-    std::hint::black_box(bytes.iter().step_by(CACHE_LINE).fold(0, |all, byte| all | byte));
+    std::hint::black_box(bytes.iter().step_by(CACHE_LINE_SIZE).fold(0, |all, byte| all | byte));
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// How far ahead of the edge memory is asked for: longer than it takes to come, and not past the caches.
 const FETCH_DISTANCE: usize = 2048;
 #[cfg(target_arch = "x86_64")]
-const CACHE_LINE_SIZE: usize = 64;
+pub(crate) const CACHE_LINE_SIZE: usize = 64;
 /// Frames are gathered up to this, then written: a call goes through all blocks of a folio of the page cache, up to 512,
 /// however few it writes, and with 64 KiB the writer takes a tenth longer; little enough for a cache.
 pub(crate) const GATHER_SIZE: usize = 256 * 1024;
