@@ -12,28 +12,28 @@ use crate::mmap::CACHE_LINE_SIZE;
 pub(crate) struct FrameCrcs {
     segment: u64,
     /// By length in units of [`ALIGNMENT`].
-    prefixes: Box<[Option<u32>]>,
+    prefixes: Box<[u32]>,
     /// Length and checksum of frames that are looked at together.
     starts: Vec<u64>,
 }
 
-/// Frames of more units than this are rare; theirs are worked out each time.
+/// Frames of as many units or more are rare; theirs are worked out each time.
 const KEPT_PREFIXES: usize = 128;
 /// Bytes of frames that are looked at together: much for a checksum, little enough to stay near meanwhile.
 const CRCS_AT_ONCE: usize = 26 * 1024;
 
 impl FrameCrcs {
     pub(crate) fn new(segment: u64) -> Self {
-        Self { segment, prefixes: vec![None; KEPT_PREFIXES].into(), starts: Vec::new() }
+        let lengths = (0..).step_by(ALIGNMENT).take(KEPT_PREFIXES);
+        let prefixes = lengths.map(|length| prefix_crc(segment, length)).collect();
+        Self { segment, prefixes, starts: Vec::new() }
     }
 
     /// As [`frame_crc`].
     #[inline]
-    pub(crate) fn of(&mut self, length: u32, frame: &[u8]) -> u32 {
-        let prefix = match self.prefixes.get_mut(length as usize / ALIGNMENT) {
-            Some(kept) => *kept.get_or_insert_with(|| prefix_crc(self.segment, length)),
-            None => prefix_crc(self.segment, length),
-        };
+    pub(crate) fn of(&self, length: u32, frame: &[u8]) -> u32 {
+        let kept = self.prefixes.get(length as usize / ALIGNMENT);
+        let prefix = kept.copied().unwrap_or_else(|| prefix_crc(self.segment, length));
         crc::append(prefix, &frame[8..])
     }
 
@@ -69,7 +69,7 @@ impl FrameCrcs {
     }
 
     /// As [`Self::good`], frame by frame.
-    fn good_alone(&mut self, bytes: &[u8]) -> usize {
+    fn good_alone(&self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while let Some(length) = whole_frame(&bytes[at..])
             && let Ok(word) = u32::try_from(length)

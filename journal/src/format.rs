@@ -352,6 +352,20 @@ pub(crate) struct PayloadRef<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+/// Writes an opaque part with its header and padding; gives its bytes. It is at most [`OPAQUE_SIZE_MAX`] long.
+#[cold]
+pub(crate) fn put_opaque(space: &mut [u8], opaque: &[u8]) -> usize {
+    let size = OPAQUE_HEADER_SIZE + aligned(opaque.len());
+    let length = u32::try_from(opaque.len()).expect("an opaque part is bounded");
+    let (header, content) = space[..size].split_at_mut(OPAQUE_HEADER_SIZE);
+    header.fill(0);
+    put(header, 0, &length.to_le_bytes());
+    let (content, padding) = content.split_at_mut(opaque.len());
+    content.copy_from_slice(opaque);
+    padding.fill(0);
+    size
+}
+
 fn split_opaque(rest: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     if rest.len() < OPAQUE_HEADER_SIZE {
         return Err("an opaque part does not fit its frame");

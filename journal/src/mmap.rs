@@ -88,7 +88,7 @@ struct Segment {
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
     segment: Arc<Segment>,
-    /// Where frames are put: the mapped file, or memory of the writer's own, zero from the edge on.
+    /// Where frames are put: the mapped file, zero from the edge on, or memory of the writer's own.
     space: Memory,
     /// The offset in the file at which the space starts.
     start: usize,
@@ -130,7 +130,7 @@ impl SegmentWriter {
         self.segment.size - self.edge
     }
 
-    /// All bytes of the space from the edge on.
+    /// All bytes of the space from the edge on; what they are counts for nothing but in a mapping, where they are zero.
     #[inline]
     pub(crate) fn unpublished(&mut self) -> &mut [u8] {
         let used = self.edge - self.start;
@@ -177,9 +177,8 @@ impl SegmentWriter {
             return Ok(());
         }
         // SAFETY: the space of a writer that gathers is its own, borrowed mutably here, and as long as what it gathered.
-        let gathered = unsafe { std::slice::from_raw_parts_mut(self.space.map.as_mut_ptr(), length) };
+        let gathered = unsafe { std::slice::from_raw_parts(self.space.map.as_ptr(), length) };
         self.segment.file.write_all_at(gathered, self.start as u64)?;
-        gathered.fill(0);
         self.start = self.edge;
         self.segment.edge.publish(self.edge);
         Ok(())

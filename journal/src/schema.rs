@@ -6,11 +6,12 @@
 //! it in `tickwerk_domain` and raise its number there, and name both in `schema/older.rs` with an upcast. Golden files hold every
 //! version to its bytes, and a test that none is left out.
 //! Invariant: rkyv checks that bytes are valid, not what they are; type id and version come from the record header.
-//! Encoding cannot fail but for a buffer that is too small; decoding fails on anything that is not exactly the type.
+//! Encoding cannot fail but for a space that is too small; decoding fails on anything that is not exactly the type.
 
 mod older;
 mod v1;
 
+use crate::format::aligned;
 use rkyv::api::low::LowValidator;
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::{Failure, Strategy};
@@ -59,6 +60,19 @@ pub enum SchemaError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoSpace;
 
+/// What a record header says of a payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Encoded {
+    /// Command or event.
+    pub kind: Kind,
+    /// Its type.
+    pub type_id: TypeId,
+    /// The version that it is in.
+    pub schema_version: u16,
+    /// Bytes of the payload.
+    pub length: usize,
+}
+
 /// The struct that lies in `bytes`, which are exactly its own.
 macro_rules! decode_struct {
     ($payload:ty, $bytes:expr) => {
@@ -81,9 +95,14 @@ macro_rules! codec {
             const CURRENT: &[(TypeId, u16, &'static str)] = Self::TYPES;
 
             #[inline]
-            fn encode(&self, space: &mut [u8]) -> Result<usize, NoSpace> {
+            fn encode(&self, space: &mut [u8]) -> Result<Encoded, NoSpace> {
                 match self {
-                    $(Self::$variant(payload) => encode_struct(payload, space),)*
+                    $(Self::$variant(payload) => Ok(Encoded {
+                        kind: Kind::$enum,
+                        type_id: TypeId($type_id),
+                        schema_version: $version,
+                        length: encode_struct(payload, space)?,
+                    }),)*
                 }
             }
 
@@ -119,7 +138,7 @@ trait Coded: Sized {
     /// Type id, current version and name of each type.
     const CURRENT: &[(TypeId, u16, &'static str)];
 
-    fn encode(&self, space: &mut [u8]) -> Result<usize, NoSpace>;
+    fn encode(&self, space: &mut [u8]) -> Result<Encoded, NoSpace>;
     /// Reads a payload in the current version of its type.
     fn decode(kind: Kind, type_id: u16, version: u16, bytes: &[u8]) -> Result<Self, SchemaError>;
 }
@@ -161,8 +180,8 @@ fn not_current<T: Coded>(kind: Kind, type_id: u16, found: u16) -> SchemaError {
 
 mod commands {
     use super::{
-        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, TypeId, api, encode_struct,
-        is_valid_struct, not_current,
+        Archived, Checks, Coded, Encoded, Failure, Kind, NoSpace, SchemaError, TypeCheck, TypeId, api,
+        encode_struct, is_valid_struct, not_current,
     };
     #[cfg_attr(
         not(test),
@@ -175,8 +194,8 @@ mod commands {
 
 mod events {
     use super::{
-        Archived, Checks, Coded, Failure, Kind, NoSpace, SchemaError, TypeCheck, TypeId, api, encode_struct,
-        is_valid_struct, not_current,
+        Archived, Checks, Coded, Encoded, Failure, Kind, NoSpace, SchemaError, TypeCheck, TypeId, api,
+        encode_struct, is_valid_struct, not_current,
     };
     #[cfg_attr(
         not(test),
@@ -191,15 +210,18 @@ fn encode_struct<T>(payload: &T, space: &mut [u8]) -> Result<usize, NoSpace>
 where
     T: for<'a> rkyv::Serialize<Strategy<Buffer<'a>, Failure>>,
 {
-    let mut buffer = Buffer::from(space);
+    let length = size_of::<Archived<T>>();
+    let space = space.get_mut(..aligned(length)).ok_or(NoSpace)?;
+    space[length..].fill(0);
+    let mut buffer = Buffer::from(&mut space[..length]);
     api::serialize_using::<_, Failure>(payload, &mut buffer).map_err(|Failure| NoSpace)?;
-    Ok(buffer.len())
+    Ok(length)
 }
 
-/// Writes `payload` at the start of `space` and tells its length; any payload fits
-/// [`PAYLOAD_SIZE_MAX`](crate::format::PAYLOAD_SIZE_MAX) bytes.
+/// Writes `payload` at the start of `space`, and zeros behind it up to a multiple of
+/// [`ALIGNMENT`](crate::format::ALIGNMENT); any payload fits [`PAYLOAD_SIZE_MAX`](crate::format::PAYLOAD_SIZE_MAX) bytes.
 #[inline]
-pub fn encode(payload: &Payload, space: &mut [u8]) -> Result<usize, NoSpace> {
+pub fn encode(payload: &Payload, space: &mut [u8]) -> Result<Encoded, NoSpace> {
     match payload {
         Payload::Command(command) => command.encode(space),
         Payload::Event(event) => event.encode(space),

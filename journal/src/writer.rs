@@ -1,7 +1,7 @@
 //! Appends frames: encodes straight into the mapping and publishes with one word, or gathers and writes them.
 //!
-//! Pre: records come in order of sequence, the command of a frame first and the flag on its last. Invariant: bytes after
-//! the last frame of the segment are zero, so padding need not be written. Appending never syncs and never allocates; it
+//! Pre: records come in order of sequence, the command of a frame first and the flag on its last. Invariant: bytes of
+//! a mapped segment after its last frame are zero. Appending never syncs and never allocates; it
 //! waits only when no prepared segment is ready. After any error nothing more is accepted: every call says `Poisoned`.
 
 use super::append_error::AppendError;
@@ -218,29 +218,23 @@ impl Writer {
     #[inline]
     fn write_record(&mut self, record: &Record, opaque: Option<&[u8]>) -> Result<(), AppendError> {
         let space = &mut self.segment.unpublished()[self.frame.size..];
-        let length = schema::encode(&record.payload, &mut space[RECORD_HEADER_SIZE..])
+        let encoded = schema::encode(&record.payload, &mut space[RECORD_HEADER_SIZE..])
             .map_err(|schema::NoSpace| AppendError::FrameTooLong { sequence: record.envelope.sequence })?;
-        let (kind, schema_version) = match &record.payload {
-            tickwerk_domain::Payload::Command(command) => (Kind::Command, command.schema_version()),
-            tickwerk_domain::Payload::Event(event) => (Kind::Event, event.schema_version()),
-        };
         let header = RecordHeader {
-            kind: kind as u8,
+            kind: encoded.kind as u8,
             flags: if opaque.is_some() { RECORD_FLAG_OPAQUE } else { 0 },
-            type_id: record.payload.type_id().0,
-            schema_version,
-            payload_length: u16::try_from(length).expect("a payload is at most PAYLOAD_SIZE_MAX bytes"),
+            type_id: encoded.type_id.0,
+            schema_version: encoded.schema_version,
+            payload_length: u16::try_from(encoded.length)
+                .expect("a payload is at most PAYLOAD_SIZE_MAX bytes"),
             source_time: record.envelope.source_time.0,
             stream: record.payload.stream(record.envelope.sequence).0,
             stream_version: record.envelope.stream_version,
         };
         header.write(space);
-        let mut size = format::aligned(RECORD_HEADER_SIZE + length);
+        let mut size = RECORD_HEADER_SIZE + format::aligned(encoded.length);
         if let Some(opaque) = opaque {
-            let length = u32::try_from(opaque.len()).expect("an opaque part is bounded");
-            format::put(space, size, &length.to_le_bytes());
-            format::put(space, size + OPAQUE_HEADER_SIZE, opaque);
-            size += OPAQUE_HEADER_SIZE + format::aligned(opaque.len());
+            size += format::put_opaque(&mut space[size..], opaque);
         }
         self.frame.size += size;
         Ok(())
@@ -323,6 +317,7 @@ impl Writer {
     }
 
     /// Goes over to the next segment; waits for it if it is not ready.
+    #[cold]
     fn rotate(&mut self) -> Result<(), AppendError> {
         self.flush()?;
         let spare = self

@@ -46,21 +46,17 @@ impl Meaning {
         let failed = || PostgresError::statement("save what names and orders mean");
         for record in &self.definitions {
             let mut space = Aligned([0; PAYLOAD_SIZE_MAX]);
-            let length =
+            let encoded =
                 schema::encode(&record.payload, &mut space.0).expect("any payload fits its largest size");
-            let version = match &record.payload {
-                tickwerk_domain::Payload::Command(command) => command.schema_version(),
-                tickwerk_domain::Payload::Event(event) => event.schema_version(),
-            };
             let sql =
                 "INSERT INTO tickwerk.definition (global_position, kind, type_id, schema_version, payload)
                 VALUES ($1, $2, $3, $4, $5)";
             let values: [&(dyn ToSql + Sync); 5] = [
                 &position(record.envelope.sequence),
-                &i16::from(record.payload.kind() as u8),
-                &i32::from(record.payload.type_id().0),
-                &i32::from(version),
-                &&space.0[..length],
+                &i16::from(encoded.kind as u8),
+                &i32::from(encoded.type_id.0),
+                &i32::from(encoded.schema_version),
+                &&space.0[..encoded.length],
             ];
             client.execute(sql, &values).await.map_err(failed())?;
         }

@@ -120,7 +120,6 @@ impl SegmentWriter {
         let word = u32::try_from(length).expect("a frame is short");
         let mut bytes = self.space[..length].to_vec();
         bytes[..4].copy_from_slice(&word.to_le_bytes());
-        self.space[..length].fill(0);
         let slot = &self.segment.frames[self.count];
         *slot.bytes.lock().expect("a run ends with the first panic") = bytes;
         slot.length.store(length as u64, Ordering::Relaxed);

@@ -117,8 +117,8 @@ impl Model {
 
 /// Whether the frame of the command alone is 128 bytes long.
 fn is_short(command: &Command) -> bool {
-    let length = schema::encode(&Payload::Command(*command), &mut [0; 256]);
-    length.is_ok_and(|length| format::aligned(length) == 32)
+    let encoded = schema::encode(&Payload::Command(*command), &mut [0; 256]);
+    encoded.is_ok_and(|encoded| format::aligned(encoded.length) == 32)
 }
 
 /// The head over `frames`, from their content alone.
@@ -149,25 +149,21 @@ fn bytes_of(given: &Given) -> Vec<u8> {
     header.write(&mut bytes);
     for (index, record) in given.records.iter().enumerate() {
         let mut space = vec![0; format::aligned(format::RECORD_HEADER_SIZE + format::PAYLOAD_SIZE_MAX)];
-        let length =
+        let encoded =
             schema::encode(&record.payload, &mut space[format::RECORD_HEADER_SIZE..]).expect("it fits");
-        let (kind, schema_version) = match &record.payload {
-            Payload::Command(command) => (1, command.schema_version()),
-            Payload::Event(event) => (2, event.schema_version()),
-        };
         let opaque = given.opaque.as_ref().filter(|_| index == 0);
         RecordHeader {
-            kind,
+            kind: encoded.kind as u8,
             flags: u8::from(opaque.is_some()),
-            type_id: record.payload.type_id().0,
-            schema_version,
-            payload_length: u16::try_from(length).expect("it is short"),
+            type_id: encoded.type_id.0,
+            schema_version: encoded.schema_version,
+            payload_length: u16::try_from(encoded.length).expect("it is short"),
             source_time: record.envelope.source_time.0,
             stream: record.payload.stream(record.envelope.sequence).0,
             stream_version: record.envelope.stream_version,
         }
         .write(&mut space);
-        bytes.extend_from_slice(&space[..format::aligned(format::RECORD_HEADER_SIZE + length)]);
+        bytes.extend_from_slice(&space[..format::RECORD_HEADER_SIZE + format::aligned(encoded.length)]);
         if let Some(opaque) = opaque {
             let mut part = vec![0; OPAQUE_HEADER_SIZE + format::aligned(opaque.len())];
             format::put(&mut part, 0, &u32::try_from(opaque.len()).expect("it is short").to_le_bytes());

@@ -1,8 +1,9 @@
 //! A writer that gathers frames and writes them in one call.
 
+use crate::samples;
 use crate::support::*;
 use std::path::Path;
-use tickwerk_domain::Sequence;
+use tickwerk_domain::{Payload, Sequence};
 use tickwerk_journal::{Follow, Io, JournalConfig, Tail, inspect, recover};
 
 fn gathering(dir: &Path) -> JournalConfig {
@@ -73,4 +74,27 @@ fn a_segment_that_was_taken_into_use_and_got_no_frame_is_gone_on_with() {
     assert_eq!((segments[0].last_sequence, segments[1].first_sequence), (last, last.next()));
     assert_eq!(segments[1].frames, 5);
     assert_eq!(verified(dir.path()).0.first_difference, None);
+}
+
+#[test]
+fn what_was_gathered_before_is_in_no_padding() {
+    let dir = scratch();
+    let mut journal = open(gathering(dir.path()));
+    let first = frame(1, 0);
+    journal.writer.push_with_opaque(&first[0], &vec![0xff; 64 * 1024]).unwrap();
+    journal.writer.idle().unwrap();
+    let mut expected = vec![first];
+    for command in samples::commands() {
+        let events = samples::events().into_iter().map(Payload::Event);
+        let frame =
+            records(journal.writer.next_sequence().0, [Payload::Command(command)].into_iter().chain(events));
+        journal.writer.push_with_opaque(&frame[0], &[7]).unwrap();
+        push(&mut journal.writer, &frame[1..]);
+        journal.writer.idle().unwrap();
+        expected.push(frame);
+    }
+    let closed = journal.writer.close().unwrap();
+    let (report, found) = verified(dir.path());
+    assert_eq!((report.first_difference, Some(report.chain_head)), (None, closed.chain_head));
+    assert!(found == expected);
 }

@@ -241,12 +241,9 @@ fn read_all(dir: &Path) -> Option<usize> {
 /// Writes a payload and reads it again.
 fn assert_comes_back(payload: &Payload) {
     let mut space = Space([0; PAYLOAD_SIZE_MAX]);
-    let length = schema::encode(payload, &mut space.0).expect("any payload fits");
-    let version = match payload {
-        Payload::Command(command) => command.schema_version(),
-        Payload::Event(event) => event.schema_version(),
-    };
-    let again = schema::decode(payload.kind(), payload.type_id().0, version, &space.0[..length]);
+    let schema::Encoded { kind, type_id, schema_version, length } =
+        schema::encode(payload, &mut space.0).expect("any payload fits");
+    let again = schema::decode(kind, type_id.0, schema_version, &space.0[..length]);
     assert_eq!(again.as_ref(), Ok(payload));
 }
 

@@ -151,13 +151,13 @@ impl Applied {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for command in self.commands.values() {
-            let payload = Payload::Command(*command);
             let mut space = Aligned([0; PAYLOAD_SIZE_MAX]);
-            let length = schema::encode(&payload, &mut space.0).expect("any payload fits its bound");
-            let words = [payload.type_id().0, command.schema_version(), u16_of(length), 0];
+            let encoded = schema::encode(&Payload::Command(*command), &mut space.0)
+                .expect("any payload fits its bound");
+            let words = [encoded.type_id.0, encoded.schema_version, u16_of(encoded.length), 0];
             bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
             bytes.extend([0; ROW_HEADER_SIZE - 8]);
-            bytes.extend(&space.0[..aligned(length)]);
+            bytes.extend(&space.0[..aligned(encoded.length)]);
         }
         bytes
     }
