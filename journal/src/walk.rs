@@ -402,10 +402,11 @@ impl Rules {
     }
 
     fn enter(&mut self, segment: u64, activation: Activation) {
-        self.segment = segment;
+        if segment != self.segment {
+            (self.segment, self.crcs) = (segment, FrameCrcs::new(segment));
+        }
         self.next = activation.first_sequence;
         self.epoch = activation.epoch;
-        self.crcs = FrameCrcs::new(segment);
     }
 
     fn take(&mut self, header: &FrameHeader) {
@@ -415,7 +416,7 @@ impl Rules {
 
     /// Checks a frame that has exactly its length.
     #[inline]
-    fn check(&mut self, frame: &[u8]) -> Result<FrameHeader, &'static str> {
+    fn check(&self, frame: &[u8]) -> Result<FrameHeader, &'static str> {
         let crc = u32::try_from(frame.len()).map(|length| self.crcs.of(length, frame));
         if self.check_crc && crc != Ok(format::u32_at(frame, 4)) {
             return Err("checksum of a frame differs");

@@ -1,8 +1,9 @@
 //! Appends frames: encodes straight into the mapping and publishes with one word, or gathers and writes them.
 //!
-//! Pre: records come in order of sequence, the command of a frame first and the flag on its last. Invariant: bytes of
-//! a mapped segment after its last frame are zero. Appending never syncs and never allocates; it
-//! waits only when no prepared segment is ready. After any error nothing more is accepted: every call says `Poisoned`.
+//! Pre: records come in order of sequence, the command of a frame first and the flag on its last. Invariant: bytes of a
+//! segment's file after its last frame are zero; memory that only gathers frames may hold anything. Appending never syncs;
+//! going over to the next segment allocates a little, and waits where none is ready. After any error nothing more is
+//! accepted: every call says `Poisoned`.
 
 use super::append_error::AppendError;
 use super::chain::ChainHead;
